@@ -1,0 +1,38 @@
+/**
+ * The process's own terminal: standard streams with backpressure, ends quietly when the reader
+ * goes away (`weir consume … | head`), and turns SIGINT and SIGTERM into a promise.
+ */
+import { codeOf } from '../base/errors.ts';
+import { ExitCode, type Terminal } from './command.ts';
+
+const COLUMNS_DEFAULT = 80;
+
+export function processTerminal(): Terminal {
+  const interrupted = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      // The second one ends at once: the first may be waiting for a broker that never answers.
+      process.once(signal, () => {
+        process.once(signal, () => process.exit(128 + (signal === 'SIGINT' ? 2 : 15)));
+        resolve();
+      });
+    }
+  });
+  process.stdout.on('error', (error) => {
+    // Nobody reads any more, so nothing is left to do.
+    if (codeOf(error) === 'EPIPE') process.exit(ExitCode.OK);
+    throw error;
+  });
+  return {
+    isTty: process.stdout.isTTY === true,
+    columns: process.stdout.columns ?? COLUMNS_DEFAULT,
+    out(text) {
+      if (process.stdout.write(text)) return;
+      return new Promise((resolve) => process.stdout.once('drain', resolve));
+    },
+    err(text) {
+      process.stderr.write(text);
+    },
+    input: process.stdin,
+    interrupted,
+  };
+}
