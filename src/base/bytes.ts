@@ -320,6 +320,8 @@ export class ByteWriter {
   /** Everything as one buffer; copies when there is more than one piece. */
   toBuffer(): Buffer {
     const chunks = this.chunks();
-    return chunks.length === 1 ? Buffer.from(chunks[0]!.buffer, chunks[0]!.byteOffset, chunks[0]!.length) : Buffer.concat(chunks);
+    return chunks.length === 1
+      ? Buffer.from(chunks[0]!.buffer, chunks[0]!.byteOffset, chunks[0]!.length)
+      : Buffer.concat(chunks);
   }
 }
