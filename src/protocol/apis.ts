@@ -1,0 +1,121 @@
+/**
+ * Every API that Weir knows, by key: the one table that dispatch, version negotiation and the client use.
+ */
+import { produceRequest, produceResponse } from './messages/00-produce.ts';
+import { fetchRequest, fetchResponse } from './messages/01-fetch.ts';
+import { listOffsetsRequest, listOffsetsResponse } from './messages/02-list-offsets.ts';
+import { metadataRequest, metadataResponse } from './messages/03-metadata.ts';
+import { offsetCommitRequest, offsetCommitResponse } from './messages/08-offset-commit.ts';
+import { offsetFetchRequest, offsetFetchResponse } from './messages/09-offset-fetch.ts';
+import { findCoordinatorRequest, findCoordinatorResponse } from './messages/10-find-coordinator.ts';
+import { joinGroupRequest, joinGroupResponse } from './messages/11-join-group.ts';
+import { heartbeatRequest, heartbeatResponse } from './messages/12-heartbeat.ts';
+import { leaveGroupRequest, leaveGroupResponse } from './messages/13-leave-group.ts';
+import { syncGroupRequest, syncGroupResponse } from './messages/14-sync-group.ts';
+import { describeGroupsRequest, describeGroupsResponse } from './messages/15-describe-groups.ts';
+import { listGroupsRequest, listGroupsResponse } from './messages/16-list-groups.ts';
+import { saslHandshakeRequest, saslHandshakeResponse } from './messages/17-sasl-handshake.ts';
+import { apiVersionsRequest, apiVersionsResponse } from './messages/18-api-versions.ts';
+import { createTopicsRequest, createTopicsResponse } from './messages/19-create-topics.ts';
+import { deleteTopicsRequest, deleteTopicsResponse } from './messages/20-delete-topics.ts';
+import { deleteRecordsRequest, deleteRecordsResponse } from './messages/21-delete-records.ts';
+import { initProducerIdRequest, initProducerIdResponse } from './messages/22-init-producer-id.ts';
+import {
+  offsetForLeaderEpochRequest,
+  offsetForLeaderEpochResponse,
+} from './messages/23-offset-for-leader-epoch.ts';
+import { describeConfigsRequest, describeConfigsResponse } from './messages/32-describe-configs.ts';
+import { alterConfigsRequest, alterConfigsResponse } from './messages/33-alter-configs.ts';
+import {
+  describeLogDirsRequest,
+  describeLogDirsResponse,
+} from './messages/35-describe-log-dirs.ts';
+import {
+  saslAuthenticateRequest,
+  saslAuthenticateResponse,
+} from './messages/36-sasl-authenticate.ts';
+import {
+  createPartitionsRequest,
+  createPartitionsResponse,
+} from './messages/37-create-partitions.ts';
+import { deleteGroupsRequest, deleteGroupsResponse } from './messages/42-delete-groups.ts';
+import {
+  incrementalAlterConfigsRequest,
+  incrementalAlterConfigsResponse,
+} from './messages/44-incremental-alter-configs.ts';
+import { offsetDeleteRequest, offsetDeleteResponse } from './messages/47-offset-delete.ts';
+import { describeClusterRequest, describeClusterResponse } from './messages/60-describe-cluster.ts';
+import {
+  listConfigResourcesRequest,
+  listConfigResourcesResponse,
+} from './messages/74-list-config-resources.ts';
+import {
+  describeTopicPartitionsRequest,
+  describeTopicPartitionsResponse,
+} from './messages/75-describe-topic-partitions.ts';
+import type { Message } from './schema.ts';
+
+export interface Api {
+  readonly key: number;
+  /** Kafka's name, `Produce`. */
+  readonly name: string;
+  readonly min: number;
+  readonly max: number;
+  /** Lowest version that ApiVersions tells; below `min` only for Produce. */
+  readonly advertisedMin: number;
+  /** First flexible version; Infinity: none. */
+  readonly flexible: number;
+  readonly request: Message<any>;
+  readonly response: Message<any>;
+}
+
+const api = (request: Message<any>, response: Message<any>, advertisedMin = request.min): Api => ({
+  key: request.api,
+  name: request.name.slice(0, -'Request'.length),
+  min: request.min,
+  max: request.max,
+  advertisedMin,
+  flexible: request.flexible,
+  request,
+  response,
+});
+
+const all: readonly Api[] = [
+  // Older librdkafka takes a range that starts above 0 for no support at all (KAFKA-18659).
+  api(produceRequest, produceResponse, 0),
+  api(fetchRequest, fetchResponse),
+  api(listOffsetsRequest, listOffsetsResponse),
+  api(metadataRequest, metadataResponse),
+  api(offsetCommitRequest, offsetCommitResponse),
+  api(offsetFetchRequest, offsetFetchResponse),
+  api(findCoordinatorRequest, findCoordinatorResponse),
+  api(joinGroupRequest, joinGroupResponse),
+  api(heartbeatRequest, heartbeatResponse),
+  api(leaveGroupRequest, leaveGroupResponse),
+  api(syncGroupRequest, syncGroupResponse),
+  api(describeGroupsRequest, describeGroupsResponse),
+  api(listGroupsRequest, listGroupsResponse),
+  api(saslHandshakeRequest, saslHandshakeResponse),
+  api(apiVersionsRequest, apiVersionsResponse),
+  api(createTopicsRequest, createTopicsResponse),
+  api(deleteTopicsRequest, deleteTopicsResponse),
+  api(deleteRecordsRequest, deleteRecordsResponse),
+  api(initProducerIdRequest, initProducerIdResponse),
+  api(offsetForLeaderEpochRequest, offsetForLeaderEpochResponse),
+  api(describeConfigsRequest, describeConfigsResponse),
+  api(alterConfigsRequest, alterConfigsResponse),
+  api(describeLogDirsRequest, describeLogDirsResponse),
+  api(saslAuthenticateRequest, saslAuthenticateResponse),
+  api(createPartitionsRequest, createPartitionsResponse),
+  api(deleteGroupsRequest, deleteGroupsResponse),
+  api(incrementalAlterConfigsRequest, incrementalAlterConfigsResponse),
+  api(offsetDeleteRequest, offsetDeleteResponse),
+  api(describeClusterRequest, describeClusterResponse),
+  api(listConfigResourcesRequest, listConfigResourcesResponse),
+  api(describeTopicPartitionsRequest, describeTopicPartitionsResponse),
+];
+
+export const apis: ReadonlyMap<number, Api> = new Map(all.map((a) => [a.key, a]));
+
+/** By Kafka's name: `apiByName.get('ListOffsets')`. */
+export const apiByName: ReadonlyMap<string, Api> = new Map(all.map((a) => [a.name, a]));

@@ -1,0 +1,158 @@
+/**
+ * Frames: a 4-byte size, a header, a body. `FrameSplitter` cuts them out of a stream; the functions
+ * write and read headers by API and version.
+ *
+ * Header versions (RequestHeader.json, ResponseHeader.json): a request of a flexible version has header
+ * 2, any other header 1; an answer has header 1 or 0 likewise, but ApiVersions always 0. The client id
+ * keeps its 2-byte length in header 2. Nothing of a refused frame's body is buffered.
+ */
+import { type ByteReader, ByteWriter } from '../base/bytes.ts';
+import { OperatingError } from '../base/errors.ts';
+import type { Api } from './apis.ts';
+import { apis } from './apis.ts';
+import { codec } from './codec.ts';
+
+const API_VERSIONS = 18;
+const SIZE_BYTES = 4;
+
+export interface RequestHeader {
+  readonly apiKey: number;
+  readonly apiVersion: number;
+  readonly correlationId: number;
+  readonly clientId: string | null;
+}
+
+/**
+ * Reads the header of a request; the reader then stands at the body. An API or version that is not in
+ * the table is read as far as the correlation id and client id, which are the same in every version.
+ * ApiVersions above our highest is taken for flexible, because every version to come is.
+ */
+export function readRequestHeader(reader: ByteReader): RequestHeader {
+  const apiKey = reader.int16();
+  const apiVersion = reader.int16();
+  const correlationId = reader.int32();
+  const length = reader.stringLength(false);
+  const clientId = length < 0 ? null : reader.utf8(length);
+  const api = apis.get(apiKey);
+  if (api !== undefined && apiVersion >= api.flexible) reader.skipTags();
+  return { apiKey, apiVersion, correlationId, clientId };
+}
+
+/** A whole request frame, its size included. */
+export function writeRequest<T>(
+  api: Api,
+  version: number,
+  correlationId: number,
+  clientId: string | null,
+  body: T,
+): Uint8Array[] {
+  const writer = new ByteWriter();
+  writer.int32(0); // The size, known at the end.
+  writer.int16(api.key);
+  writer.int16(version);
+  writer.int32(correlationId);
+  if (clientId === null) writer.nullString(false);
+  else writer.string(clientId, false);
+  if (version >= api.flexible) writer.uvarint(0);
+  codec(api.request, version).write(writer, body);
+  return sized(writer);
+}
+
+/** A whole answer frame, its size included. Long byte strings of `body` are referenced, not copied. */
+export function writeResponse<T>(
+  api: Api,
+  version: number,
+  correlationId: number,
+  body: T,
+): Uint8Array[] {
+  const writer = new ByteWriter();
+  writer.int32(0);
+  writer.int32(correlationId);
+  if (hasTaggedResponseHeader(api, version)) writer.uvarint(0);
+  codec(api.response, version).write(writer, body);
+  return sized(writer);
+}
+
+/** Reads the header of an answer and returns its correlation id; the reader then stands at the body. */
+export function readResponseHeader(reader: ByteReader, api: Api, version: number): number {
+  const correlationId = reader.int32();
+  if (hasTaggedResponseHeader(api, version)) reader.skipTags();
+  return correlationId;
+}
+
+const hasTaggedResponseHeader = (api: Api, version: number): boolean =>
+  version >= api.flexible && api.key !== API_VERSIONS;
+
+function sized(writer: ByteWriter): Uint8Array[] {
+  const size = writer.length - SIZE_BYTES;
+  const chunks = writer.chunks();
+  const first = chunks[0]!;
+  new DataView(first.buffer, first.byteOffset, SIZE_BYTES).setInt32(0, size);
+  return chunks;
+}
+
+/**
+ * Assembles frames out of chunks that are valid only during the call of `push`. A frame that lies
+ * whole in one chunk is copied once; one that spans chunks is gathered in one allocation.
+ * The frame handed to `onFrame` is without its size and belongs to the receiver.
+ */
+export class FrameSplitter {
+  readonly #maxBytes: number;
+  readonly #onFrame: (frame: Buffer) => void;
+  readonly #size = Buffer.alloc(SIZE_BYTES);
+  #sizeFilled = 0;
+  #frame: Buffer | null = null;
+  #frameFilled = 0;
+
+  /** `maxBytes` bounds one frame without its size (`socket.request.max.bytes`). */
+  constructor(maxBytes: number, onFrame: (frame: Buffer) => void) {
+    this.#maxBytes = maxBytes;
+    this.#onFrame = onFrame;
+  }
+
+  /** Bytes of a frame that has not arrived whole. */
+  get pendingBytes(): number {
+    return this.#frame === null ? this.#sizeFilled : SIZE_BYTES + this.#frameFilled;
+  }
+
+  /** Throws OperatingError `frame-too-large` or `frame-malformed`; the stream is then of no use. */
+  push(chunk: Buffer): void {
+    let pos = 0;
+    while (pos < chunk.length) {
+      if (this.#frame === null) {
+        const n = Math.min(SIZE_BYTES - this.#sizeFilled, chunk.length - pos);
+        chunk.copy(this.#size, this.#sizeFilled, pos, pos + n);
+        this.#sizeFilled += n;
+        pos += n;
+        if (this.#sizeFilled < SIZE_BYTES) return;
+        this.#begin(this.#size.readInt32BE(0));
+      }
+      pos += this.#fill(chunk, pos);
+    }
+  }
+
+  #begin(size: number): void {
+    if (size < 0) throw new OperatingError('frame-malformed', `frame of ${size} bytes`);
+    if (size > this.#maxBytes) {
+      throw new OperatingError(
+        'frame-too-large',
+        `frame of ${size} bytes, at most ${this.#maxBytes} are taken`,
+      );
+    }
+    this.#frame = Buffer.allocUnsafe(size);
+    this.#frameFilled = 0;
+  }
+
+  #fill(chunk: Buffer, pos: number): number {
+    const frame = this.#frame!;
+    const n = Math.min(frame.length - this.#frameFilled, chunk.length - pos);
+    chunk.copy(frame, this.#frameFilled, pos, pos + n);
+    this.#frameFilled += n;
+    if (this.#frameFilled === frame.length) {
+      this.#frame = null;
+      this.#sizeFilled = 0;
+      this.#onFrame(frame);
+    }
+    return n;
+  }
+}
