@@ -22,6 +22,12 @@ export interface Stream {
   destroy(): void;
   /** The bytes are valid only during the call: copy what must stay. */
   onData: (bytes: Buffer) => void;
+  /**
+   * Where the next bytes go, asked before each read; null: a buffer that all streams share. With a
+   * buffer of its own, a receiver of long frames has them read straight into place. A transport
+   * may ignore it; `onData` then gets bytes that lie elsewhere.
+   */
+  readTarget: (() => Buffer | null) | null;
   onDrain: () => void;
   /** Called exactly once, after which nothing else is called. */
   onClose: (error: Error | null) => void;

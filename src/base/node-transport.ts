@@ -1,0 +1,231 @@
+/**
+ * TCP, as `Transport`.
+ *
+ * Reading: Node's stream machinery allocates 64 KB a read. Instead, each socket is given a buffer
+ * to read into: one that all sockets of the thread share (its bytes are handed on synchronously),
+ * or the buffer that `readTarget` names, so that a long frame arrives where it stays, with one
+ * copy out of the kernel and none after it. Node offers this (`onread`) to sockets that connect;
+ * for accepted ones the handle is moved into such a socket.
+ *
+ * Writing: chunks of one `write`, and of all writes made while data is being handed on, leave in
+ * one gathering system call.
+ */
+import net from 'node:net';
+import { reasonOf } from './errors.ts';
+import type { Listening, Stream, Transport } from './transport.ts';
+
+/** Size of the buffer that all sockets of a thread read into. */
+export const SHARED_READ_BYTES = 128 * 1024;
+
+/** What may wait for a peer before `write` returns false. */
+const WRITE_HIGH_WATER_BYTES = 1024 * 1024;
+
+/** Silence after which the system probes whether the peer still exists. */
+const KEEPALIVE_DELAY_MS = 60_000;
+
+/** Connections that the system may hold for us before we accept them. */
+const LISTEN_BACKLOG = 511;
+
+const sharedBuffer = Buffer.allocUnsafeSlow(SHARED_READ_BYTES);
+
+/** The parts of a socket that Node has but does not document, all used in `adopt`. */
+interface SocketInside {
+  _handle: unknown;
+  _server: unknown;
+  server: unknown;
+}
+
+const ignore = (): void => {};
+
+class NodeStream implements Stream {
+  readonly remote: string;
+  readonly local: { readonly host: string; readonly port: number };
+  onData: (bytes: Buffer) => void = ignore;
+  onDrain: () => void = ignore;
+  onClose: (error: Error | null) => void = ignore;
+  readTarget: (() => Buffer | null) | null = null;
+  #socket: net.Socket;
+  #error: Error | null = null;
+  #corked = false;
+
+  constructor(make: (stream: NodeStream) => net.Socket) {
+    const socket = make(this);
+    this.#socket = socket;
+    this.remote = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
+    this.local = { host: socket.localAddress ?? '', port: socket.localPort ?? 0 };
+    socket.on('drain', () => this.onDrain());
+    socket.on('error', (error) => {
+      this.#error = error;
+    });
+    socket.on('end', () => socket.end());
+    socket.on('close', () => {
+      const { onClose } = this;
+      this.onData = ignore;
+      this.onDrain = ignore;
+      this.onClose = ignore;
+      onClose(this.#error);
+    });
+  }
+
+  /** The buffer for the next read. */
+  nextBuffer(): Buffer {
+    return this.readTarget?.() ?? sharedBuffer;
+  }
+
+  /** Answers given while `onData` runs leave together. */
+  received(bytes: Buffer): void {
+    this.#corked = true;
+    this.#socket.cork();
+    try {
+      this.onData(bytes);
+    } finally {
+      this.#corked = false;
+      this.#socket.uncork();
+    }
+  }
+
+  write(chunks: readonly Uint8Array[], sent?: (error: Error | null) => void): boolean {
+    const socket = this.#socket;
+    const last = chunks.length - 1;
+    const gather = last > 0 && !this.#corked;
+    if (gather) socket.cork();
+    let room = socket.writableLength < WRITE_HIGH_WATER_BYTES;
+    for (let i = 0; i <= last; i++) {
+      const chunk = chunks[i] as Uint8Array;
+      room =
+        i === last && sent !== undefined
+          ? socket.write(chunk, (error) => sent(error ?? null))
+          : socket.write(chunk);
+    }
+    if (gather) socket.uncork();
+    return room;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+  resume(): void {
+    this.#socket.resume();
+  }
+  end(): void {
+    this.#socket.end();
+  }
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}
+
+const socketOptions = {
+  allowHalfOpen: true, // What was asked is still answered after the peer has finished sending.
+  highWaterMark: WRITE_HIGH_WATER_BYTES,
+};
+
+const onreadOf = (stream: NodeStream): net.OnReadOpts => ({
+  buffer: () => stream.nextBuffer(),
+  callback: (size, buffer) => {
+    stream.received((buffer as Buffer).subarray(0, size));
+    return true;
+  },
+});
+
+/** Moves an accepted connection, which must not have been read from, into a socket that reads our way. */
+function adopt(accepted: net.Socket): Stream {
+  const inside = accepted as unknown as SocketInside;
+  const handle = inside._handle;
+  if (handle === null || handle === undefined) {
+    accepted.destroy();
+    throw new Error('the connection closed before it was accepted');
+  }
+  const { _server: server } = inside;
+  return new NodeStream((stream) => {
+    inside._handle = null;
+    inside._server = null;
+    inside.server = null;
+    const options = { ...socketOptions, handle, onread: onreadOf(stream) };
+    const socket = new net.Socket(options as unknown as net.SocketConstructorOpts);
+    // The server counts its open connections through this.
+    (socket as unknown as SocketInside)._server = server;
+    (socket as unknown as SocketInside).server = server;
+    return socket;
+  });
+}
+
+function listen(host: string, port: number, accept: (stream: Stream) => void): Promise<Listening> {
+  const server = net.createServer({
+    ...socketOptions,
+    pauseOnConnect: true,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: KEEPALIVE_DELAY_MS,
+  });
+  const take = (accepted: net.Socket): void => {
+    let stream: Stream;
+    try {
+      stream = adopt(accepted);
+    } catch {
+      return; // Closed by its peer in between: there is nobody to tell.
+    }
+    accept(stream);
+  };
+  server.on('connection', take);
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, backlog: LISTEN_BACKLOG }, () => {
+      server.off('error', reject);
+      // Errors of accept(2), such as EMFILE, are not fatal; the system's queue holds the peer.
+      server.on('error', ignore);
+      const address = server.address() as net.AddressInfo;
+      resolve({
+        host: address.address,
+        port: address.port,
+        close: () => {
+          // Does not wait for open connections: they have owners of their own.
+          server.close();
+          return Promise.resolve();
+        },
+      });
+    });
+  });
+}
+
+function connect(host: string, port: number, timeoutMs: number): Promise<Stream> {
+  return new Promise((resolve, reject) => {
+    // The stream reads its addresses from a connected socket, so it is made once it is one.
+    let stream: NodeStream | null = null;
+    const options = {
+      ...socketOptions,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEPALIVE_DELAY_MS,
+      onread: {
+        buffer: () => stream?.nextBuffer() ?? sharedBuffer,
+        callback: (size: number, buffer: Uint8Array) => {
+          stream?.received((buffer as Buffer).subarray(0, size));
+          return true;
+        },
+      },
+    };
+    const socket = new net.Socket(options as unknown as net.SocketConstructorOpts);
+    const timer = setTimeout(() => {
+      socket.destroy(new Error(`no connection to ${host}:${port} within ${timeoutMs} ms`));
+    }, timeoutMs);
+    const failed = (error: Error): void => {
+      clearTimeout(timer);
+      reject(error);
+    };
+    socket.once('error', failed);
+    socket.connect({ host, port }, () => {
+      clearTimeout(timer);
+      socket.off('error', failed);
+      stream = new NodeStream(() => socket);
+      resolve(stream);
+    });
+  });
+}
+
+/** TCP of this machine. `host` may be a name; IPv6 addresses are taken without brackets. */
+export const nodeTransport: Transport = { listen, connect };
+
+/** For messages about a listener that could not be opened. */
+export const listenProblem = (host: string, port: number, error: unknown): string =>
+  `cannot listen on ${host}:${port}: ${reasonOf(error)}`;
