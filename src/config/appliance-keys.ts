@@ -1,0 +1,391 @@
+/**
+ * Every key of the appliance's own configuration. In the file, dots may be written as nesting.
+ * `broker.` followed by any of Kafka's own broker names (`broker-keys.ts`) is valid, too.
+ */
+import type { Key, KeyType } from './table.ts';
+
+const PORT = { type: 'int', min: 0, max: 65_535 } as const;
+const ACKS = { type: 'string', values: ['0', '1', 'all'] } as const;
+const KIB = 1_024;
+const MIB = 1_048_576;
+
+const general = [
+  {
+    name: 'data.dir',
+    type: 'string',
+    default: 'weir-data',
+    doc: 'Folder that holds everything the appliance keeps; made with mode 0700 when absent. Relative to the working directory.',
+  },
+  {
+    name: 'roles',
+    type: 'list',
+    default: ['broker', 'collectors', 'connectors', 'console'] as readonly string[],
+    values: ['broker', 'collectors', 'connectors', 'console'],
+    min: 1,
+    doc: 'Parts that run in this process.',
+  },
+  {
+    name: 'insecure',
+    type: 'boolean',
+    default: false,
+    doc: 'Allows listeners beyond this machine without authentication. Each start warns of it.',
+  },
+  {
+    name: 'engine.kafka.bootstrap',
+    type: 'list',
+    default: [] as readonly string[],
+    doc: 'HOST:PORT of an Apache Kafka cluster that keeps the log instead of the embedded broker.',
+  },
+  {
+    name: 'log.level',
+    type: 'string',
+    default: 'info',
+    values: ['debug', 'info', 'warn', 'error'],
+    doc: "Least level of the appliance's own log.",
+  },
+  {
+    name: 'log.format',
+    type: 'string',
+    default: 'auto',
+    values: ['auto', 'human', 'json'],
+    doc: "Form of the appliance's own log: lines for people, ECS JSON, or by whether a terminal reads it.",
+  },
+  {
+    name: 'log.to.topic',
+    type: 'boolean',
+    default: true,
+    doc: "Whether the appliance's own log also goes into the topic of the collectors' logs.",
+  },
+] as const satisfies readonly Key[];
+
+const listeners = [
+  {
+    name: 'kafka.host',
+    type: 'string',
+    default: '127.0.0.1',
+    doc: 'Address that Kafka clients connect to. `broker.listeners` replaces this and the port.',
+  },
+  {
+    name: 'kafka.port',
+    ...PORT,
+    default: 9092,
+    doc: 'Port that Kafka clients connect to; 0 takes any free one.',
+  },
+  {
+    name: 'kafka.advertised.host',
+    type: 'string',
+    default: null as string | null,
+    doc: 'Name under which Kafka clients elsewhere reach this machine; the listening address when absent.',
+  },
+  {
+    name: 'console.host',
+    type: 'string',
+    default: '127.0.0.1',
+    doc: 'Address of the console, the API, /metrics and ingest over HTTP.',
+  },
+  { name: 'console.port', ...PORT, default: 8080, doc: 'Its port; 0 takes any free one.' },
+  {
+    name: 'console.token',
+    type: 'password',
+    default: null as string | null,
+    doc: 'When set, every request but /healthz and /readyz must carry it: `Authorization: Bearer TOKEN`. Allows a console.host beyond this machine.',
+  },
+  {
+    name: 'console.connections.max',
+    type: 'int',
+    default: 1_024,
+    min: 1,
+    max: 65_536,
+    doc: 'Connections to the console at once; more are closed on arrival.',
+  },
+  {
+    name: 'console.request.timeout',
+    type: 'duration',
+    default: 30_000,
+    min: 1_000,
+    max: 600_000,
+    doc: 'Time a request may take to arrive whole, in milliseconds.',
+  },
+] as const satisfies readonly Key[];
+
+const collectors = [
+  {
+    name: 'collectors.logs.topic',
+    type: 'string',
+    default: 'logs',
+    doc: 'Topic that collected log records go into.',
+  },
+  {
+    name: 'collectors.metrics.topic',
+    type: 'string',
+    default: 'metrics',
+    doc: 'Topic that scraped samples go into.',
+  },
+  {
+    name: 'collectors.compression',
+    type: 'string',
+    default: 'lz4',
+    values: ['none', 'gzip', 'snappy', 'lz4', 'zstd'],
+    doc: 'Compression of the batches that collectors send.',
+  },
+  {
+    name: 'collectors.linger.ms',
+    type: 'duration',
+    default: 20,
+    min: 0,
+    max: 10_000,
+    doc: 'How long a batch that is not full waits for more records, in milliseconds.',
+  },
+  {
+    name: 'collectors.batch.bytes',
+    type: 'bytes',
+    default: 512 * KIB,
+    min: KIB,
+    max: 16 * MIB,
+    doc: 'Size at which a batch is sent, before compression.',
+  },
+  {
+    name: 'collectors.buffer.bytes',
+    type: 'bytes',
+    default: 32 * MIB,
+    min: MIB,
+    max: 4_096 * MIB,
+    doc: 'Memory for batches that wait for the log. When it is full, senders are refused or held.',
+  },
+  {
+    name: 'collectors.http.enabled',
+    type: 'boolean',
+    default: true,
+    doc: 'Serves /ingest on the console port.',
+  },
+  {
+    name: 'collectors.http.acks',
+    ...ACKS,
+    default: '0',
+    doc: 'What the log must say before an HTTP request is answered: 0 nothing, 1 appended, all on disk.',
+  },
+  {
+    name: 'collectors.http.body.max.bytes',
+    type: 'bytes',
+    default: 16 * MIB,
+    min: KIB,
+    max: 256 * MIB,
+    doc: 'Largest body of one request, unpacked.',
+  },
+  {
+    name: 'collectors.syslog.enabled',
+    type: 'boolean',
+    default: true,
+    doc: 'Takes syslog (RFC 5424 and RFC 3164) over UDP and TCP.',
+  },
+  {
+    name: 'collectors.syslog.host',
+    type: 'string',
+    default: '127.0.0.1',
+    doc: 'Address that syslog listens on.',
+  },
+  {
+    name: 'collectors.syslog.udp.port',
+    ...PORT,
+    default: 5514,
+    doc: 'UDP port of syslog; 0 takes any free one.',
+  },
+  {
+    name: 'collectors.syslog.tcp.port',
+    ...PORT,
+    default: 5514,
+    doc: 'TCP port of syslog; 0 takes any free one.',
+  },
+  {
+    name: 'collectors.syslog.acks',
+    ...ACKS,
+    default: '0',
+    doc: 'As collectors.http.acks; syslog has no answer, so 1 and all only slow a TCP sender down.',
+  },
+  {
+    name: 'collectors.syslog.message.max.bytes',
+    type: 'bytes',
+    default: MIB,
+    min: 480,
+    max: 16 * MIB,
+    doc: 'Longest message; what is longer is cut and tagged.',
+  },
+  { name: 'collectors.files.enabled', type: 'boolean', default: true, doc: 'Follows log files.' },
+  {
+    name: 'collectors.files.paths',
+    type: 'list',
+    default: ['/var/log/**/*.log', '/var/log/syslog', '/var/log/messages'] as readonly string[],
+    doc: 'Globs of the files to follow.',
+  },
+  {
+    name: 'collectors.files.exclude',
+    type: 'list',
+    default: ['**/weir*'] as readonly string[],
+    doc: 'Globs of files to leave alone, though paths match.',
+  },
+  {
+    name: 'collectors.files.start',
+    type: 'string',
+    default: 'beginning',
+    values: ['beginning', 'end'],
+    doc: 'Where a file that was never seen is read from.',
+  },
+  {
+    name: 'collectors.files.acks',
+    ...ACKS,
+    default: '1',
+    doc: "What the log must say before a file's checkpoint moves.",
+  },
+  {
+    name: 'collectors.files.line.max.bytes',
+    type: 'bytes',
+    default: MIB,
+    min: KIB,
+    max: 16 * MIB,
+    doc: 'Longest line; what is longer is cut and tagged.',
+  },
+  {
+    name: 'collectors.files.multiline.pattern',
+    type: 'string',
+    default: null as string | null,
+    doc: 'Regular expression of a first line; lines that do not match join the one before. Absent: indented lines and stack traces join.',
+  },
+  {
+    name: 'collectors.files.interval',
+    type: 'duration',
+    default: 1_000,
+    min: 50,
+    max: 3_600_000,
+    doc: 'How often files are looked at and globs expanded, in milliseconds.',
+  },
+  {
+    name: 'collectors.scrape.enabled',
+    type: 'boolean',
+    default: true,
+    doc: 'Scrapes Prometheus targets.',
+  },
+  {
+    name: 'collectors.scrape.targets',
+    type: 'list',
+    default: ['self'] as readonly string[],
+    doc: "URLs to scrape; `self` is the appliance's own /metrics.",
+  },
+  {
+    name: 'collectors.scrape.interval',
+    type: 'duration',
+    default: 30_000,
+    min: 1_000,
+    max: 86_400_000,
+    doc: 'Time between two scrapes of a target, in milliseconds.',
+  },
+  { name: 'collectors.scrape.acks', ...ACKS, default: '0', doc: 'As collectors.http.acks.' },
+] as const satisfies readonly Key[];
+
+const connectors = [
+  {
+    name: 'connectors.elasticsearch.url',
+    type: 'string',
+    default: null as string | null,
+    doc: 'URL of Elasticsearch or OpenSearch; the connector runs when it is set.',
+  },
+  {
+    name: 'connectors.elasticsearch.topics',
+    type: 'list',
+    default: ['logs'] as readonly string[],
+    min: 1,
+    doc: 'Topics to ship.',
+  },
+  {
+    name: 'connectors.elasticsearch.index',
+    type: 'string',
+    default: 'logs-weir-default',
+    doc: 'Data stream that records go into.',
+  },
+  {
+    name: 'connectors.elasticsearch.username',
+    type: 'string',
+    default: null as string | null,
+    doc: 'User for basic authentication.',
+  },
+  {
+    name: 'connectors.elasticsearch.password',
+    type: 'password',
+    default: null as string | null,
+    doc: 'Its password.',
+  },
+  {
+    name: 'connectors.elasticsearch.api.key',
+    type: 'password',
+    default: null as string | null,
+    doc: 'API key, instead of user and password.',
+  },
+  {
+    name: 'connectors.elasticsearch.ca.file',
+    type: 'string',
+    default: null as string | null,
+    doc: "PEM file with the authority that signed the server's certificate.",
+  },
+  {
+    name: 'connectors.elasticsearch.request.max.bytes',
+    type: 'bytes',
+    default: 8 * MIB,
+    min: 64 * KIB,
+    max: 100 * MIB,
+    doc: 'Largest body of one bulk request.',
+  },
+  {
+    name: 'connectors.elasticsearch.request.max.records',
+    type: 'int',
+    default: 10_000,
+    min: 1,
+    max: 100_000,
+    doc: 'Most records in one bulk request.',
+  },
+  {
+    name: 'connectors.elasticsearch.linger.ms',
+    type: 'duration',
+    default: 500,
+    min: 0,
+    max: 60_000,
+    doc: 'How long a request that is not full waits for more records, in milliseconds.',
+  },
+  {
+    name: 'connectors.elasticsearch.in.flight.max',
+    type: 'int',
+    default: 4,
+    min: 1,
+    max: 64,
+    doc: 'Bulk requests under way at once.',
+  },
+  {
+    name: 'connectors.elasticsearch.group',
+    type: 'string',
+    default: 'weir-elasticsearch',
+    doc: 'Consumer group that holds the offsets of what was shipped.',
+  },
+  {
+    name: 'connectors.dead.letters.topic',
+    type: 'string',
+    default: 'dead-letters',
+    doc: 'Topic for records that a destination refuses for good.',
+  },
+] as const satisfies readonly Key[];
+
+export const applianceKeys = [...general, ...listeners, ...collectors, ...connectors] as const;
+
+type ApplianceKey = (typeof applianceKeys)[number];
+
+type ValueOf<T extends KeyType> = T extends 'boolean'
+  ? boolean
+  : T extends 'list'
+    ? readonly string[]
+    : T extends 'string' | 'password'
+      ? string
+      : number;
+
+/** The effective value of every key, by its dotted name. */
+export type ApplianceValues = {
+  readonly [K in ApplianceKey as K['name']]:
+    | ValueOf<K['type']>
+    | (null extends K['default'] ? null : never);
+};

@@ -1,0 +1,27 @@
+/**
+ * The effective configuration as plain JSON, handed to every role's thread. `load.ts` makes it out
+ * of what was given; nothing reads files or environment variables after that.
+ */
+import type { ApplianceValues } from './appliance-keys.ts';
+import type { KeyValue } from './table.ts';
+
+export const roleNames = ['broker', 'collectors', 'connectors', 'console'] as const;
+export type RoleName = (typeof roleNames)[number];
+
+export interface Settings {
+  /** The program's own version, of package.json. */
+  readonly version: string;
+  /** Absolute. */
+  readonly dataDir: string;
+  /** What runs in this process; `broker` never with an external engine. */
+  readonly roles: readonly RoleName[];
+  /** Where our own roles find the log: the embedded broker's listener, or the Kafka cluster. */
+  readonly bootstrap: readonly string[];
+  /** Every key of `appliance-keys.ts`. */
+  readonly values: ApplianceValues;
+  /**
+   * Kafka's broker names that were given (`broker.*` of the file, without the prefix), and always
+   * `listeners`, `advertised.listeners` and `log.dirs`.
+   */
+  readonly broker: Readonly<Record<string, KeyValue>>;
+}
