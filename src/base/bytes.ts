@@ -10,11 +10,21 @@ export const ZERO_UUID = 'AAAAAAAAAAAAAAAAAAAAAA';
 
 const EMPTY = Buffer.alloc(0);
 
+/**
+ * Most array items in one message. An item is an object of a hundred bytes or so, but may take two
+ * bytes on the wire: without a bound a frame of 100 MB would become gigabytes.
+ */
+const ITEMS_MAX = 2 ** 22;
+
+/** Longest string in bytes: its classic length is an int16, and Java refuses longer compact ones too. */
+const STRING_BYTES_MAX = 0x7fff;
+
 export class ByteReader {
   readonly buffer: Buffer;
   readonly #view: DataView;
   pos: number;
   readonly end: number;
+  #items = 0;
 
   constructor(buffer: Buffer, pos = 0, end = buffer.length) {
     this.buffer = buffer;
@@ -109,7 +119,9 @@ export class ByteReader {
   /** Length of a string; -1 is null. */
   stringLength(compact: boolean): number {
     const length = compact ? this.uvarint() - 1 : this.int16();
-    if (length < -1 || length > this.remaining) throw new RangeError(`string of ${length} bytes`);
+    if (length < -1 || length > this.remaining || length > STRING_BYTES_MAX) {
+      throw new RangeError(`string of ${length} bytes`);
+    }
     return length;
   }
   /** Length of a byte string; -1 is null. */
@@ -122,6 +134,8 @@ export class ByteReader {
   arrayLength(compact: boolean): number {
     const length = compact ? this.uvarint() - 1 : this.int32();
     if (length < -1 || length > this.remaining) throw new RangeError(`array of ${length} items`);
+    if (length > 0) this.#items += length;
+    if (this.#items > ITEMS_MAX) throw new RangeError(`more than ${ITEMS_MAX} items in a message`);
     return length;
   }
 
@@ -159,6 +173,7 @@ export class ByteWriter {
   #start = 0; // Where the current piece begins in #buffer.
   #done: Uint8Array[] = [];
   #doneBytes = 0;
+  #prefixes = 0; // Open prefixed pieces: they are moved, so nothing in them is kept by reference.
   pos = 0;
 
   constructor(capacity = 256) {
@@ -171,6 +186,7 @@ export class ByteWriter {
     return this.#doneBytes + this.pos - this.#start;
   }
 
+  /** May replace the buffer: call it before `#buffer` or `#view` is evaluated. */
   #claim(size: number): number {
     const at = this.pos;
     if (at + size > this.#buffer.length) this.#grow(at + size);
@@ -185,7 +201,8 @@ export class ByteWriter {
   }
 
   bool(value: boolean): void {
-    this.#view.setInt8(this.#claim(1), value ? 1 : 0);
+    const at = this.#claim(1);
+    this.#view.setInt8(at, value ? 1 : 0);
   }
   int8(value: number): void {
     const at = this.#claim(1);
@@ -223,12 +240,14 @@ export class ByteWriter {
     if (written !== 16) throw new RangeError(`not a uuid: ${value}`);
   }
   uvarint(value: number): void {
+    let at = this.#claim(1);
     let rest = value;
     while (rest > 0x7f) {
-      this.#buffer[this.#claim(1)] = (rest & 0x7f) | 0x80;
+      this.#buffer[at] = (rest & 0x7f) | 0x80;
       rest = Math.floor(rest / 128);
+      at = this.#claim(1);
     }
-    this.#buffer[this.#claim(1)] = rest;
+    this.#buffer[at] = rest;
   }
   /** Zigzag, 32 bits. */
   varint(value: number): void {
@@ -241,12 +260,14 @@ export class ByteWriter {
     const sign = value < 0 ? 1 : 0;
     let rest = Math.floor(magnitude / 64);
     let byte = (magnitude % 64) * 2 + sign;
+    let at = this.#claim(1);
     while (rest > 0) {
-      this.#buffer[this.#claim(1)] = byte | 0x80;
+      this.#buffer[at] = byte | 0x80;
       byte = rest % 128;
       rest = Math.floor(rest / 128);
+      at = this.#claim(1);
     }
-    this.#buffer[this.#claim(1)] = byte;
+    this.#buffer[at] = byte;
   }
 
   arrayLength(length: number, compact: boolean): void {
@@ -259,11 +280,11 @@ export class ByteWriter {
   }
   string(value: string, compact: boolean): void {
     const size = Buffer.byteLength(value);
-    if (compact) this.uvarint(size + 1);
-    else {
-      if (size > 0x7fff) throw new RangeError(`string of ${size} bytes, at most 32767 fit`);
-      this.int16(size);
+    if (size > STRING_BYTES_MAX) {
+      throw new RangeError(`string of ${size} bytes, at most ${STRING_BYTES_MAX} fit`);
     }
+    if (compact) this.uvarint(size + 1);
+    else this.int16(size);
     const at = this.#claim(size);
     this.#buffer.write(value, at, size, 'utf8');
   }
@@ -280,18 +301,25 @@ export class ByteWriter {
     if (value instanceof Uint8Array) this.raw(value);
     else if (value !== null) for (const piece of value) this.raw(piece);
   }
-  /** Bytes without a length: copied when short, kept by reference when long. */
+  /** Bytes without a length: copied when short, kept by reference when long (never in a prefixed piece). */
   raw(value: Uint8Array): void {
-    if (value.length < REFERENCE_BYTES_MIN) {
-      this.#buffer.set(value, this.#claim(value.length));
+    if (value.length < REFERENCE_BYTES_MIN || this.#prefixes > 0) {
+      const at = this.#claim(value.length);
+      this.#buffer.set(value, at);
       return;
     }
     this.#cut();
     this.#done.push(value);
     this.#doneBytes += value.length;
   }
-  /** Inserts the length, as a uvarint, before what was written since `start` (short pieces only). */
+  /** Begins a piece whose length will stand before it; hand the result to `prefixLength`. */
+  beginPrefixed(): number {
+    this.#prefixes++;
+    return this.pos;
+  }
+  /** Inserts the length, as a uvarint, before what was written since `beginPrefixed`. */
   prefixLength(start: number): void {
+    this.#prefixes--;
     const size = this.pos - start;
     this.uvarint(size);
     const digits = this.pos - start - size;

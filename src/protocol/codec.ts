@@ -212,7 +212,7 @@ class Emitter {
     for (const [name, f] of tagged) {
       const start = this.#name('start');
       this.emit(`if (${this.#differs(f, `${x}.${name}`)}) {`);
-      this.emit(`w.uvarint(${f.tag});`, `const ${start} = w.pos;`);
+      this.emit(`w.uvarint(${f.tag});`, `const ${start} = w.beginPrefixed();`);
       this.write(f, `${x}.${name}`);
       this.emit(`w.prefixLength(${start});`, '}');
     }
