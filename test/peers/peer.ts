@@ -24,20 +24,22 @@ const TOOL_OUTPUT_BYTES_MAX = 256 * 1024 * 1024;
 /** Time between SIGTERM and SIGKILL. */
 const STOP_TIMEOUT_MS = 20_000;
 const READY_INTERVAL_MS = 100;
+const RUN_KEPT_MS = 24 * 3600_000;
 
 export const cacheDirectory = path.join(os.homedir(), '.cache', 'weir-peers');
 
-/** Data and logs of this run. Runs of earlier days are removed. */
+/** Unlike the cache, a folder that every user may pass through. */
+export const runRoot = path.join(os.tmpdir(), 'weir-peers');
+
+/** Data and logs of this run. Those of runs of earlier days are removed. */
 const runDirectory = (() => {
-  const base = path.join(os.tmpdir(), 'weir-peers');
-  fs.mkdirSync(base, { recursive: true, mode: 0o755 });
-  for (const name of fs.readdirSync(base)) {
-    const old = path.join(base, name);
-    if (Date.now() - fs.statSync(old).mtimeMs > 24 * 3600_000) {
-      fs.rmSync(old, { recursive: true, force: true });
-    }
+  fs.mkdirSync(runRoot, { recursive: true, mode: 0o755 });
+  for (const name of fs.readdirSync(runRoot)) {
+    const old = path.join(runRoot, name);
+    const modifiedAt = fs.statSync(old, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
+    if (Date.now() - modifiedAt > RUN_KEPT_MS) fs.rmSync(old, { recursive: true, force: true });
   }
-  const directory = fs.mkdtempSync(path.join(base, 'run-'));
+  const directory = fs.mkdtempSync(path.join(runRoot, 'run-'));
   fs.chmodSync(directory, 0o755); // Peers that run as another user pass through.
   return directory;
 })();

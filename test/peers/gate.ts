@@ -1,0 +1,54 @@
+/**
+ * Which tests can run here: those that need a peer say so by `describeWithPeers`.
+ *
+ * Where `CI` is set everything runs, and a peer that can't start is a failure. On a developer's
+ * machine a suite whose programs are not installed is skipped, and says which ones it missed.
+ */
+import fs from 'node:fs';
+import { describe } from 'vitest';
+import { findJava } from './java.ts';
+import { cacheDirectory, findProgram } from './peer.ts';
+
+const program = (name: string, debianPackage: string) => (): string | null =>
+  findProgram(name) === null ? `\`${name}\` (Debian package ${debianPackage})` : null;
+
+const maven = (cached: string, javaMajor: number) => (): string | null => {
+  const kept =
+    fs.existsSync(cacheDirectory) &&
+    fs.readdirSync(cacheDirectory).some((name) => name.startsWith(cached));
+  if (!kept && findProgram('mvn') === null) return '`mvn` (Debian package maven)';
+  try {
+    findJava(javaMajor);
+    return null;
+  } catch {
+    return `Java ${javaMajor} or later`;
+  }
+};
+
+/** What is missing for a peer, or null. */
+const missing = {
+  kafka: maven('kafka-', 17),
+  elasticsearch: maven('elasticsearch-', 21),
+  opensearch: maven('opensearch-', 21),
+  kcat: program('kcat', 'kcat'),
+  rsyslog: program('rsyslogd', 'rsyslog'),
+  loggen: program('loggen', 'syslog-ng-core'),
+  logger: program('logger', 'bsdutils'),
+  curl: program('curl', 'curl'),
+  prometheus: program('prometheus', 'prometheus'),
+  strace: program('strace', 'strace'),
+  linux: () => (process.platform === 'linux' ? null : 'Linux'),
+} satisfies Record<string, () => string | null>;
+
+export type PeerName = keyof typeof missing;
+
+/** `describe` for a suite that needs these peers. */
+export function describeWithPeers(
+  peers: readonly PeerName[],
+  title: string,
+  body: () => void,
+): void {
+  const reasons = peers.map((peer) => missing[peer]()).filter((reason) => reason !== null);
+  if (reasons.length === 0 || process.env['CI'] !== undefined) describe(title, body);
+  else describe.skip(`${title} [needs ${reasons.join(' and ')}]`, body);
+}
