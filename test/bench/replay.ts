@@ -1,0 +1,70 @@
+/** `replay`: Produce and Fetch at the broker's limit, beside Apache Kafka. */
+
+import type { LoadOptions } from './loader.ts';
+import { compare, cpuSeconds, type Figures, print, residentMiB, type Side } from './measure.ts';
+import { createTopic, deleteTopic, load, type Server, startPeer, startWeir } from './servers.ts';
+
+const MB = 1e6;
+const GB = 1e9;
+
+interface Case {
+  readonly recordBytes: number;
+  readonly compression: LoadOptions['compression'];
+  readonly bytes: number;
+}
+
+const cases: readonly Case[] = [
+  { recordBytes: 1000, compression: 'none', bytes: 2 * GB },
+  { recordBytes: 100, compression: 'none', bytes: 2 * GB },
+  { recordBytes: 1000, compression: 'lz4', bytes: 8 * GB },
+  { recordBytes: 100, compression: 'lz4', bytes: 4 * GB },
+];
+
+let topics = 0;
+
+async function round(server: Server, c: Case): Promise<Figures> {
+  const topic = `replay-${topics++}`;
+  await createTopic(server, topic, 4);
+  const options: LoadOptions = {
+    host: '127.0.0.1',
+    port: server.port,
+    topic,
+    partitions: 4,
+    acks: 1,
+    batchBytes: 512 * 1024,
+    inFlight: 8,
+    ...c,
+  };
+  const before = cpuSeconds(server.pid);
+  const produced = await load('produce', options);
+  const afterProduce = cpuSeconds(server.pid);
+  const fetched = await load('fetch', { ...options, batchBytes: 1024 * 1024 });
+  const afterFetch = cpuSeconds(server.pid);
+  await deleteTopic(server, topic);
+  return {
+    'produce MB/s': produced.bytes / produced.seconds / MB,
+    'produce CPU-s/GB': (afterProduce - before) / (produced.bytes / GB),
+    'fetch MB/s (stored bytes)': fetched.bytes / fetched.seconds / MB,
+    'fetch CPU-s/GB': (afterFetch - afterProduce) / (fetched.bytes / GB),
+    'resident MiB after': residentMiB(server.pid),
+  };
+}
+
+export async function replay(rounds: number): Promise<void> {
+  const weir = await startWeir();
+  const peer = await startPeer();
+  try {
+    for (const c of cases) {
+      const side = (server: Server): Side => ({
+        name: server.name,
+        round: () => round(server, c),
+      });
+      const title = `replay ${c.recordBytes} B, ${c.compression}, acks=1, 4 partitions`;
+      await compare(title, side(weir), side(peer), rounds);
+    }
+    print(`\nWeir resident after everything: ${residentMiB(weir.pid).toFixed(0)} MiB`);
+  } finally {
+    await weir.stop();
+    await peer.stop();
+  }
+}

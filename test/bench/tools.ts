@@ -1,0 +1,83 @@
+/** `tools`: Apache Kafka's own load tools against Weir and against Apache Kafka. */
+import { kafkaTool } from '../peers/kafka.ts';
+import { compare, cpuSeconds, type Figures, type Side } from './measure.ts';
+import { createTopic, deleteTopic, type Server, startPeer, startWeir } from './servers.ts';
+
+let topics = 0;
+
+async function tool(name: string, args: readonly string[]): Promise<string> {
+  const result = await kafkaTool(`org.apache.kafka.tools.${name}`, args, { heap: '1g' });
+  if (result.code !== 0) throw new Error(`${name} ended with ${result.code}: ${result.stderr}`);
+  return result.stdout;
+}
+
+const number = (text: string, pattern: RegExp): number => {
+  const found = pattern.exec(text)?.[1];
+  if (found === undefined) throw new Error(`expected ${pattern} in the tool's output:\n${text}`);
+  return Number(found);
+};
+
+async function throughput(server: Server, recordBytes: number, acks: string): Promise<Figures> {
+  const topic = `tools-${topics++}`;
+  const records = Math.round(5e8 / recordBytes);
+  await createTopic(server, topic, 6);
+  const before = cpuSeconds(server.pid);
+  const produced = await tool('ProducerPerformance', [
+    ...['--topic', topic, '--num-records', String(records)],
+    ...['--record-size', String(recordBytes), '--throughput', '-1'],
+    ...['--producer-props', `bootstrap.servers=${server.bootstrap}`, `acks=${acks}`],
+    ...['batch.size=65536', 'linger.ms=5'],
+  ]);
+  const middle = cpuSeconds(server.pid);
+  const consumed = await tool('ConsumerPerformance', [
+    ...['--bootstrap-server', server.bootstrap, '--topic', topic],
+    ...['--num-records', String(records), '--timeout', '60000'],
+  ]);
+  const after = cpuSeconds(server.pid);
+  await deleteTopic(server, topic);
+  const lines = consumed.trim().split('\n');
+  const last = lines.at(-1)!.split(',').map(Number);
+  const gigabytes = (records * recordBytes) / 1e9;
+  return {
+    'producer MiB/s': number(produced.trim().split('\n').at(-1)!, /\(([\d.]+) MB\/sec\)/),
+    'produce broker CPU-s/GB': (middle - before) / gigabytes,
+    'consumer MiB/s': last[3]!,
+    'consume broker CPU-s/GB': (after - middle) / gigabytes,
+  };
+}
+
+async function latency(server: Server): Promise<Figures> {
+  const topic = `latency-${topics++}`;
+  await createTopic(server, topic, 1);
+  const out = await tool('EndToEndLatency', [
+    ...['--bootstrap-server', server.bootstrap, '--topic', topic],
+    ...['--num-records', '10000', '--producer-acks', '1', '--record-size', '100'],
+  ]);
+  await deleteTopic(server, topic);
+  return {
+    'mean ms': number(out, /Avg latency: ([\d.]+)/),
+    'p50 ms': number(out, /50th = ([\d.]+)/),
+    'p99 ms': number(out, /99th = ([\d.]+)/),
+    'p99.9 ms': number(out, /99\.9th = ([\d.]+)/),
+  };
+}
+
+async function beside(title: string, rounds: number, run: (s: Server) => Promise<Figures>) {
+  const weir = await startWeir();
+  const peer = await startPeer();
+  try {
+    const side = (server: Server): Side => ({ name: server.name, round: () => run(server) });
+    await compare(title, side(weir), side(peer), rounds);
+  } finally {
+    await weir.stop();
+    await peer.stop();
+  }
+}
+
+export async function tools(rounds: number): Promise<void> {
+  await beside('1 KB records, acks=1', rounds, (s) => throughput(s, 1000, '1'));
+  await beside('100 B records, acks=1', rounds, (s) => throughput(s, 100, '1'));
+}
+
+export const endToEndLatency = (rounds: number): Promise<void> =>
+  beside('EndToEndLatency, acks=1, 100 B', rounds, latency);
