@@ -84,11 +84,8 @@ const hasTaggedResponseHeader = (api: Api, version: number): boolean =>
   version >= api.flexible && api.key !== API_VERSIONS;
 
 function sized(writer: ByteWriter): Uint8Array[] {
-  const size = writer.length - SIZE_BYTES;
-  const chunks = writer.chunks();
-  const first = chunks[0]!;
-  new DataView(first.buffer, first.byteOffset, SIZE_BYTES).setInt32(0, size);
-  return chunks;
+  writer.patchInt32(0, writer.length - SIZE_BYTES);
+  return writer.chunks();
 }
 
 /**
