@@ -1,0 +1,157 @@
+/**
+ * The one place where configuration is read: finds the file, the environment and the options, and
+ * makes `Settings` of them, or says everything that is wrong at once.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { codeOf, FatalError, reasonOf } from '../base/errors.ts';
+import { type ApplianceValues, applianceKeys } from './appliance-keys.ts';
+import { brokerKeys } from './broker-keys.ts';
+import { type Effective, type Loaded, loadConfig } from './load.ts';
+import { problemLine } from './print.ts';
+import type { RoleName, Settings } from './settings.ts';
+import { isSecret, type Key, type KeyValue, tableOf } from './table.ts';
+import { validate } from './validate.ts';
+import { FILE_BYTES_MAX, type FileContent } from './yaml-file.ts';
+
+/** Read without being asked for, when it is in the working directory. */
+export const FILE_DEFAULT = 'weir.yaml';
+
+const BROKER_PREFIX = 'broker.';
+
+export interface Sources {
+  /** `--config`; absent: `WEIR_CONFIG`, or `weir.yaml` when it exists. */
+  readonly file?: string | undefined;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly options: readonly {
+    readonly name: string;
+    readonly value: string;
+    readonly option: string;
+  }[];
+  readonly workingDirectory: string;
+}
+
+export interface Configuration extends Loaded {
+  /** The file that was read, or null. */
+  readonly file: string | null;
+  /** Of every known key; the values of secret keys are for redaction only. */
+  readonly table: ReadonlyMap<string, Key>;
+}
+
+/** Every key that exists: the appliance's, and Kafka's behind `broker.`. */
+export const configurationTable = (): ReadonlyMap<string, Key> =>
+  tableOf([
+    ...applianceKeys,
+    ...[...brokerKeys.values()].map((key) => ({ ...key, name: `${BROKER_PREFIX}${key.name}` })),
+  ]);
+
+/** Throws a FatalError only when a file that was asked for can't be read; problems are returned. */
+export async function readConfiguration(sources: Sources): Promise<Configuration> {
+  const { environment, options, workingDirectory } = sources;
+  const asked = sources.file ?? (environment['WEIR_CONFIG'] || undefined);
+  const path = resolve(workingDirectory, asked ?? FILE_DEFAULT);
+  const text = readText(path, asked !== undefined);
+  let file: FileContent | null = null;
+  if (text !== null) {
+    // Only here: the parser is half the memory of a process that has no file.
+    const { readYaml } = await import('./yaml-file.ts');
+    file = readYaml(asked ?? FILE_DEFAULT, text, environment);
+  }
+  const table = configurationTable();
+  const loaded = loadConfig({ table, file, environment, options });
+  const problems = [...loaded.problems, ...validate(loaded.values)];
+  return { ...loaded, problems, table, file: text === null ? null : path };
+}
+
+function readText(path: string, required: boolean): string | null {
+  try {
+    const { size } = statSync(path);
+    if (size > FILE_BYTES_MAX) {
+      throw new FatalError(
+        `configuration file ${path} has ${size} bytes; at most ${FILE_BYTES_MAX} are read`,
+      );
+    }
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof FatalError) throw error;
+    if (codeOf(error) === 'ENOENT' && !required) return null;
+    throw new FatalError(`can't read configuration file ${path}: ${reasonOf(error)}`);
+  }
+}
+
+/** Throws a FatalError that lists every problem, one a line. */
+export function settingsOf(
+  configuration: Configuration,
+  version: string,
+  workingDirectory: string,
+): Settings {
+  const { problems } = configuration;
+  if (problems.length > 0) {
+    const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`;
+    throw new FatalError(
+      [`the configuration has ${count}:`, ...problems.map((p) => `  ${problemLine(p)}`)].join('\n'),
+    );
+  }
+  const values = applianceValues(configuration.values);
+  const dataDir = resolve(workingDirectory, values['data.dir']);
+  const external = values['engine.kafka.bootstrap'];
+  const roles = (values.roles as readonly RoleName[]).filter(
+    (role) => role !== 'broker' || external.length === 0,
+  );
+  const broker = brokerValues(configuration.values, values, dataDir);
+  return {
+    version,
+    dataDir,
+    roles,
+    bootstrap: external.length > 0 ? external : [reachable(broker)],
+    values,
+    broker,
+  };
+}
+
+function applianceValues(values: ReadonlyMap<string, Effective>): ApplianceValues {
+  const result: Record<string, KeyValue> = {};
+  for (const { name } of applianceKeys) result[name] = values.get(name)?.value ?? null;
+  return result as ApplianceValues;
+}
+
+function brokerValues(
+  given: ReadonlyMap<string, Effective>,
+  values: ApplianceValues,
+  dataDir: string,
+): Record<string, KeyValue> {
+  const host = values['kafka.host'];
+  const port = values['kafka.port'];
+  const advertised = values['kafka.advertised.host'];
+  const result: Record<string, KeyValue> = {
+    listeners: [`PLAINTEXT://${bracketed(host)}:${port}`],
+    'advertised.listeners':
+      advertised === null ? [] : [`PLAINTEXT://${bracketed(advertised)}:${port}`],
+    'log.dirs': [join(dataDir, 'broker-0')],
+  };
+  for (const [name, { value }] of given) {
+    if (name.startsWith(BROKER_PREFIX)) result[name.slice(BROKER_PREFIX.length)] = value;
+  }
+  return result;
+}
+
+const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
+
+/** The first listener, from this machine. */
+function reachable(broker: Readonly<Record<string, KeyValue>>): string {
+  const first = (broker['listeners'] as readonly string[])[0] ?? '';
+  const [, host = '', port = '9092'] = /^[^:]+:\/\/(.*):(\d+)$/.exec(first) ?? [];
+  const everywhere = host === '' || host === '0.0.0.0' || host === '[::]';
+  return `${everywhere ? '127.0.0.1' : host}:${port}`;
+}
+
+/** For the log's redactor. */
+export function* secretsOf(
+  configuration: Configuration,
+): Generator<readonly [name: string, value: string | null]> {
+  for (const key of configuration.table.values()) {
+    if (!isSecret(key)) continue;
+    const value = configuration.values.get(key.name)?.value;
+    yield [key.name, typeof value === 'string' ? value : null];
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * Makes one valid Prometheus exposition of several threads' texts: each family stands once, with
+ * one HELP and one TYPE, its series together, and no series twice (the first one counts; the
+ * others are counted as duplicates, because two threads that write one series are a mistake).
+ */
+export interface Merged {
+  readonly text: string;
+  readonly duplicates: number;
+}
+
+interface Family {
+  help: string | null;
+  type: string | null;
+  readonly lines: string[];
+}
+
+/** Series of a histogram or summary bear the family's name and one of these. */
+const suffixes = ['_bucket', '_sum', '_count'] as const;
+
+export function mergeExpositions(texts: readonly string[]): Merged {
+  const families = new Map<string, Family>();
+  const series = new Set<string>();
+  let duplicates = 0;
+  for (const text of texts) {
+    for (const line of text.split('\n')) {
+      if (line === '') continue;
+      if (line.startsWith('#')) {
+        describe(families, line);
+        continue;
+      }
+      const end = seriesEnd(line);
+      const id = line.slice(0, end);
+      if (series.has(id)) {
+        duplicates += 1;
+        continue;
+      }
+      series.add(id);
+      familyOf(families, nameOf(id)).lines.push(line);
+    }
+  }
+  return { text: write(families), duplicates };
+}
+
+function describe(families: Map<string, Family>, line: string): void {
+  const match = /^# (HELP|TYPE) (\S+) ?(.*)$/.exec(line);
+  if (match === null) return;
+  const [, what, name = '', rest = ''] = match;
+  const family = familyNamed(families, name);
+  if (what === 'HELP') family.help ??= rest;
+  else family.type ??= rest;
+}
+
+function familyNamed(families: Map<string, Family>, name: string): Family {
+  let family = families.get(name);
+  if (family === undefined) {
+    family = { help: null, type: null, lines: [] };
+    families.set(name, family);
+  }
+  return family;
+}
+
+/** A name of its own wins over being the part of a histogram: Kafka's names have `_count` gauges. */
+function familyOf(families: Map<string, Family>, name: string): Family {
+  const own = families.get(name);
+  if (own !== undefined) return own;
+  for (const suffix of suffixes) {
+    if (!name.endsWith(suffix)) continue;
+    const whole = families.get(name.slice(0, -suffix.length));
+    if (whole?.type === 'histogram' || whole?.type === 'summary') return whole;
+  }
+  return familyNamed(families, name);
+}
+
+const nameOf = (id: string): string => {
+  const brace = id.indexOf('{');
+  return brace < 0 ? id : id.slice(0, brace);
+};
+
+/** Where the series' name and labels end and its value begins; label values may hold any character. */
+function seriesEnd(line: string): number {
+  const brace = line.indexOf('{');
+  const space = line.indexOf(' ');
+  if (brace < 0 || (space >= 0 && space < brace)) return space < 0 ? line.length : space;
+  let quoted = false;
+  for (let i = brace + 1; i < line.length; i++) {
+    const character = line[i];
+    if (character === '\\') i += 1;
+    else if (character === '"') quoted = !quoted;
+    else if (character === '}' && !quoted) return i + 1;
+  }
+  return line.length;
+}
+
+function write(families: ReadonlyMap<string, Family>): string {
+  const parts: string[] = [];
+  for (const [name, { help, type, lines }] of families) {
+    if (help !== null) parts.push(`# HELP ${name} ${help}`);
+    if (type !== null) parts.push(`# TYPE ${name} ${type}`);
+    for (const line of lines) parts.push(line);
+  }
+  return parts.length === 0 ? '' : `${parts.join('\n')}\n`;
+}
+
+export interface Sample {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** Every series of an exposition; for `weir metrics` and tests, not for hot paths. */
+export function parseExposition(text: string): Sample[] {
+  const samples: Sample[] = [];
+  for (const line of text.split('\n')) {
+    if (line === '' || line.startsWith('#')) continue;
+    const end = seriesEnd(line);
+    const id = line.slice(0, end);
+    const labels: Record<string, string> = {};
+    const brace = id.indexOf('{');
+    if (brace >= 0) {
+      for (const [, name, value] of id
+        .slice(brace)
+        .matchAll(/([A-Za-z_][A-Za-z0-9_]*)="((?:\\.|[^"\\])*)"/g)) {
+        labels[name!] = value!.replaceAll(/\\(.)/g, (_, c: string) => (c === 'n' ? '\n' : c));
+      }
+    }
+    const value = numberOf(line.slice(end).trim().split(' ')[0]!);
+    samples.push({ name: nameOf(id), labels, value });
+  }
+  return samples;
+}
+
+const numberOf = (text: string): number =>
+  text === '+Inf'
+    ? Number.POSITIVE_INFINITY
+    : text === '-Inf'
+      ? Number.NEGATIVE_INFINITY
+      : Number(text);
