@@ -80,17 +80,15 @@ export class MetricsRegistry {
     this.family({ name: `${name}_count`, type: 'counter', help, labels }, (emit) => {
       collect((latency, ...values) => emit(latency.count, ...values));
     });
-    if (spec.histogram !== undefined) this.#addHistogram(spec.histogram, spec, collect);
+    if (spec.histogram === undefined) return;
+    this.histogram({ ...spec, name: spec.histogram }, collect);
   }
 
-  /** Prometheus text, format 0.0.4. Rejects when a `collect` throws: a bug, not a scrape's luck. */
-  text(): Promise<string> {
-    return this.#registry.metrics();
-  }
-
-  #addHistogram(name: string, spec: LatencySpec, collect: (emit: EmitLatency) => void): void {
+  /** A classic histogram in seconds. */
+  histogram(spec: Omit<LatencySpec, 'histogram'>, collect: (emit: EmitLatency) => void): void {
+    const { name, help } = spec;
     const names = spec.labels ?? [];
-    this.#register({ name, type: 'histogram', help: spec.help }, () => {
+    this.#register({ name, type: 'histogram', help }, () => {
       const values: HistogramValue[] = [];
       collect((latency, ...labelValues) => {
         const labels = labelled(name, names, labelValues);
@@ -107,6 +105,11 @@ export class MetricsRegistry {
       });
       return values;
     });
+  }
+
+  /** Prometheus text, format 0.0.4. Rejects when a `collect` throws: a bug, not a scrape's luck. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
   }
 
   #register(spec: FamilySpec, collect: () => MetricValue<string>[]): void {

@@ -1,0 +1,47 @@
+/** Who may ask what over HTTP: a bearer token when there is one, and no other site's pages. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+
+/** Answered to anybody: they say nothing but whether the process lives; the page itself is empty. */
+const open: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/']);
+
+export interface Refusal {
+  readonly status: 401 | 403;
+  readonly code: string;
+  readonly message: string;
+}
+
+export class Access {
+  readonly #token: Buffer | null;
+
+  /** `token` null: whoever reaches the listener may ask. */
+  constructor(token: string | null) {
+    this.#token = token === null ? null : digest(token);
+  }
+
+  /** Null when the request may pass. */
+  refusal(method: string, path: string, headers: IncomingHttpHeaders): Refusal | null {
+    if (isForeign(method, headers)) {
+      const message = 'requests that change something are not taken from pages of other sites';
+      return { status: 403, code: 'foreign-origin', message };
+    }
+    if (this.#token === null || open.has(path)) return null;
+    const given = /^Bearer\s+(\S+)$/i.exec(headers.authorization ?? '')?.[1];
+    // Digests have one length, and comparing them takes the same time wherever they differ.
+    if (given !== undefined && timingSafeEqual(digest(given), this.#token)) return null;
+    const message = 'send the token of console.token: `Authorization: Bearer TOKEN`';
+    return { status: 401, code: 'no-token', message };
+  }
+}
+
+/** A browser says with `Origin` which page sends; a page elsewhere must not write into the log. */
+function isForeign(method: string, headers: IncomingHttpHeaders): boolean {
+  if (method === 'GET' || method === 'HEAD' || headers.origin === undefined) return false;
+  try {
+    return new URL(headers.origin).host !== headers.host;
+  } catch {
+    return true;
+  }
+}
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
