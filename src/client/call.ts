@@ -1,0 +1,104 @@
+/** The APIs that the client uses, with their types: `calls.metadata` knows its question and answer. */
+import { type Api, apis } from '../protocol/apis.ts';
+import { produceRequest, produceResponse } from '../protocol/messages/00-produce.ts';
+import { fetchRequest, fetchResponse } from '../protocol/messages/01-fetch.ts';
+import { listOffsetsRequest, listOffsetsResponse } from '../protocol/messages/02-list-offsets.ts';
+import { metadataRequest, metadataResponse } from '../protocol/messages/03-metadata.ts';
+import {
+  offsetCommitRequest,
+  offsetCommitResponse,
+} from '../protocol/messages/08-offset-commit.ts';
+import { offsetFetchRequest, offsetFetchResponse } from '../protocol/messages/09-offset-fetch.ts';
+import {
+  findCoordinatorRequest,
+  findCoordinatorResponse,
+} from '../protocol/messages/10-find-coordinator.ts';
+import { joinGroupRequest, joinGroupResponse } from '../protocol/messages/11-join-group.ts';
+import { heartbeatRequest, heartbeatResponse } from '../protocol/messages/12-heartbeat.ts';
+import { leaveGroupRequest, leaveGroupResponse } from '../protocol/messages/13-leave-group.ts';
+import { syncGroupRequest, syncGroupResponse } from '../protocol/messages/14-sync-group.ts';
+import {
+  describeGroupsRequest,
+  describeGroupsResponse,
+} from '../protocol/messages/15-describe-groups.ts';
+import { listGroupsRequest, listGroupsResponse } from '../protocol/messages/16-list-groups.ts';
+import { apiVersionsRequest, apiVersionsResponse } from '../protocol/messages/18-api-versions.ts';
+import {
+  createTopicsRequest,
+  createTopicsResponse,
+} from '../protocol/messages/19-create-topics.ts';
+import {
+  deleteTopicsRequest,
+  deleteTopicsResponse,
+} from '../protocol/messages/20-delete-topics.ts';
+import {
+  deleteRecordsRequest,
+  deleteRecordsResponse,
+} from '../protocol/messages/21-delete-records.ts';
+import {
+  initProducerIdRequest,
+  initProducerIdResponse,
+} from '../protocol/messages/22-init-producer-id.ts';
+import {
+  describeConfigsRequest,
+  describeConfigsResponse,
+} from '../protocol/messages/32-describe-configs.ts';
+import {
+  createPartitionsRequest,
+  createPartitionsResponse,
+} from '../protocol/messages/37-create-partitions.ts';
+import {
+  deleteGroupsRequest,
+  deleteGroupsResponse,
+} from '../protocol/messages/42-delete-groups.ts';
+import {
+  incrementalAlterConfigsRequest,
+  incrementalAlterConfigsResponse,
+} from '../protocol/messages/44-incremental-alter-configs.ts';
+import {
+  offsetDeleteRequest,
+  offsetDeleteResponse,
+} from '../protocol/messages/47-offset-delete.ts';
+import {
+  describeClusterRequest,
+  describeClusterResponse,
+} from '../protocol/messages/60-describe-cluster.ts';
+import type { Message } from '../protocol/schema.ts';
+
+export interface Call<Q, R> extends Api {
+  readonly request: Message<Q>;
+  readonly response: Message<R>;
+}
+
+const call = <Q, R>(request: Message<Q>, response: Message<R>): Call<Q, R> => ({
+  ...apis.get(request.api)!,
+  request,
+  response,
+});
+
+export const calls = {
+  produce: call(produceRequest, produceResponse),
+  fetch: call(fetchRequest, fetchResponse),
+  listOffsets: call(listOffsetsRequest, listOffsetsResponse),
+  metadata: call(metadataRequest, metadataResponse),
+  offsetCommit: call(offsetCommitRequest, offsetCommitResponse),
+  offsetFetch: call(offsetFetchRequest, offsetFetchResponse),
+  findCoordinator: call(findCoordinatorRequest, findCoordinatorResponse),
+  joinGroup: call(joinGroupRequest, joinGroupResponse),
+  heartbeat: call(heartbeatRequest, heartbeatResponse),
+  leaveGroup: call(leaveGroupRequest, leaveGroupResponse),
+  syncGroup: call(syncGroupRequest, syncGroupResponse),
+  describeGroups: call(describeGroupsRequest, describeGroupsResponse),
+  listGroups: call(listGroupsRequest, listGroupsResponse),
+  apiVersions: call(apiVersionsRequest, apiVersionsResponse),
+  createTopics: call(createTopicsRequest, createTopicsResponse),
+  deleteTopics: call(deleteTopicsRequest, deleteTopicsResponse),
+  deleteRecords: call(deleteRecordsRequest, deleteRecordsResponse),
+  initProducerId: call(initProducerIdRequest, initProducerIdResponse),
+  describeConfigs: call(describeConfigsRequest, describeConfigsResponse),
+  createPartitions: call(createPartitionsRequest, createPartitionsResponse),
+  deleteGroups: call(deleteGroupsRequest, deleteGroupsResponse),
+  incrementalAlterConfigs: call(incrementalAlterConfigsRequest, incrementalAlterConfigsResponse),
+  offsetDelete: call(offsetDeleteRequest, offsetDeleteResponse),
+  describeCluster: call(describeClusterRequest, describeClusterResponse),
+};

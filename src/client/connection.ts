@@ -1,0 +1,295 @@
+/**
+ * One connection to one broker: pipelined requests, answered in the order in which they were sent.
+ *
+ * A request that is not answered in time closes the connection, because everything behind it is
+ * stuck as well; every request that waits then fails with OperatingError `disconnected` or
+ * `request-timeout`, and whether the broker acted on it is unknown. The bytes handed to a send
+ * function must not change until its `written` callback, even when the request has failed before.
+ */
+import { ByteReader } from '../base/bytes.ts';
+import type { Clock, Timer } from '../base/clock.ts';
+import { OperatingError, reasonOf } from '../base/errors.ts';
+import type { Stream, Transport } from '../base/transport.ts';
+import { codec } from '../protocol/codec.ts';
+import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
+import { FrameSplitter, readResponseHeader, writeRequest } from '../protocol/frame.ts';
+import { type Call, calls } from './call.ts';
+
+export interface ConnectionOptions {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly clientId: string;
+  readonly host: string;
+  readonly port: number;
+  readonly connectTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  /** Requests that may wait for their answers; one more is refused. */
+  readonly inFlightMax: number;
+  /** Largest answer that is taken. */
+  readonly frameBytesMax: number;
+}
+
+type Done<R> = (error: Error | null, response: R | null) => void;
+
+interface Waiting {
+  readonly call: Call<any, any>;
+  readonly version: number;
+  readonly done: Done<any>;
+  readonly timer: Timer;
+}
+
+interface VersionRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+const SOFTWARE_NAME = 'weir';
+const SOFTWARE_VERSION = '0.1.0';
+/** The lowest version with the client's name; a broker without it answers with what it has. */
+const API_VERSIONS_VERSION = 3;
+const CORRELATION_ID_MAX = 0x7fff_ffff;
+
+const ignore = (): void => {};
+
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #stream: Stream;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #splitter: FrameSplitter;
+  #versions: ReadonlyMap<number, VersionRange> = new Map();
+  #nextCorrelationId = 0;
+  #closed: Error | null = null;
+  #writable = true;
+  /** Called when the peer takes bytes again after `writable` was false. */
+  onDrain: () => void = ignore;
+  /** Called once, after every waiting request has failed. */
+  onClose: (error: Error) => void = ignore;
+
+  private constructor(options: ConnectionOptions, stream: Stream) {
+    this.#options = options;
+    this.#stream = stream;
+    this.#splitter = new FrameSplitter(options.frameBytesMax, (frame) => this.#answered(frame));
+    stream.onData = (bytes) => this.#received(bytes);
+    stream.onDrain = () => {
+      this.#writable = true;
+      this.onDrain();
+    };
+    stream.onClose = (error) => this.#close(this.#lost(reasonOf(error ?? 'closed by the broker')));
+  }
+
+  /** Connects and learns which versions the broker speaks. Rejects with OperatingError `no-broker`. */
+  static async open(options: ConnectionOptions): Promise<Connection> {
+    const { transport, host, port, connectTimeoutMs } = options;
+    const where = `${host}:${port}`;
+    let stream: Stream;
+    try {
+      stream = await transport.connect(host, port, connectTimeoutMs);
+    } catch (error) {
+      throw noBroker(where, error);
+    }
+    const connection = new Connection(options, stream);
+    try {
+      await connection.#negotiate();
+    } catch (error) {
+      connection.close();
+      throw noBroker(where, error);
+    }
+    return connection;
+  }
+
+  get remote(): string {
+    return `${this.#options.host}:${this.#options.port}`;
+  }
+  get isOpen(): boolean {
+    return this.#closed === null;
+  }
+  /** False while more bytes wait for the peer than is good; `onDrain` tells the change. */
+  get writable(): boolean {
+    return this.#writable && this.#closed === null;
+  }
+  get inFlight(): number {
+    return this.#waiting.size;
+  }
+
+  /** The highest version that both sides speak, or -1. */
+  versionOf(call: Call<any, any>, max = call.max): number {
+    const range = this.#versions.get(call.key);
+    if (range === undefined) return -1;
+    const version = Math.min(range.max, max, call.max);
+    return version < Math.max(range.min, call.min) ? -1 : version;
+  }
+
+  /** Sends and resolves to the answer. `version` is the highest to use. */
+  request<Q, R>(
+    call: Call<Q, R>,
+    body: Q,
+    options: { readonly timeoutMs?: number; readonly version?: number } = {},
+  ): Promise<R> {
+    return new Promise((resolve, reject) => {
+      const version = this.versionOf(call, options.version);
+      if (version < 0) {
+        reject(new OperatingError('unsupported-version', this.#unsupported(call, options.version)));
+        return;
+      }
+      const done: Done<R> = (error, response) =>
+        error === null ? resolve(response!) : reject(error);
+      this.send(call, version, body, done, ignore, options.timeoutMs);
+    });
+  }
+
+  /**
+   * Sends; `done` gets the answer or the error, once. `written` is called when the bytes of `body`
+   * are no longer used, which may be after `done` and after the connection is closed.
+   */
+  send<Q, R>(
+    call: Call<Q, R>,
+    version: number,
+    body: Q,
+    done: Done<R>,
+    written: (error: Error | null) => void = ignore,
+    timeoutMs = this.#options.requestTimeoutMs,
+  ): void {
+    const refused = this.#closed ?? this.#full();
+    if (refused !== null) {
+      written(refused);
+      done(refused, null);
+      return;
+    }
+    const id = this.#correlationId();
+    const chunks = writeRequest(call, version, id, this.#options.clientId, body);
+    const timer = this.#options.clock.after(timeoutMs, () => {
+      const reason = `${call.name} was not answered by ${this.remote} within ${timeoutMs} ms`;
+      this.#close(new OperatingError('request-timeout', reason));
+    });
+    this.#waiting.set(id, { call, version, done, timer });
+    if (!this.#stream.write(chunks, written)) this.#writable = false;
+  }
+
+  /** Sends a request that has no answer (Produce with acks=0). */
+  sendUnanswered<Q>(
+    call: Call<Q, unknown>,
+    version: number,
+    body: Q,
+    written: (error: Error | null) => void,
+  ): void {
+    if (this.#closed !== null) return written(this.#closed);
+    const chunks = writeRequest(call, version, this.#correlationId(), this.#options.clientId, body);
+    if (!this.#stream.write(chunks, written)) this.#writable = false;
+  }
+
+  /** Idempotent. Requests that wait fail. */
+  close(): void {
+    this.#close(this.#lost('closed by this side'));
+  }
+
+  #correlationId(): number {
+    const id = this.#nextCorrelationId;
+    this.#nextCorrelationId = id === CORRELATION_ID_MAX ? 0 : id + 1;
+    return id;
+  }
+
+  #full(): Error | null {
+    if (this.#waiting.size < this.#options.inFlightMax) return null;
+    return new OperatingError(
+      'too-many-in-flight',
+      `${this.#waiting.size} requests wait for ${this.remote}`,
+    );
+  }
+
+  #received(bytes: Buffer): void {
+    try {
+      this.#splitter.push(bytes);
+    } catch (error) {
+      this.#close(this.#lost(reasonOf(error)));
+    }
+  }
+
+  #answered(frame: Buffer): void {
+    if (this.#closed !== null) return;
+    const first = this.#waiting.entries().next().value;
+    if (first === undefined) return this.#close(this.#lost('an answer that nobody asked for'));
+    const [id, { call, version, done, timer }] = first;
+    let response: unknown;
+    try {
+      const reader = new ByteReader(frame);
+      const answeredId = readResponseHeader(reader, call, version);
+      if (answeredId !== id) throw new RangeError(`expected answer ${id}, saw ${answeredId}`);
+      response = readBody(call, version, reader);
+    } catch (error) {
+      return this.#close(this.#lost(`${call.name} v${version}: ${reasonOf(error)}`));
+    }
+    this.#waiting.delete(id);
+    timer.cancel();
+    done(null, response);
+  }
+
+  #close(error: Error): void {
+    if (this.#closed !== null) return;
+    this.#closed = error;
+    this.#stream.destroy();
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { timer, done } of waiting) {
+      timer.cancel();
+      done(error, null);
+    }
+    this.onClose(error);
+  }
+
+  #lost(reason: string): OperatingError {
+    return new OperatingError('disconnected', `connection to ${this.remote} lost: ${reason}`);
+  }
+
+  #unsupported(call: Call<any, any>, max = call.max): string {
+    const range = this.#versions.get(call.key);
+    const theirs = range === undefined ? 'it is unknown there' : `${range.min}-${range.max} there`;
+    return `${this.remote} and this client share no version of ${call.name}: ${call.min}-${max} here, ${theirs}`;
+  }
+
+  async #negotiate(): Promise<void> {
+    const key = calls.apiVersions.key;
+    this.#versions = new Map([[key, { min: 0, max: API_VERSIONS_VERSION }]]);
+    const body = {
+      clientSoftwareName: SOFTWARE_NAME,
+      clientSoftwareVersion: SOFTWARE_VERSION,
+      clusterId: null,
+      nodeId: -1,
+    };
+    let answer = await this.request(calls.apiVersions, body);
+    if (answer.errorCode === ErrorCode.UNSUPPORTED_VERSION) {
+      answer = await this.request(calls.apiVersions, body, { version: 0 });
+    }
+    if (answer.errorCode !== ErrorCode.NONE) throw new ProtocolError(answer.errorCode);
+    this.#versions = new Map(
+      answer.apiKeys.map((range) => [
+        range.apiKey,
+        { min: range.minVersion, max: range.maxVersion },
+      ]),
+    );
+  }
+}
+
+/** A broker that lacks the version of ApiVersions refuses it in the form of version 0. */
+function readBody(call: Call<any, any>, version: number, reader: ByteReader): unknown {
+  if (call.key === calls.apiVersions.key) {
+    const errorCode = reader.buffer.readInt16BE(reader.pos);
+    if (errorCode === ErrorCode.UNSUPPORTED_VERSION) return codec(call.response, 0).read(reader);
+  }
+  return codec(call.response, version).read(reader);
+}
+
+const noBroker = (where: string, cause: unknown): OperatingError =>
+  new OperatingError(
+    'no-broker',
+    `expected a Kafka broker at ${where}, saw ${brokerFault(cause)}`,
+    { cause },
+  );
+
+function brokerFault(cause: unknown): string {
+  if (cause instanceof OperatingError && cause.code === 'request-timeout') {
+    return 'something that does not answer as one';
+  }
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  // An AggregateError of Node's connect carries a code but no message.
+  return typeof code === 'string' && /^E[A-Z]+$/.test(code) ? code : reasonOf(cause);
+}

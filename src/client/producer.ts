@@ -1,0 +1,488 @@
+/**
+ * Batches records and sends them: the way of every collector into the log.
+ *
+ * `append` is synchronous and copies the record straight into a batch's bytes. What the producer
+ * holds is bounded by `bufferBytes`; beyond it `append` returns false. Every record that was taken
+ * gets exactly one outcome: delivered, or failed with a reason, at the latest about
+ * `deliveryTimeoutMs` after it was taken (plus the answer of a request that is under way).
+ * `producer-sender.ts` does the sending.
+ */
+import type { Timer } from '../base/clock.ts';
+import { OperatingError } from '../base/errors.ts';
+import { type CompressionName, CompressionType } from '../protocol/compression.ts';
+import { ErrorCode, errorName, isRetriable, ProtocolError } from '../protocol/error-codes.ts';
+import {
+  encodeHeaders,
+  type Header,
+  keyOf,
+  NO_HEADERS,
+  type RecordView,
+} from '../protocol/record-batch.ts';
+import { RecordBatchBuilder } from '../protocol/record-batch-builder.ts';
+import type { Client } from './client.ts';
+import { copyRecord, type Delivered, ProducerBatch } from './producer-batch.ts';
+import { ProducerCounters } from './producer-counters.ts';
+import type { PartitionQueue } from './producer-queue.ts';
+import { ProducerSender } from './producer-sender.ts';
+import { TopicQueues } from './producer-topic.ts';
+
+export interface ProducerOptions {
+  /** 0: no answer; 1: the leader's; -1: that of all in-sync replicas. */
+  readonly acks: 0 | 1 | -1;
+  readonly compression?: CompressionName;
+  readonly compressionLevel?: number;
+  /** How long a batch waits for more records; 0: only for those of the same turn. */
+  readonly lingerMs?: number;
+  /** Size of a batch before compression. */
+  readonly batchBytes?: number;
+  /** Memory for records without an outcome. */
+  readonly bufferBytes?: number;
+  /** Sequence numbers, so that retries make no duplicates. Default: with acks -1. */
+  readonly idempotent?: boolean;
+  /** From `append` to the outcome. */
+  readonly deliveryTimeoutMs?: number;
+  /** Largest request, and largest record. */
+  readonly requestBytesMax?: number;
+  /** Requests without an answer, for each broker. */
+  readonly inFlightMax?: number;
+  /** Called once for each batch with its outcome. Must not throw. */
+  readonly delivery?: (report: DeliveryReport) => void;
+}
+
+export interface DeliveryReport {
+  readonly topic: string;
+  /** -1 when the records failed before a partition was chosen. */
+  readonly partition: number;
+  /** Records. */
+  readonly count: number;
+  readonly bytes: number;
+  readonly error: Error | null;
+  /** Offset of the batch's first record; -1 when the broker did not tell (acks=0, failures). */
+  readonly baseOffset: number;
+  /** The `tag` of every record that had one, in order. */
+  readonly tags: readonly unknown[];
+}
+
+export interface AppendOptions {
+  readonly key?: Uint8Array | null;
+  /** Milliseconds since 1970; default: now. */
+  readonly timestamp?: number;
+  /** Headers, or headers that `encodeHeaders` packed before. */
+  readonly headers?: readonly Header[] | Uint8Array;
+  readonly partition?: number;
+  /** Comes back in the delivery report of the batch. */
+  readonly tag?: unknown;
+  /** Called with the outcome of the record's batch. Must not throw. */
+  readonly delivered?: Delivered;
+}
+
+/** Lengths, deltas and attributes of a record: what it takes beyond its own bytes, at most. */
+const RECORD_OVERHEAD_BYTES = 24;
+/** First buffer of a batch of which nothing is known. */
+const BATCH_INITIAL_BYTES = 4 * 1024;
+/** Builders kept for reuse; without compression a builder gives its buffer away. */
+const SPARE_BUILDERS_MAX = 16;
+/** Part of `bufferBytes` that must be free again before `drained` resolves. */
+const DRAINED_PART = 0.25;
+
+const NO_OPTIONS: AppendOptions = {};
+const EMPTY = new Uint8Array(0);
+
+export class Producer {
+  readonly counters = new ProducerCounters();
+  readonly #client: Client;
+  readonly #options: Required<Omit<ProducerOptions, 'compressionLevel' | 'delivery'>>;
+  readonly #level: number | undefined;
+  readonly #delivery: ((report: DeliveryReport) => void) | undefined;
+  readonly #sender: ProducerSender;
+  readonly #topics = new Map<string, TopicQueues>();
+  /** Queues whose open batch lingers, oldest first. */
+  readonly #lingering = new Set<PartitionQueue>();
+  readonly #spare: RecordBatchBuilder[] = [];
+  readonly #drainWaiters: (() => void)[] = [];
+  #flushWaiters: { upTo: number; readonly resolve: () => void }[] = [];
+  /** Batches without an outcome, oldest first. */
+  readonly #outstanding = new Set<ProducerBatch>();
+  readonly #stopListening: () => void;
+  #lastTopic: TopicQueues | null = null;
+  #batchNumber = 0;
+  #lingerTimer: Timer | null = null;
+  #expiryTimer: Timer | null = null;
+  /** Size of the record that was refused last: room is room for it. */
+  #refusedSize = 0;
+  #closing = false;
+
+  constructor(client: Client, options: ProducerOptions) {
+    this.#client = client;
+    this.#level = options.compressionLevel;
+    this.#delivery = options.delivery;
+    const bufferBytes = options.bufferBytes ?? 32 * 1024 * 1024;
+    this.#options = {
+      acks: options.acks,
+      compression: options.compression ?? 'none',
+      lingerMs: options.lingerMs ?? 5,
+      batchBytes: options.batchBytes ?? 128 * 1024,
+      bufferBytes,
+      idempotent: options.idempotent ?? options.acks === -1,
+      deliveryTimeoutMs: options.deliveryTimeoutMs ?? 120_000,
+      requestBytesMax: Math.min(options.requestBytesMax ?? 1024 * 1024, bufferBytes),
+      inFlightMax: options.inFlightMax ?? 5,
+    };
+    this.#sender = new ProducerSender(client, this.#options, this.counters, {
+      finish: (batch, error, baseOffset) => this.#finish(batch, error, baseOffset),
+      releaseMemory: (bytes) => this.#release(bytes),
+      recycle: (builder) => this.#recycle(builder),
+      builder: () => this.#builder(BATCH_INITIAL_BYTES),
+    });
+    this.#stopListening = client.metadata.onUpdate(() => this.#metadataChanged());
+  }
+
+  /**
+   * Takes a record; its bytes may be reused when the call returns. False: the buffer memory is full
+   * (wait for `drained`) or the producer is closed, and the record was not taken.
+   */
+  append(topic: string, value: Uint8Array | null, options: AppendOptions = NO_OPTIONS): boolean {
+    if (value === null) return this.#append(topic, EMPTY, 0, -1, options);
+    return this.#append(topic, value, 0, value.length, options);
+  }
+
+  /** The same, the value being `bytes[start, end)`. */
+  appendRange(
+    topic: string,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    options: AppendOptions = NO_OPTIONS,
+  ): boolean {
+    return this.#append(topic, bytes, start, end, options);
+  }
+
+  /** Resolves when `append` has room again. */
+  drained(): Promise<void> {
+    if (this.#hasRoom() || this.#closing) return Promise.resolve();
+    return new Promise((resolve) => this.#drainWaiters.push(resolve));
+  }
+
+  /** Sends what was taken before the call without lingering; resolves when all of it has an outcome. */
+  flush(): Promise<void> {
+    this.#closeOpen();
+    if (this.#outstanding.size === 0) return Promise.resolve();
+    const upTo = this.#batchNumber;
+    return new Promise((resolve) => this.#flushWaiters.push({ upTo, resolve }));
+  }
+
+  /** Takes no more, flushes for at most `timeoutMs`, and fails the rest with `producer-closed`. */
+  async close(timeoutMs = this.#options.deliveryTimeoutMs): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = this.#client.clock.after(timeoutMs, resolve);
+    await Promise.race([this.flush(), late]);
+    timer.cancel();
+    const error = new OperatingError('producer-closed', `not delivered within ${timeoutMs} ms`);
+    this.#lingerTimer?.cancel();
+    this.#expiryTimer?.cancel();
+    this.#stopListening();
+    this.#sender.close();
+    for (const batch of [...this.#outstanding]) this.#finish(batch, error, -1);
+  }
+
+  #append(
+    topic: string,
+    value: Uint8Array,
+    start: number,
+    end: number,
+    options: AppendOptions,
+  ): boolean {
+    const key = options.key ?? null;
+    const given = options.headers;
+    const headers =
+      given === undefined || given instanceof Uint8Array ? given : encodeHeaders(given);
+    const size =
+      RECORD_OVERHEAD_BYTES +
+      (end < 0 ? 0 : end - start) +
+      (key === null ? 0 : key.length) +
+      (headers === undefined ? 0 : headers.length);
+    const { counters } = this;
+    if (this.#closing) return false;
+    const fits = size <= this.#options.requestBytesMax;
+    if (fits && counters.bufferedBytes + size > this.#options.bufferBytes) {
+      return this.#refuseRecord(size);
+    }
+    const last = this.#lastTopic;
+    const queues = last !== null && last.name === topic ? last : this.#topic(topic);
+    counters.records++;
+    counters.bytes += size;
+    if (!fits || queues === null) {
+      this.#reject(topic, size, options, queues === null);
+      return true;
+    }
+    const queue =
+      options.partition === undefined ? queues.choose(key, size) : queues.queue(options.partition);
+    let batch = queue.open;
+    if (batch === null || batch.size + size > this.#options.batchBytes) batch = this.#open(queue);
+    const timestamp = options.timestamp ?? this.#client.clock.now();
+    const builder = batch.builder!;
+    if (end < 0) builder.append(timestamp, key, null, headers ?? NO_HEADERS);
+    else builder.appendRange(timestamp, key, value, start, end, headers ?? NO_HEADERS);
+    batch.size += size;
+    batch.count++;
+    counters.bufferedBytes += size;
+    // Unassigned records are handed out one by one later, so theirs stay aligned with them.
+    const aligned = queue.index < 0;
+    if (aligned || options.tag !== undefined) batch.tags.push(options.tag);
+    if (aligned || options.delivered !== undefined) batch.callbacks.push(options.delivered);
+    return true;
+  }
+
+  #refuseRecord(size: number): false {
+    this.counters.refused++;
+    this.#refusedSize = size;
+    for (const queue of this.#lingering) this.#makeDue(queue);
+    this.#lingering.clear();
+    return false;
+  }
+
+  #topic(name: string): TopicQueues | null {
+    let queues = this.#topics.get(name);
+    if (queues === undefined) {
+      try {
+        this.#client.metadata.watch(name);
+      } catch (error) {
+        if (error instanceof OperatingError) return null;
+        throw error;
+      }
+      queues = new TopicQueues(name, this.#client.random, this.#options.batchBytes);
+      this.#topics.set(name, queues);
+      const known = this.#client.metadata.topic(name);
+      if (known !== undefined && known.partitions.length > 0) queues.update(known);
+      else this.#client.metadata.requestRefresh();
+    }
+    this.#lastTopic = queues;
+    return queues;
+  }
+
+  /** Taken and failed at once: no buffer of this producer could ever hold it. */
+  #reject(topic: string, size: number, options: AppendOptions, tooManyTopics: boolean): void {
+    const error = tooManyTopics
+      ? new OperatingError('too-many-topics', `no more topics for '${topic}'`)
+      : new ProtocolError(
+          ErrorCode.MESSAGE_TOO_LARGE,
+          `record of ${size} bytes, at most ${this.#options.requestBytesMax} fit a request`,
+        );
+    const partition = options.partition ?? -1;
+    this.counters.drop(error, 1);
+    options.delivered?.(error, topic, partition, -1);
+    const tags = options.tag === undefined ? [] : [options.tag];
+    this.#delivery?.({ topic, partition, count: 1, bytes: size, error, baseOffset: -1, tags });
+  }
+
+  #open(queue: PartitionQueue): ProducerBatch {
+    if (queue.open !== null) {
+      queue.close();
+      this.#lingering.delete(queue);
+      this.#sender.ready(queue);
+    }
+    const { clock } = this.#client;
+    const builder = this.#builder(Math.max(BATCH_INITIAL_BYTES, Math.ceil(queue.lastSize * 1.25)));
+    const batch = new ProducerBatch(queue, this.#batchNumber++, clock.monotonic(), builder);
+    queue.open = batch;
+    this.#outstanding.add(batch);
+    if (queue.index < 0) this.#client.metadata.requestRefresh();
+    if (this.#options.lingerMs === 0) this.#makeDue(queue);
+    else {
+      this.#lingering.add(queue);
+      this.#lingerTimer ??= clock.after(this.#options.lingerMs, () => this.#lingered());
+    }
+    this.#expiryTimer ??= clock.after(this.#options.deliveryTimeoutMs, () => this.#expire());
+    return batch;
+  }
+
+  #makeDue(queue: PartitionQueue): void {
+    queue.due = true;
+    this.#sender.ready(queue);
+  }
+
+  #lingered(): void {
+    this.#lingerTimer = null;
+    const now = this.#client.clock.monotonic();
+    for (const queue of this.#lingering) {
+      const left = queue.open === null ? 0 : queue.open.createdAt + this.#options.lingerMs - now;
+      // Timers may fire a fraction of a millisecond early.
+      if (left >= 1) {
+        this.#lingerTimer = this.#client.clock.after(left, () => this.#lingered());
+        return;
+      }
+      this.#lingering.delete(queue);
+      this.#makeDue(queue);
+    }
+  }
+
+  /** Gives up what has waited too long; what is on its way is decided by its answer. */
+  #expire(): void {
+    this.#expiryTimer = null;
+    const { clock } = this.#client;
+    const now = clock.monotonic();
+    for (const batch of [...this.#outstanding]) {
+      const left = batch.createdAt + this.#options.deliveryTimeoutMs - now;
+      if (left >= 1) {
+        this.#expiryTimer = clock.after(left, () => this.#expire());
+        return;
+      }
+      const { queue } = batch;
+      if (queue.inFlight.includes(batch)) continue;
+      if (queue.open === batch) queue.close();
+      this.#lingering.delete(queue);
+      const at = queue.waiting.indexOf(batch);
+      if (at >= 0) queue.waiting.splice(at, 1);
+      this.#finish(batch, this.#sender.timedOut(batch), -1);
+    }
+  }
+
+  #metadataChanged(): void {
+    for (const topic of this.#topics.values()) {
+      const known = this.#client.metadata.topic(topic.name);
+      if (known === undefined) continue;
+      if (known.partitions.length > 0) {
+        topic.update(known);
+        this.#assign(topic);
+      } else if (!isRetriable(known.errorCode)) this.#refuse(topic, known.errorCode);
+      else if (topic.unassigned.open !== null || topic.unassigned.waiting.length > 0) {
+        this.#client.metadata.requestRefresh();
+      }
+    }
+    this.#sender.wake();
+  }
+
+  /** Hands records that came before the metadata to their partitions. */
+  #assign(topic: TopicQueues): void {
+    const { unassigned } = topic;
+    this.#lingering.delete(unassigned);
+    unassigned.close();
+    const batches = unassigned.waiting.splice(0);
+    for (const batch of batches) {
+      let i = 0;
+      batch.forEach((record) => {
+        this.#assignRecord(topic, record, batch.tags[i], batch.callbacks[i]);
+        i++;
+      });
+      batch.discard();
+    }
+    if (batches.length > 0 && this.#flushWaiters.length > 0) {
+      // Whoever waits for the old batches waits for those that have their records now.
+      for (const waiter of this.#flushWaiters) waiter.upTo = this.#batchNumber;
+      this.#closeOpen();
+    }
+    for (const batch of batches) {
+      this.#forget(batch);
+      this.#release(batch.size);
+    }
+  }
+
+  #assignRecord(
+    topic: TopicQueues,
+    record: RecordView,
+    tag: unknown,
+    delivered: Delivered | undefined,
+  ): void {
+    const key = keyOf(record);
+    const size =
+      RECORD_OVERHEAD_BYTES +
+      (key === null ? 0 : key.length) +
+      Math.max(0, record.valueEnd - record.valueStart) +
+      (record.headersEnd - record.headersStart);
+    const queue = topic.choose(key, size);
+    let batch = queue.open;
+    if (batch === null || batch.size + size > this.#options.batchBytes) batch = this.#open(queue);
+    copyRecord(record, batch.builder!);
+    batch.count++;
+    batch.size += size;
+    this.counters.bufferedBytes += size;
+    if (tag !== undefined) batch.tags.push(tag);
+    if (delivered !== undefined) batch.callbacks.push(delivered);
+  }
+
+  /** Makes everything that is being filled ready to be sent as it is. */
+  #closeOpen(): void {
+    this.#lingering.clear();
+    for (const topic of this.#topics.values()) {
+      for (const queue of topic.queues) {
+        if (queue === undefined || queue.open === null) continue;
+        queue.close();
+        this.#sender.ready(queue);
+      }
+    }
+  }
+
+  #refuse(topic: TopicQueues, code: number): void {
+    const error = new ProtocolError(code, `topic '${topic.name}': ${errorName(code)}`);
+    topic.unassigned.close();
+    this.#lingering.delete(topic.unassigned);
+    for (const batch of topic.unassigned.waiting.splice(0)) this.#finish(batch, error, -1);
+  }
+
+  #finish(batch: ProducerBatch, error: Error | null, baseOffset: number): void {
+    if (batch.isDone) return;
+    batch.isDone = true;
+    const { queue, count, callbacks } = batch;
+    const topic = queue.topic.name;
+    if (error === null) this.counters.delivered += count;
+    else this.counters.drop(error, count);
+    this.#forget(batch);
+    for (const delivered of callbacks) delivered?.(error, topic, queue.index, baseOffset);
+    this.#delivery?.({
+      topic,
+      partition: queue.index,
+      count,
+      bytes: batch.size,
+      error,
+      baseOffset,
+      tags: queue.index < 0 ? batch.tags.filter((tag) => tag !== undefined) : batch.tags,
+    });
+    batch.discard();
+    if (batch.writes === 0) this.#release(batch.size);
+  }
+
+  #forget(batch: ProducerBatch): void {
+    this.#outstanding.delete(batch);
+    if (this.#flushWaiters.length === 0) return;
+    const first = this.#outstanding.values().next().value;
+    const oldest = first === undefined ? Infinity : first.order;
+    this.#flushWaiters = this.#flushWaiters.filter(({ upTo, resolve }) => {
+      if (oldest < upTo) return true;
+      resolve();
+      return false;
+    });
+  }
+
+  #release(bytes: number): void {
+    this.counters.bufferedBytes -= bytes;
+    if (this.#drainWaiters.length > 0 && (this.#hasRoom() || this.#closing)) {
+      for (const resolve of this.#drainWaiters.splice(0)) resolve();
+    }
+  }
+
+  #hasRoom(): boolean {
+    const { bufferBytes } = this.#options;
+    const free = Math.max(this.#refusedSize, bufferBytes * DRAINED_PART);
+    return this.counters.bufferedBytes <= bufferBytes - free;
+  }
+
+  #builder(initialBytes: number): RecordBatchBuilder {
+    const spare = this.#spare.pop();
+    if (spare !== undefined) {
+      spare.reset();
+      return spare;
+    }
+    return new RecordBatchBuilder({
+      compression: CompressionType[this.#options.compression],
+      level: this.#level,
+      initialBytes,
+    });
+  }
+
+  #recycle(builder: RecordBatchBuilder): void {
+    const keepsBuffer = this.#options.compression !== 'none';
+    if (keepsBuffer && this.#spare.length < SPARE_BUILDERS_MAX) this.#spare.push(builder);
+  }
+}
