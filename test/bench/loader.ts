@@ -13,8 +13,6 @@ import { codec } from '../../src/protocol/codec.ts';
 import { CompressionType } from '../../src/protocol/compression.ts';
 import { FrameSplitter, readResponseHeader, writeRequest } from '../../src/protocol/frame.ts';
 import { produceResponse } from '../../src/protocol/messages/00-produce.ts';
-import { fetchResponse } from '../../src/protocol/messages/01-fetch.ts';
-import { batchSize, lastOffset } from '../../src/protocol/record-batch.ts';
 import { RecordBatchBuilder } from '../../src/protocol/record-batch-builder.ts';
 
 export interface LoadOptions {
@@ -52,8 +50,10 @@ function encodeProduce(options: LoadOptions, partition: number): { frame: Buffer
     compression: CompressionType[options.compression],
     initialBytes: options.batchBytes + 4096,
   });
+  // Of now: old records would be deleted by retention while they are measured.
+  const now = Date.now() - 60_000;
   for (let i = 0; builder.sizeInBytes + options.recordBytes + 20 < options.batchBytes; i++) {
-    builder.append(1_767_225_600_000 + i, null, logLikeRecord(options.recordBytes, i));
+    builder.append(now + i, null, logLikeRecord(options.recordBytes, i));
   }
   const values = builder.count * options.recordBytes;
   const body = {
@@ -111,17 +111,87 @@ async function produceOn(options: LoadOptions, partition: number): Promise<LoadR
   });
 }
 
+/** Bytes of a batch's header that the reader looks at: base offset, length, … last offset delta. */
+const BATCH_HEAD_BYTES = 27;
+
+/**
+ * Walks Fetch answers (one topic, one partition) as they stream by, and copies nothing but the
+ * heads of answer and batches: the replayer must not be what bounds the measurement.
+ */
+class FetchWalker {
+  readonly #headBytes: number;
+  readonly #onAnswer: (walker: FetchWalker) => void;
+  readonly #head = Buffer.alloc(256);
+  #headFilled = 0;
+  #inBatches = false;
+  #left = 0; // Of the answer's records.
+  #skip = 0; // Of the batch under way.
+  nextOffset = 0;
+  highWatermark = 0;
+  recordBytes = 0;
+
+  constructor(topic: string, onAnswer: (walker: FetchWalker) => void) {
+    // size 4, correlation 4, throttle 4, error 2, session 4, topics 4, name 2+n, partitions 4,
+    // index 4, error 2, high watermark 8, stable 8, start 8, aborted 4, replica 4, records 4
+    this.#headBytes = 22 + 2 + Buffer.byteLength(topic) + 4 + 42;
+    this.#onAnswer = onAnswer;
+  }
+
+  push(chunk: Buffer): void {
+    for (let at = 0; at < chunk.length; ) {
+      if (this.#skip > 0) {
+        const n = Math.min(this.#skip, chunk.length - at);
+        this.#skip -= n;
+        at += n;
+      } else at += this.#gather(chunk, at);
+      if (this.#skip === 0 && this.#inBatches && this.#left === 0) {
+        this.#inBatches = false;
+        this.#onAnswer(this);
+      }
+    }
+  }
+
+  #gather(chunk: Buffer, at: number): number {
+    const wanted = this.#inBatches ? Math.min(BATCH_HEAD_BYTES, this.#left) : this.#headBytes;
+    const n = Math.min(wanted - this.#headFilled, chunk.length - at);
+    chunk.copy(this.#head, this.#headFilled, at, at + n);
+    this.#headFilled += n;
+    if (this.#headFilled < wanted) return n;
+    this.#headFilled = 0;
+    if (this.#inBatches) this.#batchHead(wanted);
+    else this.#answerHead();
+    return n;
+  }
+
+  #answerHead(): void {
+    const partition = this.#headBytes - 42;
+    const error = this.#head.readInt16BE(partition + 4);
+    if (error !== 0) throw new Error(`Fetch answered error ${error}`);
+    this.highWatermark = Number(this.#head.readBigInt64BE(partition + 6));
+    this.#left = Math.max(this.#head.readInt32BE(this.#headBytes - 4), 0);
+    this.recordBytes += this.#left;
+    this.#inBatches = true;
+  }
+
+  #batchHead(size: number): void {
+    const whole = size < BATCH_HEAD_BYTES ? size : 12 + this.#head.readInt32BE(8);
+    if (whole <= this.#left) {
+      this.nextOffset = Number(this.#head.readBigInt64BE(0)) + this.#head.readInt32BE(23) + 1;
+    } // Else the last batch is cut, which is legal.
+    this.#skip = Math.min(whole, this.#left) - size;
+    this.#left -= size + this.#skip;
+  }
+}
+
 async function fetchOn(options: LoadOptions, partition: number): Promise<LoadResult> {
   const socket = await connect(options);
-  let offset = 0;
-  let bytes = 0;
   let requests = 0;
   return new Promise((resolve, reject) => {
     const start = performance.now();
-    const ask = (): void => {
+    const ask = (fetchOffset: number): void => {
       requests++;
+      const part = { partition, currentLeaderEpoch: -1, fetchOffset, logStartOffset: -1 };
       const body = {
-        clusterId: null,
         replicaId: -1,
         maxWaitMs: 500,
         minBytes: 1,
@@ -132,15 +202,7 @@ async function fetchOn(options: LoadOptions, partition: number): Promise<LoadRes
         topics: [
           {
             topic: options.topic,
-            partitions: [
-              {
-                partition,
-                currentLeaderEpoch: -1,
-                fetchOffset: offset,
-                logStartOffset: -1,
-                partitionMaxBytes: options.batchBytes,
-              },
-            ],
+            partitions: [{ ...part, partitionMaxBytes: options.batchBytes }],
           },
         ],
         forgottenTopicsData: [],
@@ -150,30 +212,14 @@ async function fetchOn(options: LoadOptions, partition: number): Promise<LoadRes
         socket.write(chunk);
       }
     };
-    const splitter = new FrameSplitter(ANSWER_BYTES_MAX, (answer) => {
-      const reader = new ByteReader(answer);
-      readResponseHeader(reader, apis.get(1)!, FETCH_VERSION);
-      const body = codec(fetchResponse, FETCH_VERSION).read(reader);
-      const part = body.responses[0]!.partitions[0]!;
-      if (part.errorCode !== 0) return reject(new Error(`Fetch answered error ${part.errorCode}`));
-      const records = part.records as Buffer | null;
-      if (records === null || records.length === 0) {
-        return reject(new Error(`end of partition ${partition} at ${offset}, ${bytes} bytes read`));
-      }
-      for (let at = 0; at + 61 <= records.length; ) {
-        const size = batchSize(records, at);
-        if (at + size > records.length) break; // A cut batch at the end is legal.
-        offset = lastOffset(records, at) + 1;
-        bytes += size;
-        at += size;
-      }
-      if (offset < part.highWatermark) return ask();
+    const walker = new FetchWalker(options.topic, ({ nextOffset, highWatermark, recordBytes }) => {
+      if (nextOffset < highWatermark) return ask(nextOffset);
       socket.destroy();
-      resolve({ bytes, seconds: (performance.now() - start) / 1000, requests });
+      resolve({ bytes: recordBytes, seconds: (performance.now() - start) / 1000, requests });
     });
-    socket.on('data', (chunk: Buffer) => splitter.push(chunk));
+    socket.on('data', (chunk: Buffer) => walker.push(chunk));
     socket.on('error', reject);
-    ask();
+    ask(0);
   });
 }
 

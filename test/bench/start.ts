@@ -8,8 +8,8 @@ import { apis } from '../../src/protocol/apis.ts';
 import { writeRequest } from '../../src/protocol/frame.ts';
 import { RecordBatchBuilder } from '../../src/protocol/record-batch-builder.ts';
 import { freePort } from '../peers/peer.ts';
+import { root } from '../support/weir-process.ts';
 import { cpuSeconds, type Figures, report, residentMiB } from './measure.ts';
-import { root } from './servers.ts';
 
 const IDLE_SECONDS = 20;
 

@@ -14,7 +14,7 @@ export const startElasticsearch = (options: SearchServerOptions = {}): Promise<S
       variable: 'WEIR_PEER_ELASTICSEARCH',
       version: ELASTICSEARCH_VERSION,
       artefact: `org.elasticsearch.distribution.integ-test-zip:elasticsearch:${ELASTICSEARCH_VERSION}`,
-      image: `docker.elastic.co/elasticsearch/elasticsearch:${ELASTICSEARCH_VERSION}`,
+      image: `elasticsearch:${ELASTICSEARCH_VERSION}`,
       prefix: 'ES',
       settings: { 'xpack.security.enabled': 'false' },
     },
