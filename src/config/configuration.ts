@@ -92,7 +92,7 @@ export function settingsOf(
       [`the configuration has ${count}:`, ...problems.map((p) => `  ${problemLine(p)}`)].join('\n'),
     );
   }
-  const values = applianceValues(configuration.values);
+  const values = scrapingItself(applianceValues(configuration.values));
   const dataDir = resolve(workingDirectory, values['data.dir']);
   const external = values['engine.kafka.bootstrap'];
   const roles = (values.roles as readonly RoleName[]).filter(
@@ -113,6 +113,15 @@ function applianceValues(values: ReadonlyMap<string, Effective>): ApplianceValue
   const result: Record<string, KeyValue> = {};
   for (const { name } of applianceKeys) result[name] = values.get(name)?.value ?? null;
   return result as ApplianceValues;
+}
+
+/** Writes out what `self` stands for among the targets of scraping. */
+export function scrapingItself(values: ApplianceValues): ApplianceValues {
+  const host = values['console.host'];
+  const everywhere = host === '0.0.0.0' || host === '::';
+  const own = `http://${everywhere ? '127.0.0.1' : bracketed(host)}:${values['console.port']}/metrics`;
+  const targets = values['collectors.scrape.targets'].map((url) => (url === 'self' ? own : url));
+  return { ...values, 'collectors.scrape.targets': targets };
 }
 
 function brokerValues(

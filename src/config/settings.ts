@@ -25,3 +25,17 @@ export interface Settings {
    */
   readonly broker: Readonly<Record<string, KeyValue>>;
 }
+
+/**
+ * The values below `prefix` with its members' names in camel case: of `collectors.files.`, the key
+ * `collectors.files.poll.ms` becomes `pollMs`. The roles' own settings are made of these.
+ */
+export function section(values: ApplianceValues, prefix: string): Record<string, KeyValue> {
+  const result: Record<string, KeyValue> = {};
+  for (const [name, value] of Object.entries(values)) {
+    if (!name.startsWith(prefix)) continue;
+    const member = name.slice(prefix.length);
+    result[member.replaceAll(/\.([a-z])/g, (_, letter: string) => letter.toUpperCase())] = value;
+  }
+  return result;
+}

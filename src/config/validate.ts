@@ -75,7 +75,7 @@ function portsTwice(values: Values): Problem[] {
   if (list(values, 'broker.listeners').length === 0) claim('kafka.port', 'broker');
   claim('console.port', 'console');
   if (values.get('collectors.syslog.enabled')?.value === true) {
-    claim('collectors.syslog.tcp.port', 'collectors');
+    claim('collectors.syslog.port', 'collectors');
   }
   return problems;
 }

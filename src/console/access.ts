@@ -1,6 +1,7 @@
 /** Who may ask what over HTTP: a bearer token when there is one, and no other site's pages. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { isLoopback } from '../config/validate.ts';
 
 /** Answered to anybody: they say nothing but whether the process lives; the page itself is empty. */
 const open: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/']);
@@ -20,12 +21,19 @@ export class Access {
   }
 
   /** Null when the request may pass. */
-  refusal(method: string, path: string, headers: IncomingHttpHeaders): Refusal | null {
+  refusal(
+    method: string,
+    path: string,
+    headers: IncomingHttpHeaders,
+    peer: string,
+  ): Refusal | null {
     if (isForeign(method, headers)) {
       const message = 'requests that change something are not taken from pages of other sites';
       return { status: 403, code: 'foreign-origin', message };
     }
     if (this.#token === null || open.has(path)) return null;
+    // The appliance scrapes itself; and numbers without data may be read on this machine.
+    if (path === '/metrics' && isLoopback(peer)) return null;
     const given = /^Bearer\s+(\S+)$/i.exec(headers.authorization ?? '')?.[1];
     // Digests have one length, and comparing them takes the same time wherever they differ.
     if (given !== undefined && timingSafeEqual(digest(given), this.#token)) return null;

@@ -110,7 +110,12 @@ export class ConsoleServer {
   #guard(): void {
     this.#server.addHook('onRequest', async (request, reply) => {
       const path = request.routeOptions.url ?? request.url;
-      const refusal = this.#access.refusal(request.method, path, request.headers);
+      const refusal = this.#access.refusal(
+        request.method,
+        path,
+        request.headers,
+        request.socket.remoteAddress ?? '',
+      );
       if (refusal === null) return;
       this.#refused += 1;
       if (refusal.status === 401) reply.header('www-authenticate', 'Bearer');
