@@ -1,0 +1,63 @@
+import { assert } from '../base/assert.ts';
+
+/**
+ * The books of one collector: `received = stored + rejected{reason} + dropped{reason} + in flight`
+ * at all times, and nothing is in flight when the collector is idle.
+ *
+ * - received: records that came in, good or bad.
+ * - stored: records whose batch the log has taken (at acks=0: whose bytes went to its socket).
+ * - rejected: records that will not be stored, and whose sender knows or has to be told.
+ * - dropped: records that were lost on our side.
+ *
+ * Reasons are a closed list, so that the metric's label set is bounded.
+ */
+export type RejectReason =
+  | 'malformed'
+  | 'not_an_object'
+  | 'too_deep'
+  | 'too_large'
+  | 'overload'
+  | 'log_unavailable';
+export type DropReason = 'buffer_full' | 'connection' | 'shutdown' | 'too_large';
+
+export class Balance {
+  received = 0;
+  /** Bytes of source text behind `received`. */
+  receivedBytes = 0;
+  stored = 0;
+  readonly rejected = new Map<RejectReason, number>();
+  readonly dropped = new Map<DropReason, number>();
+  #rejectedTotal = 0;
+  #droppedTotal = 0;
+
+  reject(reason: RejectReason, count = 1): void {
+    this.rejected.set(reason, (this.rejected.get(reason) ?? 0) + count);
+    this.#rejectedTotal += count;
+  }
+
+  drop(reason: DropReason, count = 1): void {
+    if (count === 0) return;
+    this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + count);
+    this.#droppedTotal += count;
+  }
+
+  get rejectedTotal(): number {
+    return this.#rejectedTotal;
+  }
+
+  get droppedTotal(): number {
+    return this.#droppedTotal;
+  }
+
+  get inFlight(): number {
+    return this.received - this.stored - this.#rejectedTotal - this.#droppedTotal;
+  }
+
+  check(): void {
+    assert(
+      this.inFlight >= 0,
+      `more records resolved than received: ${this.received} received, ${this.stored} stored, ` +
+        `${this.#rejectedTotal} rejected, ${this.#droppedTotal} dropped`,
+    );
+  }
+}
