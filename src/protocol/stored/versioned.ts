@@ -6,7 +6,7 @@ import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import { codec } from '../codec.ts';
 import type { Message } from '../schema.ts';
 
-export const VERSION_BYTES = 2;
+const VERSION_BYTES = 2;
 
 export function encodeVersioned<T>(message: Message<T>, version: number, value: T): Buffer {
   const writer = new ByteWriter();
