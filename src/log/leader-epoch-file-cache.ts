@@ -1,0 +1,135 @@
+import { assert } from '../base/assert.ts';
+import type { Disk } from '../base/disk.ts';
+import { formatCheckpoint, parseCheckpoint, wholeNumber } from './checkpoint-file.ts';
+import { LEADER_EPOCH_FILE, replaceFileLazily } from './log-files.ts';
+
+export interface EpochEntry {
+  readonly epoch: number;
+  /** First offset that was written under the epoch. */
+  readonly startOffset: number;
+}
+
+/**
+ * Which leader epoch wrote which offsets: `leader-epoch-checkpoint`, `epoch startOffset` a line.
+ *
+ * Invariant: epochs strictly rise, and so do their start offsets. A change is written at once, so
+ * a killed process finds it; it is made durable by the log's next flush, together with the batches
+ * that carry the same epoch. When power loss damages the file, the loader rebuilds it from those.
+ */
+export class LeaderEpochFileCache {
+  readonly #disk: Disk;
+  readonly #path: string;
+  #entries: EpochEntry[] = [];
+  #durable = true;
+
+  constructor(disk: Disk, directory: string) {
+    this.#disk = disk;
+    this.#path = `${directory}/${LEADER_EPOCH_FILE}`;
+  }
+
+  /** Reads the file; false when it is damaged. An absent one is an empty one. */
+  load(): boolean {
+    this.#entries = [];
+    const bytes = this.#disk.readFile(this.#path);
+    if (bytes === null) return true;
+    const lines = parseCheckpoint(bytes, 2);
+    if (lines === null) return false;
+    for (const [epoch, startOffset] of lines) {
+      const entry = { epoch: wholeNumber(epoch!), startOffset: wholeNumber(startOffset!) };
+      const last = this.#entries.at(-1);
+      const rises =
+        last === undefined || (entry.epoch > last.epoch && entry.startOffset > last.startOffset);
+      if (entry.epoch < 0 || entry.startOffset < 0 || !rises) {
+        this.#entries = [];
+        return false;
+      }
+      this.#entries.push(entry);
+    }
+    return true;
+  }
+
+  get entries(): readonly EpochEntry[] {
+    return this.#entries;
+  }
+  /** -1 when none is known. */
+  get latestEpoch(): number {
+    return this.#entries.at(-1)?.epoch ?? -1;
+  }
+  get isDurable(): boolean {
+    return this.#durable;
+  }
+
+  /** Notes that `epoch` begins at `startOffset`. Entries it contradicts go. */
+  assign(epoch: number, startOffset: number): void {
+    assert(epoch >= 0 && startOffset >= 0, `leader epoch ${epoch} at offset ${startOffset}`);
+    const last = this.#entries.at(-1);
+    if (last !== undefined && epoch === last.epoch && startOffset >= last.startOffset) return;
+    const before = this.#entries;
+    const kept = before.filter((e) => e.epoch < epoch && e.startOffset < startOffset);
+    this.#change([...kept, { epoch, startOffset }], before);
+  }
+
+  /** Forgets epochs that begin at or behind the log's end. */
+  truncateFromEnd(endOffset: number): void {
+    const before = this.#entries;
+    const kept = before.filter((e) => e.startOffset < endOffset);
+    if (kept.length < before.length) this.#change(kept, before);
+  }
+
+  /** The epoch that holds `startOffset` begins there from now on; earlier ones go. */
+  truncateFromStart(startOffset: number): void {
+    const before = this.#entries;
+    const gone = before.filter((e) => e.startOffset <= startOffset);
+    const holder = gone.at(-1);
+    if (holder === undefined || (gone.length === 1 && holder.startOffset === startOffset)) return;
+    this.#change([{ epoch: holder.epoch, startOffset }, ...before.slice(gone.length)], before);
+  }
+
+  clear(): void {
+    if (this.#entries.length > 0) this.#change([], this.#entries);
+  }
+
+  #change(entries: EpochEntry[], before: EpochEntry[]): void {
+    this.#entries = entries;
+    try {
+      replaceFileLazily(this.#disk, this.#path, this.#format());
+      this.#durable = false;
+    } catch (error) {
+      this.#entries = before;
+      throw error;
+    }
+  }
+
+  #format(): Buffer {
+    return formatCheckpoint(this.#entries.map((e) => `${e.epoch} ${e.startOffset}`));
+  }
+
+  /** Makes the file safe from power loss. */
+  makeDurable(): void {
+    if (this.#durable) return;
+    this.#disk.replaceFile(this.#path, this.#format());
+    this.#durable = true;
+  }
+
+  /**
+   * The largest epoch ≤ `epoch` that is known, and where it ends; (-1, -1) when that can't be told.
+   * As Kafka's OffsetForLeaderEpoch (KIP-101, KIP-279).
+   */
+  endOffsetFor(epoch: number, logEndOffset: number): { epoch: number; endOffset: number } {
+    if (epoch >= 0 && epoch === this.latestEpoch) return { epoch, endOffset: logEndOffset };
+    const higher = this.#entries.findIndex((e) => e.epoch > epoch);
+    if (epoch < 0 || higher < 0) return { epoch: -1, endOffset: -1 };
+    const endOffset = this.#entries[higher]!.startOffset;
+    return { epoch: higher === 0 ? epoch : this.#entries[higher - 1]!.epoch, endOffset };
+  }
+
+  /** The epoch that wrote `offset`, or -1. */
+  epochForOffset(offset: number): number {
+    let epoch = -1;
+    for (const entry of this.#entries) {
+      if (entry.startOffset > offset) break;
+      epoch = entry.epoch;
+    }
+    return epoch;
+  }
+}

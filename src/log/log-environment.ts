@@ -1,0 +1,26 @@
+import type { Clock } from '../base/clock.ts';
+import type { Disk } from '../base/disk.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import type { BufferPool } from './buffer-pool.ts';
+import type { LogProbe } from './probe.ts';
+import type { SegmentCache } from './segment-cache.ts';
+import type { TailCache } from './tail-cache.ts';
+
+/** What all logs of a broker share. `LogManager` makes one; tests make their own. */
+export interface LogEnvironment {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly probe: LogProbe;
+  readonly tailCache: TailCache;
+  readonly segmentCache: SegmentCache;
+  readonly buffers: BufferPool;
+  /** Check the CRC of every batch that is read from disk before it is handed out. */
+  readonly verifyReads: boolean;
+  /** Removes the files after the delay. */
+  removeLater(paths: readonly string[], delayMs: number): void;
+  /** Something was appended or flushed, so checkpoints are due. */
+  onDirty(): void;
+}

@@ -1,0 +1,73 @@
+import type { Disk } from '../base/disk.ts';
+
+/**
+ * Names of files and directories in a log directory; they are Kafka's, to the letter.
+ * A segment's files carry its base offset in 20 digits, a snapshot the offset it was taken at.
+ */
+export const LOG_SUFFIX = '.log';
+export const OFFSET_INDEX_SUFFIX = '.index';
+export const TIME_INDEX_SUFFIX = '.timeindex';
+export const TXN_INDEX_SUFFIX = '.txnindex';
+export const SNAPSHOT_SUFFIX = '.snapshot';
+/** Renamed so, a file is dead: a start removes it. */
+export const DELETED_SUFFIX = '.deleted';
+/** Left behind by an interrupted cleaning or replacement; a start removes it. */
+export const CLEANED_SUFFIX = '.cleaned';
+export const TEMPORARY_SUFFIX = '.tmp';
+/** Renamed so, a partition's directory is dead: a start removes it. */
+export const DELETED_DIRECTORY_SUFFIX = '-delete';
+
+export const LEADER_EPOCH_FILE = 'leader-epoch-checkpoint';
+export const PARTITION_METADATA_FILE = 'partition.metadata';
+export const RECOVERY_POINT_FILE = 'recovery-point-offset-checkpoint';
+export const LOG_START_FILE = 'log-start-offset-checkpoint';
+export const HIGH_WATERMARK_FILE = 'replication-offset-checkpoint';
+export const CLEAN_SHUTDOWN_FILE = '.kafka_cleanshutdown';
+export const META_PROPERTIES_FILE = 'meta.properties';
+
+/** A directory's name may not be longer than the filesystem allows. */
+const NAME_LENGTH_MAX = 255;
+
+export const offsetName = (offset: number, suffix: string): string =>
+  `${String(offset).padStart(20, '0')}${suffix}`;
+
+/** The offset in `00000000000000000042.log`, or -1 when the name is not of that form. */
+export function offsetOfName(name: string, suffix: string): number {
+  if (name.length !== 20 + suffix.length || !name.endsWith(suffix)) return -1;
+  const digits = name.slice(0, 20);
+  if (!/^[0-9]{20}$/.test(digits)) return -1;
+  const offset = Number(digits);
+  return Number.isSafeInteger(offset) ? offset : -1;
+}
+
+export const partitionDirectory = (topic: string, partition: number): string =>
+  `${topic}-${partition}`;
+
+/** `topic-partition` taken apart, or null for a directory that is none of ours. */
+export function parsePartitionDirectory(name: string): { topic: string; partition: number } | null {
+  const match = /^([a-zA-Z0-9._-]{1,249})-([0-9]{1,9})$/.exec(name);
+  return match === null ? null : { topic: match[1]!, partition: Number(match[2]) };
+}
+
+/** `topic-partition.<unique>-delete`. */
+export function deletedDirectory(topic: string, partition: number, unique: string): string {
+  const tail = `-${partition}.${unique}${DELETED_DIRECTORY_SUFFIX}`;
+  return topic.slice(0, NAME_LENGTH_MAX - tail.length) + tail;
+}
+
+/**
+ * Replaces a small file so that a killed process leaves the old or the new one, without waiting
+ * for the device. Power loss may leave it damaged: only for what can be rebuilt, or is made durable
+ * later by the flush that needs it.
+ */
+export function replaceFileLazily(disk: Disk, path: string, bytes: Uint8Array): void {
+  const temporary = path + TEMPORARY_SUFFIX;
+  const file = disk.open(temporary, 'create');
+  try {
+    file.truncate(0);
+    file.write([bytes], 0);
+  } finally {
+    file.close();
+  }
+  disk.rename(temporary, path);
+}

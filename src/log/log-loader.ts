@@ -1,0 +1,262 @@
+import { lastOffset, partitionLeaderEpoch } from '../protocol/record-batch.ts';
+import { scanBatches } from './batch-scanner.ts';
+import type { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
+import type { LogEnvironment } from './log-environment.ts';
+import {
+  CLEANED_SUFFIX,
+  DELETED_SUFFIX,
+  LOG_SUFFIX,
+  OFFSET_INDEX_SUFFIX,
+  offsetOfName,
+  TEMPORARY_SUFFIX,
+  TIME_INDEX_SUFFIX,
+  TXN_INDEX_SUFFIX,
+} from './log-files.ts';
+import type { LogSegment } from './log-segment.ts';
+import type { ProducerStateManager } from './producer-state-manager.ts';
+import { findNextBatch } from './resync.ts';
+import type { SegmentList } from './segment-list.ts';
+
+export interface LoadOptions {
+  readonly environment: LogEnvironment;
+  readonly directory: string;
+  readonly segments: SegmentList;
+  readonly epochs: LeaderEpochFileCache;
+  readonly producers: ProducerStateManager;
+  /** The broker stopped in good order: headers behind the last index entry are all that is read. */
+  readonly clean: boolean;
+  /** Everything before was flushed. */
+  readonly recoveryPoint: number;
+  /** From the checkpoint; 0 when there is none. */
+  readonly logStartOffset: number;
+  readonly makeSegment: (baseOffset: number, existing: boolean) => LogSegment;
+}
+
+export interface LoadedLog {
+  readonly logStartOffset: number;
+  readonly logEndOffset: number;
+  readonly recoveryPoint: number;
+}
+
+/**
+ * Opens what is in a partition's directory and finds out where the log ends.
+ *
+ * After a clean stop nothing is read but the end of the last segment. Otherwise the segments from
+ * the recovery point on are read whole: behind the recovery point the log is cut at the first batch
+ * that is torn or damaged. Before it nothing is ever cut: it had been flushed, so damage there is
+ * damage of the disk, stays where it is, is counted, and is answered as corrupt when asked for.
+ */
+export function loadLog(options: LoadOptions): LoadedLog {
+  const { segments, epochs, producers, environment } = options;
+  const names = environment.disk.list(options.directory);
+  sweep(options, names);
+  listSegments(options, names);
+  const epochsKnown = epochs.load();
+  producers.listSnapshots(names);
+
+  let end = segments.length === 0 ? null : quickEnd(options);
+  if (end === null && segments.length > 0) end = recover(options);
+  if (end !== null && end < options.logStartOffset) end = restart(options);
+  if (end === null) {
+    segments.add(options.makeSegment(options.logStartOffset, false));
+    end = options.logStartOffset;
+  }
+
+  const logStartOffset = Math.max(options.logStartOffset, segments.first.baseOffset);
+  if (!epochsKnown) rebuildEpochs(options);
+  epochs.truncateFromEnd(end);
+  epochs.truncateFromStart(logStartOffset);
+  loadProducers(options, logStartOffset, end);
+  return { logStartOffset, logEndOffset: end, recoveryPoint: recoveryPointOf(options, end) };
+}
+
+const recoveryPointOf = (options: LoadOptions, end: number): number =>
+  options.clean ? end : Math.min(options.recoveryPoint, end);
+
+/** Removes what an interrupted deletion, cleaning or replacement left, and indexes without a log. */
+function sweep({ environment, directory }: LoadOptions, names: readonly string[]): void {
+  const dead = [DELETED_SUFFIX, CLEANED_SUFFIX, TEMPORARY_SUFFIX];
+  const present = new Set(names);
+  for (const name of names) {
+    const orphaned = [OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX].some(
+      (suffix) =>
+        offsetOfName(name, suffix) >= 0 && !present.has(name.slice(0, -suffix.length) + LOG_SUFFIX),
+    );
+    if (orphaned || dead.some((suffix) => name.endsWith(suffix))) {
+      environment.disk.remove(`${directory}/${name}`);
+    }
+  }
+}
+
+function listSegments(options: LoadOptions, names: readonly string[]): void {
+  const bases = names.map((name) => offsetOfName(name, LOG_SUFFIX)).filter((base) => base >= 0);
+  for (const base of bases.sort((a, b) => a - b)) {
+    options.segments.add(options.makeSegment(base, true));
+  }
+}
+
+/** The end by way of the last index entry; null when the log has to be recovered. */
+function quickEnd(options: LoadOptions): number | null {
+  if (!options.clean) return null;
+  const end = options.segments.active.loadEnd();
+  if (end === null) {
+    const { path } = options.segments.active;
+    options.environment.logger.error(`${path} is not whole in spite of a clean shutdown`);
+  }
+  return end;
+}
+
+/** Reads every segment that may hold unflushed batches; returns the log's end. */
+function recover(options: LoadOptions): number | null {
+  const { segments, environment } = options;
+  let end: number | null = null;
+  const from = Math.max(0, segments.floor(options.recoveryPoint));
+  for (let i = from; i < segments.length; i++) {
+    const segment = segments.at(i)!;
+    const limit = segments.at(i + 1)?.baseOffset ?? Number.MAX_SAFE_INTEGER;
+    const result = recoverSegment(options, segment, limit);
+    environment.probe.segmentsRecovered++;
+    end = result.end;
+    if (!result.cut) continue;
+    for (const later of segments.cut(i + 1)) removeSegment(options, later);
+    break;
+  }
+  return end;
+}
+
+/** Reads one segment whole, rebuilding its indexes; cuts a torn tail off. */
+function recoverSegment(
+  options: LoadOptions,
+  segment: LogSegment,
+  limit: number,
+): { end: number; cut: boolean } {
+  const { epochs } = options;
+  let end = segment.baseOffset;
+  let from = 0;
+  segment.resetIndexes();
+  for (;;) {
+    const scan = scanBatches(segment.file, from, segment.size, (buffer, at, position) => {
+      const last = lastOffset(buffer, at);
+      if (last < end || last >= limit) return false;
+      segment.noteBatch(buffer, at, position);
+      const epoch = partitionLeaderEpoch(buffer, at);
+      if (epoch > epochs.latestEpoch) epochs.assign(epoch, Math.max(end, segment.baseOffset));
+      end = last + 1;
+      return true;
+    });
+    if (scan.position === segment.size) break;
+    if (end >= options.recoveryPoint) {
+      cutTail(options, segment, scan.position, end);
+      return { end, cut: true };
+    }
+    const next = skipDamage(options, segment, scan.position, end);
+    if (next === null) return { end: sealDamaged(options, segment, end), cut: true };
+    from = next;
+  }
+  segment.persistIndexes();
+  return { end, cut: false };
+}
+
+function cutTail(options: LoadOptions, segment: LogSegment, position: number, end: number): void {
+  const { logger, probe } = options.environment;
+  const bytes = segment.size - position;
+  probe.truncatedTailBytes += bytes;
+  logger.warn(`${segment.path}: cut ${bytes} torn bytes at position ${position}, offset ${end}`, {
+    'weir.log.bytes_dropped': bytes,
+  });
+  segment.truncate(position, end);
+}
+
+/** Damage before the recovery point: the place of the next whole batch, or null. */
+function skipDamage(
+  options: LoadOptions,
+  segment: LogSegment,
+  position: number,
+  end: number,
+): number | null {
+  const { logger, probe } = options.environment;
+  probe.corruptBatches++;
+  logger.error(`${segment.path}: damaged at position ${position}, offset ${end}, kept as it is`);
+  return findNextBatch(segment.file, position + 1, segment.size, end);
+}
+
+/**
+ * Nothing whole follows the damage, but offsets up to the recovery point were given out. The
+ * segment stays as it is and a new one begins behind them, so that no offset is used twice.
+ */
+function sealDamaged(options: LoadOptions, segment: LogSegment, end: number): number {
+  segment.persistIndexes();
+  const base = Math.max(end, options.recoveryPoint, segment.baseOffset + 1);
+  const { segments } = options;
+  const index = segments.floor(segment.baseOffset);
+  for (const later of segments.cut(index + 1)) removeSegment(options, later);
+  segments.add(options.makeSegment(base, false));
+  return base;
+}
+
+/** The log ends before it starts: its files were taken away. Begins anew, empty, at the start. */
+function restart(options: LoadOptions): null {
+  const { environment, segments, directory } = options;
+  environment.logger.error(
+    `${directory} ends before its start offset ${options.logStartOffset}: begins anew there`,
+  );
+  for (const segment of segments.cut(0)) removeSegment(options, segment);
+  options.epochs.clear();
+  options.producers.restartAt(options.logStartOffset);
+  return null;
+}
+
+function removeSegment({ environment }: LoadOptions, segment: LogSegment): void {
+  environment.probe.truncatedTailBytes += segment.size;
+  environment.logger.warn(`${segment.path}: removed, it lies behind a torn batch`);
+  segment.close(false);
+  environment.segmentCache.forget(segment);
+  for (const path of segment.files) {
+    if (environment.disk.exists(path)) environment.disk.rename(path, path + DELETED_SUFFIX);
+    environment.disk.remove(path + DELETED_SUFFIX);
+  }
+}
+
+/** The epochs that left batches, from all headers of the log. */
+function rebuildEpochs({ environment, directory, epochs, segments }: LoadOptions): void {
+  environment.logger.error(`${directory}: leader-epoch-checkpoint is damaged, rebuilding it`);
+  epochs.clear();
+  let next = segments.first.baseOffset;
+  for (const segment of segments) {
+    next = Math.max(next, segment.baseOffset);
+    segment.scanHeaders(0, (buffer, at) => {
+      const epoch = partitionLeaderEpoch(buffer, at);
+      if (epoch > epochs.latestEpoch) epochs.assign(epoch, next);
+      next = lastOffset(buffer, at) + 1;
+    });
+  }
+}
+
+/** Newest snapshot, and the headers of the batches behind it. */
+function loadProducers(options: LoadOptions, logStartOffset: number, end: number): void {
+  const { producers, segments } = options;
+  producers.removeStray(new Set([...segments].map((segment) => segment.baseOffset)));
+  rebuildProducers(producers, segments, logStartOffset, end);
+}
+
+/** Makes the producers' state that of the log's first `end` offsets. */
+export function rebuildProducers(
+  producers: ProducerStateManager,
+  segments: SegmentList,
+  logStartOffset: number,
+  end: number,
+): void {
+  producers.reload(logStartOffset, end);
+  if (producers.endOffset >= end) return;
+  const first = Math.max(0, segments.floor(producers.endOffset));
+  for (let i = first; i < segments.length; i++) {
+    const segment = segments.at(i)!;
+    const from = i === first ? segment.index.lookup(producers.endOffset) : 0;
+    segment.scanHeaders(from, (buffer, at) => {
+      if (lastOffset(buffer, at) >= end) return false;
+      if (lastOffset(buffer, at) >= producers.endOffset) producers.update(buffer, at);
+      return true;
+    });
+  }
+  producers.endOffset = end;
+}

@@ -1,0 +1,388 @@
+import type { Clock, Timer } from '../base/clock.ts';
+import type { Disk } from '../base/disk.ts';
+import { FatalError, reasonOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
+import { BufferPool } from './buffer-pool.ts';
+import type { LogConfig } from './log-config.ts';
+import { LogDirectory } from './log-directory.ts';
+import type { LogEnvironment } from './log-environment.ts';
+import {
+  DELETED_DIRECTORY_SUFFIX,
+  deletedDirectory,
+  parsePartitionDirectory,
+  partitionDirectory,
+} from './log-files.ts';
+import { ManagedDirectory, type SavedOffsets } from './managed-directory.ts';
+import { claimLogDirectory } from './meta-properties.ts';
+import { PartitionLog } from './partition-log.ts';
+import { readTopicId, writeTopicId } from './partition-metadata.ts';
+import { LogProbe } from './probe.ts';
+import { RetentionClock } from './retention-clock.ts';
+import { SegmentCache } from './segment-cache.ts';
+import { TAIL_CACHE_BYTES_MAX, TailCache } from './tail-cache.ts';
+
+export interface LogManagerOptions {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Log directories (`log.dirs`); each may be a disk of its own. */
+  readonly dirs: readonly string[];
+  readonly brokerId: number;
+  readonly clusterId: string;
+  readonly configFor: (topic: string) => LogConfig;
+  readonly probe?: LogProbe;
+  /** `log.retention.check.interval.ms`. */
+  readonly retentionCheckMs?: number;
+  /** Longest time that checkpoints lag behind. Milliseconds. */
+  readonly checkpointMs?: number;
+  /** `producer.id.expiration.ms`. */
+  readonly producerIdExpirationMs?: number;
+  readonly tailCacheBytes?: number;
+  /** Check the CRC of batches read from disk; default true. */
+  readonly verifyReads?: boolean;
+  /** Called in the tick in which a directory fails; its logs refuse everything from then on. */
+  readonly onDirectoryOffline?: (path: string, logs: readonly PartitionLog[]) => void;
+}
+
+const RETENTION_CHECK_MS = 5 * 60_000;
+const CHECKPOINT_MS = 5_000;
+const PRODUCER_EXPIRATION_MS = 24 * 3_600_000;
+
+/** Logs that are flushed at the same time while stopping. */
+const CLOSING_MAX = 16;
+
+/**
+ * All logs of a broker, over its log directories: opens and recovers them, makes and deletes them,
+ * and does the chores: retention, checkpoints, expiry, removal of dead files. No timer runs while
+ * there is nothing for it to do, but for retention's.
+ */
+export class LogManager {
+  readonly probe: LogProbe;
+  readonly #options: LogManagerOptions;
+  readonly #environment: LogEnvironment;
+  readonly #directories: ManagedDirectory[] = [];
+  readonly #logs = new Map<string, PartitionLog>();
+  readonly #removals = new Set<Timer>();
+  readonly #retentionClock: RetentionClock;
+  #checkpointTimer: Timer | null = null;
+  #retentionTimer: Timer | null = null;
+  #state: 'new' | 'running' | 'stopped' = 'new';
+
+  constructor(options: LogManagerOptions) {
+    this.#options = options;
+    this.probe = options.probe ?? new LogProbe();
+    this.#retentionClock = new RetentionClock(options.clock);
+    const { disk, clock, random, logger } = options;
+    this.#environment = {
+      disk,
+      clock,
+      random,
+      logger,
+      probe: this.probe,
+      tailCache: new TailCache(this.probe, options.tailCacheBytes ?? TAIL_CACHE_BYTES_MAX),
+      segmentCache: new SegmentCache(this.probe),
+      buffers: new BufferPool(),
+      verifyReads: options.verifyReads ?? true,
+      removeLater: (paths, delayMs) => this.#removeLater(paths, delayMs),
+      onDirty: () => this.#onDirty(),
+    };
+  }
+
+  /** Opens every partition there is. Rejects with FatalError when no directory can be used. */
+  start(): Promise<void> {
+    return new Promise((resolve) => {
+      for (const path of this.#options.dirs) this.#openDirectory(path);
+      if (this.#online().length === 0) {
+        const reasons = this.#directories.map((d) => d.directory.failure?.message);
+        throw new FatalError(`no usable log directory: ${reasons.join('; ')}`);
+      }
+      this.#state = 'running';
+      this.#armRetention();
+      resolve();
+    });
+  }
+
+  #online(): ManagedDirectory[] {
+    return this.#directories.filter(({ directory }) => directory.failure === null);
+  }
+
+  #openDirectory(path: string): void {
+    const { disk, logger, random, clusterId, brokerId } = this.#options;
+    const directory = new LogDirectory({
+      path,
+      probe: this.probe,
+      logger,
+      onOffline: () => this.#onOffline(path),
+    });
+    let managed = new ManagedDirectory(disk, logger, directory, '');
+    try {
+      disk.makeDirectory(path);
+      const owner = { clusterId, nodeId: brokerId };
+      const { directoryId } = claimLogDirectory(disk, random, path, owner);
+      managed = new ManagedDirectory(disk, logger, directory, directoryId);
+      this.#directories.push(managed);
+      this.#loadLogs(managed);
+    } catch (error) {
+      if (error instanceof FatalError) throw error;
+      if (!this.#directories.includes(managed)) this.#directories.push(managed);
+      const shown = directory.failed(`can't open log directory ${path}`, error);
+      if (!(shown instanceof ProtocolError)) throw shown;
+      // Without room or descriptors to even open it, it is of no use in this run.
+      directory.takeOffline(reasonOf(error), error);
+    }
+  }
+
+  #loadLogs(managed: ManagedDirectory): void {
+    const { disk, logger } = this.#options;
+    const clean = managed.takeCleanMarker();
+    const offsets = managed.readOffsets();
+    for (const name of disk.list(managed.path)) {
+      if (name.endsWith(DELETED_DIRECTORY_SUFFIX)) {
+        this.#removeLater([`${managed.path}/${name}`], 0);
+        continue;
+      }
+      const parsed = parsePartitionDirectory(name);
+      if (parsed === null) continue;
+      const key = partitionDirectory(parsed.topic, parsed.partition);
+      if (this.#logs.has(key)) {
+        throw new FatalError(`${key} is in two log directories, one of them ${managed.path}`);
+      }
+      const topicId = readTopicId(disk, `${managed.path}/${name}`);
+      this.#open(managed, parsed.topic, parsed.partition, topicId, clean, offsets);
+    }
+    if (!clean && managed.logs.size > 0) {
+      logger.info(`${managed.path} was not shut down cleanly: recovered ${managed.logs.size} logs`);
+    }
+  }
+
+  #open(
+    managed: ManagedDirectory,
+    topic: string,
+    partition: number,
+    topicId: string | null,
+    clean: boolean,
+    offsets: SavedOffsets,
+  ): PartitionLog {
+    const key = partitionDirectory(topic, partition);
+    const log = PartitionLog.open({
+      environment: this.#environment,
+      logDirectory: managed.directory,
+      path: `${managed.path}/${key}`,
+      topic,
+      partition,
+      topicId,
+      config: this.#options.configFor(topic),
+      clean,
+      recoveryPoint: offsets.recoveryPoints.get(key) ?? 0,
+      logStartOffset: offsets.logStarts.get(key) ?? 0,
+      highWatermark: offsets.highWatermarks.get(key) ?? 0,
+      saveRecoveryPoint: () => managed.writeRecoveryPoints(true),
+      onLogStartChanged: () => managed.writeLogStarts(),
+    });
+    managed.logs.set(key, log);
+    this.#logs.set(key, log);
+    return log;
+  }
+
+  get(topic: string, partition: number): PartitionLog | undefined {
+    return this.#logs.get(partitionDirectory(topic, partition));
+  }
+  all(): Iterable<PartitionLog> {
+    return this.#logs.values();
+  }
+
+  /** Log directories with their ids and why they are offline (DescribeLogDirs). */
+  directories(): readonly {
+    path: string;
+    directoryId: string;
+    failure: Error | null;
+    logs: Iterable<PartitionLog>;
+  }[] {
+    return this.#directories.map(({ path, directoryId, directory, logs }) => ({
+      path,
+      directoryId,
+      failure: directory.failure,
+      logs: logs.values(),
+    }));
+  }
+
+  /**
+   * The partition's log, made where the fewest logs are when there is none. Throws ProtocolError:
+   * INCONSISTENT_TOPIC_ID when another topic's data is there, KAFKA_STORAGE_ERROR.
+   */
+  create(topic: string, topicId: string, partition: number): PartitionLog {
+    const existing = this.get(topic, partition);
+    if (existing !== undefined) return this.#claimed(existing, topicId);
+    const managed = this.#online().sort((a, b) => a.logs.size - b.logs.size)[0];
+    if (managed === undefined) {
+      throw new ProtocolError(ErrorCode.KAFKA_STORAGE_ERROR, 'every log directory is offline');
+    }
+    const { disk } = this.#options;
+    const path = `${managed.path}/${partitionDirectory(topic, partition)}`;
+    try {
+      disk.makeDirectory(path);
+      writeTopicId(disk, path, topicId);
+      const none = { recoveryPoints: new Map(), logStarts: new Map(), highWatermarks: new Map() };
+      return this.#open(managed, topic, partition, topicId, false, none);
+    } catch (error) {
+      throw managed.directory.failed(`can't make ${path}`, error);
+    }
+  }
+
+  #claimed(log: PartitionLog, topicId: string): PartitionLog {
+    if (log.topicId === topicId) return log;
+    if (log.topicId !== null) {
+      throw new ProtocolError(
+        ErrorCode.INCONSISTENT_TOPIC_ID,
+        `${log.path} belongs to topic id ${log.topicId}, expected ${topicId}`,
+      );
+    }
+    log.logDirectory.assertOnline();
+    try {
+      writeTopicId(this.#options.disk, log.path, topicId);
+    } catch (error) {
+      throw log.logDirectory.failed(`can't name the topic of ${log.path}`, error);
+    }
+    log.setTopicId(topicId);
+    return log;
+  }
+
+  /** Takes the log out of service at once; its files go after `file.delete.delay.ms`. */
+  delete(topic: string, partition: number): void {
+    const log = this.get(topic, partition);
+    if (log === undefined) return;
+    const key = partitionDirectory(topic, partition);
+    const managed = this.#directories.find(({ logs }) => logs.get(key) === log)!;
+    log.logDirectory.assertOnline();
+    const { disk } = this.#options;
+    const unique = Buffer.alloc(16);
+    this.#options.random.fill(unique);
+    const dead = `${managed.path}/${deletedDirectory(topic, partition, unique.toString('hex'))}`;
+    try {
+      disk.rename(log.path, dead);
+    } catch (error) {
+      throw log.logDirectory.failed(`can't delete ${log.path}`, error);
+    }
+    log.abandon();
+    this.#logs.delete(key);
+    managed.logs.delete(key);
+    this.#removeLater([dead], log.config.fileDeleteDelayMs);
+    managed.checkpoint(false);
+  }
+
+  /** Gives every log of `topic` its configuration anew. */
+  updateConfig(topic: string, config: LogConfig): void {
+    for (const log of this.#logs.values()) if (log.topic === topic) log.updateConfig(config);
+  }
+
+  /** Applies retention to every log; returns how many segments were deleted. */
+  deleteOldSegments(): number {
+    const now = this.#retentionClock.now();
+    const expiration = this.#options.producerIdExpirationMs ?? PRODUCER_EXPIRATION_MS;
+    let deleted = 0;
+    for (const log of this.#logs.values()) {
+      if (log.logDirectory.failure !== null) continue;
+      try {
+        deleted += log.deleteOldSegments(now);
+        log.removeExpiredProducers(now, expiration);
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error;
+        this.#options.logger.warn(`retention of ${log.path}: ${error.message}`);
+      }
+    }
+    return deleted;
+  }
+
+  /** Writes down recovery points, log starts and high watermarks that changed. */
+  checkpoint(): void {
+    for (const managed of this.#directories) managed.checkpoint(false);
+  }
+
+  #onDirty(): void {
+    if (this.#checkpointTimer !== null || this.#state !== 'running') return;
+    const delayMs = this.#options.checkpointMs ?? CHECKPOINT_MS;
+    this.#checkpointTimer = this.#options.clock.after(delayMs, () => {
+      this.#checkpointTimer = null;
+      this.checkpoint();
+    });
+  }
+
+  #armRetention(): void {
+    const delayMs = this.#options.retentionCheckMs ?? RETENTION_CHECK_MS;
+    this.#retentionTimer = this.#options.clock.after(delayMs, () => {
+      this.#armRetention();
+      this.deleteOldSegments();
+    });
+  }
+
+  #removeLater(paths: readonly string[], delayMs: number): void {
+    const timer = this.#options.clock.after(delayMs, () => {
+      this.#removals.delete(timer);
+      for (const path of paths) this.#remove(path);
+    });
+    this.#removals.add(timer);
+  }
+
+  #remove(path: string): void {
+    const { disk, logger } = this.#options;
+    try {
+      if (path.endsWith(DELETED_DIRECTORY_SUFFIX)) disk.removeDirectory(path);
+      else disk.remove(path);
+    } catch (error) {
+      // The next start removes what is left.
+      logger.warn(`can't remove ${path}: ${reasonOf(error)}`);
+    }
+  }
+
+  #onOffline(path: string): void {
+    const managed = this.#directories.find((d) => d.path === path);
+    this.#options.onDirectoryOffline?.(
+      path,
+      managed === undefined ? [] : [...managed.logs.values()],
+    );
+  }
+
+  /** Flushes and closes everything and leaves the marker of a clean shutdown. Idempotent. */
+  async stop(): Promise<void> {
+    if (this.#state === 'stopped') return;
+    this.#state = 'stopped';
+    this.#checkpointTimer?.cancel();
+    this.#retentionTimer?.cancel();
+    for (const timer of this.#removals) timer.cancel();
+    for (const managed of this.#directories) await this.#close(managed);
+  }
+
+  async #close(managed: ManagedDirectory): Promise<void> {
+    const logs = [...managed.logs.values()];
+    let failed = false;
+    for (let first = 0; first < logs.length; first += CLOSING_MAX) {
+      const closing = logs.slice(first, first + CLOSING_MAX).map((log) => log.close());
+      for (const result of await Promise.allSettled(closing)) {
+        if (result.status === 'fulfilled') continue;
+        failed = true;
+        const message = `${managed.path}: not closed cleanly: ${reasonOf(result.reason)}`;
+        this.#options.logger.error(message);
+      }
+    }
+    for (const log of logs) log.abandon();
+    if (failed || managed.directory.failure !== null) return;
+    managed.checkpoint(true);
+    try {
+      managed.writeCleanMarker();
+    } catch (error) {
+      managed.directory.failed(`can't write the shutdown marker of ${managed.path}`, error);
+    }
+  }
+
+  /** Lets go of everything as a killed process would, without writing a byte. For tests. */
+  abandon(): void {
+    this.#state = 'stopped';
+    this.#checkpointTimer?.cancel();
+    this.#retentionTimer?.cancel();
+    for (const timer of this.#removals) timer.cancel();
+    for (const log of this.#logs.values()) log.abandon();
+  }
+}

@@ -1,0 +1,301 @@
+import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
+import {
+  BATCH_OVERHEAD,
+  baseOffset,
+  batchSize,
+  forEachRecord,
+  lastOffset,
+  maxTimestamp,
+  partitionLeaderEpoch,
+  validateBatch,
+} from '../protocol/record-batch.ts';
+import { isPlausibleHeader } from './batch-scanner.ts';
+import type { LogEnvironment } from './log-environment.ts';
+import type { LogSegment } from './log-segment.ts';
+import { findNextBatch } from './resync.ts';
+import type { SegmentList } from './segment-list.ts';
+
+/** Readers whose place in the log is remembered, so that reading on needs no search. */
+const PLACES_MAX = 16;
+
+/** Whole batches as they lie in the log. */
+export interface LogRead {
+  /** Empty when there is nothing to read below the bound. */
+  readonly records: Uint8Array | readonly Uint8Array[];
+  readonly bytes: number;
+  /** Base offset of the first batch; it may lie before the offset asked for. */
+  readonly firstOffset: number;
+  /**
+   * Gives the bytes back for other reads. Call it once, when nobody looks at `records` any more
+   * (for a fetch: when the socket has taken them), or never. Null: they are shared and stay valid.
+   */
+  readonly release: (() => void) | null;
+}
+
+export interface OffsetAndTimestamp {
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly leaderEpoch: number;
+}
+
+export interface ReadBounds {
+  /** Only batches that end before this offset (the high watermark, or the end for a replica). */
+  readonly upTo: number;
+  /** Return the first batch even when it is larger than `maxBytes`. */
+  readonly minOneMessage: boolean;
+}
+
+const EMPTY = Buffer.alloc(0);
+
+export const emptyRead = (offset: number): LogRead => ({
+  records: EMPTY,
+  bytes: 0,
+  firstOffset: offset,
+  release: null,
+});
+
+/** Where a reader went on to, when it took all that there was up to `offset`. */
+interface Place {
+  readonly offset: number;
+  readonly segment: LogSegment;
+  readonly position: number;
+}
+
+/**
+ * Reads batches of one log from its files. Every batch that is handed out has been checked: that it
+ * is where it should be, and (unless switched off) its CRC.
+ */
+export class LogReader {
+  readonly #environment: LogEnvironment;
+  readonly #segments: SegmentList;
+  #places: Place[] = [];
+
+  constructor(environment: LogEnvironment, segments: SegmentList) {
+    this.#environment = environment;
+    this.#segments = segments;
+  }
+
+  /** Remembered places are wrong once the log has been cut. */
+  forgetPlaces(): void {
+    this.#places = [];
+  }
+
+  read(offset: number, maxBytes: number, bounds: ReadBounds): LogRead {
+    const place = this.#takePlace(offset) ?? this.#search(offset);
+    if (place === null) return emptyRead(offset);
+    const { segment, position } = place;
+    const rest = segment.size - position;
+    let buffer = this.#environment.buffers.take(Math.min(maxBytes, rest));
+    let read = segment.read(buffer, 0, Math.min(buffer.length, maxBytes, rest), position);
+    const first = this.#firstSize(buffer, read, segment, position);
+    if (first > read && bounds.minOneMessage) {
+      this.#environment.buffers.release(buffer);
+      buffer = this.#environment.buffers.take(first);
+      read = segment.read(buffer, 0, first, position);
+    }
+    const bytes = this.#wholeBatches(buffer, read, bounds.upTo, segment, position);
+    if (bytes === 0) {
+      this.#environment.buffers.release(buffer);
+      this.#keepPlace(place);
+      return emptyRead(offset);
+    }
+    return this.#answer(buffer, bytes);
+  }
+
+  #answer(buffer: Buffer, bytes: number): LogRead {
+    const { buffers } = this.#environment;
+    let owned: Buffer | null = buffer;
+    const release = (): void => {
+      if (owned !== null) buffers.release(owned);
+      owned = null;
+    };
+    const records = buffer.subarray(0, bytes);
+    return { records, bytes, firstOffset: baseOffset(buffer, 0), release };
+  }
+
+  /** Size of the batch at the start of the buffer. */
+  #firstSize(buffer: Buffer, read: number, segment: LogSegment, position: number): number {
+    if (read >= BATCH_OVERHEAD) return batchSize(buffer, 0);
+    const header = Buffer.allocUnsafe(BATCH_OVERHEAD);
+    const got = segment.read(header, 0, BATCH_OVERHEAD, position);
+    if (got < BATCH_OVERHEAD) throw this.#corrupt(segment, position);
+    return batchSize(header, 0);
+  }
+
+  /** Bytes of the whole batches below `upTo` in the buffer; remembers where they end. */
+  #wholeBatches(
+    buffer: Buffer,
+    read: number,
+    upTo: number,
+    segment: LogSegment,
+    position: number,
+  ): number {
+    let at = 0;
+    let next = 0;
+    while (read - at >= BATCH_OVERHEAD) {
+      if (!isPlausibleHeader(buffer, at, segment.size - position - at)) {
+        if (at > 0) break; // What lies before is whole; the next read answers for this.
+        throw this.#corrupt(segment, position);
+      }
+      const size = batchSize(buffer, at);
+      if (at + size > read || lastOffset(buffer, at) >= upTo) break;
+      if (this.#environment.verifyReads && validateBatch(buffer, at, read) !== null) {
+        if (at > 0) break;
+        throw this.#corrupt(segment, position);
+      }
+      next = lastOffset(buffer, at) + 1;
+      at += size;
+    }
+    if (at > 0 && position + at < segment.size) {
+      this.#keepPlace({ offset: next, segment, position: position + at });
+    }
+    return at;
+  }
+
+  #takePlace(offset: number): Place | null {
+    for (let i = 0; i < this.#places.length; i++) {
+      const place = this.#places[i]!;
+      if (place.offset !== offset) continue;
+      this.#places.splice(i, 1);
+      this.#used(place.segment);
+      return place;
+    }
+    return null;
+  }
+
+  #keepPlace(place: Place): void {
+    if (this.#places.length >= PLACES_MAX) this.#places.shift();
+    this.#places.push(place);
+  }
+
+  #used(segment: LogSegment): void {
+    if (segment !== this.#segments.active) this.#environment.segmentCache.used(segment);
+  }
+
+  /** The first batch that holds `offset` or a later one. */
+  #search(offset: number): Place | null {
+    for (let i = Math.max(0, this.#segments.floor(offset)); i < this.#segments.length; i++) {
+      const segment = this.#segments.at(i)!;
+      this.#used(segment);
+      const position = this.#find(segment, Math.max(offset, segment.baseOffset));
+      if (position !== null) return { offset, segment, position };
+    }
+    return null;
+  }
+
+  #find(segment: LogSegment, offset: number): number | null {
+    let found = segment.find(offset);
+    if (found !== null && 'invalidAt' in found) {
+      const from = segment.index.lookup(offset);
+      // An index that leads astray is no damage of the log.
+      if (found.invalidAt === from && from > 0) {
+        segment.rebuildIndexes(`entry for position ${from} leads to no batch`);
+        found = segment.find(offset);
+      }
+    }
+    if (found === null) return null;
+    if (!('invalidAt' in found)) return found.position;
+    return this.#findBehindDamage(segment, offset, found.invalidAt);
+  }
+
+  /** Batches behind damaged ones can still be read; the damaged offsets can't. */
+  #findBehindDamage(segment: LogSegment, offset: number, invalidAt: number): number {
+    let damagedAt = invalidAt;
+    for (;;) {
+      const next = findNextBatch(segment.file, damagedAt + 1, segment.size, segment.baseOffset);
+      if (next === null) throw this.#corrupt(segment, damagedAt);
+      let behind = false;
+      const scan = segment.scanHeaders(next, (buffer, at) => {
+        behind = baseOffset(buffer, at) <= offset;
+        return false;
+      });
+      if (!behind) throw this.#corrupt(segment, damagedAt);
+      const found = segment.find(offset, scan.position);
+      if (found === null) throw this.#corrupt(segment, damagedAt);
+      if (!('invalidAt' in found)) return found.position;
+      damagedAt = found.invalidAt;
+    }
+  }
+
+  #corrupt(segment: LogSegment, position: number): ProtocolError {
+    this.#environment.probe.corruptBatches++;
+    const text = `${segment.path}: damaged batch at position ${position}`;
+    this.#environment.logger.error(text);
+    return new ProtocolError(ErrorCode.CORRUPT_MESSAGE, text);
+  }
+
+  /** The first record from `startOffset` on that is at least as young as `timestamp`. */
+  offsetForTimestamp(timestamp: number, startOffset: number): OffsetAndTimestamp | null {
+    for (const segment of this.#segments) {
+      if (segment.maxTimestamp < timestamp) continue;
+      this.#used(segment);
+      const from = Math.max(segment.timeIndex.lookup(timestamp), startOffset);
+      const found = this.#youngEnough(segment, segment.index.lookup(from), timestamp, startOffset);
+      if (found !== null) return found;
+    }
+    return null;
+  }
+
+  #youngEnough(
+    segment: LogSegment,
+    from: number,
+    timestamp: number,
+    startOffset: number,
+  ): OffsetAndTimestamp | null {
+    for (let position = from; ; ) {
+      let size = 0;
+      const scan = segment.scanHeaders(position, (buffer, at) => {
+        size = batchSize(buffer, at);
+        return maxTimestamp(buffer, at) < timestamp || lastOffset(buffer, at) < startOffset;
+      });
+      if (scan.reason === 'invalid') throw this.#corrupt(segment, scan.position);
+      if (scan.reason === 'end') return null;
+      const record = this.#recordIn(segment, scan.position, size, (r) => {
+        return r.timestamp >= timestamp && r.offset >= startOffset;
+      });
+      if (record !== null) return record;
+      position = scan.position + size;
+    }
+  }
+
+  /** The record with the largest timestamp; of several, the first. */
+  maxTimestampOffset(): OffsetAndTimestamp | null {
+    let youngest: LogSegment | null = null;
+    for (const segment of this.#segments) {
+      if (segment.maxTimestamp > (youngest?.maxTimestamp ?? -1)) youngest = segment;
+    }
+    if (youngest === null) return null;
+    const { maxTimestamp: timestamp, offsetOfMaxTimestamp } = youngest;
+    this.#used(youngest);
+    const place = youngest.find(offsetOfMaxTimestamp);
+    if (place === null) return null;
+    if ('invalidAt' in place) throw this.#corrupt(youngest, place.invalidAt);
+    return this.#recordIn(youngest, place.position, place.size, (r) => r.timestamp === timestamp);
+  }
+
+  #recordIn(
+    segment: LogSegment,
+    position: number,
+    size: number,
+    wanted: (record: { offset: number; timestamp: number }) => boolean,
+  ): OffsetAndTimestamp | null {
+    const { buffers } = this.#environment;
+    const batch = buffers.take(size);
+    try {
+      const read = segment.read(batch, 0, size, position);
+      if (read < size || validateBatch(batch, 0, read) !== null) {
+        throw this.#corrupt(segment, position);
+      }
+      let found: OffsetAndTimestamp | null = null;
+      const leaderEpoch = partitionLeaderEpoch(batch, 0);
+      forEachRecord(batch, 0, (record) => {
+        if (!wanted(record)) return true;
+        found = { offset: record.offset, timestamp: record.timestamp, leaderEpoch };
+        return false;
+      });
+      return found;
+    } finally {
+      buffers.release(batch);
+    }
+  }
+}

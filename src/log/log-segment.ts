@@ -1,0 +1,451 @@
+import { assert } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Disk, DiskFile } from '../base/disk.ts';
+import { reasonOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import {
+  BATCH_OVERHEAD,
+  baseOffset as baseOffsetOf,
+  batchSize,
+  lastOffset as lastOffsetOf,
+  maxTimestamp as maxTimestampOf,
+} from '../protocol/record-batch.ts';
+import { isPlausibleHeader, type Scan, scanHeaders } from './batch-scanner.ts';
+import {
+  LOG_SUFFIX,
+  OFFSET_INDEX_SUFFIX,
+  offsetName,
+  TIME_INDEX_SUFFIX,
+  TXN_INDEX_SUFFIX,
+} from './log-files.ts';
+import { OffsetIndex } from './offset-index.ts';
+import type { LogProbe } from './probe.ts';
+import { PENDING_ENTRIES_MAX, type SparseIndex } from './sparse-index.ts';
+import { TimeIndex } from './time-index.ts';
+
+export interface SegmentOptions {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly probe: LogProbe;
+  readonly directory: string;
+  readonly baseOffset: number;
+  readonly indexIntervalBytes: number;
+  readonly segmentIndexBytes: number;
+  /** Subtracted from `segment.ms` for this segment. */
+  readonly rollJitterMs: number;
+  /** Called when the file or an index is opened, so that the owner can bound how many are. */
+  readonly onOpened: (segment: LogSegment) => void;
+}
+
+/** What decides whether a segment is full. */
+export interface RollCheck {
+  readonly nowMs: number;
+  /** Of the batch to come. */
+  readonly maxTimestamp: number;
+  readonly bytes: number;
+  readonly lastOffset: number;
+  readonly segmentBytes: number;
+  readonly segmentMs: number;
+}
+
+/** Where a batch lies in a segment. */
+export interface BatchPlace {
+  readonly position: number;
+  readonly size: number;
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+}
+
+const UNKNOWN = -2;
+
+/**
+ * One `.log` file with its two indexes. Only the last segment of a log is appended to.
+ *
+ * Invariants: `[0, size)` of the file are whole batches with rising offsets, all ≥ `baseOffset`;
+ * what a failed write left behind `size` is cut off at once. File and indexes are opened when
+ * needed; those of a segment that is not appended to any more may be released at any time.
+ *
+ * A crash leaves a file whose tail may be torn, and index files that lag behind or are missing:
+ * `LogLoader` cuts the one and the segment rebuilds the others.
+ */
+export class LogSegment {
+  readonly baseOffset: number;
+  readonly path: string;
+  readonly rollJitterMs: number;
+  readonly #options: SegmentOptions;
+  readonly #indexPath: string;
+  readonly #timeIndexPath: string;
+  #file: DiskFile | null = null;
+  #size = UNKNOWN;
+  #index: OffsetIndex | null = null;
+  #timeIndex: TimeIndex | null = null;
+  #bytesSinceIndexEntry = 0;
+  #maxTimestamp = UNKNOWN;
+  #offsetOfMaxTimestamp = UNKNOWN;
+  #firstTimestamp = UNKNOWN;
+  #createdAt: number;
+  #syncs = 0;
+  #closeAfterSync: DiskFile | null = null;
+
+  constructor(options: SegmentOptions) {
+    this.#options = options;
+    this.baseOffset = options.baseOffset;
+    this.rollJitterMs = options.rollJitterMs;
+    const file = (suffix: string): string =>
+      `${options.directory}/${offsetName(options.baseOffset, suffix)}`;
+    this.path = file(LOG_SUFFIX);
+    this.#indexPath = file(OFFSET_INDEX_SUFFIX);
+    this.#timeIndexPath = file(TIME_INDEX_SUFFIX);
+    this.#createdAt = options.clock.now();
+  }
+
+  /** A new, empty segment; its file exists when this returns. */
+  static create(options: SegmentOptions): LogSegment {
+    const segment = new LogSegment(options);
+    const file = segment.#opened();
+    if (file.size() > 0) file.truncate(0);
+    segment.#size = 0;
+    segment.#maxTimestamp = -1;
+    segment.#offsetOfMaxTimestamp = options.baseOffset;
+    segment.#index = segment.#newIndex();
+    segment.#timeIndex = segment.#newTimeIndex();
+    return segment;
+  }
+
+  get size(): number {
+    if (this.#size === UNKNOWN) this.#size = this.#opened().size();
+    return this.#size;
+  }
+  get isOpen(): boolean {
+    return this.#file !== null || this.#index !== null;
+  }
+  /** Bytes that the loaded indexes hold in memory. */
+  get memoryBytes(): number {
+    return (this.#index?.memoryBytes() ?? 0) + (this.#timeIndex?.memoryBytes() ?? 0);
+  }
+  /** All files that belong to the segment, whether they exist or not. */
+  get files(): readonly string[] {
+    const txn = `${this.#options.directory}/${offsetName(this.baseOffset, TXN_INDEX_SUFFIX)}`;
+    return [this.path, this.#indexPath, this.#timeIndexPath, txn];
+  }
+
+  get maxTimestamp(): number {
+    if (this.#maxTimestamp === UNKNOWN) this.#loadMaxTimestamp();
+    return this.#maxTimestamp;
+  }
+  /** Last offset of the batch with the largest timestamp. */
+  get offsetOfMaxTimestamp(): number {
+    if (this.#maxTimestamp === UNKNOWN) this.#loadMaxTimestamp();
+    return this.#offsetOfMaxTimestamp;
+  }
+  /** Largest record timestamp, or when there is none the time the file was last written. */
+  get largestTimestamp(): number {
+    return this.maxTimestamp >= 0 ? this.maxTimestamp : this.#options.disk.modifiedAt(this.path);
+  }
+
+  #opened(): DiskFile {
+    if (this.#file === null) {
+      this.#file = this.#options.disk.open(this.path, 'create');
+      this.#options.onOpened(this);
+    }
+    return this.#file;
+  }
+
+  #newIndex(): OffsetIndex {
+    const { segmentIndexBytes } = this.#options;
+    return new OffsetIndex(this.#indexPath, this.baseOffset, segmentIndexBytes);
+  }
+  #newTimeIndex(): TimeIndex {
+    const { segmentIndexBytes } = this.#options;
+    return new TimeIndex(this.#timeIndexPath, this.baseOffset, segmentIndexBytes);
+  }
+
+  get index(): OffsetIndex {
+    if (this.#index === null) this.#loadIndexes();
+    return this.#index!;
+  }
+  get timeIndex(): TimeIndex {
+    if (this.#timeIndex === null) this.#loadIndexes();
+    return this.#timeIndex!;
+  }
+
+  #loadIndexes(): void {
+    const index = this.#newIndex();
+    const timeIndex = this.#newTimeIndex();
+    const sane =
+      index.load(this.#options.disk) &&
+      timeIndex.load(this.#options.disk) &&
+      index.lastPosition < Math.max(1, this.size) &&
+      this.#pointsAtBatch(index);
+    if (!sane) return this.rebuildIndexes('missing or not sane');
+    this.#index = index;
+    this.#timeIndex = timeIndex;
+    this.#options.onOpened(this);
+  }
+
+  /** Does the last entry lead to the batch it names? */
+  #pointsAtBatch(index: OffsetIndex): boolean {
+    if (index.count === 0) return true;
+    const header = Buffer.allocUnsafe(BATCH_OVERHEAD);
+    const position = index.lastPosition;
+    const read = this.#opened().read(header, 0, BATCH_OVERHEAD, position);
+    if (read < BATCH_OVERHEAD || !isPlausibleHeader(header, 0, this.size - position)) return false;
+    const first = baseOffsetOf(header, 0);
+    // Kafka before 4 named the last offset of an append that may have had several batches.
+    return first >= this.baseOffset && first <= index.lastOffset;
+  }
+
+  /** Makes both indexes anew from the headers in the log. */
+  rebuildIndexes(reason: string): void {
+    this.#options.probe.indexRebuilds++;
+    this.#options.logger.warn(`rebuilding the indexes of ${this.path}: ${reason}`);
+    this.resetIndexes();
+    const scan = scanHeaders(this.#opened(), 0, this.size, (buffer, at, position) =>
+      this.noteBatch(buffer, at, position),
+    );
+    if (scan.position < this.size) {
+      this.#options.logger.error(
+        `${this.path}: no batch at position ${scan.position} of ${this.size}`,
+      );
+    }
+    this.persistIndexes();
+    this.#options.onOpened(this);
+  }
+
+  /** Empties the indexes; `noteBatch` for each batch of the file must follow. */
+  resetIndexes(): void {
+    this.#index = this.#newIndex();
+    this.#timeIndex = this.#newTimeIndex();
+    this.#bytesSinceIndexEntry = 0;
+    this.#maxTimestamp = -1;
+    this.#offsetOfMaxTimestamp = this.baseOffset;
+    this.#firstTimestamp = UNKNOWN;
+  }
+
+  /** Accounts for the batch at `position` in timestamps and indexes. */
+  noteBatch(buffer: Buffer, at: number, position: number): void {
+    const timestamp = maxTimestampOf(buffer, at);
+    const last = lastOffsetOf(buffer, at);
+    if (position === 0) this.#firstTimestamp = timestamp;
+    if (timestamp > this.#maxTimestamp) {
+      this.#maxTimestamp = timestamp;
+      this.#offsetOfMaxTimestamp = last;
+    }
+    if (this.#bytesSinceIndexEntry > this.#options.indexIntervalBytes) {
+      const index = this.#index!;
+      const timeIndex = this.#timeIndex!;
+      if (!index.isFull) index.append(last, position);
+      timeIndex.maybeAppend(this.#maxTimestamp, this.#offsetOfMaxTimestamp);
+      if (index.pending >= PENDING_ENTRIES_MAX) this.persistIndexes();
+      this.#bytesSinceIndexEntry = 0;
+    }
+    this.#bytesSinceIndexEntry += batchSize(buffer, at);
+  }
+
+  /** Writes what the index files lack. A failure costs nothing but a rebuild, so it is counted. */
+  persistIndexes(): void {
+    if (this.#index !== null) this.#persist(this.#index);
+    if (this.#timeIndex !== null) this.#persist(this.#timeIndex);
+  }
+  #persist(index: SparseIndex): void {
+    try {
+      index.persist(this.#options.disk);
+    } catch (error) {
+      this.#options.probe.cacheWriteFailures++;
+      this.#options.logger.warn(`can't write index ${index.path}: ${reasonOf(error)}`);
+    }
+  }
+
+  /**
+   * Finds out where the segment ends by reading from its last index entry on, checking headers only
+   * (after a clean shutdown). Null: there is something that is no batch.
+   */
+  loadEnd(): number | null {
+    const index = this.index;
+    let next = this.baseOffset;
+    let maxTimestamp = this.#timeIndex!.lastTimestamp;
+    let offsetOfMax = this.#timeIndex!.lastOffset;
+    const from = index.lastPosition;
+    const scan = scanHeaders(this.#opened(), from, this.size, (buffer, at) => {
+      const last = lastOffsetOf(buffer, at);
+      if (last < next) return false;
+      next = last + 1;
+      if (maxTimestampOf(buffer, at) > maxTimestamp) {
+        maxTimestamp = maxTimestampOf(buffer, at);
+        offsetOfMax = last;
+      }
+      return true;
+    });
+    if (scan.reason !== 'end') return null;
+    this.#maxTimestamp = maxTimestamp;
+    this.#offsetOfMaxTimestamp = offsetOfMax;
+    this.#bytesSinceIndexEntry = this.size - from;
+    return next;
+  }
+
+  #loadMaxTimestamp(): void {
+    const timeIndex = this.timeIndex;
+    // A segment is closed with an entry for its largest timestamp.
+    if (this.#maxTimestamp !== UNKNOWN) return;
+    if (timeIndex.count === 0 && this.size > 0) {
+      this.loadEnd();
+      if (this.#maxTimestamp !== UNKNOWN) return;
+    }
+    this.#maxTimestamp = timeIndex.lastTimestamp;
+    this.#offsetOfMaxTimestamp = timeIndex.lastOffset;
+  }
+
+  shouldRoll(check: RollCheck): boolean {
+    const size = this.size;
+    if (size === 0) return !this.index.fits(check.lastOffset);
+    return (
+      size > check.segmentBytes - check.bytes ||
+      this.#timeWaited(check.nowMs, check.maxTimestamp) > check.segmentMs - this.rollJitterMs ||
+      this.index.isFull ||
+      this.timeIndex.isFull ||
+      !this.index.fits(check.lastOffset)
+    );
+  }
+
+  /** Time that the records of the segment span, up to a batch to come. */
+  #timeWaited(nowMs: number, timestamp: number): number {
+    if (this.#firstTimestamp === UNKNOWN && this.size > 0) {
+      scanHeaders(this.#opened(), 0, this.size, (buffer, at) => {
+        this.#firstTimestamp = maxTimestampOf(buffer, at);
+        return false;
+      });
+    }
+    return this.#firstTimestamp >= 0 ? timestamp - this.#firstTimestamp : nowMs - this.#createdAt;
+  }
+
+  /**
+   * Appends whole batches whose offsets are assigned. On an error the file is cut back to where it
+   * was; when that fails too, the error says so (`cause`), and the segment must not be used.
+   */
+  append(records: Buffer): void {
+    const position = this.size;
+    try {
+      this.#opened().write([records], position);
+    } catch (error) {
+      this.#cutBack(position, error);
+      throw error;
+    }
+    this.#size = position + records.length;
+    for (let at = 0; at < records.length; at += batchSize(records, at)) {
+      this.noteBatch(records, at, position + at);
+    }
+  }
+
+  #cutBack(size: number, reason: unknown): void {
+    try {
+      this.#opened().truncate(size);
+    } catch (error) {
+      throw new Error(
+        `${this.path} can't be cut back to ${size} bytes: ${reasonOf(error)}, after ${reasonOf(reason)}`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** The first batch that holds `offset` or a later one, looked for from `from` on; or null. */
+  find(offset: number, from?: number): BatchPlace | { invalidAt: number } | null {
+    let place: BatchPlace | null = null;
+    const start = from ?? this.index.lookup(offset);
+    const scan = scanHeaders(this.#opened(), start, this.size, (buffer, at, position) => {
+      const lastOffset = lastOffsetOf(buffer, at);
+      if (lastOffset < offset) return true;
+      const baseOffset = baseOffsetOf(buffer, at);
+      place = { position, size: batchSize(buffer, at), baseOffset, lastOffset };
+      return false;
+    });
+    return place ?? (scan.reason === 'invalid' ? { invalidAt: scan.position } : null);
+  }
+
+  scanHeaders(
+    from: number,
+    visit: (buffer: Buffer, at: number, position: number) => boolean | void,
+  ): Scan {
+    return scanHeaders(this.#opened(), from, this.size, visit);
+  }
+
+  /** Reads up to `length` bytes at `position`; returns how many. */
+  read(into: Uint8Array, offset: number, length: number, position: number): number {
+    return this.#opened().read(into, offset, Math.min(length, this.size - position), position);
+  }
+
+  get file(): DiskFile {
+    return this.#opened();
+  }
+
+  /** Cuts the file at `size` and forgets index entries of `offset` and later ones. */
+  truncate(size: number, offset: number): void {
+    assert(size <= this.size, `${this.path}: truncate to ${size} of ${this.size}`);
+    const { index, timeIndex } = this;
+    index.truncateTo(offset);
+    timeIndex.truncateTo(offset);
+    this.persistIndexes();
+    this.#opened().truncate(size);
+    this.#size = size;
+    if (size === 0) {
+      this.#createdAt = this.#options.clock.now();
+      this.#firstTimestamp = UNKNOWN;
+    }
+    this.#maxTimestamp = UNKNOWN;
+    const end = this.loadEnd();
+    assert(end !== null, `${this.path}: no whole batches up to ${size}`);
+  }
+
+  /** Nothing more will be appended: writes down the largest timestamp and completes the index files. */
+  becomeInactive(): void {
+    this.timeIndex.maybeAppend(this.maxTimestamp, this.offsetOfMaxTimestamp, true);
+    this.persistIndexes();
+  }
+
+  async sync(): Promise<void> {
+    const file = this.#opened();
+    this.#syncs++;
+    try {
+      await file.sync();
+    } finally {
+      this.#syncs--;
+      if (this.#syncs === 0 && this.#closeAfterSync !== null) {
+        this.#closeAfterSync.close();
+        this.#closeAfterSync = null;
+      }
+    }
+  }
+
+  syncNow(): void {
+    this.#opened().syncNow();
+  }
+
+  /** Closes the file and forgets the indexes; they come back when needed. */
+  release(): void {
+    if (this.#index !== null && (this.#index.pending > 0 || this.#timeIndex!.pending > 0)) {
+      this.persistIndexes();
+    }
+    this.#index = null;
+    this.#timeIndex = null;
+    this.#closeFile();
+  }
+
+  #closeFile(): void {
+    if (this.#file === null) return;
+    this.size; // Known from here on without the file.
+    // A descriptor must not be closed, and given to another file, while a sync is under way on it.
+    if (this.#syncs > 0) this.#closeAfterSync = this.#file;
+    else this.#file.close();
+    this.#file = null;
+  }
+
+  /** The last call. `complete`: leave the index files whole. */
+  close(complete: boolean): void {
+    if (complete && this.#index !== null) this.becomeInactive();
+    else {
+      this.#index = null;
+      this.#timeIndex = null;
+    }
+    this.release();
+  }
+}

@@ -1,0 +1,126 @@
+import type { Disk } from '../base/disk.ts';
+import { FatalError, reasonOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { LogDirectory } from './log-directory.ts';
+import {
+  CLEAN_SHUTDOWN_FILE,
+  HIGH_WATERMARK_FILE,
+  LOG_START_FILE,
+  RECOVERY_POINT_FILE,
+} from './log-files.ts';
+import { OffsetCheckpointFile } from './offset-checkpoint-file.ts';
+import type { PartitionLog } from './partition-log.ts';
+
+/** What the checkpoints of a directory said when it was opened, by `topic-partition`. */
+export interface SavedOffsets {
+  readonly recoveryPoints: ReadonlyMap<string, number>;
+  readonly logStarts: ReadonlyMap<string, number>;
+  readonly highWatermarks: ReadonlyMap<string, number>;
+}
+
+/**
+ * The files of a log directory that speak of all its partitions: three checkpoints and the clean
+ * shutdown marker. The marker is taken away before anything is written, so it never outlives the
+ * state that it vouches for.
+ */
+export class ManagedDirectory {
+  readonly logs = new Map<string, PartitionLog>();
+  readonly directory: LogDirectory;
+  readonly directoryId: string;
+  readonly #disk: Disk;
+  readonly #logger: Logger;
+  readonly #recoveryPoints: OffsetCheckpointFile;
+  readonly #logStarts: OffsetCheckpointFile;
+  readonly #highWatermarks: OffsetCheckpointFile;
+
+  constructor(disk: Disk, logger: Logger, directory: LogDirectory, directoryId: string) {
+    this.#disk = disk;
+    this.#logger = logger;
+    this.directory = directory;
+    this.directoryId = directoryId;
+    const file = (name: string): OffsetCheckpointFile =>
+      new OffsetCheckpointFile(disk, `${directory.path}/${name}`);
+    this.#recoveryPoints = file(RECOVERY_POINT_FILE);
+    this.#logStarts = file(LOG_START_FILE);
+    this.#highWatermarks = file(HIGH_WATERMARK_FILE);
+  }
+
+  get path(): string {
+    return this.directory.path;
+  }
+
+  /** Whether the last stop was clean; true once at most. */
+  takeCleanMarker(): boolean {
+    const path = `${this.path}/${CLEAN_SHUTDOWN_FILE}`;
+    if (!this.#disk.exists(path)) return false;
+    this.#disk.remove(path);
+    if (this.#disk.exists(path)) throw new FatalError(`${path} can't be removed`);
+    this.#disk.syncDirectory(this.path);
+    return true;
+  }
+
+  /** Kafka's content: a version, and the epoch under which the broker was registered. */
+  writeCleanMarker(): void {
+    const text = JSON.stringify({ version: 0, brokerEpoch: -1 });
+    this.#disk.replaceFile(`${this.path}/${CLEAN_SHUTDOWN_FILE}`, Buffer.from(text));
+  }
+
+  readOffsets(): SavedOffsets {
+    return {
+      recoveryPoints: this.#read(this.#recoveryPoints),
+      logStarts: this.#read(this.#logStarts),
+      highWatermarks: this.#read(this.#highWatermarks),
+    };
+  }
+
+  #read(file: OffsetCheckpointFile): ReadonlyMap<string, number> {
+    const offsets = file.read();
+    if (offsets !== null) return offsets;
+    this.#logger.error(`${file.path} is damaged: its offsets are taken as unknown`);
+    return new Map();
+  }
+
+  #entries(
+    offsetOf: (log: PartitionLog) => number,
+  ): { topic: string; partition: number; offset: number }[] {
+    const entries = [];
+    for (const log of this.logs.values()) {
+      const offset = offsetOf(log);
+      if (offset >= 0) entries.push({ topic: log.topic, partition: log.partition, offset });
+    }
+    return entries;
+  }
+
+  writeRecoveryPoints(durable: boolean): void {
+    this.#recoveryPoints.write(
+      this.#entries((log) => log.flushedOffset),
+      durable,
+    );
+  }
+
+  /** Only starts that the names of the segments do not tell. */
+  writeLogStarts(): void {
+    this.#logStarts.write(
+      this.#entries((log) => {
+        return log.logStartOffset > log.firstSegmentOffset ? log.logStartOffset : -1;
+      }),
+      true,
+    );
+  }
+
+  /** Writes what changed. A disk without room is tried again later, anything else is the disk's end. */
+  checkpoint(durable: boolean): void {
+    if (this.directory.failure !== null) return;
+    try {
+      this.writeRecoveryPoints(durable);
+      this.writeLogStarts();
+      this.#highWatermarks.write(
+        this.#entries((log) => log.highWatermark),
+        durable,
+      );
+    } catch (error) {
+      this.directory.failed(`can't write the checkpoints of ${this.path}`, error);
+      this.#logger.warn(`can't write the checkpoints of ${this.path}: ${reasonOf(error)}`);
+    }
+  }
+}

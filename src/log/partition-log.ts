@@ -1,0 +1,719 @@
+import { assert } from '../base/assert.ts';
+import type { Timer } from '../base/clock.ts';
+import { below } from '../base/random.ts';
+import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
+import {
+  attributes,
+  baseOffset,
+  batchSize,
+  isControl,
+  lastOffset,
+  lastOffsetDelta,
+  maxTimestamp,
+  partitionLeaderEpoch,
+  producerId,
+  recordCount,
+  setBaseOffset,
+  setLogAppendTime,
+  setPartitionLeaderEpoch,
+} from '../protocol/record-batch.ts';
+import { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
+import type { LogConfig } from './log-config.ts';
+import type { LogDirectory } from './log-directory.ts';
+import type { LogEnvironment } from './log-environment.ts';
+import { DELETED_SUFFIX } from './log-files.ts';
+import { LogFlusher } from './log-flusher.ts';
+import { loadLog, rebuildProducers } from './log-loader.ts';
+import {
+  emptyRead,
+  type LogRead,
+  LogReader,
+  type OffsetAndTimestamp,
+  type ReadBounds,
+} from './log-reader.ts';
+import { LogSegment } from './log-segment.ts';
+import { recompressed, validateRecords } from './log-validator.ts';
+import type { BatchMetadata, ProducerStateEntry } from './producer-state-entry.ts';
+import { ProducerStateManager } from './producer-state-manager.ts';
+import { SegmentList } from './segment-list.ts';
+import { LogTail } from './tail-cache.ts';
+
+export interface AppendOptions {
+  /** Written into the batches; for `replication` they keep the leader's. */
+  readonly leaderEpoch: number;
+  /**
+   * `client`: one batch of a producer, all rules apply. `coordinator`: the broker's own batches.
+   * `replication`: batches of the leader, which keep their offsets and epochs.
+   */
+  readonly origin: 'client' | 'coordinator' | 'replication';
+  /** The memory of `records` is used again once `append` has returned: keep no reference to it. */
+  readonly reused?: boolean;
+}
+
+export interface AppendInfo {
+  readonly firstOffset: number;
+  readonly lastOffset: number;
+  readonly maxTimestamp: number;
+  /** Milliseconds since 1970 with LogAppendTime, and the first time's for a duplicate; else -1. */
+  readonly logAppendTime: number;
+  readonly logStartOffset: number;
+  /** The producer had sent this batch before: nothing was appended, the offsets are the first ones. */
+  readonly duplicate: boolean;
+}
+
+export interface PartitionLogOptions {
+  readonly environment: LogEnvironment;
+  readonly logDirectory: LogDirectory;
+  /** Path of the partition's own directory, which exists. */
+  readonly path: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly topicId: string | null;
+  readonly config: LogConfig;
+  readonly clean: boolean;
+  readonly recoveryPoint: number;
+  readonly logStartOffset: number;
+  readonly highWatermark: number;
+  /** Must make `flushedOffset` durable before it returns: it is about to go down. */
+  readonly saveRecoveryPoint: (log: PartitionLog) => void;
+  /** The log start offset went up. */
+  readonly onLogStartChanged: (log: PartitionLog) => void;
+}
+
+/** A log whose readers have been elsewhere for this many bytes is not kept in the tail cache. */
+const TAIL_UNREAD_BYTES_MAX = 8 * 1024 * 1024;
+
+/**
+ * One partition on disk: Kafka's UnifiedLog.
+ *
+ * Invariants: batches from `logStartOffset` up to `logEndOffset`, offsets strictly rising and never
+ * used twice; `flushedOffset` (the recovery point) ≤ `logEndOffset`; what lies before it is on the
+ * device. Everything but `flush` and `close` is synchronous, so nothing is ever seen half done.
+ *
+ * A crash leaves at most a torn tail behind the recovery point, indexes and producer snapshots that
+ * lag behind, and files named `.deleted`; `loadLog` tells what becomes of each.
+ */
+export class PartitionLog {
+  readonly topic: string;
+  readonly partition: number;
+  readonly logDirectory: LogDirectory;
+  readonly #environment: LogEnvironment;
+  readonly #options: PartitionLogOptions;
+  readonly #segments = new SegmentList();
+  readonly #epochs: LeaderEpochFileCache;
+  readonly #producers: ProducerStateManager;
+  readonly #reader: LogReader;
+  readonly #flusher: LogFlusher;
+  readonly #tail: LogTail;
+  #path: string;
+  #topicId: string | null;
+  #config: LogConfig;
+  #logStartOffset = 0;
+  #logEndOffset = 0;
+  #highWatermark = 0;
+  #flushedOffset = 0;
+  #flushTarget = 0;
+  /** New files or directory entries may not be on the device yet. */
+  #entriesDirty = true;
+  #tailUnreadBytes = 0;
+  #flushTimer: Timer | null = null;
+  #closed = false;
+
+  private constructor(options: PartitionLogOptions) {
+    const { environment } = options;
+    this.topic = options.topic;
+    this.partition = options.partition;
+    this.logDirectory = options.logDirectory;
+    this.#environment = environment;
+    this.#options = options;
+    this.#path = options.path;
+    this.#topicId = options.topicId;
+    this.#config = options.config;
+    const { disk, logger, probe } = environment;
+    this.#epochs = new LeaderEpochFileCache(disk, options.path);
+    this.#producers = new ProducerStateManager({ disk, directory: options.path, logger, probe });
+    this.#reader = new LogReader(environment, this.#segments);
+    this.#flusher = new LogFlusher(() => this.#sync());
+    this.#tail = new LogTail(environment.tailCache);
+  }
+
+  /** Opens the log in `options.path`, recovering what an unclean stop left. */
+  static open(options: PartitionLogOptions): PartitionLog {
+    const log = new PartitionLog(options);
+    log.#load();
+    return log;
+  }
+
+  #load(): void {
+    const { environment, clean, recoveryPoint, logStartOffset, highWatermark } = this.#options;
+    const loaded = loadLog({
+      environment,
+      directory: this.#path,
+      segments: this.#segments,
+      epochs: this.#epochs,
+      producers: this.#producers,
+      clean,
+      recoveryPoint,
+      logStartOffset,
+      makeSegment: (base, existing) => this.#makeSegment(base, existing),
+    });
+    this.#logStartOffset = loaded.logStartOffset;
+    this.#logEndOffset = loaded.logEndOffset;
+    this.#flushedOffset = loaded.recoveryPoint;
+    this.#highWatermark = Math.min(
+      Math.max(highWatermark, loaded.logStartOffset),
+      loaded.logEndOffset,
+    );
+    this.#entriesDirty = !clean;
+    environment.segmentCache.forget(this.#segments.active);
+  }
+
+  #makeSegment(base: number, existing: boolean): LogSegment {
+    const { environment } = this;
+    const { segmentJitterMs, indexIntervalBytes, segmentIndexBytes } = this.#config;
+    const jitter = Math.min(segmentJitterMs, this.#config.segmentMs);
+    const options = {
+      ...environment,
+      directory: this.#path,
+      baseOffset: base,
+      indexIntervalBytes,
+      segmentIndexBytes,
+      rollJitterMs: jitter > 0 ? below(environment.random, jitter) : 0,
+      onOpened: (segment: LogSegment): void => {
+        if (this.#segments.length > 0 && segment !== this.#segments.active) {
+          environment.segmentCache.used(segment);
+        }
+      },
+    };
+    return existing ? new LogSegment(options) : LogSegment.create(options);
+  }
+
+  get environment(): LogEnvironment {
+    return this.#environment;
+  }
+  get path(): string {
+    return this.#path;
+  }
+  get topicId(): string | null {
+    return this.#topicId;
+  }
+  get config(): LogConfig {
+    return this.#config;
+  }
+  get logStartOffset(): number {
+    return this.#logStartOffset;
+  }
+  /** The offset that the next record gets. */
+  get logEndOffset(): number {
+    return this.#logEndOffset;
+  }
+  /** Consumers see what lies before. */
+  get highWatermark(): number {
+    return this.#highWatermark;
+  }
+  /** The recovery point: what lies before survives power loss. */
+  get flushedOffset(): number {
+    return this.#flushedOffset;
+  }
+  get segmentCount(): number {
+    return this.#segments.length;
+  }
+  /** -1 when no leader epoch is known. */
+  get latestEpoch(): number {
+    return this.#epochs.latestEpoch;
+  }
+  get firstSegmentOffset(): number {
+    return this.#segments.first.baseOffset;
+  }
+  get activeSegmentOffset(): number {
+    return this.#segments.active.baseOffset;
+  }
+  /** Bytes of all segments. */
+  get size(): number {
+    let bytes = 0;
+    for (const segment of this.#segments) bytes += segment.size;
+    return bytes;
+  }
+
+  setTopicId(topicId: string): void {
+    this.#topicId = topicId;
+  }
+
+  setHighWatermark(offset: number): void {
+    const bounded = Math.min(Math.max(offset, this.#logStartOffset), this.#logEndOffset);
+    if (bounded === this.#highWatermark) return;
+    this.#highWatermark = bounded;
+    this.#environment.onDirty();
+  }
+
+  updateConfig(config: LogConfig): void {
+    this.#config = config;
+  }
+
+  #assertUsable(): void {
+    this.logDirectory.assertOnline();
+    if (this.#closed) {
+      throw new ProtocolError(ErrorCode.NOT_LEADER_OR_FOLLOWER, `${this.#path} is closed`);
+    }
+  }
+
+  /** Runs what touches the disk; its failures become the protocol's, and fence the directory. */
+  #onDisk<T>(what: string, action: () => T): T {
+    this.#assertUsable();
+    try {
+      return action();
+    } catch (error) {
+      throw this.logDirectory.failed(`${what} ${this.#path}`, error);
+    }
+  }
+
+  /**
+   * Appends whole batches. Offsets and leader epoch are written into `records` in place, and the
+   * log keeps a reference to it (unless `reused`): from here on its bytes must not change. Throws
+   * ProtocolError, and then nothing was appended.
+   */
+  append(records: Buffer, options: AppendOptions): AppendInfo {
+    this.#assertUsable();
+    const { origin } = options;
+    const nowMs = this.#environment.clock.now();
+    let batches = records;
+    let duplicate: BatchMetadata | null;
+    try {
+      validateRecords(records, origin, this.#config, nowMs);
+      if (origin === 'client') batches = recompressed(records, this.#config);
+      if (origin === 'replication') this.#checkOffsets(records);
+      duplicate = origin === 'replication' ? null : this.#checkProducers(batches, origin);
+    } catch (error) {
+      this.#environment.probe.rejectedBatches++;
+      throw error;
+    }
+    if (duplicate !== null) return this.#answerDuplicate(duplicate);
+    let appendTime = -1;
+    if (origin !== 'replication') {
+      if (this.#config.messageTimestampType === 'LogAppendTime') appendTime = nowMs;
+      this.#assignOffsets(batches, options.leaderEpoch, appendTime);
+    }
+    const reused = options.reused === true && batches === records;
+    return this.#onDisk('append to', () => this.#write(batches, nowMs, appendTime, reused));
+  }
+
+  #checkProducers(records: Buffer, origin: 'client' | 'coordinator'): BatchMetadata | null {
+    for (let at = 0; at < records.length; at += batchSize(records, at)) {
+      if (producerId(records, at) < 0 || isControl(attributes(records, at))) continue;
+      const duplicate = this.#producers.findDuplicate(records, at);
+      if (duplicate !== null) return duplicate;
+      if (origin === 'client') this.#producers.check(records, at);
+    }
+    return null;
+  }
+
+  #answerDuplicate(batch: BatchMetadata): AppendInfo {
+    this.#environment.probe.duplicateBatches++;
+    return {
+      firstOffset: batch.lastOffset - batch.offsetDelta,
+      lastOffset: batch.lastOffset,
+      maxTimestamp: batch.timestamp,
+      logAppendTime: batch.timestamp,
+      logStartOffset: this.#logStartOffset,
+      duplicate: true,
+    };
+  }
+
+  /** A leader's batches follow what is here, and their offsets rise. */
+  #checkOffsets(records: Buffer): void {
+    let next = this.#logEndOffset;
+    for (let at = 0; at < records.length; at += batchSize(records, at)) {
+      const first = baseOffset(records, at);
+      if (first < next) {
+        const text = `${this.#path}: expected offset ${next} or later from the leader, saw ${first}`;
+        throw new ProtocolError(ErrorCode.OFFSET_OUT_OF_RANGE, text);
+      }
+      next = lastOffset(records, at) + 1;
+    }
+  }
+
+  #assignOffsets(records: Buffer, leaderEpoch: number, appendTime: number): void {
+    let next = this.#logEndOffset;
+    for (let at = 0; at < records.length; at += batchSize(records, at)) {
+      if (appendTime >= 0) setLogAppendTime(records, at, appendTime);
+      setBaseOffset(records, at, next);
+      setPartitionLeaderEpoch(records, at, leaderEpoch);
+      next += lastOffsetDelta(records, at) + 1;
+    }
+  }
+
+  #write(records: Buffer, nowMs: number, logAppendTime: number, reused: boolean): AppendInfo {
+    const firstOffset = baseOffset(records, 0);
+    let last = firstOffset;
+    let youngest = -1;
+    let count = 0;
+    let batches = 0;
+    for (let at = 0; at < records.length; at += batchSize(records, at)) {
+      const epoch = partitionLeaderEpoch(records, at);
+      if (epoch >= 0 && epoch !== this.#epochs.latestEpoch) {
+        this.#epochs.assign(epoch, baseOffset(records, at));
+      }
+      last = lastOffset(records, at);
+      youngest = Math.max(youngest, maxTimestamp(records, at));
+      count += recordCount(records, at);
+      batches++;
+    }
+    this.#maybeRoll(records.length, youngest, last, nowMs);
+    this.#segments.active.append(records);
+    this.#logEndOffset = last + 1;
+    for (let at = 0; at < records.length; at += batchSize(records, at)) {
+      this.#producers.update(records, at);
+    }
+    this.#keepTail(records, reused);
+    this.#countAppend(records.length, batches, count);
+    return {
+      firstOffset,
+      lastOffset: last,
+      maxTimestamp: youngest,
+      logAppendTime,
+      logStartOffset: this.#logStartOffset,
+      duplicate: false,
+    };
+  }
+
+  #keepTail(records: Buffer, reused: boolean): void {
+    this.#tailUnreadBytes += records.length;
+    if (this.#tailUnreadBytes <= TAIL_UNREAD_BYTES_MAX) {
+      this.#environment.tailCache.add(this.#tail, records, reused);
+    } else this.#tail.clear();
+  }
+
+  #countAppend(bytes: number, batches: number, records: number): void {
+    const { probe } = this.#environment;
+    probe.appendedBytes += bytes;
+    probe.appendedBatches += batches;
+    probe.appendedRecords += records;
+    this.#environment.onDirty();
+    const { flushMessages, flushMs } = this.#config;
+    if (this.#logEndOffset - this.#flushedOffset >= flushMessages) this.flushInBackground();
+    else if (Number.isFinite(flushMs) && this.#flushTimer === null) {
+      this.#flushTimer = this.#environment.clock.after(flushMs, () => {
+        this.#flushTimer = null;
+        this.flushInBackground();
+      });
+    }
+  }
+
+  #maybeRoll(bytes: number, youngest: number, last: number, nowMs: number): void {
+    const full = this.#segments.active.shouldRoll({
+      nowMs,
+      maxTimestamp: youngest,
+      bytes,
+      lastOffset: last,
+      segmentBytes: this.#config.segmentBytes,
+      segmentMs: this.#config.segmentMs,
+    });
+    if (full) this.#roll();
+  }
+
+  /** Begins a new segment at the log's end. An empty active segment that begins there stays. */
+  #roll(): void {
+    const { active } = this.#segments;
+    const base = this.#logEndOffset;
+    if (active.baseOffset === base) return;
+    const next = this.#makeSegment(base, false);
+    active.becomeInactive();
+    this.#producers.takeSnapshot();
+    this.#segments.add(next);
+    this.#environment.segmentCache.used(active);
+    this.#environment.probe.segmentsRolled++;
+    this.#entriesDirty = true;
+    this.flushInBackground();
+  }
+
+  roll(): void {
+    this.#onDisk('roll', () => this.#roll());
+  }
+
+  /**
+   * Whole batches from the one that holds `startOffset`. A read at the log's end, or behind
+   * `upTo`, is empty. Throws OFFSET_OUT_OF_RANGE, CORRUPT_MESSAGE, KAFKA_STORAGE_ERROR.
+   */
+  read(startOffset: number, maxBytes: number, bounds: ReadBounds): LogRead {
+    this.#assertUsable();
+    if (startOffset < this.#logStartOffset || startOffset > this.#logEndOffset) {
+      throw new ProtocolError(
+        ErrorCode.OFFSET_OUT_OF_RANGE,
+        `${this.#path}: offset ${startOffset} is not within [${this.#logStartOffset}, ${this.#logEndOffset}]`,
+      );
+    }
+    const upTo = Math.min(bounds.upTo, this.#logEndOffset);
+    if (startOffset === this.#logEndOffset) this.#tailUnreadBytes = 0;
+    if (startOffset >= upTo) return emptyRead(startOffset);
+    const { probe } = this.#environment;
+    const tail = this.#tail.read(startOffset, maxBytes, upTo, bounds.minOneMessage);
+    if (tail !== null) {
+      this.#tailUnreadBytes = 0;
+      probe.tailCacheHits++;
+      probe.readBytes += tail.bytes;
+      const records = tail.chunks.length === 1 ? tail.chunks[0]! : tail.chunks;
+      return { records, bytes: tail.bytes, firstOffset: tail.firstOffset, release: null };
+    }
+    const read = this.#onDisk('read', () =>
+      this.#reader.read(startOffset, maxBytes, { ...bounds, upTo }),
+    );
+    if (read.firstOffset > this.#segments.active.baseOffset) this.#tailUnreadBytes = 0;
+    probe.tailCacheMisses++;
+    probe.readBytes += read.bytes;
+    return read;
+  }
+
+  /** First record at least as young as `timestamp` (milliseconds since 1970), or null. */
+  offsetForTimestamp(timestamp: number): OffsetAndTimestamp | null {
+    return this.#onDisk('read', () =>
+      this.#reader.offsetForTimestamp(timestamp, this.#logStartOffset),
+    );
+  }
+
+  /** The record with the largest timestamp, or null when there is none. */
+  maxTimestampOffset(): OffsetAndTimestamp | null {
+    return this.#onDisk('read', () => this.#reader.maxTimestampOffset());
+  }
+
+  /** Largest known epoch ≤ `epoch` and its end; (-1, -1) when unknown. */
+  endOffsetForEpoch(epoch: number): { epoch: number; endOffset: number } {
+    return this.#epochs.endOffsetFor(epoch, this.#logEndOffset);
+  }
+  /** The leader epoch that wrote `offset`, or -1. */
+  epochForOffset(offset: number): number {
+    return this.#epochs.epochForOffset(offset);
+  }
+
+  /** A new leader epoch begins at the log's end. */
+  assignEpoch(epoch: number): void {
+    if (epoch === this.#epochs.latestEpoch) return;
+    this.#onDisk('assign an epoch to', () => this.#epochs.assign(epoch, this.#logEndOffset));
+  }
+
+  /** Idempotent producers that the log remembers. */
+  activeProducers(): Iterable<ProducerStateEntry> {
+    return this.#producers.producers.values();
+  }
+  removeExpiredProducers(nowMs: number, expirationMs: number): void {
+    this.#producers.removeExpired(nowMs, expirationMs);
+  }
+
+  /**
+   * Resolves when everything appended before the call is on the device; callers share syncs. A
+   * failure rejects with KAFKA_STORAGE_ERROR and takes the log directory offline.
+   */
+  flush(): Promise<void> {
+    return this.#flusher.flush();
+  }
+
+  /** Nobody waits for it: a failure shows in the directory's state. */
+  flushInBackground(): void {
+    this.flush().catch((error: unknown) => {
+      this.#environment.logger.warn(`can't flush ${this.#path}`, {
+        'error.message': String(error),
+      });
+    });
+  }
+
+  async #sync(): Promise<void> {
+    this.logDirectory.assertOnline();
+    const flushed = this.#flushedOffset >= this.#logEndOffset;
+    if (flushed && this.#epochs.isDurable && !this.#entriesDirty) return;
+    this.#assertUsable();
+    const { clock, disk, probe } = this.#environment;
+    const startedAt = clock.monotonic();
+    this.#flushTarget = this.#logEndOffset;
+    try {
+      this.#epochs.makeDurable();
+      if (this.#entriesDirty) {
+        this.#entriesDirty = false;
+        disk.syncDirectory(this.#path);
+        disk.syncDirectory(this.logDirectory.path);
+      }
+      const syncs: Promise<void>[] = [];
+      for (
+        let i = Math.max(0, this.#segments.floor(this.#flushedOffset));
+        i < this.#segments.length;
+        i++
+      ) {
+        syncs.push(this.#segments.at(i)!.sync());
+      }
+      await Promise.all(syncs);
+    } catch (error) {
+      probe.flushFailures++;
+      this.#entriesDirty = true;
+      const text = `can't flush ${this.#path}`;
+      this.logDirectory.takeOffline(text, error);
+      throw new ProtocolError(ErrorCode.KAFKA_STORAGE_ERROR, text);
+    }
+    // Another log's failed sync on the same disk: what this one says can't be trusted either.
+    this.logDirectory.assertOnline();
+    probe.flushes++;
+    probe.flushMs += clock.monotonic() - startedAt;
+    this.#flushedOffset = Math.max(this.#flushedOffset, this.#flushTarget);
+    this.#environment.onDirty();
+  }
+
+  /** Cuts the log so that `offset` is the next one (a follower that diverged from its leader). */
+  truncateTo(offset: number): void {
+    assert(offset >= 0, `truncate ${this.#path} to ${offset}`);
+    if (offset >= this.#logEndOffset) return;
+    if (offset <= this.#segments.first.baseOffset) return this.truncateFullyAndStartAt(offset);
+    this.#onDisk('truncate', () => {
+      this.#lowerRecoveryPoint(offset);
+      const index = this.#segments.floor(offset - 1);
+      this.#removeSegments(this.#segments.cut(index + 1));
+      const { active } = this.#segments;
+      this.#environment.segmentCache.forget(active);
+      const place = active.find(offset);
+      if (place !== null)
+        active.truncate('invalidAt' in place ? place.invalidAt : place.position, offset);
+      this.#setEnd(offset);
+      rebuildProducers(this.#producers, this.#segments, this.#logStartOffset, offset);
+    });
+  }
+
+  /** Throws everything away; the log is empty and goes on at `offset`. */
+  truncateFullyAndStartAt(offset: number): void {
+    this.#onDisk('truncate', () => {
+      this.#lowerRecoveryPoint(offset);
+      this.#removeSegments(this.#segments.cut(0));
+      this.#segments.add(this.#makeSegment(offset, false));
+      this.#producers.restartAt(offset);
+      this.#logStartOffset = offset;
+      this.#flushedOffset = offset;
+      this.#setEnd(offset);
+      this.#epochs.clear();
+      this.#options.onLogStartChanged(this);
+    });
+  }
+
+  /** What was flushed must not look flushed once it is replaced by other bytes. */
+  #lowerRecoveryPoint(offset: number): void {
+    this.#flushTarget = Math.min(this.#flushTarget, offset);
+    if (this.#flushedOffset <= offset) return;
+    this.#flushedOffset = offset;
+    this.#options.saveRecoveryPoint(this);
+  }
+
+  #setEnd(offset: number): void {
+    this.#tail.clear();
+    this.#reader.forgetPlaces();
+    this.#logEndOffset = offset;
+    this.#highWatermark = Math.min(this.#highWatermark, offset);
+    this.#epochs.truncateFromEnd(offset);
+    this.#entriesDirty = true;
+    this.#environment.onDirty();
+  }
+
+  /**
+   * Records before `offset` are gone (DeleteRecords, or the leader's start moved). -1 is not known
+   * here: callers pass the high watermark. Throws OFFSET_OUT_OF_RANGE above the high watermark.
+   */
+  advanceLogStartOffset(offset: number): void {
+    this.#assertUsable();
+    if (offset > this.#highWatermark) {
+      throw new ProtocolError(
+        ErrorCode.OFFSET_OUT_OF_RANGE,
+        `${this.#path}: can't start at ${offset}, high watermark is ${this.#highWatermark}`,
+      );
+    }
+    if (offset <= this.#logStartOffset) return;
+    this.#onDisk('move the start of', () => {
+      this.#logStartOffset = offset;
+      this.#epochs.truncateFromStart(offset);
+      this.#options.onLogStartChanged(this);
+    });
+  }
+
+  /**
+   * Deletes segments that retention by time, size or start offset no longer wants; returns how
+   * many. `nowMs` is retention's clock. Never beyond the high watermark.
+   */
+  deleteOldSegments(nowMs: number): number {
+    return this.#onDisk('delete old segments of', () => {
+      let deleted = this.#deleteWhile((_, end) => end <= this.#logStartOffset);
+      const { cleanupPolicy, retentionMs, retentionBytes } = this.#config;
+      if (!cleanupPolicy.includes('delete')) return deleted;
+      if (retentionMs >= 0) {
+        deleted += this.#deleteWhile((segment) => nowMs - segment.largestTimestamp > retentionMs);
+      }
+      if (retentionBytes >= 0) {
+        let surplus = this.size - retentionBytes;
+        deleted += this.#deleteWhile((segment) => {
+          if (surplus < segment.size) return false;
+          surplus -= segment.size;
+          return true;
+        });
+      }
+      return deleted;
+    });
+  }
+
+  /** Deletes from the oldest on while `unwanted(segment, end)` holds. */
+  #deleteWhile(unwanted: (segment: LogSegment, end: number) => boolean): number {
+    let count = 0;
+    for (; count < this.#segments.length; count++) {
+      const segment = this.#segments.at(count)!;
+      const end = this.#segments.at(count + 1)?.baseOffset ?? this.#logEndOffset;
+      if (end > this.#highWatermark || (segment === this.#segments.active && segment.size === 0))
+        break;
+      if (!unwanted(segment, end)) break;
+    }
+    if (count === 0) return 0;
+    if (count === this.#segments.length) this.#roll();
+    this.#reader.forgetPlaces();
+    if (count === this.#segments.length) return 0; // Damaged and at its end: there is no later one.
+    const gone = this.#segments.shift(count);
+    const start = Math.max(this.#logStartOffset, this.#segments.first.baseOffset);
+    this.#removeSegments(gone);
+    this.#producers.removeBefore(this.#segments.first.baseOffset);
+    if (start > this.#logStartOffset) {
+      this.#logStartOffset = start;
+      this.#epochs.truncateFromStart(start);
+      this.#options.onLogStartChanged(this);
+    }
+    return count;
+  }
+
+  #removeSegments(gone: readonly LogSegment[]): void {
+    const { disk, probe, segmentCache } = this.#environment;
+    const paths: string[] = [];
+    for (const segment of gone) {
+      probe.segmentsDeleted++;
+      probe.deletedBytes += segment.size;
+      segmentCache.forget(segment);
+      segment.close(false);
+      for (const path of segment.files) {
+        if (!disk.exists(path)) continue;
+        disk.rename(path, path + DELETED_SUFFIX);
+        paths.push(path + DELETED_SUFFIX);
+      }
+    }
+    if (paths.length > 0) this.#environment.removeLater(paths, this.#config.fileDeleteDelayMs);
+  }
+
+  /** Flushes, completes indexes and producer snapshot, and closes. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    await this.flush();
+    if (this.#closed) return;
+    this.#producers.takeSnapshot();
+    this.#release(true);
+  }
+
+  /** Closes without writing anything: the directory is offline, or the topic is deleted. */
+  abandon(): void {
+    if (!this.#closed) this.#release(false);
+  }
+
+  #release(complete: boolean): void {
+    this.#closed = true;
+    this.#flushTimer?.cancel();
+    this.#tail.clear();
+    for (const segment of this.#segments) {
+      this.#environment.segmentCache.forget(segment);
+      segment.close(complete && segment === this.#segments.active);
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import type { LogSegment } from './log-segment.ts';
+
+/** The segments of a log by rising base offset; never empty once the log is open. */
+export class SegmentList {
+  readonly #segments: LogSegment[] = [];
+
+  get length(): number {
+    return this.#segments.length;
+  }
+  get first(): LogSegment {
+    return this.#segments[0]!;
+  }
+  get active(): LogSegment {
+    return this.#segments[this.#segments.length - 1]!;
+  }
+  at(index: number): LogSegment | undefined {
+    return this.#segments[index];
+  }
+  [Symbol.iterator](): IterableIterator<LogSegment> {
+    return this.#segments[Symbol.iterator]();
+  }
+  add(segment: LogSegment): void {
+    this.#segments.push(segment);
+  }
+  /** Removes and returns the segments from `index` on. */
+  cut(index: number): LogSegment[] {
+    return this.#segments.splice(index);
+  }
+  /** Removes and returns the first `count` segments. */
+  shift(count: number): LogSegment[] {
+    return this.#segments.splice(0, count);
+  }
+
+  /** Index of the last segment whose base offset is ≤ `offset`, or -1. */
+  floor(offset: number): number {
+    let low = 0;
+    let high = this.#segments.length - 1;
+    if (high >= 0 && this.#segments[high]!.baseOffset <= offset) return high;
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      if (this.#segments[middle]!.baseOffset <= offset) low = middle + 1;
+      else high = middle - 1;
+    }
+    return high;
+  }
+}
