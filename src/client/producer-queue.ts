@@ -28,7 +28,11 @@ export class PartitionQueue {
   readonly inFlight: ProducerBatch[] = [];
   /** Broker that the batches in flight went to. */
   broker = -1;
-  recovering = false;
+  /**
+   * One batch at a time until one gets through. True at first, too: a broker that does not know the
+   * producer takes any first sequence number, so a second batch must not overtake a failed first.
+   */
+  recovering = true;
   failures = 0;
   /** Monotonic milliseconds before which nothing is sent. */
   retryAt = 0;

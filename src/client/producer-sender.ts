@@ -385,7 +385,6 @@ export class ProducerSender {
       this.#owner.finish(batch, this.timedOut(batch), -1);
       return;
     }
-    if (!queue.recovering) queue.failures = 0;
     queue.requeue(batch);
     queue.failures++;
     queue.retryAt = now + backoffMs(retryBackoff, queue.failures, random);

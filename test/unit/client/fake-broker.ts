@@ -1,0 +1,317 @@
+/** A small Kafka cluster in memory whose answers tests may bend. */
+import { ByteReader } from '../../../src/base/bytes.ts';
+import type { Stream } from '../../../src/base/transport.ts';
+import { apis } from '../../../src/protocol/apis.ts';
+import { codec } from '../../../src/protocol/codec.ts';
+import { ErrorCode } from '../../../src/protocol/error-codes.ts';
+import { FrameSplitter, readRequestHeader, writeResponse } from '../../../src/protocol/frame.ts';
+import {
+  baseSequence,
+  batchSize,
+  forEachRecord,
+  keyOf,
+  producerEpoch,
+  producerId,
+  recordCount,
+  setBaseOffset,
+  validateClientBatch,
+  valueOf,
+} from '../../../src/protocol/record-batch.ts';
+import { MemoryTransport } from './memory-transport.ts';
+
+export interface Stored {
+  readonly key: string | null;
+  readonly value: string | null;
+}
+
+interface ProducerState {
+  id: number;
+  epoch: number;
+  nextSequence: number;
+  recent: { sequence: number; count: number; offset: number }[];
+}
+
+export class FakePartition {
+  leader: number;
+  leaderEpoch = 0;
+  readonly records: Stored[] = [];
+  readonly batches: Buffer[] = [];
+  startOffset = 0;
+  readonly producers = new Map<number, ProducerState>();
+
+  constructor(leader: number) {
+    this.leader = leader;
+  }
+
+  append(batch: Buffer): { errorCode: number; baseOffset: number } {
+    const fault = validateClientBatch(batch, 0, batch.length);
+    if (fault !== null) return { errorCode: fault.error, baseOffset: -1 };
+    const offset = this.records.length;
+    const id = producerId(batch, 0);
+    if (id >= 0) {
+      const seen = this.#sequence(id, batch);
+      if (seen !== null) return seen;
+    }
+    const copy = Buffer.from(batch);
+    setBaseOffset(copy, 0, offset);
+    this.batches.push(copy);
+    forEachRecord(copy, 0, (record) => {
+      this.records.push({
+        key: keyOf(record)?.toString() ?? null,
+        value: valueOf(record)?.toString() ?? null,
+      });
+    });
+    return { errorCode: ErrorCode.NONE, baseOffset: offset };
+  }
+
+  /** What Kafka does: the last five batches are known, a gap is refused, a new epoch starts at 0. */
+  #sequence(id: number, batch: Buffer): { errorCode: number; baseOffset: number } | null {
+    const epoch = producerEpoch(batch, 0);
+    const sequence = baseSequence(batch, 0);
+    const count = recordCount(batch, 0);
+    const gap = { errorCode: ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER, baseOffset: -1 };
+    let state = this.producers.get(id);
+    if (state !== undefined && epoch < state.epoch) {
+      return { errorCode: ErrorCode.INVALID_PRODUCER_EPOCH, baseOffset: -1 };
+    }
+    if (state === undefined || epoch > state.epoch) {
+      if (state !== undefined && sequence !== 0) return gap;
+      state = { id, epoch, nextSequence: sequence, recent: [] };
+      this.producers.set(id, state);
+    }
+    const known = state.recent.find((r) => r.sequence === sequence && r.count === count);
+    if (known !== undefined) return { errorCode: ErrorCode.NONE, baseOffset: known.offset };
+    if (sequence !== state.nextSequence) return gap;
+    state.nextSequence = sequence + count;
+    state.recent.push({ sequence, count, offset: this.records.length });
+    if (state.recent.length > 5) state.recent.shift();
+    return null;
+  }
+}
+
+export interface FakeRequest {
+  readonly broker: number;
+  readonly api: string;
+  readonly version: number;
+  readonly body: any;
+}
+
+/** What a test may do with a request instead of having it answered. */
+export type Verdict =
+  | { readonly answer: unknown; readonly version?: number }
+  /** Acts on it, then closes the connection instead of answering. */
+  | 'act-and-close'
+  | 'close'
+  | 'silence'
+  | undefined;
+
+export class FakeBroker {
+  readonly transport: MemoryTransport;
+  readonly topics = new Map<
+    string,
+    { id: string; partitions: FakePartition[]; errorCode: number }
+  >();
+  readonly requests: FakeRequest[] = [];
+  readonly ids: readonly number[];
+  intercept: (request: FakeRequest) => Verdict | Promise<Verdict> = () => undefined;
+  /** Answers of further APIs, by Kafka's name. */
+  readonly handlers = new Map<string, (request: FakeRequest) => unknown>();
+  readonly versions = new Map<number, { min: number; max: number }>();
+  #nextProducerId = 1000;
+
+  constructor(
+    transport: MemoryTransport,
+    options: { topics?: Record<string, number>; brokers?: number } = {},
+  ) {
+    this.transport = transport;
+    this.ids = Array.from({ length: options.brokers ?? 1 }, (_, i) => i + 1);
+    for (const [name, partitions] of Object.entries(options.topics ?? {})) {
+      this.create(name, partitions);
+    }
+  }
+
+  get address(): string {
+    return this.ids.map((id) => `fake:${9000 + id}`).join(',');
+  }
+
+  create(name: string, partitions: number): void {
+    const id = Buffer.alloc(16, this.topics.size + 1).toString('base64url');
+    const list = Array.from(
+      { length: partitions },
+      (_, i) => new FakePartition(this.ids[i % this.ids.length]!),
+    );
+    this.topics.set(name, { id, partitions: list, errorCode: ErrorCode.NONE });
+  }
+
+  partition(topic: string, index: number): FakePartition {
+    return this.topics.get(topic)!.partitions[index]!;
+  }
+  /** Values of a topic, partition after partition. */
+  values(topic: string): (string | null)[] {
+    return this.topics.get(topic)!.partitions.flatMap((p) => p.records.map((r) => r.value));
+  }
+
+  async start(): Promise<void> {
+    for (const id of this.ids) {
+      await this.transport.listen('fake', 9000 + id, (stream) => this.#serve(id, stream));
+    }
+  }
+
+  #serve(broker: number, stream: Stream): void {
+    // One request after the other, as brokers do.
+    let last = Promise.resolve();
+    const splitter = new FrameSplitter(1 << 30, (frame) => {
+      last = last.then(() => this.#request(broker, stream, frame));
+    });
+    stream.onData = (bytes) => splitter.push(bytes);
+  }
+
+  async #request(broker: number, stream: Stream, frame: Buffer): Promise<void> {
+    const reader = new ByteReader(frame);
+    const { apiKey, apiVersion, correlationId } = readRequestHeader(reader);
+    const api = apis.get(apiKey)!;
+    const body = codec(api.request, apiVersion).read(reader);
+    const request: FakeRequest = { broker, api: api.name, version: apiVersion, body };
+    this.requests.push(request);
+    const verdict = await this.intercept(request);
+    if (verdict === 'close') return stream.destroy();
+    if (verdict === 'silence') return;
+    const answer = typeof verdict === 'object' ? verdict.answer : await this.#answer(request);
+    if (verdict === 'act-and-close') return stream.destroy();
+    if (answer === null) return;
+    const version = (typeof verdict === 'object' ? verdict.version : undefined) ?? apiVersion;
+    stream.write(writeResponse(api, version, correlationId, answer));
+  }
+
+  #answer(request: FakeRequest): unknown {
+    const handler = this.handlers.get(request.api);
+    if (handler !== undefined) return handler(request);
+    switch (request.api) {
+      case 'ApiVersions':
+        return this.#apiVersions();
+      case 'Metadata':
+        return this.#metadata(request.body);
+      case 'Produce':
+        return this.#produce(request);
+      case 'InitProducerId':
+        return {
+          throttleTimeMs: 0,
+          errorCode: 0,
+          producerId: this.#nextProducerId++,
+          producerEpoch: 0,
+        };
+      default:
+        throw new Error(`the fake broker has no ${request.api}`);
+    }
+  }
+
+  #apiVersions(): unknown {
+    return {
+      errorCode: 0,
+      apiKeys: [...apis.values()].map((api) => ({
+        apiKey: api.key,
+        minVersion: this.versions.get(api.key)?.min ?? api.min,
+        maxVersion: this.versions.get(api.key)?.max ?? api.max,
+      })),
+      throttleTimeMs: 0,
+      supportedFeatures: [],
+      finalizedFeaturesEpoch: -1,
+      finalizedFeatures: [],
+      zkMigrationReady: false,
+    };
+  }
+
+  #metadata(body: { topics: { name: string }[] | null }): unknown {
+    const names = body.topics?.map((topic) => topic.name) ?? [...this.topics.keys()];
+    return {
+      throttleTimeMs: 0,
+      brokers: this.ids.map((id) => ({ nodeId: id, host: 'fake', port: 9000 + id, rack: null })),
+      clusterId: 'fake-cluster',
+      controllerId: 1,
+      topics: names.map((name) => this.#topicMetadata(name)),
+      clusterAuthorizedOperations: -0x8000_0000,
+      errorCode: 0,
+    };
+  }
+
+  #topicMetadata(name: string): unknown {
+    const topic = this.topics.get(name);
+    return {
+      errorCode: topic?.errorCode ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+      name,
+      topicId: topic?.id ?? 'AAAAAAAAAAAAAAAAAAAAAA',
+      isInternal: false,
+      partitions: (topic?.partitions ?? []).map((partition, i) => ({
+        errorCode: 0,
+        partitionIndex: i,
+        leaderId: partition.leader,
+        leaderEpoch: partition.leaderEpoch,
+        replicaNodes: [partition.leader],
+        isrNodes: [partition.leader],
+        offlineReplicas: [],
+      })),
+      topicAuthorizedOperations: -0x8000_0000,
+    };
+  }
+
+  topicName(topic: { name?: string; topic?: string; topicId: string }): string | undefined {
+    const given = topic.name ?? topic.topic ?? '';
+    if (given !== '') return given;
+    return [...this.topics].find(([, known]) => known.id === topic.topicId)?.[0];
+  }
+
+  #produce({ broker, body }: FakeRequest): unknown {
+    const responses = body.topicData.map((topic: any) => ({
+      name: topic.name,
+      topicId: topic.topicId,
+      partitionResponses: topic.partitionData.map((data: any) => {
+        const name = this.topicName(topic);
+        const partition =
+          name === undefined ? undefined : this.topics.get(name)?.partitions[data.index];
+        let result: { errorCode: number; baseOffset: number } = {
+          errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+          baseOffset: -1,
+        };
+        if (partition !== undefined && partition.leader !== broker) {
+          result = { errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER, baseOffset: -1 };
+        } else if (partition !== undefined) {
+          const records: Buffer = data.records;
+          result =
+            batchSize(records, 0) === records.length
+              ? partition.append(records)
+              : { errorCode: ErrorCode.INVALID_RECORD, baseOffset: -1 };
+        }
+        return produceAnswer(data.index, result.errorCode, result.baseOffset);
+      }),
+    }));
+    return body.acks === 0 ? null : { responses, throttleTimeMs: 0, nodeEndpoints: [] };
+  }
+}
+
+export const produceAnswer = (index: number, errorCode: number, baseOffset = -1) => ({
+  index,
+  errorCode,
+  baseOffset,
+  logAppendTimeMs: -1,
+  logStartOffset: 0,
+  recordErrors: [],
+  errorMessage: null,
+  currentLeader: { leaderId: -1, leaderEpoch: -1 },
+});
+
+/** An answer that gives every batch of a Produce request the same error. */
+export const produceError = (request: FakeRequest, errorCode: number): Verdict => ({
+  answer: {
+    responses: request.body.topicData.map((topic: any) => ({
+      name: topic.name,
+      topicId: topic.topicId,
+      partitionResponses: topic.partitionData.map((data: any) =>
+        produceAnswer(data.index, errorCode),
+      ),
+    })),
+    throttleTimeMs: 0,
+    nodeEndpoints: [],
+  },
+});
+
+export { MemoryTransport };
