@@ -19,7 +19,7 @@ import { metric } from '../observe/catalogue.ts';
 import { LatencyHistogram } from '../observe/latency.ts';
 import type { MetricsRegistry } from '../observe/registry.ts';
 import { Access } from './access.ts';
-import { METRICS_CONTENT_TYPE, type MetricsPage } from './metrics-route.ts';
+import { METRICS_CONTENT_TYPE, type MetricsPage } from './metrics-page.ts';
 import { pageHtml, pagePolicy } from './page.ts';
 import type { ApplianceStatus } from './status.ts';
 

@@ -1,5 +1,7 @@
 /** The topics of the log in a few numbers, asked through the Kafka protocol and kept for a moment. */
 import type { Clock } from '../base/clock.ts';
+import { calls } from '../client/call.ts';
+import type { Client } from '../client/client.ts';
 
 export interface TopicSummary {
   readonly name: string;
@@ -35,4 +37,23 @@ export class CachedTopics implements TopicSource {
     }
     return this.#answer;
   }
+}
+
+/** Asks the cluster behind `client`. */
+export function logTopics(client: Client): TopicSource {
+  return {
+    async topics() {
+      const { topics } = await client.request('any', calls.metadata, {
+        topics: null,
+        allowAutoTopicCreation: false,
+        includeClusterAuthorizedOperations: false,
+        includeTopicAuthorizedOperations: false,
+      });
+      return topics.map(({ name, partitions }) => ({
+        name: name ?? '',
+        partitions: partitions.length,
+        records: 0,
+      }));
+    },
+  };
 }

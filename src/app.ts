@@ -1,0 +1,300 @@
+/**
+ * The composition root: one process with a thread a role. The broker's thread is started before
+ * anything else, because everything else is its client; then the console (on this thread), the
+ * collectors and the connectors. They stop in reverse order.
+ *
+ * A role that dies is started again by its supervisor and takes nothing else with it. What ends the
+ * process is only a start that can't work (FatalError: port taken, data folder in use), or `stop`.
+ */
+import { type Clock, systemClock } from './base/clock.ts';
+import { type DataDirectory, openDataDirectory } from './base/data-directory.ts';
+import { reasonOf } from './base/errors.ts';
+import { RoleSupervisor } from './base/role-supervisor.ts';
+import type { LogLevel } from './base/role-thread.ts';
+import { scrapingItself } from './config/configuration.ts';
+import type { RoleName, Settings } from './config/settings.ts';
+import type { ConsoleServer } from './console/console-server.ts';
+import { endpointsOf } from './console/endpoints.ts';
+import type { LogDoor } from './console/log-door.ts';
+import type { MetricsPage } from './console/metrics-page.ts';
+import { type ApplianceStatus, type RoleReport, worstLight } from './console/status.ts';
+import { metric } from './observe/catalogue.ts';
+import type { ApplianceLog } from './observe/logger.ts';
+import { OwnLog } from './observe/own-log.ts';
+import { MetricsRegistry } from './observe/registry.ts';
+
+/** All of `stop` together; a role gets what the ones before it left. */
+const STOP_MS_MAX = 20_000;
+
+type ThreadRole = Exclude<RoleName, 'console'>;
+
+/** Bounds of each role's heap in MiB. The young generation's is what an idle thread costs. */
+const heaps: Readonly<Record<ThreadRole, { readonly young: number; readonly old: number }>> = {
+  broker: { young: 16, old: 1_024 },
+  collectors: { young: 16, old: 512 },
+  connectors: { young: 16, old: 512 },
+};
+
+export interface AppOptions {
+  readonly settings: Settings;
+  /** Shown at each start and in the status. */
+  readonly warnings: readonly string[];
+  readonly log: ApplianceLog;
+  readonly clock?: Clock;
+  /** Other modules in the roles' place, for tests. */
+  readonly entries?: Partial<Readonly<Record<ThreadRole, URL>>>;
+}
+
+export class App {
+  #settings: Settings;
+  readonly #options: AppOptions;
+  readonly #clock: Clock;
+  readonly #startedAtMs: number;
+  readonly #registry: MetricsRegistry;
+  /** In the order of their start. */
+  readonly #supervisors = new Map<ThreadRole, RoleSupervisor<Settings>>();
+  readonly #ownLog: OwnLog;
+  #directory: DataDirectory | null = null;
+  #console: ConsoleServer | null = null;
+  #door: LogDoor | null = null;
+  #stopped: Promise<void> | null = null;
+
+  constructor(options: AppOptions) {
+    this.#options = options;
+    this.#settings = options.settings;
+    this.#clock = options.clock ?? systemClock;
+    this.#startedAtMs = this.#clock.monotonic();
+    this.#registry = new MetricsRegistry({ role: 'console', clock: this.#clock });
+    this.#ownLog = new OwnLog(this.#clock);
+    this.#registerMetrics();
+  }
+
+  /** With the ports that were really taken. */
+  get settings(): Settings {
+    return this.#settings;
+  }
+
+  /**
+   * Resolves when the broker and the console serve and the other roles were started. Rejects, with
+   * everything stopped again, when that can't be.
+   */
+  async start(): Promise<void> {
+    try {
+      this.#directory = openDataDirectory(this.#settings.dataDir);
+      const broker = this.#startRole('broker');
+      // Modules load while the broker's thread recovers its logs.
+      const console = this.#has('console') ? loadConsole() : null;
+      await broker;
+      await this.#resolveBootstrap();
+      if (console !== null) await this.#startConsole(await console);
+      this.#settings = { ...this.#settings, values: scrapingItself(this.#settings.values) };
+      await Promise.all([this.#startRole('collectors'), this.#startRole('connectors')]);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Reverse order, bounded. Idempotent; never rejects. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async status(): Promise<ApplianceStatus> {
+    const roles = await this.#roles();
+    const topics = await this.#topics();
+    return {
+      version: this.#settings.version,
+      light: worstLight(roles.map((role) => role.light)),
+      uptimeSeconds: (this.#clock.monotonic() - this.#startedAtMs) / 1_000,
+      dataDir: this.#settings.dataDir,
+      bootstrap: this.#settings.bootstrap,
+      endpoints: endpointsOf(this.#settings),
+      warnings: this.#options.warnings,
+      roles,
+      ...topics,
+      process: {
+        pid: process.pid,
+        residentBytes: process.memoryUsage.rss(),
+        node: process.versions.node,
+      },
+    };
+  }
+
+  #has(role: RoleName): boolean {
+    return this.#settings.roles.includes(role);
+  }
+
+  async #startRole(name: ThreadRole): Promise<void> {
+    if (!this.#has(name)) return;
+    const { young, old } = heaps[name];
+    const supervisor = new RoleSupervisor<Settings>({
+      name,
+      entry: this.#options.entries?.[name] ?? entryOf(name),
+      settings: this.#settings,
+      logger: this.#options.log.logger,
+      logLevel: this.#settings.values['log.level'] as LogLevel,
+      clock: this.#clock,
+      resourceLimits: { maxYoungGenerationSizeMb: young, maxOldGenerationSizeMb: old },
+      essential: name === 'broker',
+    });
+    this.#supervisors.set(name, supervisor);
+    await supervisor.start();
+  }
+
+  /** Port 0 took any free one: the other roles must be told which. */
+  async #resolveBootstrap(): Promise<void> {
+    const [first] = this.#settings.bootstrap;
+    const broker = this.#supervisors.get('broker');
+    if (broker === undefined || first?.endsWith(':0') !== true) return;
+    const { details } = await broker.status();
+    const port = details['port'];
+    if (typeof port !== 'number') return;
+    this.#settings = { ...this.#settings, bootstrap: [first.replace(/:0$/, `:${port}`)] };
+  }
+
+  async #startConsole(modules: ConsoleModules): Promise<void> {
+    const [{ ConsoleServer }, { LogDoor }, { MetricsPage }, { processMetrics }] = modules;
+    const { values } = this.#settings;
+    const { log } = this.#options;
+    const door = new LogDoor({
+      settings: this.#settings,
+      clock: this.#clock,
+      logger: log.printOnly,
+      ownLog: values['log.to.topic'] ? this.#ownLog : null,
+    });
+    this.#door = door;
+    const process = processMetrics();
+    const metrics: MetricsPage = new MetricsPage(this.#clock, () => [
+      this.#registry.text(),
+      process(),
+      ...[...this.#supervisors.values()]
+        .filter((supervisor) => supervisor.state === 'running')
+        .map((supervisor) => supervisor.metrics()),
+    ]);
+    const server = new ConsoleServer({
+      host: values['console.host'],
+      port: values['console.port'],
+      token: values['console.token'],
+      connectionsMax: values['console.connections.max'],
+      requestTimeoutMs: values['console.request.timeout'],
+      clock: this.#clock,
+      logger: log.logger,
+      registry: this.#registry,
+      metrics,
+      status: () => this.status(),
+      notReady: () => this.#notReady(),
+      plugins: door.plugins,
+    });
+    await door.start();
+    this.#console = server;
+    const port = await server.start();
+    this.#settings = { ...this.#settings, values: { ...values, 'console.port': port } };
+    if (values['log.to.topic']) log.add(this.#ownLog);
+  }
+
+  async #roles(): Promise<RoleReport[]> {
+    const reports = [...this.#supervisors.values()].map(async (supervisor) => ({
+      name: supervisor.name,
+      ...(await supervisor.status()),
+    }));
+    const roles: RoleReport[] = await Promise.all(reports);
+    if (this.#door !== null) roles.push({ name: 'console', ...this.#door.status() });
+    return roles;
+  }
+
+  async #topics(): Promise<Pick<ApplianceStatus, 'topics' | 'topicsReason'>> {
+    if (this.#door === null) return { topics: null, topicsReason: 'the console does not run' };
+    try {
+      return { topics: await this.#door.topics(), topicsReason: '' };
+    } catch (error) {
+      return { topics: null, topicsReason: `the log does not answer: ${reasonOf(error)}` };
+    }
+  }
+
+  async #notReady(): Promise<string[]> {
+    if (this.#stopped !== null) return ['is stopping'];
+    const broker = this.#supervisors.get('broker');
+    if (broker !== undefined) {
+      const { light, reason } = await broker.status();
+      return light === 'red' ? [`broker: ${reason}`] : [];
+    }
+    const { topicsReason } = await this.#topics();
+    return topicsReason === '' ? [] : [topicsReason];
+  }
+
+  async #stop(): Promise<void> {
+    const deadline = this.#clock.monotonic() + STOP_MS_MAX;
+    const left = (): number => Math.max(deadline - this.#clock.monotonic(), 1);
+    const step = async (what: string, action: () => Promise<void> | undefined): Promise<void> => {
+      try {
+        await within(this.#clock, left(), action());
+      } catch (error) {
+        const fields = { 'weir.part': what, 'error.message': reasonOf(error) };
+        this.#options.log.printOnly.error('part did not stop in order', fields);
+      }
+    };
+    await step('connectors', () => this.#supervisors.get('connectors')?.stop(left()));
+    await step('collectors', () => this.#supervisors.get('collectors')?.stop(left()));
+    await step('console', () => this.#console?.stop());
+    await step('log client', () => this.#door?.stop());
+    await step('broker', () => this.#supervisors.get('broker')?.stop(left()));
+    this.#directory?.release();
+  }
+
+  #registerMetrics(): void {
+    const registry = this.#registry;
+    const { version } = this.#settings;
+    const { lines } = this.#options.log;
+    registry.family(metric('weir_build_info'), (emit) => emit(1, version, process.versions.node));
+    registry.family(metric('weir_role_up'), (emit) => {
+      for (const { name, state } of this.#supervisors.values()) {
+        emit(state === 'running' ? 1 : 0, name);
+      }
+    });
+    registry.family(metric('weir_role_restarts_total'), (emit) => {
+      for (const { name, restarts } of this.#supervisors.values()) emit(restarts, name);
+    });
+    registry.family(metric('weir_log_lines_total'), (emit) => {
+      for (const [level, count] of Object.entries(lines)) emit(count, level);
+    });
+    registry.family(metric('weir_own_log_sent_total'), (emit) => emit(this.#ownLog.sent));
+    registry.family(metric('weir_own_log_dropped_total'), (emit) => {
+      for (const [reason, count] of Object.entries(this.#ownLog.dropped)) emit(count, reason);
+    });
+    registry.family(metric('weir_own_log_waiting_bytes'), (emit) => {
+      emit(this.#ownLog.waitingBytes);
+    });
+  }
+}
+
+/** What only a process with a console needs. */
+const loadConsole = () =>
+  Promise.all([
+    import('./console/console-server.ts'),
+    import('./console/log-door.ts'),
+    import('./console/metrics-page.ts'),
+    import('./observe/process-metrics.ts'),
+  ]);
+
+type ConsoleModules = Awaited<ReturnType<typeof loadConsole>>;
+
+/** The role's worker: TypeScript in a checkout, JavaScript in an installed package. */
+const entryOf = (name: ThreadRole): URL =>
+  new URL(`./${name}/worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+
+/** Rejects when `action` takes longer; it goes on, but nobody waits for it. */
+async function within(
+  clock: Clock,
+  limitMs: number,
+  action: Promise<void> | undefined,
+): Promise<void> {
+  if (action === undefined) return;
+  await new Promise<void>((resolve, reject) => {
+    const timer = clock.after(limitMs, () => {
+      reject(new Error(`it took longer than ${Math.round(limitMs)} ms`));
+    });
+    action.then(resolve, reject).finally(() => timer.cancel());
+  });
+}

@@ -1,0 +1,35 @@
+/** Asks the console of a running appliance over HTTP. */
+import { OperatingError, reasonOf } from '../base/errors.ts';
+import type { Arguments } from './arguments.ts';
+import type { Option } from './command.ts';
+
+const TIMEOUT_MS = 10_000;
+
+export const consoleOptions: readonly Option[] = [
+  { name: 'url', value: 'URL', default: 'http://127.0.0.1:8080', doc: 'Console of the appliance.' },
+  { name: 'token', value: 'TOKEN', doc: 'Its console.token; WEIR_CONSOLE_TOKEN when absent.' },
+];
+
+/** Resolves to the body. Rejects with an OperatingError that says what to look at. */
+export async function askConsole(args: Arguments, path: string): Promise<string> {
+  const url = args.required('url').replace(/\/+$/, '');
+  const token = args.text('token') ?? process.env['WEIR_CONSOLE_TOKEN'];
+  const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {};
+  let answer: Response;
+  try {
+    answer = await fetch(`${url}${path}`, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
+  } catch (error) {
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    throw new OperatingError(
+      'no-console',
+      `no console answers at ${url} (${reasonOf(cause)}); is it running (weir up), and is --url right?`,
+    );
+  }
+  if (answer.status === 401) {
+    throw new OperatingError('no-token', `${url} wants its token: --token TOKEN`);
+  }
+  if (!answer.ok) {
+    throw new OperatingError('console-error', `${url}${path} answered ${answer.status}`);
+  }
+  return answer.text();
+}

@@ -1,0 +1,64 @@
+/** What `weir up` prints once it serves: where things are, and the three commands of the first minute. */
+import type { Settings } from '../config/settings.ts';
+import { consoleUrl, endpointsOf } from '../console/endpoints.ts';
+
+export interface ScreenOptions {
+  readonly settings: Settings;
+  /** The file that was read, if any. */
+  readonly configFile: string | null;
+  readonly warnings: readonly string[];
+  readonly startedInMs: number;
+}
+
+/** Never longer than a small terminal; no colours, so that it can be piped and copied. */
+export function startScreen({
+  settings,
+  configFile,
+  warnings,
+  startedInMs,
+}: ScreenOptions): string {
+  const { version, dataDir, roles, values } = settings;
+  const seconds = (startedInMs / 1_000).toFixed(2);
+  const rows: [string, string, string][] = endpointsOf(settings).map(({ what, where, note }) => [
+    what,
+    where,
+    note,
+  ]);
+  rows.push(['Data', dataDir, configFile === null ? '' : `configuration: ${configFile}`]);
+  const lines = [`Weir ${version} is up (${seconds} s): ${roles.join(', ')}`, '', ...aligned(rows)];
+  const commands: [string, string, string][] = [];
+  const url = consoleUrl(settings);
+  if (roles.includes('console') && values['collectors.http.enabled']) {
+    commands.push([
+      'Send a log',
+      `curl -d '{"message":"hello"}' ${url}/ingest${token(settings)}`,
+      '',
+    ]);
+  }
+  const bootstrap = settings.bootstrap.join(',');
+  const elsewhere = bootstrap === '127.0.0.1:9092' ? '' : ` --bootstrap-server ${bootstrap}`;
+  const topic = values['collectors.http.topic'];
+  commands.push([
+    'Read it back',
+    `npx weir tail${elsewhere}`,
+    `or: kcat -b ${bootstrap} -t ${topic}`,
+  ]);
+  if (roles.includes('console')) commands.push(['Scrape metrics', `curl ${url}/metrics`, '']);
+  lines.push('', ...aligned(commands));
+  if (warnings.length > 0) lines.push('', ...warnings.map((warning) => `  ! ${warning}`));
+  return `${lines.join('\n')}\n\n`;
+}
+
+const token = ({ values }: Settings): string =>
+  values['console.token'] === null ? '' : ` -H 'Authorization: Bearer TOKEN'`;
+
+/** Columns that a very long value pushes aside rather than widens. */
+const SECOND_COLUMN_MAX = 44;
+
+function aligned(rows: readonly (readonly [string, string, string])[]): string[] {
+  const first = Math.max(...rows.map(([name]) => name.length));
+  const second = Math.min(SECOND_COLUMN_MAX, Math.max(...rows.map(([, text]) => text.length)));
+  return rows.map(([name, text, note]) =>
+    `  ${name.padEnd(first)}  ${text.padEnd(second)}  ${note}`.trimEnd(),
+  );
+}

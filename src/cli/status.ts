@@ -1,0 +1,72 @@
+/** `weir status`: what the running appliance says of itself. */
+import type { ApplianceStatus } from '../console/status.ts';
+import { jsonOption } from './arguments.ts';
+import { type Command, ExitCode } from './command.ts';
+import { askConsole, consoleOptions } from './console-client.ts';
+import { tableText } from './table.ts';
+
+export const statusCommand: Command = {
+  name: 'status',
+  summary: 'Show whether each part of a running appliance works; exit 1 when one does not.',
+  usage: 'status [--url URL] [--json]',
+  examples: ['weir status', 'weir status --url http://10.0.0.5:8080 --json'],
+  options: [...consoleOptions, jsonOption],
+  async run(args) {
+    const text = await askConsole(args, '/api/v1/status');
+    const status = JSON.parse(text) as ApplianceStatus;
+    if (args.has('json')) await args.terminal.out(`${JSON.stringify(status, null, 2)}\n`);
+    else await args.terminal.out(statusText(status));
+    return status.light === 'red' ? ExitCode.FAILURE : ExitCode.OK;
+  },
+};
+
+function statusText(status: ApplianceStatus): string {
+  const { version, light, uptimeSeconds, dataDir, process } = status;
+  const megabytes = Math.round(process.residentBytes / 1_048_576);
+  const parts = [
+    `Weir ${version}: ${light}, up ${duration(uptimeSeconds)}, ${megabytes} MB resident, pid ${process.pid}\nData in ${dataDir}\n`,
+    tableText(
+      [
+        { title: 'PART', cell: (role) => role.name },
+        { title: 'LIGHT', cell: (role) => role.light },
+        { title: 'STATE', cell: (role) => (role.reason === '' ? 'works' : role.reason) },
+      ],
+      status.roles,
+    ),
+    tableText(
+      [
+        { title: 'WHAT', cell: (endpoint) => endpoint.what },
+        { title: 'WHERE', cell: (endpoint) => endpoint.where },
+        { title: 'NOTE', cell: (endpoint) => endpoint.note },
+      ],
+      status.endpoints,
+    ),
+  ];
+  if (status.topics === null) parts.push(`Topics: ${status.topicsReason}\n`);
+  else {
+    parts.push(
+      tableText(
+        [
+          { title: 'TOPIC', cell: (topic) => topic.name },
+          { title: 'PARTITIONS', cell: (topic) => topic.partitions, right: true },
+          { title: 'RECORDS', cell: (topic) => topic.records, right: true },
+        ],
+        status.topics,
+      ),
+    );
+  }
+  for (const warning of status.warnings) parts.push(`! ${warning}\n`);
+  return parts.join('\n');
+}
+
+function duration(seconds: number): string {
+  const units = [
+    [86_400, 'd'],
+    [3_600, 'h'],
+    [60, 'min'],
+  ] as const;
+  for (const [size, unit] of units) {
+    if (seconds >= 2 * size) return `${Math.floor(seconds / size)} ${unit}`;
+  }
+  return `${Math.floor(seconds)} s`;
+}

@@ -1,0 +1,75 @@
+/** `weir up`: reads the configuration, starts the appliance, prints one screen, runs until told to end. */
+import type { Settings } from '../config/settings.ts';
+import type { ApplianceLog } from '../observe/logger.ts';
+import { type Command, ExitCode } from './command.ts';
+import { configurationOf, configurationOptions } from './configuration-options.ts';
+import { applianceVersion } from './version.ts';
+
+/** What this command asks of `app.ts`, which knows it and is not known by it. */
+interface Appliance {
+  readonly settings: Settings;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface ApplianceParts {
+  readonly settings: Settings;
+  readonly warnings: readonly string[];
+  readonly log: ApplianceLog;
+}
+
+/** `assemble` makes the appliance; `main.ts` gives it. */
+export const upCommand = (assemble: (parts: ApplianceParts) => Promise<Appliance>): Command => ({
+  name: 'up',
+  summary: 'Start the appliance and run until it is told to end.',
+  usage: 'up [--config FILE] [--data DIR] [--roles ROLE,…] [--set KEY=VALUE]…',
+  examples: [
+    'weir up',
+    'weir up --data /var/lib/weir --set console.port=8081',
+    'weir up --roles collectors,connectors --set engine.kafka.bootstrap=kafka-1:9092,kafka-2:9092',
+    'WEIR_ELASTICSEARCH_URL=http://127.0.0.1:9200 weir up',
+  ],
+  options: configurationOptions,
+  async run(args) {
+    const { terminal } = args;
+    const configuration = await configurationOf(args);
+    const { secretsOf, settingsOf } = await import('../config/configuration.ts');
+    const { openListeners } = await import('../config/validate.ts');
+    const { problemLine } = await import('../config/print.ts');
+    const { applianceLog } = await import('../observe/logger.ts');
+    const { Redactor } = await import('../observe/redactor.ts');
+    const settings = settingsOf(configuration, applianceVersion(), process.cwd());
+    const log = applianceLog({
+      level: settings.values['log.level'] as 'info',
+      format: settings.values['log.format'] as 'auto',
+      redactor: new Redactor(secretsOf(configuration)),
+    });
+    const warnings = [
+      ...configuration.warnings.map(problemLine),
+      ...openListeners(configuration.values).map(
+        ({ key, host }) =>
+          `${key}: ${host} is open to other machines without authentication (insecure: true)`,
+      ),
+    ];
+    for (const warning of warnings) log.logger.warn(warning);
+    const app = await assemble({ settings, warnings, log });
+    await app.start();
+    const { startScreen } = await import('./start-screen.ts');
+    const startedInMs = process.uptime() * 1_000;
+    const screen = {
+      settings: app.settings,
+      configFile: configuration.file,
+      warnings,
+      startedInMs,
+    };
+    // Where programs read the log, people read the screen on the other stream.
+    if (log.format === 'human') await terminal.out(startScreen(screen));
+    else terminal.err(startScreen(screen));
+    log.logger.info('appliance is up', { 'event.duration_ms': Math.round(startedInMs) });
+    await terminal.interrupted;
+    log.logger.info('appliance is stopping');
+    await app.stop();
+    log.close();
+    return ExitCode.OK;
+  },
+});
