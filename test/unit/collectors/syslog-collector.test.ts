@@ -1,0 +1,178 @@
+import dgram from 'node:dgram';
+import net from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/base/clock.ts';
+import { silentLogger } from '../../../src/base/logger.ts';
+import { nodeDisk } from '../../../src/base/node-disk.ts';
+import { nodeTransport } from '../../../src/base/node-transport.ts';
+import { collectorDefaults, type SyslogSettings } from '../../../src/collectors/settings.ts';
+import { SyslogCollector } from '../../../src/collectors/syslog/syslog-collector.ts';
+import { memorySinks } from './support/memory-sink.ts';
+
+const PORT = 20_514;
+let collector: SyslogCollector;
+let sinks = memorySinks();
+
+async function serve(settings: Partial<SyslogSettings> = {}): Promise<void> {
+  sinks = memorySinks();
+  collector = new SyslogCollector({
+    settings: { ...collectorDefaults.syslog, port: PORT, ...settings },
+    sinks: sinks.factory,
+    transport: nodeTransport,
+    disk: nodeDisk,
+    clock: systemClock,
+    logger: silentLogger,
+  });
+  await collector.start();
+}
+
+afterEach(async () => {
+  await collector.stop();
+  collector.balance.check();
+  expect(collector.balance.inFlight).toBe(0);
+});
+
+const event = (name: string): number => new Map(collector.tallies()).get(name) ?? 0;
+
+function tcp(...chunks: (string | Buffer)[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(PORT, '127.0.0.1', () => {
+      for (const chunk of chunks) socket.write(chunk);
+      socket.end();
+    });
+    socket.on('close', () => resolve());
+    socket.on('error', reject);
+  });
+}
+
+async function udp(...messages: (string | Buffer)[]): Promise<void> {
+  const socket = dgram.createSocket('udp4');
+  for (const message of messages) {
+    await new Promise<void>((resolve) => socket.send(message, PORT, '127.0.0.1', () => resolve()));
+  }
+  socket.close();
+}
+
+describe('the syslog collector', () => {
+  it('takes TCP in both framings, and says who sent it', async () => {
+    await serve();
+    await tcp('<13>Nov 22 10:00:00 h app: one\n21 <13>1 - h - - - - two', '<13>three');
+    await expect.poll(() => sinks.sink().messages()).toEqual(['one', 'two', 'three']);
+    expect(sinks.sink().stored[0]?.headers).toEqual({
+      'weir.source': 'syslog',
+      'weir.peer': '127.0.0.1',
+    });
+    expect(collector.balance).toMatchObject({ received: 3, stored: 3 });
+  });
+
+  it('takes UDP, a datagram a message', async () => {
+    await serve();
+    await udp(
+      '<13>Nov 22 10:00:00 h app: one\n',
+      '<13>two\u0000',
+      '',
+      '<14>1 - - - - - - three\nlines',
+    );
+    await expect.poll(() => sinks.sink().messages()).toEqual(['one', 'two', 'three\nlines']);
+    expect(event('udp_messages')).toBe(4);
+    expect(event('udp_kernel_drops')).toBe(0);
+  });
+
+  it('takes a million bytes of lines in order', async () => {
+    await serve();
+    const lines = Array.from(
+      { length: 20_000 },
+      (_, i) => `<13>Nov 22 10:00:00 h app: line ${i} ${'x'.repeat(40)}`,
+    );
+    await tcp(`${lines.join('\n')}\n`);
+    await expect.poll(() => sinks.sink().stored.length).toBe(20_000);
+    expect(
+      sinks
+        .sink()
+        .messages()
+        .every((message, i) => String(message).startsWith(`line ${i} `)),
+    ).toBe(true);
+  });
+
+  it('cuts a line of ten megabytes', async () => {
+    await serve({ messageBytesMax: 1000 });
+    await tcp(Buffer.alloc(10_000_000, 'x'), '\n<13>next\n');
+    await expect.poll(() => sinks.sink().stored.length).toBe(2);
+    expect(sinks.sink().records()[0]).toMatchObject({
+      message: 'x'.repeat(1000),
+      tags: ['truncated'],
+    });
+    expect(event('messages_truncated')).toBe(1);
+  });
+
+  it('makes a TCP sender wait while the log is slow, and loses nothing', async () => {
+    await serve();
+    sinks.sink().auto = false;
+    sinks.sink().bytesMax = 5000;
+    const lines = Array.from({ length: 2000 }, (_, i) => `<13>${i}`);
+    const sent = tcp(`${lines.join('\n')}\n`);
+    await expect.poll(() => sinks.sink().waiting.length).toBeGreaterThan(5);
+    const pump = setInterval(() => sinks.sink().report(), 1);
+    await sent;
+    await expect.poll(() => sinks.sink().stored.length).toBe(2000);
+    clearInterval(pump);
+    expect(sinks.sink().messages()).toEqual(lines.map((_, i) => String(i)));
+    expect(collector.balance.droppedTotal).toBe(0);
+  });
+
+  it('drops and counts UDP while the log is slow', async () => {
+    await serve();
+    sinks.sink().auto = false;
+    sinks.sink().bytesMax = 500;
+    await udp(...Array.from({ length: 20 }, (_, i) => `<13>${i}`));
+    await expect.poll(() => collector.balance.received).toBe(20);
+    expect(collector.balance.dropped.get('buffer_full')).toBeGreaterThan(10);
+    sinks.sink().report();
+  });
+
+  it('closes and counts a connection whose frames make no sense', async () => {
+    await serve();
+    await tcp('<13>a\n99999999999 <13>b').catch(() => {});
+    await expect.poll(() => event('frames_malformed')).toBe(1);
+    expect(sinks.sink().messages()).toEqual(['a']);
+  });
+
+  it('bounds the number of connections', async () => {
+    await serve({ connectionsMax: 1 });
+    const first = net.connect(PORT, '127.0.0.1');
+    await expect.poll(() => new Map(collector.gauges()).get('connections')).toBe(1);
+    await tcp('<13>no\n').catch(() => {});
+    await expect.poll(() => event('connections_refused')).toBe(1);
+    first.destroy();
+    await expect.poll(() => new Map(collector.gauges()).get('connections')).toBe(0);
+  });
+
+  it('turns yellow when its port is taken, and serves all the same', async () => {
+    const taken = net.createServer();
+    await new Promise<void>((resolve) => taken.listen(PORT, '127.0.0.1', resolve));
+    await serve();
+    expect(collector.status()).toMatchObject({
+      light: 'yellow',
+      reason: `TCP 127.0.0.1:${PORT}: the port is taken`,
+    });
+    await udp('<13>works');
+    await expect.poll(() => sinks.sink().messages()).toEqual(['works']);
+    await new Promise((resolve) => taken.close(resolve));
+  });
+
+  it('counts what the log refused', async () => {
+    await serve();
+    sinks.sink().error = new Error('gone');
+    await tcp('<13>a\n');
+    await expect.poll(() => collector.balance.dropped.get('connection')).toBe(1);
+  });
+
+  it('stores what it has read before it stops', async () => {
+    await serve();
+    sinks.sink().auto = false;
+    await tcp('<13>a\n<13>b\n');
+    await expect.poll(() => sinks.sink().waiting.length).toBe(2);
+    await collector.stop();
+    expect(sinks.sink().messages()).toEqual(['a', 'b']);
+  });
+});
