@@ -37,6 +37,7 @@ const missing = {
   curl: program('curl', 'curl'),
   prometheus: program('prometheus', 'prometheus'),
   strace: program('strace', 'strace'),
+  root: () => (process.getuid?.() === 0 ? null : 'root'),
   linux: () => (process.platform === 'linux' ? null : 'Linux'),
 } satisfies Record<string, () => string | null>;
 

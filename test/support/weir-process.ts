@@ -16,6 +16,8 @@ export interface WeirOptions {
   /** `key=value`, as `--set` takes them. */
   readonly settings?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Folder of its data; a temporary one unless told. */
+  readonly data?: string;
 }
 
 export class WeirProcess {
@@ -37,7 +39,7 @@ export class WeirProcess {
   /** Resolves when its broker and its HTTP port accept connections. */
   static async start(options: WeirOptions = {}): Promise<WeirProcess> {
     const ports = [await freePort(), await freePort(), await freePort()];
-    const data = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-test-'));
+    const data = options.data ?? fs.mkdtempSync(path.join(os.tmpdir(), 'weir-test-'));
     const weir = new WeirProcess(ports, data, options);
     await weir.restart();
     return weir;
