@@ -1,0 +1,393 @@
+/**
+ * The broker: logs, metadata, coordinator and listeners put together, in the order in which they
+ * need each other, and taken apart in the reverse.
+ *
+ * It is ready when it listens: every log is recovered and every partition has its leader by then.
+ * A clean stop answers what is under way, flushes, and leaves the marker that spares the recovery.
+ */
+import type { Clock } from '../base/clock.ts';
+import type { Disk } from '../base/disk.ts';
+import { FatalError, reasonOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import type { Role, RoleStatus } from '../base/role.ts';
+import { TimerWheel } from '../base/timer-wheel.ts';
+import type { Transport } from '../base/transport.ts';
+import { Configs, type GivenConfig } from '../cluster/configs.ts';
+import { Controller } from '../cluster/controller.ts';
+import { MetadataImage, type TopicImage } from '../cluster/metadata-image.ts';
+import { METADATA_TOPIC_ID, MetadataLog } from '../cluster/metadata-log.ts';
+import { Partitions } from '../cluster/partitions.ts';
+import { ProducerIds } from '../cluster/producer-ids.ts';
+import { METADATA_TOPIC, OFFSETS_TOPIC } from '../cluster/topic-names.ts';
+import { randomUuid } from '../cluster/uuid.ts';
+import { GroupCoordinator } from '../coordinator/group-coordinator.ts';
+import { BufferPool } from '../log/buffer-pool.ts';
+import { LogManager } from '../log/log-manager.ts';
+import { readMetaProperties } from '../log/meta-properties.ts';
+import type { MetricsRegistry } from '../observe/registry.ts';
+import type { ConnectionLimits } from './connection.ts';
+import { ConnectionStats } from './connection-stats.ts';
+import { Dispatcher } from './dispatch.ts';
+import { FetchSessionCache } from './fetch-session.ts';
+import { handlers } from './handlers/index.ts';
+import { Listener } from './listener.ts';
+import { listenerAddresses } from './listener-address.ts';
+import { registerBrokerMetrics } from './metrics.ts';
+import { OffsetsLog } from './offsets-log.ts';
+import { FetchPurgatory } from './purgatory.ts';
+import { RequestMemory } from './request-memory.ts';
+import type { BrokerServices, HotSettings } from './services.ts';
+
+/** Idle buffers of requests that are kept for the next ones, in bytes. */
+const REQUEST_POOL_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Answers that clients have not taken, above which fetches return as little as they may. */
+const QUEUED_RESPONSE_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Time that a stop gives to what is under way. */
+const DRAIN_MS_MAX = 5_000;
+const DRAIN_POLL_MS = 20;
+
+/** Resolution of the deadlines of connections. */
+const CONNECTION_TICK_MS = 100;
+
+export interface BrokerConfig {
+  /** Kafka's broker settings that somebody gave, by name; the others have their defaults. */
+  readonly given: GivenConfig;
+}
+
+export interface BrokerOptions {
+  readonly config: BrokerConfig;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly transport: Transport;
+  readonly logger: Logger;
+  readonly registry: MetricsRegistry;
+}
+
+/** Kafka's numbers of a broker's state, as its metric has them. */
+export const BrokerState = {
+  notRunning: 0,
+  starting: 1,
+  recovery: 2,
+  running: 3,
+  shuttingDown: 7,
+} as const;
+
+export class Broker implements Role {
+  readonly #options: BrokerOptions;
+  readonly #stats = new ConnectionStats();
+  #state: number = BrokerState.notRunning;
+  #services: BrokerServices | null = null;
+  #logs: LogManager | null = null;
+  #listeners: Listener[] = [];
+  #connectionTimers: TimerWheel | null = null;
+
+  constructor(options: BrokerOptions) {
+    this.#options = options;
+  }
+
+  get state(): number {
+    return this.#state;
+  }
+  /** Where clients connect, once it has started. */
+  get listeners(): readonly { host: string; port: number }[] {
+    return this.#listeners.map((listener) => listener.bound);
+  }
+  /** For metrics and tests; throws before the start. */
+  get services(): BrokerServices {
+    if (this.#services === null) throw new FatalError('the broker has not started');
+    return this.#services;
+  }
+  get connectionStats(): ConnectionStats {
+    return this.#stats;
+  }
+
+  async start(): Promise<void> {
+    const { config, logger, registry } = this.#options;
+    this.#state = BrokerState.starting;
+    const given = config.given;
+    const image = new MetadataImage();
+    const nodeId = Number(given['node.id'] ?? 0);
+    const configs = new Configs(given, image, nodeId);
+    const { addresses, open } = listenerAddresses({
+      listeners: configs.list('listeners'),
+      advertised: configs.list('advertised.listeners'),
+      protocols: configs.list('listener.security.protocol.map'),
+      insecure: configs.boolean('insecure'),
+    });
+    for (const { name, host, port } of open) {
+      logger.warn('this listener is open to everybody who reaches it', {
+        'weir.listener': name,
+        'server.address': host,
+        'server.port': port,
+      });
+    }
+    const services = await this.#assemble(configs, image, nodeId);
+    this.#services = services;
+    registerBrokerMetrics(registry, this, services);
+    await this.#listen(addresses, services);
+    this.#state = BrokerState.running;
+    logger.info('the broker is ready', {
+      'weir.cluster.id': services.clusterId,
+      'weir.node.id': nodeId,
+      'kafka.topics': image.topics.size,
+    });
+  }
+
+  async #assemble(configs: Configs, image: MetadataImage, nodeId: number): Promise<BrokerServices> {
+    const { clock, random, logger } = this.#options;
+    const clusterId = this.#clusterId(configs.list('log.dirs'));
+    const logs = await this.#openLogs(configs, nodeId, clusterId);
+    const metadata =
+      logs.get(METADATA_TOPIC, 0) ?? logs.create(METADATA_TOPIC, METADATA_TOPIC_ID, 0);
+    metadata.updateConfig(configs.logConfig(METADATA_TOPIC));
+    const log = new MetadataLog(metadata, clock);
+    log.replay((record) => image.apply(record));
+    const partitions = new Partitions({ logs, configs, logger, nodeId });
+    const hot: HotSettings = hotSettings(configs);
+    const controller = new Controller({
+      nodeId,
+      image,
+      log,
+      configs,
+      partitions,
+      random,
+      logger,
+      events: {
+        topicGrew: (topic, first) => this.#topicGrew(topic, first),
+        topicDeleted: (topic) => this.#topicDeleted(topic),
+        brokerConfigChanged: () => Object.assign(hot, hotSettings(configs)),
+      },
+    });
+    const rack = configs.broker('broker.rack') as string | null;
+    await controller.register(rack, []);
+    partitions.load(image);
+    const groups = new GroupCoordinator({
+      log: new OffsetsLog(partitions, configs, hot),
+      topics: {
+        topicId: (name) => image.topic(name)?.id,
+        topicName: (id) => image.topicById(id)?.name,
+        hasPartition: (name, partition) => image.topic(name)?.partitions[partition] !== undefined,
+      },
+      clock,
+      random,
+      logger,
+      settings: groupSettings(configs),
+    });
+    const services: BrokerServices = {
+      nodeId,
+      clusterId,
+      rack,
+      clock,
+      random,
+      logger,
+      configs,
+      image,
+      controller,
+      partitions,
+      producerIds: new ProducerIds(() => controller.allocateProducerIds()),
+      logs,
+      groups,
+      fetchSessions: new FetchSessionCache(
+        configs.number('max.incremental.fetch.session.cache.slots'),
+        random,
+      ),
+      fetchPurgatory: new FetchPurgatory(clock),
+      produceWaits: { count: 0 },
+      connectionStats: this.#stats,
+      apiStats: new Map(),
+      hot,
+      offsetsTopicReady: () => this.#offsetsTopicReady(),
+    };
+    this.#services = services;
+    const offsets = image.topic(OFFSETS_TOPIC);
+    if (offsets !== undefined) this.#loadGroups(offsets, 0);
+    return services;
+  }
+
+  async #openLogs(configs: Configs, nodeId: number, clusterId: string): Promise<LogManager> {
+    const { disk, clock, random, logger } = this.#options;
+    const logs = new LogManager({
+      disk,
+      clock,
+      random,
+      logger,
+      dirs: configs.list('log.dirs'),
+      brokerId: nodeId,
+      clusterId,
+      configFor: (topic) => configs.logConfig(topic),
+      retentionCheckMs: configs.number('log.retention.check.interval.ms'),
+      producerIdExpirationMs: configs.number('producer.id.expiration.ms'),
+    });
+    this.#state = BrokerState.recovery;
+    await logs.start();
+    this.#logs = logs;
+    return logs;
+  }
+
+  /** That of the data, or a new one where there is none. */
+  #clusterId(dirs: readonly string[]): string {
+    const { disk, random } = this.#options;
+    if (dirs.length === 0) throw new FatalError('log.dirs: no folder is given');
+    for (const dir of dirs) {
+      const owner = readMetaProperties(disk, dir);
+      if (owner !== null) return owner.clusterId;
+    }
+    return randomUuid(random);
+  }
+
+  async #listen(
+    addresses: ReturnType<typeof listenerAddresses>['addresses'],
+    services: BrokerServices,
+  ): Promise<void> {
+    const { transport, clock, logger } = this.#options;
+    const { configs } = services;
+    const timers = new TimerWheel(clock, { tickMs: CONNECTION_TICK_MS, slots: 512 });
+    this.#connectionTimers = timers;
+    const dispatcher = new Dispatcher(handlers, services);
+    const pool = new BufferPool(REQUEST_POOL_BYTES_MAX);
+    const memory = new RequestMemory(configs.number('queued.max.request.bytes'));
+    this.#listeners = addresses.map(
+      (address) =>
+        new Listener({
+          address,
+          transport,
+          dispatcher,
+          limits: connectionLimits(configs),
+          stats: this.#stats,
+          pool,
+          memory,
+          clock,
+          timers,
+          logger,
+          connectionsMax: () => configs.number('max.connections'),
+          connectionsPerIpMax: () => configs.number('max.connections.per.ip'),
+        }),
+    );
+    for (const listener of this.#listeners) await listener.start();
+  }
+
+  #offsetsTopicReady(): boolean {
+    const { image, controller } = this.services;
+    if (image.topic(OFFSETS_TOPIC) !== undefined) return true;
+    controller.autoCreate([OFFSETS_TOPIC]);
+    return false;
+  }
+
+  #topicGrew(topic: TopicImage, first: number): void {
+    if (topic.name === OFFSETS_TOPIC) this.#loadGroups(topic, first);
+  }
+
+  #loadGroups(topic: TopicImage, first: number): void {
+    const { groups, partitions, logger } = this.services;
+    for (let index = first; index < topic.partitions.length; index++) {
+      const epoch = partitions.get(topic.name, index)?.leaderEpoch ?? 0;
+      groups.load(index, epoch).catch((error: unknown) => {
+        logger.error('the groups of a partition could not be loaded', {
+          'kafka.topic': topic.name,
+          'kafka.partition': index,
+          'error.message': reasonOf(error),
+        });
+      });
+    }
+  }
+
+  #topicDeleted(topic: TopicImage): void {
+    const { groups, logger } = this.services;
+    if (topic.name === OFFSETS_TOPIC) {
+      for (const { index } of topic.partitions) groups.unload(index);
+      return;
+    }
+    groups.topicDeleted(topic.name, topic.id).catch((error: unknown) => {
+      logger.warn('offsets of a deleted topic could not be removed', {
+        'kafka.topic': topic.name,
+        'error.message': reasonOf(error),
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    if (this.#state === BrokerState.shuttingDown || this.#state === BrokerState.notRunning) return;
+    this.#state = BrokerState.shuttingDown;
+    for (const listener of this.#listeners) await listener.drain();
+    await this.#drained();
+    this.#services?.fetchPurgatory.stop();
+    for (const listener of this.#listeners) listener.stop();
+    this.#connectionTimers?.clear();
+    this.#services?.groups.stop();
+    await this.#logs?.stop();
+    this.#state = BrokerState.notRunning;
+  }
+
+  /** Waits until every request that had come is answered, for a while. */
+  async #drained(): Promise<void> {
+    const { clock } = this.#options;
+    const deadline = clock.monotonic() + DRAIN_MS_MAX;
+    const busy = (): boolean =>
+      this.#listeners.some((listener) =>
+        [...listener.connections].some((connection) => connection.isBusy),
+      );
+    while (busy() && clock.monotonic() < deadline) {
+      await new Promise<void>((resolve) => clock.after(DRAIN_POLL_MS, resolve));
+    }
+  }
+
+  metrics(): Promise<string> {
+    return this.#options.registry.text();
+  }
+
+  status(): RoleStatus {
+    const offline = this.#offlinePartitions();
+    const details = {
+      clusterId: this.#services?.clusterId ?? null,
+      nodeId: this.#services?.nodeId ?? null,
+      listeners: this.listeners.map(({ host, port }) => `${host}:${port}`),
+      topics: this.#services?.image.topics.size ?? 0,
+      partitions: this.#services?.image.partitionCount ?? 0,
+      connections: this.#stats.open,
+    };
+    if (this.#state !== BrokerState.running) {
+      return { light: 'red', reason: 'the broker is not running', details };
+    }
+    return offline === 0
+      ? { light: 'green', reason: '', details }
+      : { light: 'red', reason: `${offline} partitions are offline`, details };
+  }
+
+  #offlinePartitions(): number {
+    let offline = 0;
+    for (const partition of this.#services?.partitions.all() ?? []) {
+      if (partition.isOffline) offline += 1;
+    }
+    return offline;
+  }
+}
+
+const hotSettings = (configs: Configs): HotSettings => ({
+  flushOnAcksAll: configs.boolean('log.flush.on.acks.all'),
+  fetchBytesMax: configs.number('fetch.max.bytes'),
+  autoCreateTopics: configs.boolean('auto.create.topics.enable'),
+  queuedResponseBytesMax: QUEUED_RESPONSE_BYTES_MAX,
+});
+
+const connectionLimits = (configs: Configs): ConnectionLimits => ({
+  requestBytesMax: configs.number('socket.request.max.bytes'),
+  queuedResponseBytesMax: configs.number('connections.queued.response.max.bytes'),
+  queuedRequestsMax: configs.number('connections.queued.requests.max'),
+  idleMs: configs.number('connections.max.idle.ms'),
+  firstRequestMs: configs.number('connections.first.request.max.ms'),
+  requestMs: configs.number('connections.request.max.ms'),
+});
+
+const groupSettings = (configs: Configs) => ({
+  minSessionTimeoutMs: configs.number('group.min.session.timeout.ms'),
+  maxSessionTimeoutMs: configs.number('group.max.session.timeout.ms'),
+  initialRebalanceDelayMs: configs.number('group.initial.rebalance.delay.ms'),
+  groupMaxSize: configs.number('group.max.size'),
+  offsetMetadataMaxBytes: configs.number('offset.metadata.max.bytes'),
+  offsetsRetentionMs: configs.number('offsets.retention.minutes') * 60_000,
+  offsetsRetentionCheckIntervalMs: configs.number('offsets.retention.check.interval.ms'),
+});

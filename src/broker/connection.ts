@@ -1,0 +1,410 @@
+/**
+ * One client's connection: frames in, answers out, in order.
+ *
+ * A request is handled as soon as it is complete, unless an earlier one of the connection still
+ * waits for its answer; only requests whose handler says so (`pipelined`) may overtake the wait of
+ * their own kind, and even then answers leave in the order of the requests.
+ * Reading stops while answers or requests pile up, and while the broker's request memory is full.
+ * Whatever makes no sense closes this connection, is logged and counted, and touches no other.
+ */
+import { ByteReader } from '../base/bytes.ts';
+import type { Clock } from '../base/clock.ts';
+import { OperatingError, reasonOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { TimerWheel, WheelEntry } from '../base/timer-wheel.ts';
+import type { Stream } from '../base/transport.ts';
+import type { BufferPool } from '../log/buffer-pool.ts';
+import type { ConnectionStats } from './connection-stats.ts';
+import type { Answer, Dispatcher, Parsed } from './dispatch.ts';
+import { FrameReader } from './frame-reader.ts';
+import { CloseConnection, type ConnectionInfo } from './handler.ts';
+import type { RequestMemory } from './request-memory.ts';
+
+export interface ConnectionLimits {
+  readonly requestBytesMax: number;
+  /** Answers not taken by the client, above which its requests are not read. */
+  readonly queuedResponseBytesMax: number;
+  /** Requests that wait or are under way, above which no more are read. */
+  readonly queuedRequestsMax: number;
+  readonly idleMs: number;
+  readonly firstRequestMs: number;
+  readonly requestMs: number;
+}
+
+export interface ConnectionOptions {
+  readonly stream: Stream;
+  readonly info: ConnectionInfo;
+  readonly limits: ConnectionLimits;
+  readonly dispatcher: Dispatcher;
+  readonly stats: ConnectionStats;
+  readonly pool: BufferPool;
+  readonly memory: RequestMemory;
+  readonly clock: Clock;
+  readonly timers: TimerWheel;
+  readonly logger: Logger;
+  readonly onClosed: (connection: Connection) => void;
+}
+
+/** A request whose answer is not sent yet. */
+interface Slot {
+  readonly parsed: Parsed;
+  answer: Answer | null;
+  done: boolean;
+  readyAtMs: number;
+}
+
+/** A complete frame that waits for its turn. */
+interface Waiting {
+  readonly parsed: Parsed;
+  /** To be given back to the reader's pool; null: nobody's. */
+  readonly pooled: Buffer | null;
+}
+
+export class Connection {
+  readonly info: ConnectionInfo;
+  readonly #options: ConnectionOptions;
+  readonly #stream: Stream;
+  readonly #reader: FrameReader;
+  readonly #slots: Slot[] = [];
+  readonly #waiting: Waiting[] = [];
+  readonly #openedAtMs: number;
+  #lastRequestAtMs: number;
+  #partialSinceMs = -1;
+  #requests = 0;
+  #queuedBytes = 0;
+  #stalledSinceMs = -1;
+  #paused = false;
+  #closed = false;
+  /** No more requests are taken; the rest is answered. */
+  #draining = false;
+  #stopWaiting: (() => void) | null = null;
+  #timer: WheelEntry | null = null;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.info = options.info;
+    this.#stream = options.stream;
+    const { pool, memory, limits, clock } = options;
+    this.#reader = new FrameReader({
+      maxBytes: limits.requestBytesMax,
+      pool,
+      memory,
+      onFrame: (bytes, start, end, owned) => this.#onFrame(bytes, start, end, owned),
+    });
+    this.#openedAtMs = clock.monotonic();
+    this.#lastRequestAtMs = this.#openedAtMs;
+    const { stream } = options;
+    stream.readTarget = () => this.#reader.target();
+    stream.onData = (bytes) => this.#onData(bytes);
+    stream.onDrain = () => this.#update();
+    stream.onClose = (error) => this.#onClose(error);
+    this.#watch();
+  }
+
+  /** Whether a request is under way. */
+  get isBusy(): boolean {
+    return this.#slots.length > 0 || this.#waiting.length > 0 || this.#queuedBytes > 0;
+  }
+
+  /** Takes no further request, answers those that are here, then closes. */
+  drain(): void {
+    this.#draining = true;
+    this.#pauseOrResume();
+    if (!this.isBusy) this.#stream.end();
+  }
+
+  /** Closes at once. `code` is counted, `reason` logged. */
+  close(code: string, reason: string): void {
+    if (this.#closed) return;
+    const { stats, logger } = this.#options;
+    stats.countClose(code);
+    logger.warn('connection closed', {
+      'event.reason': code,
+      'error.message': reason,
+      'client.address': this.info.remote,
+      'weir.listener': this.info.listener,
+    });
+    this.#stream.destroy();
+    this.#release();
+  }
+
+  #onClose(error: Error | null): void {
+    if (error !== null && !this.#closed) this.#options.stats.countClose('peer-error');
+    this.#release();
+  }
+
+  #release(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { stats, timers, onClosed } = this.#options;
+    stats.queuedResponseBytes -= this.#queuedBytes;
+    stats.queuedRequests -= this.#slots.length + this.#waiting.length;
+    this.#queuedBytes = 0;
+    this.#stopWaiting?.();
+    if (this.#timer !== null) timers.cancel(this.#timer);
+    this.#reader.close();
+    for (const { pooled } of this.#waiting) if (pooled !== null) this.#reader.release(pooled);
+    this.#waiting.length = 0;
+    for (const slot of this.#slots) {
+      slot.parsed.context.cancelled = true;
+      slot.answer?.release?.();
+    }
+    this.#slots.length = 0;
+    onClosed(this);
+  }
+
+  #onData(bytes: Buffer): void {
+    this.#options.stats.receivedBytes += bytes.length;
+    try {
+      this.#reader.push(bytes);
+    } catch (error) {
+      if (!(error instanceof OperatingError)) throw error;
+      this.close(error.code, error.message);
+      return;
+    }
+    if (this.#closed) return;
+    if (this.#reader.begunWhenFull) this.#awaitMemory();
+    if (!this.#reader.isPartial) this.#partialSinceMs = -1;
+    else if (this.#partialSinceMs < 0) this.#partialSinceMs = this.#options.clock.monotonic();
+    this.#update();
+  }
+
+  #awaitMemory(): void {
+    this.#reader.begunWhenFull = false;
+    this.#stopWaiting ??= this.#options.memory.wait(() => {
+      this.#stopWaiting = null;
+      this.#update();
+    });
+  }
+
+  /** See `FrameReader`: returns whether the frame is kept. */
+  #onFrame(bytes: Buffer, start: number, end: number, owned: boolean): boolean {
+    if (this.#closed || this.#draining) return false;
+    const { dispatcher, clock, stats } = this.#options;
+    this.#requests += 1;
+    this.#partialSinceMs = -1;
+    const now = clock.monotonic();
+    this.#lastRequestAtMs = now;
+    try {
+      const header = dispatcher.header(new ByteReader(bytes, start, end));
+      const mayBegin = this.#mayBegin(header.handler);
+      if (mayBegin && !header.handler.keepsRequest) {
+        this.#begin(dispatcher.parse(header, this.info, now, end - start));
+        return false;
+      }
+      // The bytes must outlive this call.
+      const reader = owned ? header.reader : moved(header.reader);
+      const parsed = dispatcher.parse({ ...header, reader }, this.info, now, end - start);
+      const pooled = owned ? bytes : null;
+      if (mayBegin) {
+        this.#begin(parsed);
+        if (owned) this.#reader.abandon(bytes);
+        return owned;
+      }
+      this.#waiting.push({ parsed, pooled });
+      stats.queuedRequests += 1;
+      return owned;
+    } catch (error) {
+      this.#refuse(error);
+      return false;
+    }
+  }
+
+  #refuse(error: unknown): void {
+    if (error instanceof CloseConnection) return this.close(error.code, error.message);
+    if (error instanceof RangeError) return this.close('request-malformed', error.message);
+    this.#options.logger.error('a request failed for no reason of its own', {
+      'error.message': reasonOf(error),
+      'error.stack_trace': error instanceof Error ? error.stack : undefined,
+    });
+    this.close('internal-error', reasonOf(error));
+  }
+
+  #mayBegin(handler: Parsed['handler']): boolean {
+    const last = this.#slots.at(-1);
+    if (last === undefined) return this.#waiting.length === 0;
+    return this.#waiting.length === 0 && handler.pipelined && last.parsed.handler === handler;
+  }
+
+  /** Runs the handler. Unless it keeps its request, it needs the frame's bytes no more. */
+  #begin(parsed: Parsed): void {
+    const { dispatcher, stats } = this.#options;
+    const result = dispatcher.handle(parsed);
+    if (!(result instanceof Promise)) {
+      const answer = dispatcher.encode(parsed, result);
+      if (this.#slots.length === 0) this.#send(parsed, answer);
+      else {
+        this.#slots.push({ parsed, answer, done: true, readyAtMs: this.#now() });
+        stats.queuedRequests += 1;
+      }
+      return;
+    }
+    const slot: Slot = { parsed, answer: null, done: false, readyAtMs: 0 };
+    this.#slots.push(slot);
+    stats.queuedRequests += 1;
+    result.then(
+      (value) => this.#finish(slot, value),
+      (error: unknown) => {
+        if (!this.#closed) this.#refuse(error);
+      },
+    );
+  }
+
+  #now(): number {
+    return this.#options.clock.monotonic();
+  }
+
+  #finish(slot: Slot, value: unknown): void {
+    if (this.#closed) {
+      this.#options.dispatcher.discard(value);
+      return;
+    }
+    try {
+      slot.answer = this.#options.dispatcher.encode(slot.parsed, value);
+    } catch (error) {
+      this.#refuse(error);
+      return;
+    }
+    slot.done = true;
+    slot.readyAtMs = this.#now();
+    this.#flush();
+  }
+
+  /** Sends what is ready, in order, then begins what waited for it. */
+  #flush(): void {
+    let sent = 0;
+    for (let slot = this.#slots[0]; slot?.done === true; slot = this.#slots[sent]) {
+      sent += 1;
+      slot.parsed.stats.responseQueueTime.record(this.#now() - slot.readyAtMs);
+      if (slot.answer !== null) this.#send(slot.parsed, slot.answer);
+      if (this.#closed) return;
+    }
+    this.#slots.splice(0, sent);
+    this.#options.stats.queuedRequests -= sent;
+    this.#next();
+    this.#update();
+  }
+
+  #next(): void {
+    while (!this.#closed) {
+      const first = this.#waiting[0];
+      if (first === undefined) return;
+      const last = this.#slots.at(-1);
+      const { handler } = first.parsed;
+      if (last !== undefined && !(handler.pipelined && last.parsed.handler === handler)) return;
+      this.#waiting.shift();
+      this.#options.stats.queuedRequests -= 1;
+      try {
+        this.#begin(first.parsed);
+      } catch (error) {
+        this.#refuse(error);
+      }
+      if (first.pooled === null) continue;
+      if (handler.keepsRequest) this.#reader.abandon(first.pooled);
+      else this.#reader.release(first.pooled);
+    }
+  }
+
+  #send(parsed: Parsed, answer: Answer): void {
+    const { stats } = this.#options;
+    const { chunks, bytes } = answer;
+    parsed.stats.totalTime.record(this.#now() - parsed.context.receivedAtMs);
+    if (bytes === 0) return;
+    parsed.stats.responseBytes += bytes;
+    stats.sentBytes += bytes;
+    stats.queuedResponseBytes += bytes;
+    this.#queuedBytes += bytes;
+    this.#stream.write(chunks, () => {
+      answer.release?.();
+      if (this.#closed) return;
+      stats.queuedResponseBytes -= bytes;
+      this.#queuedBytes -= bytes;
+      this.#stalledSinceMs = -1;
+      this.#update();
+    });
+  }
+
+  /** Reads or not, ends or not, as things now stand. */
+  #update(): void {
+    if (this.#closed) return;
+    this.#pauseOrResume();
+    if (this.#draining && !this.isBusy) this.#stream.end();
+  }
+
+  #pauseOrResume(): void {
+    const { limits, stats } = this.#options;
+    const answers = this.#queuedBytes > limits.queuedResponseBytesMax;
+    if (answers && this.#stalledSinceMs < 0) this.#stalledSinceMs = this.#now();
+    const requests = this.#slots.length + this.#waiting.length >= limits.queuedRequestsMax;
+    const pause = this.#draining || answers || requests || this.#stopWaiting !== null;
+    if (pause === this.#paused) return;
+    this.#paused = pause;
+    if (pause) {
+      stats.backpressurePauses += 1;
+      this.#stream.pause();
+      return;
+    }
+    // The time that we did not read is not the client's.
+    if (this.#partialSinceMs >= 0) this.#partialSinceMs = this.#now();
+    this.#stream.resume();
+  }
+
+  /** One timer a connection, which finds out at its own pace whether a deadline has passed. */
+  #watch(): void {
+    const { timers, limits } = this.#options;
+    const now = this.#now();
+    let dueMs = now + limits.requestMs;
+    let problem: [code: string, reason: string] | null = null;
+    const deadline = (atMs: number, code: string, reason: string): void => {
+      if (atMs <= now) problem ??= [code, reason];
+      dueMs = Math.min(dueMs, atMs);
+    };
+    if (this.#requests === 0) {
+      deadline(
+        this.#openedAtMs + limits.firstRequestMs,
+        'first-request-timeout',
+        `no request within ${limits.firstRequestMs} ms`,
+      );
+    }
+    if (this.#partialSinceMs >= 0 && !this.#paused) {
+      deadline(
+        this.#partialSinceMs + limits.requestMs,
+        'request-timeout',
+        `a request took more than ${limits.requestMs} ms to arrive`,
+      );
+    }
+    if (this.#stalledSinceMs >= 0) {
+      deadline(
+        this.#stalledSinceMs + limits.idleMs,
+        'answers-not-taken',
+        `answers were not taken for ${limits.idleMs} ms`,
+      );
+    } else if (this.#slots.length === 0 && this.#waiting.length === 0) {
+      deadline(this.#lastRequestAtMs + limits.idleMs, 'idle', `no request for ${limits.idleMs} ms`);
+    }
+    if (problem !== null) {
+      this.#timer = null;
+      this.#expire(problem[0], problem[1]);
+      return;
+    }
+    this.#timer = timers.add(dueMs - now, () => {
+      if (!this.#closed) this.#watch();
+    });
+  }
+
+  /** An idle connection is closed without a fuss: it is what the client expects. */
+  #expire(code: string, reason: string): void {
+    if (code !== 'idle') return this.close(code, reason);
+    this.#options.stats.countClose(code);
+    this.#stream.end();
+    this.#stream.destroy();
+    this.#release();
+  }
+}
+
+/** The rest of the reader's bytes in memory of their own. */
+function moved(reader: ByteReader): ByteReader {
+  const copy = Buffer.allocUnsafeSlow(reader.remaining);
+  reader.buffer.copy(copy, 0, reader.pos, reader.end);
+  return new ByteReader(copy);
+}

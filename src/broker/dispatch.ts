@@ -1,0 +1,166 @@
+/**
+ * From a frame to its handler and from the handler's answer to bytes, by the table of handlers.
+ *
+ * What a client may get wrong here: an API or version that is not served closes the connection,
+ * except for ApiVersions, which is answered in version 0 with the versions there are (KIP-35).
+ */
+import type { ByteReader } from '../base/bytes.ts';
+import type { Clock } from '../base/clock.ts';
+import { type Codec, codec } from '../protocol/codec.ts';
+import { readRequestHeader, writeResponse } from '../protocol/frame.ts';
+import { ApiStats } from './api-stats.ts';
+import {
+  BodyWithRelease,
+  CloseConnection,
+  type ConnectionInfo,
+  type Handler,
+  NO_RESPONSE,
+  RequestContext,
+} from './handler.ts';
+import type { BrokerServices } from './services.ts';
+
+const API_VERSIONS = 18;
+const PRODUCE = 0;
+
+/** Encoded, ready for the socket. No chunks: nothing is sent. */
+export interface Answer {
+  readonly chunks: readonly Uint8Array[];
+  readonly bytes: number;
+  readonly release: (() => void) | null;
+}
+
+const NO_ANSWER: Answer = { chunks: [], bytes: 0, release: null };
+
+/** What is known of a request before its body is read. */
+export interface Header {
+  readonly handler: Handler;
+  readonly stats: ApiStats;
+  readonly version: number;
+  readonly correlationId: number;
+  readonly clientId: string;
+  readonly unsupported: boolean;
+  /** Stands at the body. */
+  readonly reader: ByteReader;
+}
+
+export interface Parsed {
+  readonly handler: Handler;
+  readonly stats: ApiStats;
+  readonly context: RequestContext;
+  readonly body: unknown;
+}
+
+interface Registered {
+  readonly handler: Handler;
+  readonly stats: ApiStats;
+  readonly readers: (Codec<unknown> | undefined)[];
+}
+
+export class Dispatcher {
+  readonly #services: BrokerServices;
+  readonly #clock: Clock;
+  readonly #registered = new Map<number, Registered>();
+
+  constructor(handlers: readonly Handler[], services: BrokerServices) {
+    this.#services = services;
+    this.#clock = services.clock;
+    for (const handler of handlers) {
+      const { key } = handler.api;
+      if (this.#registered.has(key)) throw new TypeError(`two handlers of API ${key}`);
+      const stats = services.apiStats.get(key) ?? new ApiStats(handler.api);
+      services.apiStats.set(key, stats);
+      this.#registered.set(key, { handler, stats, readers: [] });
+    }
+  }
+
+  /** Throws CloseConnection for what is not served, RangeError for what is no request. */
+  header(reader: ByteReader): Header {
+    const { apiKey, apiVersion, correlationId, clientId } = readRequestHeader(reader);
+    const known = this.#registered.get(apiKey);
+    if (known === undefined) {
+      throw new CloseConnection('unsupported-api', `API key ${apiKey} is not served`);
+    }
+    const { handler, stats } = known;
+    const { min, max, name } = handler.api;
+    let version = apiVersion;
+    let unsupported = false;
+    if (version < min || version > max) {
+      if (apiKey !== API_VERSIONS) {
+        throw new CloseConnection(
+          'unsupported-version',
+          `${name} version ${version} is not served, ${min} to ${max} are`,
+        );
+      }
+      version = 0;
+      unsupported = true;
+    }
+    return {
+      handler,
+      stats,
+      version,
+      correlationId,
+      clientId: clientId ?? '',
+      unsupported,
+      reader,
+    };
+  }
+
+  /** Reads the body. Throws RangeError when it is none. */
+  parse(header: Header, connection: ConnectionInfo, nowMs: number, bytes: number): Parsed {
+    const { handler, stats, version } = header;
+    stats.requests[version]! += 1;
+    stats.requestBytes += bytes;
+    const context = new RequestContext(
+      version,
+      header.correlationId,
+      header.clientId,
+      connection,
+      this.#services,
+      nowMs,
+    );
+    if (header.unsupported) {
+      context.unsupportedVersion = true;
+      return { handler, stats, context, body: {} };
+    }
+    const { readers } = this.#registered.get(handler.api.key) as Registered;
+    const reader = (readers[version] ??= codec(handler.api.request, version));
+    return { handler, stats, context, body: reader.read(header.reader) };
+  }
+
+  handle(parsed: Parsed): unknown {
+    const { handler, stats, context, body } = parsed;
+    const began = this.#clock.monotonic();
+    stats.requestQueueTime.record(began - context.receivedAtMs);
+    const result = handler.handle(body, context);
+    const ended = this.#clock.monotonic();
+    stats.localTime.record(ended - began);
+    if (result instanceof Promise) context.waitingSinceMs = ended;
+    return result;
+  }
+
+  encode(parsed: Parsed, result: unknown): Answer {
+    const { context, stats, handler } = parsed;
+    if (context.waitingSinceMs >= 0) {
+      stats.remoteTime.record(this.#clock.monotonic() - context.waitingSinceMs);
+    }
+    let body = result;
+    let release: (() => void) | null = null;
+    if (result instanceof BodyWithRelease) {
+      body = result.body;
+      release = result.release;
+    }
+    if (body === NO_RESPONSE) return NO_ANSWER;
+    const code = (body as { errorCode?: unknown }).errorCode;
+    if (handler.api.key !== PRODUCE) stats.countError(typeof code === 'number' ? code : 0);
+    const { apiVersion, correlationId } = context;
+    const chunks = writeResponse(handler.api, apiVersion, correlationId, body);
+    let bytes = 0;
+    for (const chunk of chunks) bytes += chunk.length;
+    return { chunks, bytes, release };
+  }
+
+  /** An answer that nobody waits for any more. */
+  discard(result: unknown): void {
+    if (result instanceof BodyWithRelease) result.release();
+  }
+}

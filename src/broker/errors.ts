@@ -1,0 +1,17 @@
+/** From what was thrown to what the protocol says: handlers answer, they do not fail. */
+import type { Logger } from '../base/logger.ts';
+import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
+
+/** The error's code, or UNKNOWN_SERVER_ERROR for what is none of the protocol's (and is logged). */
+export function codeOfError(error: unknown, logger: Logger): number {
+  if (error instanceof ProtocolError) return error.code;
+  logger.error('a request failed unexpectedly', {
+    'error.message': error instanceof Error ? error.message : String(error),
+    'error.stack_trace': error instanceof Error ? error.stack : undefined,
+  });
+  return ErrorCode.UNKNOWN_SERVER_ERROR;
+}
+
+/** The text that goes beside the code. */
+export const messageOfError = (error: unknown): string | null =>
+  error instanceof ProtocolError ? error.message : null;

@@ -1,0 +1,246 @@
+/**
+ * Produce, v3-13: one batch a partition, appended as it came. acks=0 is not answered (and its
+ * errors close the connection), acks=1 is answered when the bytes are in the page cache, acks=all
+ * when they are on the device, too (`log.flush.on.acks.all`).
+ *
+ * v5 log start offset, v7 zstd, v8 errors by record, v9 flexible, v10 leader hints, v13 topic ids.
+ */
+import type { Partition } from '../../cluster/partition.ts';
+import type { HeldTopic } from '../../cluster/partitions.ts';
+import { isInternal } from '../../cluster/topic-names.ts';
+import { RecordsError } from '../../log/log-validator.ts';
+import type { AppendInfo } from '../../log/partition-log.ts';
+import { apis } from '../../protocol/apis.ts';
+import { CompressionType } from '../../protocol/compression.ts';
+import { ErrorCode, errorName, ProtocolError } from '../../protocol/error-codes.ts';
+import type { produceRequest, produceResponse } from '../../protocol/messages/00-produce.ts';
+import {
+  attributes,
+  BATCH_OVERHEAD,
+  compressionOf,
+  recordCount,
+} from '../../protocol/record-batch.ts';
+import type { Infer } from '../../protocol/schema.ts';
+import { codeOfError, messageOfError } from '../errors.ts';
+import { CloseConnection, handler, NO_RESPONSE, type RequestContext } from '../handler.ts';
+
+type Request = Infer<typeof produceRequest>;
+type Response = Infer<typeof produceResponse>;
+type PartitionAnswer = Response['responses'][number]['partitionResponses'][number];
+
+const ZSTD_VERSION = 7;
+const TOPIC_IDS_VERSION = 13;
+/** The one client that may write what brokers write. */
+const ADMIN_CLIENT_ID = '__admin_client';
+
+export const produceHandler = handler<Request, Response | null>(
+  apis.get(0),
+  (request, context) => {
+    const written: Partition[] = [];
+    const response = appendAll(request, context, written);
+    const { acks } = request;
+    if (acks === 0) return unanswered(response);
+    if (acks === 1 || written.length === 0 || !context.broker.hot.flushOnAcksAll) return response;
+    return flushed(request, context, response, written);
+  },
+  { keepsRequest: false, pipelined: true },
+);
+
+function appendAll(request: Request, context: RequestContext, written: Partition[]): Response {
+  const { partitions } = context.broker;
+  const byId = context.apiVersion >= TOPIC_IDS_VERSION;
+  const responses: Response['responses'] = [];
+  for (const data of request.topicData) {
+    const topic = byId ? partitions.topicById(data.topicId) : partitions.topic(data.name);
+    const partitionResponses: PartitionAnswer[] = [];
+    for (const { index, records } of data.partitionData) {
+      const partition = topic?.partitions[index];
+      partitionResponses.push(
+        partition === undefined
+          ? failed(index, missing(topic, byId), null)
+          : append(partition, records as Buffer | null, request.acks, context, written),
+      );
+    }
+    responses.push({ name: data.name, topicId: data.topicId, partitionResponses });
+  }
+  return { responses, throttleTimeMs: 0, nodeEndpoints: [] };
+}
+
+const missing = (topic: HeldTopic | undefined, byId: boolean): number =>
+  topic === undefined && byId ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+
+function append(
+  partition: Partition,
+  records: Buffer | null,
+  acks: number,
+  context: RequestContext,
+  written: Partition[],
+): PartitionAnswer {
+  const { totals } = context.broker.partitions;
+  const { stats } = partition;
+  stats.produceRequests += 1;
+  totals.produceRequests += 1;
+  try {
+    checkRequest(partition, records, acks, context);
+    const info = partition.append(records, {
+      origin: 'client',
+      acksAll: acks === -1,
+      reused: true,
+    });
+    if (!info.duplicate) {
+      const count = recordCount(records, 0);
+      stats.bytesIn += records.length;
+      totals.bytesIn += records.length;
+      stats.messagesIn += count;
+      totals.messagesIn += count;
+    }
+    written.push(partition);
+    return succeeded(partition.index, info);
+  } catch (error) {
+    const code = codeOfError(error, context.broker.logger);
+    countFailure(partition, code, records?.length ?? 0, context);
+    const answer = failed(partition.index, code, messageOfError(error));
+    if (error instanceof RecordsError) answer.recordErrors = [...error.recordErrors];
+    return answer;
+  }
+}
+
+function checkRequest(
+  partition: Partition,
+  records: Buffer | null,
+  acks: number,
+  context: RequestContext,
+): asserts records is Buffer {
+  if (acks < -1 || acks > 1) throw new ProtocolError(ErrorCode.INVALID_REQUIRED_ACKS);
+  if (isInternal(partition.topic) && context.clientId !== ADMIN_CLIENT_ID) {
+    throw new ProtocolError(
+      ErrorCode.INVALID_TOPIC_EXCEPTION,
+      `Cannot append to internal topic ${partition.topic}`,
+    );
+  }
+  if (records === null || records.length < BATCH_OVERHEAD) {
+    throw new ProtocolError(
+      records === null || records.length === 0
+        ? ErrorCode.INVALID_RECORD
+        : ErrorCode.CORRUPT_MESSAGE,
+      `Produce requests with version ${context.apiVersion} must have exactly one record batch per partition`,
+    );
+  }
+  const codec = compressionOf(attributes(records, 0));
+  if (codec === CompressionType.zstd && context.apiVersion < ZSTD_VERSION) {
+    throw new ProtocolError(
+      ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
+      `Produce requests with version ${context.apiVersion} are not allowed to use ZStandard compression`,
+    );
+  }
+}
+
+function countFailure(
+  partition: Partition,
+  code: number,
+  bytes: number,
+  context: RequestContext,
+): void {
+  context.broker.apiStats.get(0)?.countError(code);
+  for (const stats of [partition.stats, context.broker.partitions.totals]) {
+    stats.failedProduceRequests += 1;
+    if (code === ErrorCode.MESSAGE_TOO_LARGE || code === ErrorCode.RECORD_LIST_TOO_LARGE) {
+      stats.bytesRejected += bytes;
+    } else if (code === ErrorCode.CORRUPT_MESSAGE) stats.invalidCrc += 1;
+    else if (code === ErrorCode.INVALID_RECORD) stats.invalidMagic += 1;
+    else if (code === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER) stats.invalidOffsetOrSequence += 1;
+  }
+}
+
+const NO_LEADER = { leaderId: -1, leaderEpoch: -1 };
+
+const succeeded = (index: number, info: AppendInfo): PartitionAnswer => ({
+  index,
+  errorCode: ErrorCode.NONE,
+  baseOffset: info.firstOffset,
+  logAppendTimeMs: info.logAppendTime,
+  logStartOffset: info.logStartOffset,
+  recordErrors: [],
+  errorMessage: null,
+  currentLeader: NO_LEADER,
+});
+
+const failed = (
+  index: number,
+  errorCode: number,
+  errorMessage: string | null,
+): PartitionAnswer => ({
+  index,
+  errorCode,
+  baseOffset: -1,
+  logAppendTimeMs: -1,
+  logStartOffset: -1,
+  recordErrors: [],
+  errorMessage,
+  currentLeader: NO_LEADER,
+});
+
+/** acks=0: a client that hears nothing learns of an error by losing its connection. */
+function unanswered(response: Response): null {
+  for (const { name, partitionResponses } of response.responses) {
+    for (const { index, errorCode } of partitionResponses) {
+      if (errorCode === ErrorCode.NONE) continue;
+      throw new CloseConnection(
+        'produce-failed',
+        `acks=0 produce to ${name}-${index} failed: ${errorName(errorCode)}`,
+      );
+    }
+  }
+  return NO_RESPONSE;
+}
+
+/** Waits until what was appended is on the device, for as long as the client does. */
+async function flushed(
+  request: Request,
+  context: RequestContext,
+  response: Response,
+  written: readonly Partition[],
+): Promise<Response> {
+  const { produceWaits, fetchPurgatory, logger } = context.broker;
+  const errors = new Map<Partition, number>();
+  const waiting = new Set(written);
+  const flushes = written.map((partition) =>
+    partition.flushed().then(
+      () => waiting.delete(partition),
+      (error: unknown) => errors.set(partition, codeOfError(error, logger)),
+    ),
+  );
+  produceWaits.count += 1;
+  await new Promise<void>((resolve) => {
+    const timer = fetchPurgatory.timers.add(Math.max(request.timeoutMs, 0), () => {
+      for (const partition of waiting) {
+        if (!errors.has(partition)) errors.set(partition, ErrorCode.REQUEST_TIMED_OUT);
+      }
+      resolve();
+    });
+    void Promise.all(flushes).then(() => {
+      fetchPurgatory.timers.cancel(timer);
+      resolve();
+    });
+  });
+  produceWaits.count -= 1;
+  if (errors.size > 0) replaceFailed(response, errors, context);
+  return response;
+}
+
+function replaceFailed(
+  response: Response,
+  errors: ReadonlyMap<Partition, number>,
+  context: RequestContext,
+): void {
+  for (const [partition, code] of errors) {
+    for (const { name, topicId, partitionResponses } of response.responses) {
+      if (name !== partition.topic && topicId !== partition.topicId) continue;
+      const at = partitionResponses.findIndex(
+        ({ index, errorCode }) => index === partition.index && errorCode === ErrorCode.NONE,
+      );
+      if (at >= 0) partitionResponses[at] = failed(partition.index, code, null);
+    }
+    countFailure(partition, code, 0, context);
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * ListOffsets, v0-11: the offset at a place (latest, earliest, of the largest timestamp) or of the
+ * first record at least as young as a time.
+ *
+ * v1 one offset with its timestamp, v2 isolation level, v4 leader epochs, v6 flexible, v7 largest
+ * timestamp, v8 earliest local, v9 latest tiered, v11 earliest pending upload (KIP-1023).
+ */
+import type { Partition } from '../../cluster/partition.ts';
+import { apis } from '../../protocol/apis.ts';
+import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
+import type {
+  listOffsetsRequest,
+  listOffsetsResponse,
+} from '../../protocol/messages/02-list-offsets.ts';
+import type { Infer } from '../../protocol/schema.ts';
+import { codeOfError } from '../errors.ts';
+import { handler, type RequestContext } from '../handler.ts';
+
+type Request = Infer<typeof listOffsetsRequest>;
+type Response = Infer<typeof listOffsetsResponse>;
+type Asked = Request['topics'][number]['partitions'][number];
+type PartitionAnswer = Response['topics'][number]['partitions'][number];
+
+const LATEST = -1;
+const EARLIEST = -2;
+const MAX_TIMESTAMP = -3;
+const EARLIEST_LOCAL = -4;
+const LATEST_TIERED = -5;
+const EARLIEST_PENDING_UPLOAD = -6;
+
+const READ_COMMITTED = 1;
+
+/** First version that may ask for each of the special places. */
+const sinceVersion: ReadonlyMap<number, number> = new Map([
+  [LATEST, 0],
+  [EARLIEST, 0],
+  [MAX_TIMESTAMP, 7],
+  [EARLIEST_LOCAL, 8],
+  [LATEST_TIERED, 9],
+  [EARLIEST_PENDING_UPLOAD, 11],
+]);
+
+interface Found {
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly leaderEpoch: number;
+}
+
+const NOTHING: Found = { offset: -1, timestamp: -1, leaderEpoch: -1 };
+
+export const listOffsetsHandler = handler<Request, Response>(apis.get(2), (request, context) => ({
+  throttleTimeMs: 0,
+  topics: request.topics.map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.map((asked) => answer(name, asked, request.isolationLevel, context)),
+  })),
+}));
+
+function answer(
+  topic: string,
+  asked: Asked,
+  isolation: number,
+  context: RequestContext,
+): PartitionAnswer {
+  const { partitionIndex } = asked;
+  try {
+    const partition = context.broker.partitions.get(topic, partitionIndex);
+    if (partition === undefined) throw new ProtocolError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    partition.checkLeaderEpoch(asked.currentLeaderEpoch);
+    checkPlace(asked.timestamp, context.apiVersion);
+    const found = find(partition, asked.timestamp, isolation);
+    return {
+      partitionIndex,
+      errorCode: ErrorCode.NONE,
+      oldStyleOffsets: context.apiVersion === 0 ? oldStyle(partition, asked, found) : [],
+      ...found,
+    };
+  } catch (error) {
+    const errorCode = codeOfError(error, context.broker.logger);
+    context.broker.apiStats.get(2)?.countError(errorCode);
+    return { partitionIndex, errorCode, oldStyleOffsets: [], ...NOTHING };
+  }
+}
+
+function checkPlace(timestamp: number, version: number): void {
+  if (timestamp >= 0) return;
+  const since = sinceVersion.get(timestamp);
+  if (since === undefined || version < since) {
+    throw new ProtocolError(ErrorCode.UNSUPPORTED_VERSION);
+  }
+}
+
+function find(partition: Partition, timestamp: number, isolation: number): Found {
+  const { log } = partition;
+  const end = isolation === READ_COMMITTED ? partition.lastStableOffset : partition.highWatermark;
+  switch (timestamp) {
+    case LATEST:
+      return { offset: end, timestamp: -1, leaderEpoch: partition.leaderEpoch };
+    case EARLIEST:
+    case EARLIEST_LOCAL: {
+      const offset = log.logStartOffset;
+      return { offset, timestamp: -1, leaderEpoch: log.epochForOffset(offset) };
+    }
+    case LATEST_TIERED:
+    case EARLIEST_PENDING_UPLOAD:
+      // Nothing is tiered, and nothing waits for it.
+      return NOTHING;
+    case MAX_TIMESTAMP:
+      return log.maxTimestampOffset() ?? NOTHING;
+    default: {
+      const found = log.offsetForTimestamp(timestamp);
+      return found === null || found.offset >= end ? NOTHING : found;
+    }
+  }
+}
+
+/** v0 wants boundaries of segments, latest first; these two are always such. */
+function oldStyle(partition: Partition, asked: Asked, found: Found): number[] {
+  const start = partition.log.logStartOffset;
+  const offsets = asked.timestamp === LATEST ? [found.offset, start] : [found.offset];
+  return [...new Set(offsets)]
+    .filter((offset) => offset >= 0)
+    .slice(0, Math.max(asked.maxNumOffsets, 0));
+}

@@ -1,0 +1,154 @@
+/**
+ * One address that clients connect to. Accepts up to the limits and closes what is more at once, so
+ * that descriptors are left for logs; knows its connections, and drains them when it stops.
+ */
+import type { Clock } from '../base/clock.ts';
+import { codeOf, FatalError, reasonOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { TimerWheel } from '../base/timer-wheel.ts';
+import type { Listening, Stream, Transport } from '../base/transport.ts';
+import type { BufferPool } from '../log/buffer-pool.ts';
+import { Connection, type ConnectionLimits } from './connection.ts';
+import type { ConnectionStats } from './connection-stats.ts';
+import type { Dispatcher } from './dispatch.ts';
+import type { ListenerAddress } from './listener-address.ts';
+import type { RequestMemory } from './request-memory.ts';
+
+/** Refused connections are logged at most this often. */
+const REFUSAL_LOG_MS = 10_000;
+
+export interface ListenerOptions {
+  readonly address: ListenerAddress;
+  readonly transport: Transport;
+  readonly dispatcher: Dispatcher;
+  readonly limits: ConnectionLimits;
+  readonly stats: ConnectionStats;
+  readonly pool: BufferPool;
+  readonly memory: RequestMemory;
+  readonly clock: Clock;
+  readonly timers: TimerWheel;
+  readonly logger: Logger;
+  readonly connectionsMax: () => number;
+  readonly connectionsPerIpMax: () => number;
+}
+
+let lastConnectionId = 0;
+
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #connections = new Set<Connection>();
+  readonly #byIp = new Map<string, number>();
+  #listening: Listening | null = null;
+  #refusedSince = 0;
+  #lastRefusalMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+  }
+
+  /** Where it listens once it has started; the port is the real one. */
+  get bound(): { host: string; port: number } {
+    const { host, port } = this.#listening ?? this.#options.address;
+    return { host, port };
+  }
+  get connections(): ReadonlySet<Connection> {
+    return this.#connections;
+  }
+
+  async start(): Promise<void> {
+    const { address, transport } = this.#options;
+    try {
+      this.#listening = await transport.listen(address.host, address.port, (stream) =>
+        this.#accept(stream),
+      );
+    } catch (error) {
+      const reason =
+        codeOf(error) === 'EADDRINUSE' ? 'another program has that port' : reasonOf(error);
+      throw new FatalError(
+        `the Kafka listener ${address.name} cannot listen on ${address.host}:${address.port}: ${reason}`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** Takes no more connections and no more requests. */
+  async drain(): Promise<void> {
+    await this.#listening?.close();
+    for (const connection of this.#connections) connection.drain();
+  }
+
+  /** Closes what is left. */
+  stop(): void {
+    for (const connection of this.#connections) connection.close('shutdown', 'the broker stops');
+  }
+
+  #accept(stream: Stream): void {
+    const { options } = { options: this.#options };
+    const { stats, address } = options;
+    const ip = hostOf(stream.remote);
+    const open = this.#byIp.get(ip) ?? 0;
+    if (stats.open >= options.connectionsMax()) return this.#refuse(stream, 'max-connections');
+    if (open >= options.connectionsPerIpMax())
+      return this.#refuse(stream, 'max-connections-per-ip');
+    this.#byIp.set(ip, open + 1);
+    stats.open += 1;
+    stats.opened += 1;
+    const connection = new Connection({
+      ...options,
+      stream,
+      info: {
+        id: ++lastConnectionId,
+        remote: stream.remote,
+        clientHost: ip,
+        listener: address.name,
+        advertised: address.advertised ?? plainAddress(stream.local),
+        softwareName: '',
+        softwareVersion: '',
+        softwareKey: '',
+      },
+      onClosed: (closed) => this.#closed(closed, ip),
+    });
+    this.#connections.add(connection);
+  }
+
+  #closed(connection: Connection, ip: string): void {
+    const { stats } = this.#options;
+    this.#connections.delete(connection);
+    stats.open -= 1;
+    stats.closed += 1;
+    const left = (this.#byIp.get(ip) ?? 1) - 1;
+    if (left === 0) this.#byIp.delete(ip);
+    else this.#byIp.set(ip, left);
+    const { softwareKey } = connection.info;
+    if (softwareKey === '') return;
+    const same = (stats.software.get(softwareKey) ?? 1) - 1;
+    if (same === 0) stats.software.delete(softwareKey);
+    else stats.software.set(softwareKey, same);
+  }
+
+  #refuse(stream: Stream, reason: string): void {
+    const { stats, clock, logger, address } = this.#options;
+    stream.destroy();
+    stats.countClose(reason);
+    this.#refusedSince += 1;
+    const now = clock.monotonic();
+    if (now - this.#lastRefusalMs < REFUSAL_LOG_MS) return;
+    this.#lastRefusalMs = now;
+    logger.warn('connections refused', {
+      'event.reason': reason,
+      'client.address': stream.remote,
+      'weir.listener': address.name,
+      'weir.connections.refused': this.#refusedSince,
+    });
+    this.#refusedSince = 0;
+  }
+}
+
+const hostOf = (remote: string): string => {
+  const host = remote.slice(0, remote.lastIndexOf(':'));
+  return host.startsWith('::ffff:') ? host.slice('::ffff:'.length) : host;
+};
+
+/** The address by which the client reached us; IPv4 as such. */
+const plainAddress = (local: { host: string; port: number }): { host: string; port: number } =>
+  local.host.startsWith('::ffff:') ? { ...local, host: local.host.slice('::ffff:'.length) } : local;

@@ -1,0 +1,157 @@
+/**
+ * The value of every setting, and where it comes from. A topic's setting is its own, else the
+ * broker's by the first synonym that somebody set, else the default; a broker's setting is the one
+ * changed at run time (for it, then for all brokers), else that of the configuration file, else the
+ * default.
+ */
+
+import { BugError } from '../base/errors.ts';
+import { brokerKeys } from '../config/broker-keys.ts';
+import { formatValue, type Key, type KeyValue, LONG_MAX, parseValue } from '../config/table.ts';
+import { type TopicKey, topicKeys } from '../config/topic-keys.ts';
+import type { LogConfig } from '../log/log-config.ts';
+import { type MetadataImage, ResourceType } from './metadata-image.ts';
+import { METADATA_TOPIC } from './topic-names.ts';
+
+/** Kafka's numbers, as DescribeConfigs has them. */
+export const ConfigSource = {
+  topic: 1,
+  dynamicBroker: 2,
+  dynamicDefaultBroker: 3,
+  staticBroker: 4,
+  default: 5,
+} as const;
+
+/** One place that gives a value; the first of a chain is in force. */
+export interface ConfigEntry {
+  readonly name: string;
+  readonly value: KeyValue;
+  readonly source: number;
+}
+
+/** Values given in the configuration file, by Kafka's names. */
+export type GivenConfig = Readonly<Record<string, KeyValue>>;
+
+export class Configs {
+  readonly #given: GivenConfig;
+  readonly #image: MetadataImage;
+  readonly #nodeId: number;
+
+  constructor(given: GivenConfig, image: MetadataImage, nodeId: number) {
+    this.#given = given;
+    this.#image = image;
+    this.#nodeId = nodeId;
+  }
+
+  /** All places that give the broker's setting a value, the one in force first. */
+  brokerChain(name: string): ConfigEntry[] {
+    const key = brokerKeys.get(name);
+    if (key === undefined) throw new BugError(`no broker setting ${name}`);
+    const chain: ConfigEntry[] = [];
+    const dynamic = [
+      [String(this.#nodeId), ConfigSource.dynamicBroker],
+      ['', ConfigSource.dynamicDefaultBroker],
+    ] as const;
+    for (const [resource, source] of dynamic) {
+      const text = this.#image.settings(ResourceType.broker, resource).get(name);
+      const value = text === undefined ? null : parsed(key, text);
+      if (value !== null) chain.push({ name, value, source });
+    }
+    const given = this.#given[name];
+    if (given !== undefined && given !== null) {
+      chain.push({ name, value: given, source: ConfigSource.staticBroker });
+    }
+    if (key.default !== null) {
+      chain.push({ name, value: key.default, source: ConfigSource.default });
+    }
+    return chain;
+  }
+
+  /** The broker's setting in force; null when nobody gave one. */
+  broker(name: string): KeyValue {
+    return this.brokerChain(name)[0]?.value ?? null;
+  }
+  number(name: string): number {
+    return Number(this.broker(name));
+  }
+  boolean(name: string): boolean {
+    return this.broker(name) === true;
+  }
+  list(name: string): readonly string[] {
+    const value = this.broker(name);
+    return Array.isArray(value) ? (value as readonly string[]) : [];
+  }
+
+  /**
+   * All places that give the topic's setting a value, the one in force first. Values of the broker
+   * stand as the broker has them, under its names.
+   */
+  topicChain(topic: string, key: TopicKey): ConfigEntry[] {
+    const chain: ConfigEntry[] = [];
+    const text = this.#image.settings(ResourceType.topic, topic).get(key.name);
+    const own = text === undefined ? null : parsed(key, text);
+    if (own !== null) chain.push({ name: key.name, value: own, source: ConfigSource.topic });
+    const broker = key.brokerKeys.flatMap(({ name }) => this.brokerChain(name));
+    // By source before by name: what was set for hours beats the default of milliseconds.
+    chain.push(...broker.sort((a, b) => a.source - b.source));
+    return chain;
+  }
+
+  /** The topic's setting in force, in the topic's units. */
+  topic(topic: string, name: string): KeyValue {
+    const key = topicKeys.get(name);
+    if (key === undefined) throw new BugError(`no topic setting ${name}`);
+    return this.valueIn(key, this.topicChain(topic, key)[0]);
+  }
+
+  /** What an entry of a topic's chain means in the topic's units. */
+  valueIn(key: TopicKey, entry: ConfigEntry | undefined): KeyValue {
+    if (entry === undefined) return key.default;
+    if (entry.source === ConfigSource.topic) return entry.value;
+    const times = key.brokerKeys.find(({ name }) => name === entry.name)?.times ?? 1;
+    return typeof entry.value === 'number' && entry.value >= 0 ? entry.value * times : entry.value;
+  }
+
+  /** Everything that the topic's logs need to know. */
+  logConfig(topic: string): LogConfig {
+    const number = (name: string): number => Number(this.topic(topic, name));
+    const limit = (name: string): number => {
+      const value = number(name);
+      return value >= LONG_MAX ? Number.POSITIVE_INFINITY : value;
+    };
+    const keepForEver = topic === METADATA_TOPIC;
+    return {
+      segmentBytes: number('segment.bytes'),
+      segmentMs: limit('segment.ms'),
+      segmentJitterMs: number('segment.jitter.ms'),
+      segmentIndexBytes: number('segment.index.bytes'),
+      indexIntervalBytes: number('index.interval.bytes'),
+      retentionMs: keepForEver ? -1 : number('retention.ms'),
+      retentionBytes: keepForEver ? -1 : number('retention.bytes'),
+      maxMessageBytes: number('max.message.bytes'),
+      flushMessages: limit('flush.messages'),
+      flushMs: limit('flush.ms'),
+      fileDeleteDelayMs: number('file.delete.delay.ms'),
+      messageTimestampType: this.topic(
+        topic,
+        'message.timestamp.type',
+      ) as LogConfig['messageTimestampType'],
+      messageTimestampBeforeMaxMs: limit('message.timestamp.before.max.ms'),
+      messageTimestampAfterMaxMs: limit('message.timestamp.after.max.ms'),
+      cleanupPolicy: this.topic(topic, 'cleanup.policy') as LogConfig['cleanupPolicy'],
+      compressionType: this.topic(topic, 'compression.type') as LogConfig['compressionType'],
+      minInsyncReplicas: number('min.insync.replicas'),
+      preallocate: this.topic(topic, 'preallocate') === true,
+    };
+  }
+}
+
+/** A value that stands in the metadata log was checked when it was set; a later table may differ. */
+function parsed(key: Key, text: string): KeyValue {
+  const result = parseValue(key, text);
+  return 'value' in result ? result.value : null;
+}
+
+/** Null for a secret: it is never told. */
+export const describedValue = (key: Key, value: KeyValue): string | null =>
+  key.secret === true || key.type === 'password' || value === null ? null : formatValue(value);
