@@ -81,7 +81,7 @@ export class BsdTimeReader {
     if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60) return -1;
     let at = start + 8;
     let millis = 0;
-    if (bytes[at] === 0x2e && at + 1 < end) {
+    if (at + 1 < end && bytes[at] === 0x2e) {
       let scale = 100;
       for (at++; at < end && bytes[at]! >= 0x30 && bytes[at]! <= 0x39; at++) {
         millis += (bytes[at]! - 48) * scale;
@@ -89,18 +89,19 @@ export class BsdTimeReader {
       }
     }
     let zone = this.#zone;
-    const named = bytes[at] === 0x20 && isUpper(bytes[at + 1]) && isUpper(bytes[at + 2]);
+    const named =
+      at + 2 < end && bytes[at] === 0x20 && isUpper(bytes[at + 1]) && isUpper(bytes[at + 2]);
     if (named) {
       let stop = at + 1;
       while (stop < end && isUpper(bytes[stop])) stop++;
       // A zone name ends the stamp; a host name in capitals has no colon behind it.
-      if (stop - at <= 6 && bytes[stop] === 0x3a) {
+      if (stop - at <= 6 && stop < end && bytes[stop] === 0x3a) {
         const isUtc = packed(bytes[at + 1]!, bytes[at + 2]!, bytes[at + 3]!);
         if (isUtc === packed(0x55, 0x54, 0x43) || isUtc === packed(0x47, 0x4d, 0x54)) zone = 0;
         at = stop;
       }
     }
-    if (bytes[at] === 0x3a) at++;
+    if (at < end && bytes[at] === 0x3a) at++;
     this.ms =
       this.#minuteStart(nowMs, year, month, day, hour, minute, zone) +
       second * 1000 +

@@ -34,7 +34,7 @@ export class StructuredData {
   /** Finds the elements at `start`; returns where they end, or -1 when they are malformed. */
   find(bytes: Uint8Array, start: number, end: number): number {
     this.#count = 0;
-    if (bytes[start] === 0x2d) return start + 1;
+    if (start < end && bytes[start] === 0x2d) return start + 1;
     let at = start;
     while (at < end && bytes[at] === 0x5b) {
       at = this.#element(bytes, at + 1, end);

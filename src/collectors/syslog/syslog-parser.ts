@@ -95,14 +95,14 @@ export class SyslogParser {
     this.#reset(start, tags);
     let priority = PRIORITY_DEFAULT;
     let isWhole = true;
-    if (bytes[start] === 0x3c) {
+    if (start < end && bytes[start] === 0x3c) {
       const at = this.#priority(bytes, start, end);
       if (at < 0) isWhole = false;
       else {
         priority = this.#value;
         this.#message = at;
         isWhole =
-          bytes[at] === 0x31 && bytes[at + 1] === SPACE
+          at + 1 < end && bytes[at] === 0x31 && bytes[at + 1] === SPACE
             ? this.#modern(bytes, at + 2, end)
             : this.#classic(bytes, at, end, nowMs);
         if (!isWhole) this.#reset(at, tags);
@@ -185,7 +185,12 @@ export class SyslogParser {
     if (!isNil(bytes, pid, pidEnd)) [this.#pid, this.#pidEnd] = [pid, pidEnd];
     if (!isNil(bytes, msgid, msgidEnd)) [this.#msgid, this.#msgidEnd] = [msgid, msgidEnd];
     let message = Math.min(dataEnd + 1, end);
-    if (bytes[message] === 0xef && bytes[message + 1] === 0xbb && bytes[message + 2] === 0xbf)
+    if (
+      message + 2 < end &&
+      bytes[message] === 0xef &&
+      bytes[message + 1] === 0xbb &&
+      bytes[message + 2] === 0xbf
+    )
       message += 3;
     this.#message = Math.min(message, end);
     return true;
@@ -226,7 +231,7 @@ export class SyslogParser {
     let at = this.#bsdTime.read(bytes, start, end, nowMs);
     if (at >= 0) this.#stampMs = this.#bsdTime.ms;
     else {
-      if (!isDigit(bytes[start])) return -1;
+      if (start >= end || !isDigit(bytes[start])) return -1;
       const iso = parseIsoTime(bytes, start, end);
       if (Number.isNaN(iso.ms)) return -1;
       at = iso.end;
@@ -258,12 +263,12 @@ export class SyslogParser {
       while (at < limit && isTagByte(bytes[at]!)) at++;
       if (at >= limit || bytes[at] !== 0x5d) return false;
       pidEnd = at++;
-      if (bytes[at] === 0x3a) at++;
+      if (at < end && bytes[at] === 0x3a) at++;
     } else if (bytes[at] === 0x3a && (at + 1 === end || bytes[at + 1] === SPACE)) at++;
     else return false;
     [this.#app, this.#appEnd, this.#pid, this.#pidEnd] = [app, appEnd, pid, pidEnd];
-    if (bytes[at] === SPACE) at++;
-    this.#message = Math.min(at, end);
+    if (at < end && bytes[at] === SPACE) at++;
+    this.#message = at;
     return true;
   }
 
@@ -350,6 +355,6 @@ const isNil = (bytes: Uint8Array, start: number, end: number): boolean =>
 function skipSequence(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   while (at < end && at < start + 11 && isDigit(bytes[at])) at++;
-  if (at === start || bytes[at] !== 0x3a || bytes[at + 1] !== SPACE) return start;
+  if (at === start || at + 1 >= end || bytes[at] !== 0x3a || bytes[at + 1] !== SPACE) return start;
   return at + 2;
 }
