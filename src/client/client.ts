@@ -59,8 +59,8 @@ export function parseAddresses(bootstrap: string | readonly string[]): Address[]
   });
 }
 
-/** What a request on its own connection is called. */
-export type Lane = 'main' | 'produce' | 'fetch' | 'group';
+/** Requests of one lane share a connection to each broker. */
+export type Lane = 'main' | 'produce' | `fetch-${number}` | `group-${number}`;
 
 export class Client {
   readonly clientId: string;
@@ -75,6 +75,7 @@ export class Client {
   readonly #bootstrap: readonly Address[];
   /** By `host:port/lane`; as many as there are brokers, times the lanes. */
   readonly #links = new Map<string, Link>();
+  #nextLane = 1;
   #closed = false;
 
   constructor(options: ClientOptions) {
@@ -127,6 +128,18 @@ export class Client {
       throw new OperatingError('unknown-broker', `broker ${broker} is not in the metadata`);
     }
     return this.#linkTo(address, lane);
+  }
+
+  /** A lane that nobody else has; `releaseLane` closes its connections. */
+  newLane<K extends 'fetch' | 'group'>(kind: K): `${K}-${number}` {
+    return `${kind}-${this.#nextLane++}`;
+  }
+  releaseLane(lane: Lane): void {
+    for (const [key, link] of this.#links) {
+      if (!key.endsWith(`/${lane}`)) continue;
+      link.close();
+      this.#links.delete(key);
+    }
   }
 
   close(): void {

@@ -116,7 +116,7 @@ describe('batching', () => {
       const there = broker.partition('logs', index).records.filter((r) => r.key === key);
       expect(there, key).toHaveLength(2);
     }
-    expect(reports.flatMap((report) => report.tags).sort()).toEqual([...keys].sort());
+    expect(new Set(reports.flatMap((report) => report.tags))).toEqual(new Set(keys));
     balanced(producer);
   });
 
@@ -206,7 +206,7 @@ describe('bounds', () => {
     await clock.advance(2000);
     broker.create('late', 3);
     await clock.until(flushed);
-    expect(broker.values('late').sort()).toEqual(['1', '2']);
+    expect(new Set(broker.values('late'))).toEqual(new Set(['1', '2']));
     balanced(producer);
   });
 

@@ -1,0 +1,445 @@
+/**
+ * Fetches raw record batches of the partitions that it is assigned: no work a record is done here.
+ *
+ * One Fetch request at a time is under way to each leader, and goes on while the caller works on
+ * what it has, until `bufferBytes` lie unpolled. A partition's position moves when its data arrives;
+ * what was fetched for a position that has changed since (`assign`, `seek`) is thrown away. Leaders
+ * that move and brokers that come and go are followed without an error.
+ */
+import { ZERO_UUID } from '../base/bytes.ts';
+import type { Timer } from '../base/clock.ts';
+import { OperatingError, reasonOf } from '../base/errors.ts';
+import { ErrorCode, errorName, isRetriable, ProtocolError } from '../protocol/error-codes.ts';
+import type { fetchResponse } from '../protocol/messages/01-fetch.ts';
+import { lastOffset } from '../protocol/record-batch.ts';
+import type { Infer } from '../protocol/schema.ts';
+import { backoffMs } from './backoff.ts';
+import { calls } from './call.ts';
+import type { Client, Lane } from './client.ts';
+import { type FetchedBatch, forEachBatch } from './fetched-batch.ts';
+import { listOffsets, partitionKey, type TopicPartition } from './list-offsets.ts';
+
+export interface FetcherOptions {
+  /** What an answer of the broker waits for, and how long. */
+  readonly minBytes?: number;
+  readonly maxWaitMs?: number;
+  /** Largest answer, as far as whole batches allow. */
+  readonly maxBytes?: number;
+  readonly partitionMaxBytes?: number;
+  /** Fetched and not polled; exceeded by at most one answer from each leader. */
+  readonly bufferBytes?: number;
+  /** Where to go when a position is outside the log; `none`: `poll` rejects. */
+  readonly offsetReset?: 'earliest' | 'latest' | 'none';
+  readonly isolation?: 'read_uncommitted' | 'read_committed';
+}
+
+export interface FetchPosition extends TopicPartition {
+  readonly offset: number | 'earliest' | 'latest';
+}
+
+interface PartitionState extends TopicPartition {
+  readonly key: string;
+  /** Next offset to fetch; null: being looked up, as `reset` says. */
+  position: number | null;
+  reset: 'earliest' | 'latest';
+  paused: boolean;
+  /** Grows when the position is set from outside. */
+  generation: number;
+  retryAt: number;
+  failures: number;
+  highWatermark: number;
+}
+
+type FetchResponse = Infer<typeof fetchResponse>;
+type PartitionResponse = FetchResponse['responses'][number]['partitions'][number];
+
+const TOPIC_ID_VERSION = 13;
+const NO_SESSION = { sessionId: 0, sessionEpoch: -1 };
+
+export class Fetcher {
+  /** Plain counters for whoever exposes them. */
+  readonly counters = { requests: 0, bytes: 0, batches: 0, resets: 0, errors: 0 };
+  readonly #client: Client;
+  readonly #options: Required<FetcherOptions>;
+  readonly #lane: Lane;
+  readonly #partitions = new Map<string, PartitionState>();
+  readonly #underWay = new Set<number>();
+  readonly #stopListening: () => void;
+  #buffer: FetchedBatch[] = [];
+  #bufferedBytes = 0;
+  #error: Error | null = null;
+  #waiter: (() => void) | null = null;
+  #resetting = false;
+  #timer: Timer | null = null;
+  #timerAt = Infinity;
+  #pumpQueued = false;
+  #closed = false;
+
+  constructor(client: Client, options: FetcherOptions = {}) {
+    this.#client = client;
+    this.#options = {
+      minBytes: options.minBytes ?? 1,
+      maxWaitMs: options.maxWaitMs ?? 500,
+      maxBytes: options.maxBytes ?? 8 * 1024 * 1024,
+      partitionMaxBytes: options.partitionMaxBytes ?? 1024 * 1024,
+      bufferBytes: options.bufferBytes ?? 32 * 1024 * 1024,
+      offsetReset: options.offsetReset ?? 'latest',
+      isolation: options.isolation ?? 'read_uncommitted',
+    };
+    this.#lane = client.newLane('fetch');
+    this.#stopListening = client.metadata.onUpdate(() => this.#wake());
+  }
+
+  /** Bytes that wait for `poll`. */
+  get bufferedBytes(): number {
+    return this.#bufferedBytes;
+  }
+
+  /** Replaces the assignment. A partition that stays with the same offset keeps what it has fetched. */
+  assign(positions: readonly FetchPosition[]): void {
+    const wanted = new Map(positions.map((p) => [partitionKey(p), p]));
+    for (const key of this.#partitions.keys()) if (!wanted.has(key)) this.#partitions.delete(key);
+    for (const [key, p] of wanted) {
+      this.#client.metadata.watch(p.topic);
+      const state = this.#partitions.get(key) ?? newState(key, p);
+      this.#partitions.set(key, state);
+      if (state.position === null || state.position !== p.offset) this.#move(state, p.offset);
+    }
+    this.#dropStale();
+    this.#wake();
+  }
+
+  /** The next poll begins at `offset`. */
+  seek(p: TopicPartition, offset: number | 'earliest' | 'latest'): void {
+    this.#move(this.#state(p), offset);
+    this.#dropStale();
+    this.#wake();
+  }
+
+  /** Fetches no more of these; what is fetched already is still polled. */
+  pause(partitions: readonly TopicPartition[]): void {
+    for (const p of partitions) this.#state(p).paused = true;
+  }
+  resume(partitions: readonly TopicPartition[]): void {
+    for (const p of partitions) this.#state(p).paused = false;
+    this.#wake();
+  }
+
+  /** Offset that the next fetch asks for; null while it is looked up. */
+  position(p: TopicPartition): number | null {
+    return this.#state(p).position;
+  }
+  /** As of the last answer; -1: none yet. */
+  highWatermark(p: TopicPartition): number {
+    return this.#state(p).highWatermark;
+  }
+
+  /**
+   * Everything that has arrived; waits up to `timeoutMs` for the first of it, then resolves to [].
+   * Rejects with ProtocolError when a partition can't be read (its position outside the log and
+   * `offsetReset` none, no permission, …); the partition is tried again later.
+   */
+  async poll(timeoutMs = 500): Promise<FetchedBatch[]> {
+    if (this.#closed) throw new OperatingError('fetcher-closed', 'the fetcher is closed');
+    if (this.#buffer.length === 0 && this.#error === null) await this.#arrival(timeoutMs);
+    if (this.#buffer.length === 0 && this.#error !== null) {
+      const error = this.#error;
+      this.#error = null;
+      throw error;
+    }
+    const polled = this.#buffer;
+    this.#buffer = [];
+    this.#bufferedBytes = 0;
+    this.#wake();
+    return polled;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#stopListening();
+    this.#timer?.cancel();
+    this.#client.releaseLane(this.#lane);
+    this.#buffer = [];
+    this.#waiter?.();
+  }
+
+  #arrival(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        timer.cancel();
+        this.#waiter = null;
+        resolve();
+      };
+      const timer = this.#client.clock.after(timeoutMs, done);
+      this.#waiter = done;
+    });
+  }
+
+  #state(p: TopicPartition): PartitionState {
+    const state = this.#partitions.get(partitionKey(p));
+    if (state === undefined) {
+      throw new OperatingError('not-assigned', `${partitionKey(p)} is not assigned`);
+    }
+    return state;
+  }
+
+  #move(state: PartitionState, offset: number | 'earliest' | 'latest'): void {
+    state.generation++;
+    state.retryAt = 0;
+    if (typeof offset === 'number') state.position = offset;
+    else {
+      state.position = null;
+      state.reset = offset;
+    }
+  }
+
+  /** Throws away what was fetched for positions that are no longer the partition's own. */
+  #dropStale(): void {
+    this.#buffer = this.#buffer.filter(
+      (batch) => this.#partitions.get(partitionKey(batch))?.position === batch.nextOffset,
+    );
+    this.#bufferedBytes = this.#buffer.reduce((sum, batch) => sum + batch.records.length, 0);
+  }
+
+  #wake(): void {
+    if (this.#pumpQueued || this.#closed) return;
+    this.#pumpQueued = true;
+    queueMicrotask(() => {
+      this.#pumpQueued = false;
+      if (!this.#closed) this.#pump();
+    });
+  }
+
+  #wakeAt(at: number): void {
+    if (at >= this.#timerAt) return;
+    this.#timer?.cancel();
+    this.#timerAt = at;
+    this.#timer = this.#client.clock.after(Math.ceil(at - this.#client.clock.monotonic()), () => {
+      this.#timerAt = Infinity;
+      this.#wake();
+    });
+  }
+
+  #pump(): void {
+    const now = this.#client.clock.monotonic();
+    const byLeader = new Map<number, PartitionState[]>();
+    let lost = false;
+    let unknown = false;
+    for (const state of this.#partitions.values()) {
+      if (state.retryAt > now) {
+        this.#wakeAt(state.retryAt);
+        continue;
+      }
+      if (state.position === null) {
+        lost = true;
+        continue;
+      }
+      if (state.paused) continue;
+      const leader = this.#client.metadata.leader(state.topic, state.partition);
+      if (leader < 0) unknown = true;
+      else byLeader.set(leader, [...(byLeader.get(leader) ?? []), state]);
+    }
+    if (unknown) this.#client.metadata.requestRefresh();
+    if (lost) this.#resetPositions();
+    for (const [leader, states] of byLeader) {
+      if (this.#underWay.has(leader) || this.#bufferedBytes >= this.#options.bufferBytes) continue;
+      this.#underWay.add(leader);
+      this.#fetch(leader, states)
+        .catch((error: unknown) => this.#brokerFailed(states, error))
+        .finally(() => {
+          this.#underWay.delete(leader);
+          this.#wake();
+        });
+    }
+  }
+
+  async #fetch(leader: number, states: readonly PartitionState[]): Promise<void> {
+    const { metadata } = this.#client;
+    const connection = await this.#client.connection(leader, this.#lane);
+    const generations = states.map((state) => state.generation);
+    const offsets = states.map((state) => state.position!);
+    if (states.some((state) => state.position === null)) return; // Moved while connecting.
+    const named = states.every((s) => (metadata.topic(s.topic)?.id ?? ZERO_UUID) !== ZERO_UUID);
+    const version = connection.versionOf(
+      calls.fetch,
+      named ? calls.fetch.max : TOPIC_ID_VERSION - 1,
+    );
+    this.counters.requests++;
+    const response = await connection.request(calls.fetch, this.#body(states), {
+      version,
+      timeoutMs: this.#options.maxWaitMs + this.#client.requestTimeoutMs,
+    });
+    if (this.#closed) return;
+    if (response.errorCode !== ErrorCode.NONE) throw new ProtocolError(response.errorCode);
+    for (const topic of response.responses) {
+      const name = topic.topicId === ZERO_UUID ? topic.topic : metadata.topicName(topic.topicId);
+      for (const answer of topic.partitions) {
+        const at = states.findIndex(
+          (s) => s.topic === name && s.partition === answer.partitionIndex,
+        );
+        const state = states[at];
+        if (state === undefined || this.#partitions.get(state.key) !== state) continue;
+        if (state.generation !== generations[at]) continue;
+        this.#answered(state, offsets[at]!, topic.topicId, answer);
+      }
+    }
+  }
+
+  #body(states: readonly PartitionState[]) {
+    const { minBytes, maxWaitMs, maxBytes, partitionMaxBytes, isolation } = this.#options;
+    const topics = new Map<string, PartitionState[]>();
+    for (const state of states) {
+      const list = topics.get(state.topic);
+      if (list === undefined) topics.set(state.topic, [state]);
+      else list.push(state);
+    }
+    return {
+      clusterId: null,
+      replicaId: -1,
+      replicaState: { replicaId: -1, replicaEpoch: -1 },
+      maxWaitMs,
+      minBytes,
+      maxBytes,
+      isolationLevel: isolation === 'read_committed' ? 1 : 0,
+      ...NO_SESSION,
+      topics: [...topics].map(([topic, list]) => ({
+        topic,
+        topicId: this.#client.metadata.topic(topic)?.id ?? ZERO_UUID,
+        partitions: list.map((state) => ({
+          partition: state.partition,
+          currentLeaderEpoch:
+            this.#client.metadata.partition(state.topic, state.partition)?.leaderEpoch ?? -1,
+          fetchOffset: state.position!,
+          lastFetchedEpoch: -1,
+          logStartOffset: -1,
+          partitionMaxBytes,
+          replicaDirectoryId: ZERO_UUID,
+          highWatermark: Number.MAX_SAFE_INTEGER,
+        })),
+      })),
+      forgottenTopicsData: [],
+      rackId: '',
+    };
+  }
+
+  #answered(
+    state: PartitionState,
+    fetchOffset: number,
+    topicId: string,
+    answer: PartitionResponse,
+  ): void {
+    if (answer.errorCode !== ErrorCode.NONE) return this.#partitionFailed(state, answer.errorCode);
+    state.failures = 0;
+    state.highWatermark = answer.highWatermark;
+    // The reader gives one view of the frame.
+    const bytes = answer.records as Buffer | null;
+    if (bytes === null || bytes.length === 0) return;
+    let nextOffset = fetchOffset;
+    const end = forEachBatch(bytes, (position) => {
+      nextOffset = Math.max(nextOffset, lastOffset(bytes, position) + 1);
+      this.counters.batches++;
+    });
+    if (nextOffset === fetchOffset) {
+      this.#backOff([state]);
+      const what = `${state.key} at offset ${fetchOffset}: ${bytes.length} bytes without a batch`;
+      return this.#fail(new OperatingError('damaged-records', what));
+    }
+    state.position = nextOffset;
+    this.counters.bytes += end;
+    this.#bufferedBytes += end;
+    this.#buffer.push({
+      topic: state.topic,
+      topicId,
+      partition: state.partition,
+      fetchOffset,
+      nextOffset,
+      highWatermark: answer.highWatermark,
+      lastStableOffset: answer.lastStableOffset,
+      logStartOffset: answer.logStartOffset,
+      abortedTransactions: answer.abortedTransactions ?? [],
+      records: bytes.subarray(0, end),
+    });
+    this.#waiter?.();
+  }
+
+  #partitionFailed(state: PartitionState, code: number): void {
+    this.counters.errors++;
+    const { offsetReset } = this.#options;
+    if (code === ErrorCode.OFFSET_OUT_OF_RANGE && offsetReset !== 'none') {
+      this.#client.logger.warn('fetch position is outside the log', {
+        'kafka.topic': state.topic,
+        'kafka.partition': state.partition,
+        'kafka.offset': state.position,
+        reset: offsetReset,
+      });
+      this.counters.resets++;
+      this.#move(state, offsetReset);
+      return;
+    }
+    this.#backOff([state]);
+    this.#client.metadata.requestRefresh();
+    if (isRetriable(code)) return;
+    const at = `${state.key} at offset ${state.position}`;
+    this.#fail(new ProtocolError(code, `${at}: ${errorName(code)}`));
+  }
+
+  #brokerFailed(states: readonly PartitionState[], error: unknown): void {
+    if (this.#closed) return;
+    this.counters.errors++;
+    this.#client.logger.debug('fetch failed', { 'error.message': reasonOf(error) });
+    this.#backOff(states);
+    this.#client.metadata.requestRefresh();
+    const lasting =
+      (error instanceof ProtocolError && !isRetriable(error.code)) ||
+      (error instanceof OperatingError && error.code === 'unsupported-version');
+    if (lasting) this.#fail(error);
+  }
+
+  #backOff(states: readonly PartitionState[]): void {
+    const { clock, random, retryBackoff } = this.#client;
+    for (const state of states) {
+      state.failures++;
+      state.retryAt = clock.monotonic() + backoffMs(retryBackoff, state.failures, random);
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#error = error;
+    this.#waiter?.();
+  }
+
+  /** Looks up the positions that are not numbers. */
+  #resetPositions(): void {
+    if (this.#resetting) return;
+    this.#resetting = true;
+    const lost = [...this.#partitions.values()].filter((state) => state.position === null);
+    const lookUp = (['earliest', 'latest'] as const).map(async (spec) => {
+      const states = lost.filter((state) => state.reset === spec);
+      if (states.length === 0) return;
+      const generations = states.map((state) => state.generation);
+      const found = await listOffsets(this.#client, states, spec, this.#options.isolation);
+      for (const [i, state] of states.entries()) {
+        if (state.generation === generations[i]) state.position = found[i]!.offset;
+      }
+    });
+    Promise.all(lookUp)
+      .catch((error: unknown) => this.#brokerFailed(lost, error))
+      .finally(() => {
+        this.#resetting = false;
+        this.#wake();
+      });
+  }
+}
+
+const newState = (key: string, { topic, partition }: TopicPartition): PartitionState => ({
+  key,
+  topic,
+  partition,
+  position: null,
+  reset: 'latest',
+  paused: false,
+  generation: 0,
+  retryAt: 0,
+  failures: 0,
+  highWatermark: -1,
+});

@@ -1,0 +1,412 @@
+/**
+ * A member of a consumer group (classic protocol, range assignor, eager rebalances).
+ *
+ * Between `onAssigned` and `onRevoked` the partitions are this member's alone. A rebalance waits for
+ * `onRevoked`, so that it can finish its work and commit; heartbeats go on meanwhile. When the
+ * coordinator has given the partitions to others already (`lost`), commits are refused.
+ * The member joins again by itself after anything but a fence of its static id.
+ */
+import type { Timer } from '../base/clock.ts';
+import { sleep } from '../base/clock.ts';
+import { OperatingError, reasonOf } from '../base/errors.ts';
+import { ErrorCode, errorName, ProtocolError } from '../protocol/error-codes.ts';
+import type { joinGroupResponse } from '../protocol/messages/11-join-group.ts';
+import type { Infer } from '../protocol/schema.ts';
+import { backoffMs } from './backoff.ts';
+import { calls } from './call.ts';
+import type { Client, Lane } from './client.ts';
+import { Coordinator } from './coordinator.ts';
+import {
+  type CommittedOffset,
+  commitOffsets,
+  fetchOffsets,
+  type OffsetToCommit,
+} from './group-offsets.ts';
+import type { TopicPartition } from './list-offsets.ts';
+import {
+  type Assignment,
+  assignRange,
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+} from './range-assignor.ts';
+
+export interface GroupMemberOptions {
+  readonly groupId: string;
+  readonly topics: readonly string[];
+  /** The partitions are this member's now. */
+  readonly onAssigned: (partitions: readonly TopicPartition[]) => Promise<void> | void;
+  /** Finish and commit: when this resolves the partitions are others'. `lost`: they are already. */
+  readonly onRevoked: (
+    partitions: readonly TopicPartition[],
+    lost: boolean,
+  ) => Promise<void> | void;
+  /** The member has stopped for good (FENCED_INSTANCE_ID, no permission, …). */
+  readonly onFatal?: (error: Error) => void;
+  readonly groupInstanceId?: string;
+  readonly sessionTimeoutMs?: number;
+  readonly heartbeatIntervalMs?: number;
+  /** How long members have for `onRevoked` and for coming back. */
+  readonly rebalanceTimeoutMs?: number;
+}
+
+type JoinResponse = Infer<typeof joinGroupResponse>;
+
+/** What the heartbeat's answers or the cluster ask for. */
+type Interruption = 'rebalance' | 'lost' | 'leave';
+
+const PROTOCOL_TYPE = 'consumer';
+const PROTOCOL_NAME = 'range';
+/** Beyond the rebalance timeout, within which a join is answered at the latest. */
+const JOIN_GRACE_MS = 5000;
+
+const FATAL: ReadonlySet<number> = new Set([
+  ErrorCode.FENCED_INSTANCE_ID,
+  ErrorCode.GROUP_AUTHORIZATION_FAILED,
+  ErrorCode.INVALID_SESSION_TIMEOUT,
+  ErrorCode.INCONSISTENT_GROUP_PROTOCOL,
+  ErrorCode.INVALID_GROUP_ID,
+  ErrorCode.GROUP_MAX_SIZE_REACHED,
+]);
+
+export class GroupMember {
+  /** Rebalances that this member went through, and what is assigned. */
+  readonly counters = { rebalances: 0, heartbeats: 0, commits: 0, commitFailures: 0 };
+  readonly #client: Client;
+  readonly #options: GroupMemberOptions;
+  readonly #sessionTimeoutMs: number;
+  readonly #heartbeatIntervalMs: number;
+  readonly #rebalanceTimeoutMs: number;
+  readonly #coordinator: Coordinator;
+  readonly #lane: Lane;
+  #memberId = '';
+  #generationId = -1;
+  #assigned: readonly TopicPartition[] = [];
+  #isAssigned = false;
+  /** Partition counts by which this member, as the leader, has assigned. */
+  #counts: ReadonlyMap<string, number> | null = null;
+  #interrupt: ((why: Interruption) => void) | null = null;
+  #timer: Timer | null = null;
+  #lastHeartbeatAt = 0;
+  #running: Promise<void> | null = null;
+  #leaving = false;
+  #fenced: ProtocolError | null = null;
+
+  constructor(client: Client, options: GroupMemberOptions) {
+    this.#client = client;
+    this.#options = options;
+    this.#sessionTimeoutMs = options.sessionTimeoutMs ?? 45_000;
+    this.#heartbeatIntervalMs = options.heartbeatIntervalMs ?? 3000;
+    this.#rebalanceTimeoutMs = options.rebalanceTimeoutMs ?? 60_000;
+    this.#coordinator = new Coordinator(client, options.groupId);
+    this.#lane = client.newLane('group');
+  }
+
+  get memberId(): string {
+    return this.#memberId;
+  }
+  /** -1 while it is no member. */
+  get generationId(): number {
+    return this.#generationId;
+  }
+  get assigned(): readonly TopicPartition[] {
+    return this.#assigned;
+  }
+
+  /** Joins in the background and stays until `leave`. */
+  start(): void {
+    if (this.#running !== null) return;
+    for (const topic of this.#options.topics) this.#client.metadata.watch(topic);
+    const stopListening = this.#client.metadata.onUpdate(() => this.#watchCounts());
+    this.#running = this.#run().finally(() => {
+      stopListening();
+      this.#timer?.cancel();
+      this.#client.releaseLane(this.#lane);
+    });
+  }
+
+  /**
+   * Commits in this member's name. Rejects with ProtocolError REBALANCE_IN_PROGRESS,
+   * ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID when the partitions are not its own
+   * any more.
+   */
+  async commit(
+    offsets: ReadonlyMap<string, ReadonlyMap<number, number>> | readonly OffsetToCommit[],
+  ): Promise<void> {
+    const list = isList(offsets) ? offsets : flatten(offsets);
+    const committer = {
+      generationId: this.#generationId,
+      memberId: this.#memberId,
+      groupInstanceId: this.#options.groupInstanceId ?? null,
+    };
+    try {
+      await commitOffsets(this.#coordinator, committer, list);
+      this.counters.commits++;
+    } catch (error) {
+      this.counters.commitFailures++;
+      if (error instanceof ProtocolError) this.#evicted(error.code);
+      throw error;
+    }
+  }
+
+  /** What the group has committed for these partitions, or for the assigned ones; -1: nothing. */
+  committed(partitions: readonly TopicPartition[] = this.#assigned): Promise<CommittedOffset[]> {
+    if (partitions.length === 0) return Promise.resolve([]);
+    return fetchOffsets(this.#client, this.#coordinator, partitions);
+  }
+
+  /** Revokes, leaves (a static member keeps its place) and stops. Resolves when that is done. */
+  async leave(): Promise<void> {
+    this.#leaving = true;
+    this.#interrupt?.('leave');
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    for (let failures = 0; !this.#leaving; ) {
+      try {
+        await this.#join();
+        failures = 0;
+        const why = await this.#stay();
+        await this.#revoke(why === 'lost');
+        if (why === 'lost') this.#forgetMembership();
+        if (this.#fenced !== null) throw this.#fenced;
+      } catch (error) {
+        if (!this.#isPassing(error)) {
+          await this.#revoke(true);
+          this.#options.onFatal?.(error as Error);
+          return;
+        }
+        this.#client.logger.info('joining the group again', {
+          'kafka.group': this.#options.groupId,
+          'error.message': reasonOf(error),
+        });
+        failures++;
+        await this.#interruptible(
+          sleep(
+            this.#client.clock,
+            backoffMs(this.#client.retryBackoff, failures, this.#client.random),
+          ),
+        );
+      }
+    }
+    await this.#revoke(false);
+    await this.#sayGoodbye();
+  }
+
+  /** Ends early when the member is to leave. */
+  async #interruptible(wait: Promise<void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#interrupt = () => resolve();
+    await Promise.race([wait, promise]);
+    this.#interrupt = null;
+  }
+
+  #isPassing(error: unknown): boolean {
+    if (error instanceof ProtocolError) return !FATAL.has(error.code);
+    return error instanceof OperatingError && error.code !== 'client-closed';
+  }
+
+  /** Join and sync: ends with an assignment. */
+  async #join(): Promise<void> {
+    const joined = await this.#sendJoin();
+    this.#memberId = joined.memberId;
+    this.#generationId = joined.generationId;
+    const isLeader = joined.leader === joined.memberId;
+    this.#counts = null;
+    const assignments = isLeader && !joined.skipAssignment ? await this.#assign(joined) : [];
+    const { groupId, groupInstanceId = null } = this.#options;
+    const response = await this.#coordinator.request(
+      calls.syncGroup,
+      {
+        groupId,
+        generationId: this.#generationId,
+        memberId: this.#memberId,
+        groupInstanceId,
+        protocolType: PROTOCOL_TYPE,
+        protocolName: joined.protocolName ?? PROTOCOL_NAME,
+        assignments,
+      },
+      (r) => r.errorCode,
+      { lane: this.#lane, timeoutMs: this.#rebalanceTimeoutMs + JOIN_GRACE_MS },
+    );
+    this.#check(response.errorCode, 'SyncGroup');
+    const assignment = decodeAssignment(response.assignment);
+    this.#assigned = [...assignment].flatMap(([topic, partitions]) =>
+      partitions.map((partition) => ({ topic, partition })),
+    );
+    this.#isAssigned = true;
+    this.counters.rebalances++;
+    this.#lastHeartbeatAt = this.#client.clock.monotonic();
+  }
+
+  async #sendJoin(): Promise<JoinResponse> {
+    const { groupId, groupInstanceId = null, topics } = this.#options;
+    const body = {
+      groupId,
+      sessionTimeoutMs: this.#sessionTimeoutMs,
+      rebalanceTimeoutMs: this.#rebalanceTimeoutMs,
+      memberId: this.#memberId,
+      groupInstanceId,
+      protocolType: PROTOCOL_TYPE,
+      protocols: [{ name: PROTOCOL_NAME, metadata: encodeSubscription(topics) }],
+      reason: null,
+    };
+    const send = () =>
+      this.#coordinator.request(
+        calls.joinGroup,
+        { ...body, memberId: this.#memberId },
+        (r) => r.errorCode,
+        { lane: this.#lane, timeoutMs: this.#rebalanceTimeoutMs + JOIN_GRACE_MS },
+      );
+    let response = await send();
+    if (response.errorCode === ErrorCode.MEMBER_ID_REQUIRED) {
+      this.#memberId = response.memberId;
+      response = await send();
+    }
+    this.#check(response.errorCode, 'JoinGroup');
+    return response;
+  }
+
+  async #assign(joined: JoinResponse): Promise<{ memberId: string; assignment: Buffer }[]> {
+    const { metadata } = this.#client;
+    const subscribers = joined.members.map((member) => ({
+      memberId: member.memberId,
+      groupInstanceId: member.groupInstanceId,
+      topics: decodeSubscription(member.metadata),
+    }));
+    const topics = new Set(subscribers.flatMap((s) => s.topics));
+    for (const topic of topics) metadata.watch(topic);
+    await metadata.refresh();
+    const counts = new Map(
+      [...topics].map((topic) => [topic, metadata.topic(topic)?.partitions.length ?? 0]),
+    );
+    this.#counts = counts;
+    const assigned: Map<string, Assignment> = assignRange(
+      subscribers,
+      (topic) => counts.get(topic) ?? 0,
+    );
+    return [...assigned].map(([memberId, assignment]) => ({
+      memberId,
+      assignment: encodeAssignment(assignment),
+    }));
+  }
+
+  /** Hands the partitions over and heartbeats until something ends the generation. */
+  async #stay(): Promise<Interruption> {
+    const { promise, resolve } = Promise.withResolvers<Interruption>();
+    this.#interrupt = resolve;
+    if (this.#leaving) resolve('leave');
+    this.#scheduleHeartbeat();
+    await this.#options.onAssigned(this.#assigned);
+    const why = await promise;
+    this.#interrupt = null;
+    return why;
+  }
+
+  /** The leader looks after new partitions: its assignment must cover them. */
+  #watchCounts(): void {
+    if (this.#counts === null) return;
+    for (const [topic, count] of this.#counts) {
+      const now = this.#client.metadata.topic(topic)?.partitions.length ?? 0;
+      if (now > count) this.#interrupt?.('rebalance');
+    }
+  }
+
+  #scheduleHeartbeat(): void {
+    this.#timer?.cancel();
+    this.#timer = this.#client.clock.after(this.#heartbeatIntervalMs, () => {
+      void this.#heartbeat().finally(() => {
+        if (this.#isAssigned) this.#scheduleHeartbeat();
+      });
+    });
+  }
+
+  async #heartbeat(): Promise<void> {
+    const { groupId, groupInstanceId = null } = this.#options;
+    const { clock } = this.#client;
+    try {
+      const { errorCode } = await this.#coordinator.request(
+        calls.heartbeat,
+        { groupId, generationId: this.#generationId, memberId: this.#memberId, groupInstanceId },
+        (r) => r.errorCode,
+        { lane: this.#lane, retryMs: 0 },
+      );
+      this.counters.heartbeats++;
+      if (errorCode === ErrorCode.NONE) this.#lastHeartbeatAt = clock.monotonic();
+      else if (errorCode === ErrorCode.REBALANCE_IN_PROGRESS) {
+        this.#lastHeartbeatAt = clock.monotonic();
+        this.#interrupt?.('rebalance');
+      } else this.#evicted(errorCode);
+    } catch (error) {
+      this.#client.logger.debug('heartbeat failed', { 'error.message': reasonOf(error) });
+    }
+    // Unheard of for a session, the coordinator has given the partitions away.
+    if (clock.monotonic() - this.#lastHeartbeatAt > this.#sessionTimeoutMs) {
+      this.#interrupt?.('lost');
+    }
+  }
+
+  #evicted(code: number): void {
+    if (!isEviction(code)) return;
+    if (code === ErrorCode.FENCED_INSTANCE_ID) {
+      // Somebody else has this static id now: joining again would only fence them in turn.
+      const { groupId, groupInstanceId } = this.#options;
+      this.#fenced = new ProtocolError(code, `'${groupInstanceId}' of '${groupId}' is taken`);
+    }
+    this.#interrupt?.('lost');
+  }
+
+  async #revoke(lost: boolean): Promise<void> {
+    if (!this.#isAssigned) return;
+    const partitions = this.#assigned;
+    await this.#options.onRevoked(partitions, lost);
+    this.#isAssigned = false;
+    this.#assigned = [];
+    this.#timer?.cancel();
+  }
+
+  #forgetMembership(): void {
+    this.#generationId = -1;
+    this.#memberId = '';
+  }
+
+  async #sayGoodbye(): Promise<void> {
+    const { groupId, groupInstanceId } = this.#options;
+    if (this.#memberId === '' || groupInstanceId !== undefined) return;
+    const member = { memberId: this.#memberId, groupInstanceId: null, reason: null };
+    try {
+      await this.#coordinator.request(
+        calls.leaveGroup,
+        { groupId, memberId: this.#memberId, members: [member] },
+        (r) => r.errorCode,
+        { lane: this.#lane, retryMs: 0, timeoutMs: JOIN_GRACE_MS },
+      );
+    } catch (error) {
+      // The session timeout will do it.
+      this.#client.logger.debug('leaving failed', { 'error.message': reasonOf(error) });
+    }
+    this.#forgetMembership();
+  }
+
+  #check(code: number, what: string): void {
+    if (code === ErrorCode.NONE) return;
+    if (isEviction(code)) this.#forgetMembership();
+    throw new ProtocolError(code, `${what} of '${this.#options.groupId}': ${errorName(code)}`);
+  }
+}
+
+const isEviction = (code: number): boolean =>
+  code === ErrorCode.UNKNOWN_MEMBER_ID ||
+  code === ErrorCode.ILLEGAL_GENERATION ||
+  code === ErrorCode.FENCED_INSTANCE_ID;
+
+const isList = (
+  offsets: ReadonlyMap<string, ReadonlyMap<number, number>> | readonly OffsetToCommit[],
+): offsets is readonly OffsetToCommit[] => Array.isArray(offsets);
+
+const flatten = (offsets: ReadonlyMap<string, ReadonlyMap<number, number>>): OffsetToCommit[] =>
+  [...offsets].flatMap(([topic, partitions]) =>
+    [...partitions].map(([partition, offset]) => ({ topic, partition, offset })),
+  );
