@@ -92,7 +92,7 @@ export class RoleSupervisor<S = unknown> {
       const status = await this.#thread.status();
       return { ...status, details: { ...details, ...status.details } };
     } catch (error) {
-      return { light: 'red', reason: reasonOf(error), details };
+      return { light: 'red', reason: firstLine(reasonOf(error)), details };
     }
   }
 

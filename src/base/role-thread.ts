@@ -63,7 +63,6 @@ interface ThreadData {
 /** Log lines a role may send in a second; the rest is counted and said in the next second. */
 const LOG_LINES_PER_SECOND_MAX = 200;
 
-/** Time within which a thread answers for its metrics or status, before it counts as stuck. */
 const ANSWER_MS_MAX = 5_000;
 
 const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
@@ -158,6 +157,8 @@ export interface RoleThreadOptions<S> {
   readonly logger: Logger;
   readonly logLevel?: LogLevel;
   readonly clock?: Clock;
+  /** Time in which the thread tells its metrics or status, before it counts as stuck. */
+  readonly answerMsMax?: number;
   /** Bounds of the thread's heap. A thread that outgrows them dies; the process does not. */
   readonly resourceLimits?: NonNullable<WorkerOptions['resourceLimits']>;
   /** Called once when the thread ends without having been told to. */
@@ -243,11 +244,15 @@ export class RoleThread<S = unknown> {
 
   /** Prometheus text of the thread. Rejects when the thread is gone or does not answer in time. */
   async metrics(): Promise<string> {
-    return (await this.#call('metrics', ANSWER_MS_MAX)) as string;
+    return (await this.#ask('metrics')) as string;
   }
 
   async status(): Promise<RoleStatus> {
-    return (await this.#call('status', ANSWER_MS_MAX)) as RoleStatus;
+    return (await this.#ask('status')) as RoleStatus;
+  }
+
+  #ask(method: 'metrics' | 'status'): Promise<unknown> {
+    return this.#call(method, this.#options.answerMsMax ?? ANSWER_MS_MAX);
   }
 
   #call(method: Call['method'], withinMs?: number): Promise<unknown> {

@@ -1,5 +1,5 @@
 /** `weir config`: says what is wrong with a configuration, or what it comes to. */
-import { type Arguments, jsonOption } from './arguments.ts';
+import { jsonOption } from './arguments.ts';
 import { type Command, ExitCode } from './command.ts';
 import { configurationOf, configurationOptions } from './configuration-options.ts';
 import { tableText } from './table.ts';

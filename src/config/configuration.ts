@@ -12,10 +12,13 @@ import { problemLine } from './print.ts';
 import type { RoleName, Settings } from './settings.ts';
 import { isSecret, type Key, type KeyValue, tableOf } from './table.ts';
 import { validate } from './validate.ts';
-import { FILE_BYTES_MAX, type FileContent } from './yaml-file.ts';
+import type { FileContent, Problem } from './yaml-file.ts';
 
 /** Read without being asked for, when it is in the working directory. */
 export const FILE_DEFAULT = 'weir.yaml';
+
+/** Bytes that a configuration file may have. */
+const FILE_BYTES_MAX = 1_048_576;
 
 const BROKER_PREFIX = 'broker.';
 
@@ -59,8 +62,16 @@ export async function readConfiguration(sources: Sources): Promise<Configuration
   }
   const table = configurationTable();
   const loaded = loadConfig({ table, file, environment, options });
-  const problems = [...loaded.problems, ...validate(loaded.values)];
+  const problems = [...loaded.problems, ...validate(loaded.values)].sort(byPlace);
   return { ...loaded, problems, table, file: text === null ? null : path };
+}
+
+/** In the order of the file; what has no place comes last. */
+function byPlace(a: Problem, b: Problem): number {
+  if (a.place === null || b.place === null) {
+    return Number(a.place === null) - Number(b.place === null);
+  }
+  return a.place.line - b.place.line || a.place.column - b.place.column;
 }
 
 function readText(path: string, required: boolean): string | null {

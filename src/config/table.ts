@@ -162,14 +162,16 @@ function parseList(given: unknown): readonly string[] | null {
 }
 
 function checkBounds(key: Key, value: KeyValue): Parsed | null {
-  const size = Array.isArray(value) ? value.length : value;
+  const list = Array.isArray(value);
+  const size = list ? value.length : value;
   if (typeof size === 'number') {
-    const what = Array.isArray(value) ? `have ${size} elements` : String(size);
+    const seen = list ? `has ${size} elements` : `is ${size}`;
+    const must = list ? 'must have' : 'must be';
     if (key.min !== undefined && size < key.min) {
-      return { problem: `must be at least ${key.min}, but is ${what}` };
+      return { problem: `${must} at least ${key.min}, but ${seen}` };
     }
     if (key.max !== undefined && size > key.max) {
-      return { problem: `must be at most ${key.max}, but is ${what}` };
+      return { problem: `${must} at most ${key.max}, but ${seen}` };
     }
   }
   if (key.values === undefined) return null;

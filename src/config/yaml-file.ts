@@ -29,9 +29,6 @@ export interface FileContent {
   readonly problems: readonly Problem[];
 }
 
-/** Bytes that a configuration file may have. */
-export const FILE_BYTES_MAX = 1_048_576;
-
 /** Nested maps and dotted names give the same keys; a key that stands twice is a problem. */
 export function readYaml(
   file: string,

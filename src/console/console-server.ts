@@ -28,6 +28,8 @@ const BODY_BYTES_MAX = 65_536;
 const HEADER_BYTES_MAX = 16_384;
 /** Connections without any traffic are closed after this. */
 const IDLE_MS = 75_000;
+/** How often requests that arrive too slowly are looked for. */
+const LATE_CHECK_MS = 5_000;
 /** Requests under way at `stop` may take this long. */
 const FINISH_MS = 5_000;
 
@@ -68,7 +70,11 @@ export class ConsoleServer {
       keepAliveTimeout: IDLE_MS,
       forceCloseConnections: 'idle',
       trustProxy: false,
-      http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: options.requestTimeoutMs },
+      http: {
+        maxHeaderSize: HEADER_BYTES_MAX,
+        headersTimeout: options.requestTimeoutMs,
+        connectionsCheckingInterval: Math.min(options.requestTimeoutMs, LATE_CHECK_MS),
+      },
     });
     this.#server.server.maxConnections = options.connectionsMax;
     this.#server.server.on('drop', () => {

@@ -19,8 +19,8 @@ import { CachedTopics, logTopics, type TopicSummary } from './topics.ts';
 /** Memory for the appliance's own lines that wait for the log. */
 const OWN_LOG_BUFFER_BYTES = 1_048_576;
 const OWN_LOG_LINGER_MS = 500;
-/** Within this, the log has what is buffered, or it is given up. */
-const CLOSE_MS_MAX = 5_000;
+/** Within this, the log has our own last lines, or they are given up. */
+const OWN_LOG_CLOSE_MS = 1_000;
 
 export interface LogDoorOptions {
   readonly settings: Settings;
@@ -73,7 +73,7 @@ export class LogDoor {
   /** Hands over what is buffered, for a few seconds at most. */
   async stop(): Promise<void> {
     await this.#collector?.stop();
-    await this.#ownProducer?.close(CLOSE_MS_MAX);
+    await this.#ownProducer?.close(OWN_LOG_CLOSE_MS);
     this.#client.close();
   }
 

@@ -36,6 +36,7 @@ export class OwnLog extends Transport {
   #offer: OfferRecord | null = null;
   readonly #waiting: Waiting[] = [];
   #waitingBytes = 0;
+  #draining = false;
   #windowStartMs = Number.NEGATIVE_INFINITY;
   #windowLines = 0;
   readonly #seen = new Map<string, number>();
@@ -100,14 +101,19 @@ export class OwnLog extends Transport {
 
   #drain(): void {
     const offer = this.#offer;
-    if (offer === null) return;
-    let taken = 0;
-    for (const { value, timestampMs } of this.#waiting) {
-      if (!offer(value, timestampMs)) break;
-      this.#waitingBytes -= value.length;
-      taken += 1;
+    // Whoever takes a line may log one: that one waits its turn.
+    if (offer === null || this.#draining) return;
+    this.#draining = true;
+    try {
+      for (;;) {
+        const first = this.#waiting[0];
+        if (first === undefined || !offer(first.value, first.timestampMs)) return;
+        this.#waiting.shift();
+        this.#waitingBytes -= first.value.length;
+        this.sent += 1;
+      }
+    } finally {
+      this.#draining = false;
     }
-    this.#waiting.splice(0, taken);
-    this.sent += taken;
   }
 }

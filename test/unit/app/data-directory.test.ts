@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openDataDirectory } from '../../../src/base/data-directory.ts';
+import { FatalError } from '../../../src/base/errors.ts';
+
+let parent: string;
+let folder: string;
+let lock: string;
+
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), 'weir-data-'));
+  folder = join(parent, 'a', 'data');
+  lock = join(folder, 'weir.lock');
+});
+
+afterEach(() => {
+  rmSync(parent, { recursive: true });
+});
+
+describe('the data folder', () => {
+  it('is made for its owner only', () => {
+    openDataDirectory(folder).release();
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+  });
+
+  it('is used by one process at a time, and named in the message', () => {
+    const first = openDataDirectory(folder);
+    expect(() => openDataDirectory(folder)).toThrow(FatalError);
+    expect(() => openDataDirectory(folder)).toThrow(
+      `the data folder ${folder} is in use by process ${process.pid}`,
+    );
+    first.release();
+    first.release();
+    openDataDirectory(folder).release();
+  });
+
+  it('is taken over from a process that was killed', async () => {
+    const child = spawn('sleep', ['0'], { stdio: 'ignore' });
+    await new Promise((resolve) => child.once('exit', resolve));
+    openDataDirectory(folder).release();
+    writeFileSync(lock, JSON.stringify({ pid: child.pid, started: '' }));
+    openDataDirectory(folder).release();
+  });
+
+  it('is taken over when the process id was given to another one since', () => {
+    openDataDirectory(folder).release();
+    writeFileSync(lock, JSON.stringify({ pid: process.pid, started: 'another-boot/1' }));
+    const taken = openDataDirectory(folder);
+    expect(readFileSync(lock, 'utf8')).not.toContain('another-boot');
+    taken.release();
+  });
+
+  it('is taken over when a crash cut the lock short', () => {
+    openDataDirectory(folder).release();
+    writeFileSync(lock, '{"pi');
+    openDataDirectory(folder).release();
+  });
+
+  it('that is no folder says so', () => {
+    const file = join(parent, 'file');
+    writeFileSync(file, '');
+    expect(() => openDataDirectory(file)).toThrow(/can't use the data folder .*choose another/);
+  });
+});

@@ -1,0 +1,211 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { FatalError } from '../../../src/base/errors.ts';
+import type { Logger } from '../../../src/base/logger.ts';
+import { RoleSupervisor } from '../../../src/base/role-supervisor.ts';
+import { portLogger, RoleThread } from '../../../src/base/role-thread.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+import type { TestRole } from './roles/role.ts';
+
+const entry = new URL('./roles/role.ts', import.meta.url);
+
+interface Line {
+  readonly level: string;
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>> | undefined;
+}
+
+const recorder = (): { readonly logger: Logger; readonly lines: Line[] } => {
+  const lines: Line[] = [];
+  const at = (level: string) => (message: string, fields?: Line['fields']) => {
+    lines.push({ level, message, fields });
+  };
+  return {
+    lines,
+    logger: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
+  };
+};
+
+const stops: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+const thread = (settings: TestRole) => {
+  const { logger, lines } = recorder();
+  let died: (reason: string) => void;
+  const death = new Promise<string>((resolve) => {
+    died = resolve;
+  });
+  const role = new RoleThread<TestRole>({
+    name: 'test',
+    entry,
+    settings,
+    logger,
+    onDied: (reason) => died(reason),
+    resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 },
+  });
+  stops.push(() => role.stop(1_000));
+  return { role, lines, death };
+};
+
+const supervisor = (settings: TestRole, essential = false) => {
+  const { logger, lines } = recorder();
+  const role = new RoleSupervisor<TestRole>({
+    name: 'test',
+    entry,
+    settings,
+    logger,
+    essential,
+    answerMsMax: 300,
+  });
+  stops.push(() => role.stop(200));
+  return { role, lines };
+};
+
+const until = async (condition: () => boolean): Promise<void> => {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+
+describe('a role on its thread', () => {
+  it('starts, tells its metrics and status, and stops in order', async () => {
+    const { role, lines } = thread({});
+    await role.start();
+    expect(await role.metrics()).toContain('test_role{name="test"} 1');
+    expect(await role.status()).toMatchObject({ light: 'green', details: { port: 4_242 } });
+    await role.stop(5_000);
+    expect(lines).toEqual([
+      { level: 'info', message: 'stopped in order', fields: { 'weir.role': 'test' } },
+    ]);
+    await expect(role.metrics()).rejects.toThrow('role test is not running');
+  });
+
+  it('hands its log lines over, at most so many a second, and says how many it left out', async () => {
+    const { role, lines } = thread({ logs: 250 });
+    await role.start();
+    expect(lines).toHaveLength(200);
+    expect(lines[199]).toEqual({
+      level: 'info',
+      message: 'line 199',
+      fields: { 'weir.role': 'test', n: 199, o: '{"p":1}' },
+    });
+  });
+
+  it('rejects a start that the environment forbids with the same FatalError', async () => {
+    const { role } = thread({ start: 'fatal' });
+    await expect(role.start()).rejects.toThrow(new FatalError('port 9092 is taken'));
+  });
+
+  it('rejects a start that fails for a bug with the stack', async () => {
+    const { role } = thread({ start: 'throw' });
+    await expect(role.start()).rejects.toThrow(/a bug at start[^]*role\.ts/);
+  });
+
+  it.each([
+    ['throw', /an invariant does not hold/],
+    ['reject', /nobody caught this/],
+    ['exit', /exited with code 3/],
+    ['memory', /memory/i],
+  ] as const)('is reported when it dies by %s, and takes nothing along', async (dies, reason) => {
+    const { role, death } = thread({ dies });
+    await role.start();
+    expect(await death).toMatch(reason);
+    await expect(role.status()).rejects.toThrow(reason);
+  });
+
+  it('is ended when it does not stop within its time', async () => {
+    const { role, lines } = thread({ stop: 'hang' });
+    await role.start();
+    await role.stop(50);
+    expect(lines.map((line) => line.message)).toEqual(['role did not stop by itself']);
+  });
+
+  it('rejects its start when its module can not be loaded', async () => {
+    const { logger } = recorder();
+    const role = new RoleThread({
+      name: 'test',
+      entry: new URL('./roles/absent.ts', import.meta.url),
+      settings: {},
+      logger,
+      onDied: () => expect.unreachable('it never lived'),
+    });
+    await expect(role.start()).rejects.toThrow(/absent\.ts/);
+  });
+});
+
+describe('a supervised role', () => {
+  it('comes back after its death, and is counted', async () => {
+    const { role, lines } = supervisor({ dies: 'throw', diesAfterMs: 10 });
+    await role.start();
+    expect(role.state).toBe('running');
+    await until(() => role.restarts === 2 && role.state === 'running');
+    const deaths = lines.filter((line) => line.message === 'role died');
+    expect(deaths.map((line) => line.fields?.['weir.restart_in_ms'])).toEqual([250, 500]);
+    expect(deaths[0]?.fields?.['error.stack_trace']).toMatch(/an invariant does not hold/);
+  });
+
+  it('is red, with the reason, while it is away', async () => {
+    const { role } = supervisor({ dies: 'exit', diesAfterMs: 1 });
+    await role.start();
+    await until(() => role.state === 'waiting');
+    expect(await role.status()).toEqual({
+      light: 'red',
+      reason: 'does not run: its thread exited with code 3',
+      details: { restarts: 0 },
+    });
+    await expect(role.metrics()).rejects.toThrow('role test is not running');
+  });
+
+  it('is red when it does not answer', async () => {
+    const { role } = supervisor({ status: 'hang' });
+    await role.start();
+    expect(await role.status()).toMatchObject({
+      light: 'red',
+      reason: "role test did not answer 'status' within 300 ms",
+    });
+  });
+
+  it('that is essential rejects its first start, and does not come back by itself', async () => {
+    const { role } = supervisor({ start: 'fatal' }, true);
+    await expect(role.start()).rejects.toThrow(FatalError);
+    expect(role.state).toBe('stopped');
+  });
+
+  it('that is not essential is tried again', async () => {
+    const { role, lines } = supervisor({ start: 'fatal' });
+    await role.start();
+    expect(role.state).toBe('waiting');
+    await until(() => lines.length === 2);
+    expect(lines.map((line) => line.message)).toEqual(['role did not start', 'role did not start']);
+    expect(role.restarts).toBe(1);
+  });
+
+  it('does not come back after it was told to stop', async () => {
+    const { role } = supervisor({ dies: 'throw', diesAfterMs: 1 });
+    await role.start();
+    await until(() => role.state === 'waiting');
+    await role.stop(100);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect(role.state).toBe('stopped');
+    expect(role.restarts).toBe(0);
+  });
+});
+
+describe('the log on its way out of a thread', () => {
+  it('says in the next second what it left out, and sends what a port can carry', () => {
+    const clock = new ManualClock();
+    const sent: unknown[] = [];
+    const logger = portLogger((reply) => sent.push(structuredClone(reply)), 'info', clock);
+    logger.debug('below the level');
+    for (let i = 0; i < 205; i++) logger.info('line');
+    expect(sent).toHaveLength(200);
+    clock.advance(1_000);
+    logger.error('next', { f: () => {}, s: Symbol('x'), e: new Error('boom'), n: null, big: 1n });
+    expect(sent).toHaveLength(202);
+    expect(sent[200]).toMatchObject({ level: 'warn', fields: { 'weir.log.suppressed': 5 } });
+    expect(sent[201]).toMatchObject({
+      level: 'error',
+      fields: { n: null, s: 'Symbol(x)', big: 1n },
+    });
+  });
+});
