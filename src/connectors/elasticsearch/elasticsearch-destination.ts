@@ -1,0 +1,296 @@
+/**
+ * Elasticsearch and OpenSearch as a destination: windows are `_bulk` bodies, every action is a
+ * `create` with an id of its own, and every item of an answer is judged by itself.
+ *
+ * Whatever is not known to have been taken is sent again; a document that is there already answers
+ * 409, which is success. So a crash, a timeout or a broken answer costs a repetition, never a
+ * document more or less. (Ids are unique within one backing index: what is repeated after the data
+ * stream has rolled over in between stands twice.)
+ */
+import { promisify } from 'node:util';
+import { constants, gzip } from 'node:zlib';
+import type { Clock } from '../../base/clock.ts';
+import { OperatingError, reasonOf } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Destination, Settlement, Verdict, WriteResult } from '../connector.ts';
+import { retryAfterMs } from '../retry.ts';
+import { BulkBody, type BulkLimits, Outcome } from './bulk-body.ts';
+import { BULK_FILTER, type ItemResult, readBulkResponse } from './bulk-response.ts';
+import { indexTemplate, TEMPLATE_VERSION } from './index-template.ts';
+import { actionFor } from './item-outcome.ts';
+import { type Answer, type Flavour, SearchServer } from './server.ts';
+import type { ElasticsearchSettings } from './settings.ts';
+
+const gzipBody = promisify(gzip);
+
+/** However small the server wants its requests, they are not made smaller than this. */
+const REQUEST_BYTES_MIN = 64 * 1024;
+/** Characters of an answer that an error message quotes. */
+const QUOTE_MAX = 300;
+
+/** Counters of one destination, copied at scrape. */
+export interface BulkProbe {
+  requests: number;
+  /** Requests without a usable answer. */
+  requestFaults: number;
+  /** Requests that the server found too large. */
+  requestsTooLarge: number;
+  /** Requests or items that the server refused for load. */
+  pushBacks: number;
+  /** Bytes of request bodies, before compression. */
+  bytes: number;
+  /** Items sent again. */
+  retriedItems: number;
+}
+
+interface Seams {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** What one attempt has found out so far. */
+interface Findings {
+  verdict: Verdict;
+  reason: string;
+  retryAfterMs: number;
+}
+
+const RANK: Readonly<Record<Verdict, number>> = { settled: 0, again: 1, slower: 2, stuck: 3 };
+
+export class ElasticsearchDestination implements Destination<BulkBody> {
+  readonly #settings: ElasticsearchSettings;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #limits: BulkLimits;
+  #server: SearchServer | null = null;
+  #flavour: Flavour | null = null;
+  #version = '';
+  readonly probe: BulkProbe = {
+    requests: 0,
+    requestFaults: 0,
+    requestsTooLarge: 0,
+    pushBacks: 0,
+    bytes: 0,
+    retriedItems: 0,
+  };
+
+  constructor(settings: ElasticsearchSettings, seams: Seams) {
+    this.#settings = settings;
+    this.#clock = seams.clock;
+    this.#logger = seams.logger;
+    this.#limits = { bytes: settings.requestBytesMax, records: settings.requestRecordsMax };
+  }
+
+  /** `elasticsearch 9.2.4`, or what is known of it. */
+  get product(): string {
+    return this.#flavour === null ? '' : `${this.#flavour} ${this.#version}`.trim();
+  }
+
+  createWindow(): BulkBody {
+    return new BulkBody(this.#limits, this.#clock);
+  }
+
+  async open(signal: AbortSignal): Promise<WriteResult> {
+    const findings: Findings = { verdict: 'settled', reason: '', retryAfterMs: 0 };
+    try {
+      this.#server ??= await SearchServer.create(this.#settings.server, this.#clock);
+      await this.#detect(signal, findings);
+      if (findings.verdict === 'settled') await this.#prepare(signal, findings);
+    } catch (error) {
+      if (!(error instanceof OperatingError)) throw error;
+      note(findings, 'again', error.message);
+    }
+    return { ...findings, settled: 0 };
+  }
+
+  /** Which server this is: by `GET /`, or by a header where that is not answered. */
+  async #detect(signal: AbortSignal, findings: Findings): Promise<void> {
+    const answer = await this.#request({ method: 'GET', path: '/', signal });
+    if (answer.status === 401 || answer.status === 403 || answer.status === 429) {
+      return this.#noteStatus(answer, findings);
+    }
+    if (answer.status >= 500) return this.#noteStatus(answer, findings);
+    const info = parsed(answer.body) as { version?: { distribution?: string; number?: string } };
+    const elastic = answer.headers['x-elastic-product'] === 'Elasticsearch';
+    this.#version = info?.version?.number ?? '';
+    if (info?.version?.distribution === 'opensearch') this.#flavour = 'opensearch';
+    else if (elastic || this.#version !== '') this.#flavour = 'elasticsearch';
+    else {
+      const seen = `status ${answer.status} to GET /: ${quote(answer.body)}`;
+      note(findings, 'stuck', `neither Elasticsearch nor OpenSearch answers there (${seen})`);
+    }
+  }
+
+  /** The index template and the data stream, made when they are absent. */
+  async #prepare(signal: AbortSignal, findings: Findings): Promise<void> {
+    const { index } = this.#settings;
+    const path = `/_index_template/${encodeURIComponent(`weir-${index}`)}`;
+    const present = await this.#request({ method: 'GET', path, signal });
+    if (present.status >= 500 || present.status === 429) return this.#noteStatus(present, findings);
+    if (present.status === 401) return this.#noteStatus(present, findings);
+    if (present.status !== 200 || templateVersion(present.body) < TEMPLATE_VERSION) {
+      const template = indexTemplate(index, this.#flavour ?? 'elasticsearch');
+      const body = Buffer.from(JSON.stringify(template));
+      const made = await this.#request({ method: 'PUT', path, body, signal });
+      if (made.status === 403) {
+        // A user who may only write: somebody else looks after templates.
+        this.#logger.warn('not allowed to make the index template', {
+          'elasticsearch.template': `weir-${index}`,
+          'error.message': quote(made.body),
+        });
+      } else if (made.status !== 200) return this.#noteStatus(made, findings);
+    }
+    // The first document makes the stream as well, so a refusal is no fault (a server without the
+    // call, a user without the right, a stream that is there).
+    const stream = `/_data_stream/${encodeURIComponent(index)}`;
+    const existing = await this.#request({ method: 'GET', path: stream, signal });
+    if (existing.status === 404) await this.#request({ method: 'PUT', path: stream, signal });
+  }
+
+  async write(
+    window: BulkBody,
+    attempt: number,
+    to: Settlement,
+    signal: AbortSignal,
+  ): Promise<WriteResult> {
+    const findings: Findings = { verdict: 'settled', reason: '', retryAfterMs: 0 };
+    if (attempt > 1) this.probe.retriedItems += window.count;
+    await this.#send(window, 0, window.count, attempt, signal, findings);
+    const settled = window.settle(to);
+    if (window.count === 0) return { verdict: 'settled', reason: '', retryAfterMs: 0, settled };
+    return { ...findings, settled };
+  }
+
+  /** Sends the items `[from, to)` and notes what became of them; in halves when they are too large. */
+  async #send(
+    window: BulkBody,
+    from: number,
+    to: number,
+    attempt: number,
+    signal: AbortSignal,
+    findings: Findings,
+  ): Promise<void> {
+    const body = window.slice(from, to);
+    let answer: Answer;
+    try {
+      answer = await this.#bulk(body, signal);
+      if (answer.status === 200) {
+        this.#judge(window, from, to, readBulkResponse(answer.body, to - from), attempt, findings);
+        return;
+      }
+    } catch (error) {
+      if (!(error instanceof OperatingError)) throw error;
+      this.probe.requestFaults++;
+      note(findings, 'again', error.message);
+      return;
+    }
+    if (answer.status !== 413) return this.#noteStatus(answer, findings);
+    this.probe.requestsTooLarge++;
+    if (to - from === 1) {
+      const reason = `a request with this record alone (${body.length} bytes) is too large`;
+      window.setOutcome(from, Outcome.refused, { type: 'too_large', reason, status: 413 });
+      return;
+    }
+    this.#limits.bytes = Math.max(
+      REQUEST_BYTES_MIN,
+      Math.min(this.#limits.bytes, Math.floor(body.length / 2)),
+    );
+    const middle = from + ((to - from) >> 1);
+    await this.#send(window, from, middle, attempt, signal, findings);
+    if (findings.verdict !== 'settled') return; // The other half waits for the next attempt.
+    await this.#send(window, middle, to, attempt, signal, findings);
+  }
+
+  async #bulk(body: Buffer, signal: AbortSignal): Promise<Answer> {
+    this.probe.requests++;
+    this.probe.bytes += body.length;
+    const compressed = this.#settings.compression;
+    return this.#request({
+      method: 'POST',
+      path: `/${encodeURIComponent(this.#settings.index)}/_bulk`,
+      query: { filter_path: BULK_FILTER },
+      body: compressed ? await gzipBody(body, { level: constants.Z_BEST_SPEED }) : body,
+      contentType: 'application/x-ndjson',
+      ...(compressed ? { contentEncoding: 'gzip' } : {}),
+      signal,
+    });
+  }
+
+  #judge(
+    window: BulkBody,
+    from: number,
+    to: number,
+    results: readonly ItemResult[] | null,
+    attempt: number,
+    findings: Findings,
+  ): void {
+    if (results === null) {
+      for (let item = from; item < to; item++) window.setOutcome(item, Outcome.done);
+      return;
+    }
+    for (let i = 0; i < results.length; i++) {
+      const result = results[i]!;
+      const item = from + i;
+      const action = actionFor(result, attempt);
+      if (action === 'done') window.setOutcome(item, Outcome.done);
+      else if (action === 'duplicate') window.setOutcome(item, Outcome.duplicate);
+      else if (action === 'refused') window.setOutcome(item, Outcome.refused, result);
+      else {
+        if (action === 'slower') this.probe.pushBacks++;
+        note(findings, action, `item status ${result.status} ${result.type}: ${result.reason}`);
+      }
+    }
+  }
+
+  /** A status that concerns the whole request. */
+  #noteStatus(answer: Answer, findings: Findings): void {
+    const { status } = answer;
+    const reason = `status ${status}: ${quote(answer.body)}`;
+    if (status === 429 || status === 503) {
+      this.probe.pushBacks++;
+      findings.retryAfterMs = retryAfterMs(answer.headers['retry-after'], this.#clock.now());
+      note(findings, 'slower', reason);
+    } else if (status >= 500 || status === 408) note(findings, 'again', reason);
+    else note(findings, 'stuck', reason);
+  }
+
+  #request(request: Parameters<SearchServer['request']>[0]): Promise<Answer> {
+    const server = this.#server;
+    if (server === null) throw new OperatingError('connection', 'not open');
+    return server.request(request);
+  }
+
+  async close(): Promise<void> {
+    const server = this.#server;
+    this.#server = null;
+    await server?.close().catch((error: unknown) => {
+      this.#logger.debug('closing connections', { 'error.message': reasonOf(error) });
+    });
+  }
+}
+
+/** Keeps the worst of what was found. */
+function note(findings: Findings, verdict: Verdict, reason: string): void {
+  if (RANK[verdict] <= RANK[findings.verdict]) return;
+  findings.verdict = verdict;
+  findings.reason = reason;
+}
+
+const quote = (body: Buffer): string => body.toString('utf8', 0, QUOTE_MAX).trim();
+
+function parsed(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    return null; // A proxy's page, say: what it means is decided by what is missing.
+  }
+}
+
+function templateVersion(body: Buffer): number {
+  const answer = parsed(body) as {
+    index_templates?: { index_template?: { _meta?: { version?: unknown } } }[];
+  } | null;
+  const version = answer?.index_templates?.[0]?.index_template?._meta?.version;
+  // One that is there without our mark is the user's own.
+  return typeof version === 'number' ? version : Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,131 @@
+/**
+ * Which records of a partition are still under way, as a ring of batch ranges: one entry a record
+ * batch, never one a record.
+ *
+ * A range counts its unresolved records; the reader that opened it holds one more until the whole
+ * batch was read. Ranges are opened in the order of their offsets and may be resolved in any;
+ * `committable` is the end of the resolved prefix, so it never passes an unresolved record.
+ * Nothing here is kept: after a crash, reading starts at the committed offset, and what was
+ * resolved beyond it comes again.
+ */
+import { assert } from '../base/assert.ts';
+
+/** A power of two. */
+const RANGES_INITIAL = 16;
+
+const ring = (length: number): (OffsetRange | null)[] => Array.from({ length }, () => null);
+
+/** The records of one batch. */
+export class OffsetRange {
+  readonly window: OffsetWindow;
+  readonly nextOffset: number;
+  /** The batch as it was fetched, and where it starts; dropped when the range is resolved. */
+  source: Buffer | null;
+  readonly position: number;
+  readonly bytes: number;
+  #unresolved = 1; // The reader.
+
+  constructor(
+    window: OffsetWindow,
+    nextOffset: number,
+    source: Buffer,
+    position: number,
+    bytes: number,
+  ) {
+    this.window = window;
+    this.nextOffset = nextOffset;
+    this.source = source;
+    this.position = position;
+    this.bytes = bytes;
+  }
+
+  get isResolved(): boolean {
+    return this.#unresolved === 0;
+  }
+
+  /** Takes a record under way. */
+  hold(): void {
+    this.#unresolved++;
+  }
+
+  /** `count` records (or the reader) are done with. */
+  resolve(count: number): void {
+    this.#unresolved -= count;
+    assert(this.#unresolved >= 0, 'a record was settled twice');
+    if (this.#unresolved > 0) return;
+    this.source = null;
+    this.window.advance();
+  }
+}
+
+export class OffsetWindow {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partition: number;
+  /** The first offset that was not read into a range yet. */
+  nextOffset: number;
+  /** End of the resolved prefix: what may be committed. */
+  committable: number;
+  /** What was committed last. */
+  committed: number;
+  /** The partition's end as the broker told it last. */
+  highWatermark = -1;
+  /** Bytes of the batches under way. */
+  unresolvedBytes = 0;
+  /** True when the partition belongs to another member by now: nothing more counts. */
+  isClosed = false;
+  #ring: (OffsetRange | null)[] = ring(RANGES_INITIAL);
+  #head = 0;
+  #size = 0;
+
+  constructor(topic: string, topicId: string, partition: number, offset: number) {
+    this.topic = topic;
+    this.topicId = topicId;
+    this.partition = partition;
+    this.nextOffset = offset;
+    this.committable = offset;
+    this.committed = offset;
+  }
+
+  /** Ranges that are not resolved, or wait for one before them. */
+  get size(): number {
+    return this.#size;
+  }
+  get isEmpty(): boolean {
+    return this.#size === 0;
+  }
+
+  /** Opens the range of a batch whose last offset is before `nextOffset`. */
+  open(nextOffset: number, source: Buffer, position: number, bytes: number): OffsetRange {
+    assert(nextOffset > this.nextOffset, 'ranges are opened in the order of their offsets');
+    if (this.#size === this.#ring.length) this.#grow();
+    const range = new OffsetRange(this, nextOffset, source, position, bytes);
+    this.#ring[(this.#head + this.#size) & (this.#ring.length - 1)] = range;
+    this.#size++;
+    this.nextOffset = nextOffset;
+    this.unresolvedBytes += bytes;
+    return range;
+  }
+
+  /** Called by a range that became resolved. */
+  advance(): void {
+    while (this.#size > 0) {
+      const front = this.#ring[this.#head]!;
+      if (!front.isResolved) return;
+      this.committable = front.nextOffset;
+      this.unresolvedBytes -= front.bytes;
+      this.#ring[this.#head] = null;
+      this.#head = (this.#head + 1) & (this.#ring.length - 1);
+      this.#size--;
+    }
+  }
+
+  #grow(): void {
+    const larger = ring(this.#ring.length * 2);
+    for (let i = 0; i < this.#size; i++) {
+      larger[i] = this.#ring[(this.#head + i) & (this.#ring.length - 1)]!;
+    }
+    this.#ring = larger;
+    this.#head = 0;
+  }
+}

@@ -1,0 +1,44 @@
+/** The log as a sink task sees it; `kafka-source.ts` is the real one. */
+export interface SourcePartition {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partition: number;
+}
+
+/** Whole record batches of one partition, one after another, as the broker sent them. */
+export interface SourceBatches {
+  readonly topic: string;
+  readonly partition: number;
+  readonly highWatermark: number;
+  readonly records: Buffer;
+}
+
+export interface SourceListener {
+  /** Partitions that are ours from now on, and where reading starts. */
+  assigned(partitions: readonly (SourcePartition & { readonly offset: number })[]): void;
+  /**
+   * Partitions that are about to belong to somebody else. What can be settled soon is settled and
+   * committed before the promise resolves.
+   */
+  revoked(partitions: readonly { topic: string; partition: number }[]): Promise<void>;
+}
+
+export interface OffsetToCommit {
+  readonly topic: string;
+  readonly partition: number;
+  /** The next offset to read. */
+  readonly offset: number;
+}
+
+export interface Source {
+  /** Joins the group; resolves at once and goes on trying by itself. */
+  start(listener: SourceListener): Promise<void>;
+  /** Resolves with what has come, or with nothing after a while. */
+  poll(): Promise<readonly SourceBatches[]>;
+  pause(topic: string, partition: number): void;
+  resume(topic: string, partition: number): void;
+  /** Rejects when the offsets were not committed. */
+  commit(offsets: readonly OffsetToCommit[]): Promise<void>;
+  /** Leaves the group. Idempotent. */
+  close(): Promise<void>;
+}
