@@ -138,7 +138,7 @@ export class Broker implements Role {
   }
 
   async #assemble(configs: Configs, image: MetadataImage, nodeId: number): Promise<BrokerServices> {
-    const { clock, random, logger } = this.#options;
+    const { disk, clock, random, logger } = this.#options;
     const clusterId = this.#clusterId(configs.list('log.dirs'));
     const logs = await this.#openLogs(configs, nodeId, clusterId);
     const metadata =
@@ -190,6 +190,7 @@ export class Broker implements Role {
       partitions,
       producerIds: new ProducerIds(() => controller.allocateProducerIds()),
       logs,
+      disk,
       groups,
       fetchSessions: new FetchSessionCache(
         configs.number('max.incremental.fetch.session.cache.slots'),

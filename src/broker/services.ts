@@ -2,6 +2,7 @@
  * The parts of a running broker that handlers use. One object a broker, made in `broker.ts`.
  */
 import type { Clock } from '../base/clock.ts';
+import type { Disk } from '../base/disk.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { Configs } from '../cluster/configs.ts';
@@ -29,6 +30,7 @@ export interface BrokerServices {
   readonly partitions: Partitions;
   readonly producerIds: ProducerIds;
   readonly logs: LogManager;
+  readonly disk: Disk;
   readonly groups: GroupCoordinator;
   readonly fetchSessions: FetchSessionCache;
   readonly fetchPurgatory: FetchPurgatory;
