@@ -9,6 +9,10 @@ const NO_SPACE: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 /** Codes of the process, not of the disk: too many open files. Retriable as well. */
 const TRANSIENT: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE']);
 
+/** True for an error that may go away by itself and says nothing against the disk. */
+export const isPassing = (error: unknown): boolean =>
+  NO_SPACE.has(codeOf(error)) || TRANSIENT.has(codeOf(error));
+
 /**
  * One log directory (one disk) and whether it can be trusted.
  *
@@ -55,7 +59,7 @@ export class LogDirectory {
     if (error instanceof ProtocolError) return error;
     const code = codeOf(error);
     const text = `${what}: ${reasonOf(error)}`;
-    if (NO_SPACE.has(code) || TRANSIENT.has(code)) {
+    if (isPassing(error)) {
       this.#probe.noSpaceErrors++;
       return new ProtocolError(ErrorCode.KAFKA_STORAGE_ERROR, text);
     }

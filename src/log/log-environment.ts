@@ -17,7 +17,7 @@ export interface LogEnvironment {
   readonly tailCache: TailCache;
   readonly segmentCache: SegmentCache;
   readonly buffers: BufferPool;
-  /** Check the CRC of every batch that is read from disk before it is handed out. */
+  /** Check the CRC of batches that another process wrote before they are first handed out. */
   readonly verifyReads: boolean;
   /** Removes the files after the delay. */
   removeLater(paths: readonly string[], delayMs: number): void;

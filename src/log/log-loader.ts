@@ -1,4 +1,4 @@
-import { lastOffset, partitionLeaderEpoch } from '../protocol/record-batch.ts';
+import { batchSize, lastOffset, partitionLeaderEpoch } from '../protocol/record-batch.ts';
 import { scanBatches } from './batch-scanner.ts';
 import type { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
 import type { LogEnvironment } from './log-environment.ts';
@@ -29,6 +29,8 @@ export interface LoadOptions {
   readonly recoveryPoint: number;
   /** From the checkpoint; 0 when there is none. */
   readonly logStartOffset: number;
+  /** A cleaned log may have gaps between its offsets; any other gap is a loss. */
+  readonly mayHaveGaps: boolean;
   readonly makeSegment: (baseOffset: number, existing: boolean) => LogSegment;
 }
 
@@ -117,7 +119,9 @@ function recover(options: LoadOptions): number | null {
     const result = recoverSegment(options, segment, limit);
     environment.probe.segmentsRecovered++;
     end = result.end;
-    if (!result.cut) continue;
+    const next = segments.at(i + 1);
+    const isTorn = next !== undefined && end < next.baseOffset && end >= options.recoveryPoint;
+    if (!result.cut && (!isTorn || options.mayHaveGaps)) continue;
     for (const later of segments.cut(i + 1)) removeSegment(options, later);
     break;
   }
@@ -139,6 +143,7 @@ function recoverSegment(
       const last = lastOffset(buffer, at);
       if (last < end || last >= limit) return false;
       segment.noteBatch(buffer, at, position);
+      segment.noteVerified(position, position + batchSize(buffer, at));
       const epoch = partitionLeaderEpoch(buffer, at);
       if (epoch > epochs.latestEpoch) epochs.assign(epoch, Math.max(end, segment.baseOffset));
       end = last + 1;

@@ -41,7 +41,7 @@ export interface LogManagerOptions {
   /** `producer.id.expiration.ms`. */
   readonly producerIdExpirationMs?: number;
   readonly tailCacheBytes?: number;
-  /** Check the CRC of batches read from disk; default true. */
+  /** Check the CRC of batches that another process wrote when they are first read; default true. */
   readonly verifyReads?: boolean;
   /** Called in the tick in which a directory fails; its logs refuse everything from then on. */
   readonly onDirectoryOffline?: (path: string, logs: readonly PartitionLog[]) => void;

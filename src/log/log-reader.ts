@@ -63,7 +63,8 @@ interface Place {
 
 /**
  * Reads batches of one log from its files. Every batch that is handed out has been checked: that it
- * is where it should be, and (unless switched off) its CRC.
+ * is where it should be, and its CRC unless this process had checked it before, on append,
+ * recovery or read.
  */
 export class LogReader {
   readonly #environment: LogEnvironment;
@@ -139,7 +140,7 @@ export class LogReader {
       }
       const size = batchSize(buffer, at);
       if (at + size > read || lastOffset(buffer, at) >= upTo) break;
-      if (this.#environment.verifyReads && validateBatch(buffer, at, read) !== null) {
+      if (!this.#isSound(buffer, at, read, segment, position + at)) {
         if (at > 0) break;
         throw this.#corrupt(segment, position);
       }
@@ -150,6 +151,20 @@ export class LogReader {
       this.#keepPlace({ offset: next, segment, position: position + at });
     }
     return at;
+  }
+
+  /** Checks the CRC, once in the life of the process. */
+  #isSound(
+    buffer: Buffer,
+    at: number,
+    end: number,
+    segment: LogSegment,
+    position: number,
+  ): boolean {
+    if (!this.#environment.verifyReads || segment.isVerified(position)) return true;
+    if (validateBatch(buffer, at, end) !== null) return false;
+    segment.noteVerified(position, position + batchSize(buffer, at));
+    return true;
   }
 
   #takePlace(offset: number): Place | null {

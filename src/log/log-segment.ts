@@ -11,6 +11,7 @@ import {
   maxTimestamp as maxTimestampOf,
 } from '../protocol/record-batch.ts';
 import { isPlausibleHeader, type Scan, scanHeaders } from './batch-scanner.ts';
+import { isPassing } from './log-directory.ts';
 import {
   LOG_SUFFIX,
   OFFSET_INDEX_SUFFIX,
@@ -85,7 +86,11 @@ export class LogSegment {
   #offsetOfMaxTimestamp = UNKNOWN;
   #firstTimestamp = UNKNOWN;
   #createdAt: number;
+  /** CRCs were checked by this process in `[0, #verifiedTo)` and `[#verifiedFrom, size)`. */
+  #verifiedTo = 0;
+  #verifiedFrom = Number.POSITIVE_INFINITY;
   #syncs = 0;
+  #indexesUnsynced = false;
   #closeAfterSync: DiskFile | null = null;
 
   constructor(options: SegmentOptions) {
@@ -104,8 +109,16 @@ export class LogSegment {
   static create(options: SegmentOptions): LogSegment {
     const segment = new LogSegment(options);
     const file = segment.#opened();
-    if (file.size() > 0) file.truncate(0);
+    try {
+      if (file.size() > 0) file.truncate(0);
+    } catch (error) {
+      // An empty file of this name would be taken for the end of the log.
+      segment.#closeFile();
+      options.disk.remove(segment.path);
+      throw error;
+    }
     segment.#size = 0;
+    segment.#verifiedFrom = 0;
     segment.#maxTimestamp = -1;
     segment.#offsetOfMaxTimestamp = options.baseOffset;
     segment.#index = segment.#newIndex();
@@ -243,15 +256,21 @@ export class LogSegment {
     this.#bytesSinceIndexEntry += batchSize(buffer, at);
   }
 
-  /** Writes what the index files lack. A failure costs nothing but a rebuild, so it is counted. */
+  /**
+   * Writes what the index files lack. When there is no room the file is removed, because one that
+   * lacks its end can't be told from a whole one; it is rebuilt when next needed.
+   */
   persistIndexes(): void {
     if (this.#index !== null) this.#persist(this.#index);
     if (this.#timeIndex !== null) this.#persist(this.#timeIndex);
   }
   #persist(index: SparseIndex): void {
     try {
-      index.persist(this.#options.disk);
+      if (index.persist(this.#options.disk)) this.#indexesUnsynced = true;
     } catch (error) {
+      if (!isPassing(error)) throw error;
+      this.#options.disk.remove(index.path);
+      index.fileLost();
       this.#options.probe.cacheWriteFailures++;
       this.#options.logger.warn(`can't write index ${index.path}: ${reasonOf(error)}`);
     }
@@ -332,6 +351,7 @@ export class LogSegment {
       throw error;
     }
     this.#size = position + records.length;
+    this.#verifiedFrom = Math.min(this.#verifiedFrom, position);
     for (let at = 0; at < records.length; at += batchSize(records, at)) {
       this.noteBatch(records, at, position + at);
     }
@@ -369,6 +389,15 @@ export class LogSegment {
     return scanHeaders(this.#opened(), from, this.size, visit);
   }
 
+  /** Has this process checked the batch at `position` before, on append, recovery or read? */
+  isVerified(position: number): boolean {
+    return position < this.#verifiedTo || position >= this.#verifiedFrom;
+  }
+  noteVerified(from: number, to: number): void {
+    if (from > this.#verifiedTo) return;
+    this.#verifiedTo = Math.max(this.#verifiedTo, to);
+  }
+
   /** Reads up to `length` bytes at `position`; returns how many. */
   read(into: Uint8Array, offset: number, length: number, position: number): number {
     return this.#opened().read(into, offset, Math.min(length, this.size - position), position);
@@ -387,6 +416,8 @@ export class LogSegment {
     this.persistIndexes();
     this.#opened().truncate(size);
     this.#size = size;
+    this.#verifiedTo = Math.min(this.#verifiedTo, size);
+    if (this.#verifiedFrom >= size) this.#verifiedFrom = Number.POSITIVE_INFINITY;
     if (size === 0) {
       this.#createdAt = this.#options.clock.now();
       this.#firstTimestamp = UNKNOWN;
@@ -402,11 +433,15 @@ export class LogSegment {
     this.persistIndexes();
   }
 
-  async sync(): Promise<void> {
+  /** Waits for the device. `complete`: the segment is closed, so its index files must be safe too. */
+  async sync(complete: boolean): Promise<void> {
     const file = this.#opened();
     this.#syncs++;
     try {
-      await file.sync();
+      const indexes = complete ? this.#syncIndexes() : Promise.resolve();
+      // Both have ended before the descriptor may be closed.
+      const results = await Promise.allSettled([file.sync(), indexes]);
+      for (const result of results) if (result.status === 'rejected') throw result.reason;
     } finally {
       this.#syncs--;
       if (this.#syncs === 0 && this.#closeAfterSync !== null) {
@@ -416,15 +451,27 @@ export class LogSegment {
     }
   }
 
-  syncNow(): void {
-    this.#opened().syncNow();
+  /** The index files hold what the device may not have yet. */
+  get indexesUnsynced(): boolean {
+    return this.#indexesUnsynced;
+  }
+
+  async #syncIndexes(): Promise<void> {
+    if (!this.#indexesUnsynced) return;
+    this.#indexesUnsynced = false;
+    for (const path of [this.#indexPath, this.#timeIndexPath]) {
+      if (!this.#options.disk.exists(path)) continue;
+      const file = this.#options.disk.open(path, 'read');
+      try {
+        await file.sync();
+      } finally {
+        file.close();
+      }
+    }
   }
 
   /** Closes the file and forgets the indexes; they come back when needed. */
   release(): void {
-    if (this.#index !== null && (this.#index.pending > 0 || this.#timeIndex!.pending > 0)) {
-      this.persistIndexes();
-    }
     this.#index = null;
     this.#timeIndex = null;
     this.#closeFile();
@@ -432,7 +479,7 @@ export class LogSegment {
 
   #closeFile(): void {
     if (this.#file === null) return;
-    this.size; // Known from here on without the file.
+    if (this.#size === UNKNOWN) this.#size = this.#file.size(); // Known without it from here on.
     // A descriptor must not be closed, and given to another file, while a sync is under way on it.
     if (this.#syncs > 0) this.#closeAfterSync = this.#file;
     else this.#file.close();

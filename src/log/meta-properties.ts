@@ -40,6 +40,12 @@ export function claimLogDirectory(
   return completed;
 }
 
+/** Whose the directory is; null when nobody has claimed it, or it can't be told. */
+export function readMetaProperties(disk: Disk, directory: string): MetaProperties | null {
+  const bytes = disk.readFile(`${directory}/${META_PROPERTIES_FILE}`);
+  return bytes === null ? null : parse(bytes);
+}
+
 /** 16 random bytes in base64url, not beginning with a dash, as Kafka makes them. */
 function newDirectoryId(random: Random): string {
   const bytes = Buffer.alloc(16);

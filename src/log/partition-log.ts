@@ -117,6 +117,7 @@ export class PartitionLog {
   #entriesDirty = true;
   #tailUnreadBytes = 0;
   #flushTimer: Timer | null = null;
+  #closing = false;
   #closed = false;
 
   private constructor(options: PartitionLogOptions) {
@@ -155,6 +156,7 @@ export class PartitionLog {
       clean,
       recoveryPoint,
       logStartOffset,
+      mayHaveGaps: this.#config.cleanupPolicy.includes('compact'),
       makeSegment: (base, existing) => this.#makeSegment(base, existing),
     });
     this.#logStartOffset = loaded.logStartOffset;
@@ -517,8 +519,8 @@ export class PartitionLog {
 
   async #sync(): Promise<void> {
     this.logDirectory.assertOnline();
-    const flushed = this.#flushedOffset >= this.#logEndOffset;
-    if (flushed && this.#epochs.isDurable && !this.#entriesDirty) return;
+    const unsafe = this.#unsafeSegments().length > 0;
+    if (!unsafe && this.#epochs.isDurable && !this.#entriesDirty) return;
     this.#assertUsable();
     const { clock, disk, probe } = this.#environment;
     const startedAt = clock.monotonic();
@@ -530,15 +532,7 @@ export class PartitionLog {
         disk.syncDirectory(this.#path);
         disk.syncDirectory(this.logDirectory.path);
       }
-      const syncs: Promise<void>[] = [];
-      for (
-        let i = Math.max(0, this.#segments.floor(this.#flushedOffset));
-        i < this.#segments.length;
-        i++
-      ) {
-        syncs.push(this.#segments.at(i)!.sync());
-      }
-      await Promise.all(syncs);
+      await Promise.all(this.#unsafeSegments().map((segment) => this.#syncSegment(segment)));
     } catch (error) {
       probe.flushFailures++;
       this.#entriesDirty = true;
@@ -554,7 +548,28 @@ export class PartitionLog {
     this.#environment.onDirty();
   }
 
-  /** Cuts the log so that `offset` is the next one (a follower that diverged from its leader). */
+  /** Segments with something that the device may not have yet. */
+  #unsafeSegments(): LogSegment[] {
+    const { active } = this.#segments;
+    const unflushed = this.#flushedOffset < this.#logEndOffset;
+    const first = unflushed ? Math.max(0, this.#segments.floor(this.#flushedOffset)) : Infinity;
+    const unsafe: LogSegment[] = [];
+    for (let i = 0; i < this.#segments.length; i++) {
+      const segment = this.#segments.at(i)!;
+      const closed = segment !== active || this.#closing;
+      if (i >= first || (closed && segment.indexesUnsynced)) unsafe.push(segment);
+    }
+    return unsafe;
+  }
+
+  #syncSegment(segment: LogSegment): Promise<void> {
+    return segment.sync(segment !== this.#segments.active || this.#closing);
+  }
+
+  /**
+   * Cuts the log behind what lies before `offset` (a follower that diverged from its leader). The
+   * batch that holds `offset` goes as a whole, so the log may end before it.
+   */
   truncateTo(offset: number): void {
     assert(offset >= 0, `truncate ${this.#path} to ${offset}`);
     if (offset >= this.#logEndOffset) return;
@@ -566,10 +581,12 @@ export class PartitionLog {
       const { active } = this.#segments;
       this.#environment.segmentCache.forget(active);
       const place = active.find(offset);
-      if (place !== null)
+      if (place !== null) {
         active.truncate('invalidAt' in place ? place.invalidAt : place.position, offset);
-      this.#setEnd(offset);
-      rebuildProducers(this.#producers, this.#segments, this.#logStartOffset, offset);
+      }
+      const end = active.loadEnd() ?? offset;
+      this.#setEnd(end);
+      rebuildProducers(this.#producers, this.#segments, this.#logStartOffset, end);
     });
   }
 
@@ -696,9 +713,11 @@ export class PartitionLog {
   /** Flushes, completes indexes and producer snapshot, and closes. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;
+    this.#closing = true;
+    this.#onDisk('close', () => this.#segments.active.becomeInactive());
     await this.flush();
     if (this.#closed) return;
-    this.#producers.takeSnapshot();
+    this.#onDisk('close', () => this.#producers.takeSnapshot());
     this.#release(true);
   }
 

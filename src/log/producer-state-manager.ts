@@ -14,6 +14,7 @@ import {
   producerEpoch,
   producerId,
 } from '../protocol/record-batch.ts';
+import { isPassing } from './log-directory.ts';
 import { offsetName, offsetOfName, replaceFileLazily, SNAPSHOT_SUFFIX } from './log-files.ts';
 import type { LogProbe } from './probe.ts';
 import { decodeSnapshot, encodeSnapshot } from './producer-snapshot.ts';
@@ -184,13 +185,14 @@ export class ProducerStateManager {
     this.#endOffset = logStartOffset;
   }
 
-  /** Writes the state down, under the offset that it covers. Failing costs only time later. */
+  /** Writes the state down, under the offset that it covers. Want of room costs only time later. */
   takeSnapshot(): void {
     const offset = this.#endOffset;
     if (this.#snapshots.includes(offset)) return;
     try {
       replaceFileLazily(this.#disk, this.#path(offset), encodeSnapshot(this.#producers.values()));
     } catch (error) {
+      if (!isPassing(error)) throw error;
       this.#probe.cacheWriteFailures++;
       this.#logger.warn(`can't write ${this.#path(offset)}: ${reasonOf(error)}`);
       return;

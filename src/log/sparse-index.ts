@@ -82,9 +82,12 @@ export abstract class SparseIndex {
     this.#fileTooLong = true;
   }
 
-  /** Writes what the file does not hold yet. Throws the disk's error; the entries stay in memory. */
-  persist(disk: Disk): void {
-    if (this.pending === 0 && !this.#fileTooLong) return;
+  /**
+   * Writes what the file does not hold yet; false when there was nothing to do. Throws the disk's
+   * error, and the entries stay in memory.
+   */
+  persist(disk: Disk): boolean {
+    if (this.pending === 0 && !this.#fileTooLong) return false;
     const bytes = Buffer.allocUnsafe(this.pending * this.entryBytes);
     for (let slot = this.#written, at = 0; slot < this.#count; slot++, at += this.entryBytes) {
       this.encode(slot, bytes, at);
@@ -96,6 +99,7 @@ export abstract class SparseIndex {
       if (bytes.length > 0) file.write([bytes], position);
       this.#fileTooLong = false;
       this.#written = this.#count;
+      return true;
     } catch (error) {
       // A short write may have left part of an entry.
       this.#fileTooLong = true;
@@ -103,6 +107,12 @@ export abstract class SparseIndex {
     } finally {
       file.close();
     }
+  }
+
+  /** The file was removed: all of it is to be written again. */
+  fileLost(): void {
+    this.#written = 0;
+    this.#fileTooLong = true;
   }
 
   /** Fills an empty index from its file; false when the file is absent or not sane. */

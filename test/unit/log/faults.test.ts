@@ -1,0 +1,262 @@
+import { describe, expect, it } from 'vitest';
+import { FatalError } from '../../../src/base/errors.ts';
+import type { LogManager } from '../../../src/log/log-manager.ts';
+import type { PartitionLog } from '../../../src/log/partition-log.ts';
+import { ErrorCode, ProtocolError } from '../../../src/protocol/error-codes.ts';
+import { type Fault, systemError } from '../../support/faulty-disk.ts';
+import {
+  appendValues,
+  batchOf,
+  codeThrown,
+  makeRig,
+  numbered,
+  type Rig,
+  readAll,
+} from './support.ts';
+
+const CONFIG = { segmentBytes: 700, indexIntervalBytes: 100, fileDeleteDelayMs: 0 };
+
+/** What a scenario knows to be true of the log, whatever fails. */
+interface Known {
+  /** Values by offset that were acknowledged and not taken back. */
+  acknowledged: string[];
+  /** Values that were flushed. */
+  flushed: number;
+  /** An append or truncation failed: its outcome is open. */
+  uncertain: boolean;
+}
+
+/** Append, roll, flush, truncate, restart: until something fails. */
+async function scenario(rig: Rig, known: Known): Promise<LogManager | null> {
+  const manager = rig.manager();
+  try {
+    await manager.start();
+    let log = manager.create('t', 'c29tZS10b3BpYy1pZC0xMg', 0);
+    await fill(log, known, 12);
+    manager.checkpoint();
+    known.uncertain = true;
+    log.truncateTo(16);
+    known.acknowledged.length = 16;
+    known.flushed = Math.min(known.flushed, 16);
+    known.uncertain = false;
+    await fill(log, known, 6);
+    await manager.stop();
+    const second = rig.manager();
+    await second.start();
+    log = second.create('t', 'c29tZS10b3BpYy1pZC0xMg', 0);
+    await fill(log, known, 4);
+    return second;
+  } catch (error) {
+    if (!(error instanceof ProtocolError) && !(error instanceof FatalError)) throw error;
+    return manager;
+  }
+}
+
+async function fill(log: PartitionLog, known: Known, batches: number): Promise<void> {
+  for (let i = 0; i < batches; i++) {
+    const values = numbered(2, known.acknowledged.length);
+    const first = log.append(batchOf(values), { leaderEpoch: i % 4, origin: 'client' });
+    expect(first.firstOffset).toBe(known.acknowledged.length);
+    known.acknowledged.push(...values);
+    if (i % 3 === 2) {
+      const target = known.acknowledged.length;
+      await log.flush();
+      known.flushed = target;
+    }
+  }
+}
+
+/** After the failure: reopen, and look whether what is known holds. */
+async function check(rig: Rig, known: Known, label: string): Promise<void> {
+  rig.disk.restart();
+  const { manager, log } = await rig.open();
+  const values = [...readAll(log).values()];
+  if (known.uncertain) {
+    expect(values.length, label).toBeGreaterThanOrEqual(Math.min(16, known.flushed));
+  } else {
+    expect(values.length, label).toBeGreaterThanOrEqual(known.acknowledged.length);
+  }
+  const common = Math.min(values.length, known.acknowledged.length);
+  expect(values.slice(0, common), label).toEqual(known.acknowledged.slice(0, common));
+  expect(appendValues(log, ['after']), label).toBe(values.length);
+  manager.abandon();
+}
+
+async function failEach(what: string, faultAt: (n: number) => Fault): Promise<number> {
+  for (let n = 1; ; n++) {
+    const rig = makeRig(CONFIG);
+    const known: Known = { acknowledged: [], flushed: 0, uncertain: false };
+    let reached = false;
+    const fault = faultAt(n);
+    rig.disk.fault = (call) => {
+      const result = fault(call);
+      if (result !== null) reached = true;
+      return result;
+    };
+    const manager = await scenario(rig, known);
+    manager?.abandon();
+    await check(rig, known, `${what} in call ${n}`);
+    if (!reached) return n - 1;
+    if (n > 2000) throw new Error('the scenario does not end');
+  }
+}
+
+describe('a scenario of appends, rolls, flushes, truncation and restart', () => {
+  it('loses nothing when the N-th call fails with EIO, for every N', async () => {
+    const calls = await failEach('EIO', (n) => ({ number }) => {
+      return number === n ? systemError('EIO') : null;
+    });
+    expect(calls).toBeGreaterThan(100);
+  });
+
+  it('loses nothing when the disk stays broken from the N-th call on', async () => {
+    await failEach(
+      'EIO from',
+      (n) =>
+        ({ number }) =>
+          number >= n ? systemError('EIO') : null,
+    );
+  });
+
+  it('loses nothing when the N-th call finds no room', async () => {
+    await failEach('ENOSPC', (n) => ({ number, operation }) => {
+      if (number !== n || operation === 'sync' || operation === 'read') return null;
+      return operation === 'write' ? 'short' : systemError('ENOSPC');
+    });
+  });
+
+  it('loses nothing when the N-th call of a recovery fails', async () => {
+    for (let n = 1; n < 400; n++) {
+      const rig = makeRig(CONFIG);
+      const known: Known = { acknowledged: [], flushed: 0, uncertain: false };
+      const { manager, log } = await rig.open();
+      await fill(log, known, 9);
+      manager.checkpoint();
+      appendValues(log, ['torn']);
+      manager.abandon();
+      const path = `/data/t-0/${rig.disk.list('/data/t-0').findLast((f) => f.endsWith('.log'))}`;
+      rig.disk.setContent(path, rig.disk.content(path).subarray(0, -3));
+      const first = rig.disk.calls;
+      rig.disk.fault = ({ number }) => (number === first + n ? systemError('EIO') : null);
+      const second = rig.manager();
+      const failed = await second.start().then(
+        () => false,
+        (error: unknown) => error instanceof FatalError,
+      );
+      const reached = rig.disk.calls >= first + n;
+      second.abandon();
+      if (reached) expect(failed, `call ${n}`).toBe(true);
+      await check(rig, known, `recovery call ${n}`);
+      if (!reached) return;
+    }
+    throw new Error('the recovery does not end');
+  });
+});
+
+describe('a full disk', () => {
+  it('refuses appends, serves reads, and recovers when there is room again', async () => {
+    const rig = makeRig(CONFIG);
+    const { manager, log } = await rig.open({ tailCacheBytes: 0 });
+    let count = 0;
+    rig.disk.capacityBytes = rig.disk.usedBytes + 2000;
+    for (; ; count++) {
+      const code = codeThrown(() => appendValues(log, [`value-${count}`]));
+      if (code === 0) continue;
+      expect(code).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+      break;
+    }
+    expect(count).toBeGreaterThan(10);
+    for (let i = 0; i < 5; i++) {
+      expect(codeThrown(() => appendValues(log, [`value-${count}`]))).toBe(
+        ErrorCode.KAFKA_STORAGE_ERROR,
+      );
+    }
+    expect(log.logEndOffset).toBe(count);
+    expect([...readAll(log).values()]).toEqual(numbered(count));
+    expect(log.logDirectory.failure).toBeNull();
+    expect(manager.probe.noSpaceErrors).toBe(6);
+    rig.disk.capacityBytes = Number.POSITIVE_INFINITY;
+    expect(appendValues(log, ['again'])).toBe(count);
+    manager.abandon();
+    const reopened = await makeRig(CONFIG, rig.disk).open();
+    expect([...readAll(reopened.log).values()]).toEqual([...numbered(count), 'again']);
+  });
+
+  it('does not fail an append because an index or a snapshot could not be written', async () => {
+    const rig = makeRig(CONFIG);
+    const { manager, log } = await rig.open();
+    rig.disk.fault = ({ operation, path }) => {
+      const cache = /\.(index|timeindex|snapshot)(\.tmp)?$/.test(path);
+      return cache && operation === 'write' ? systemError('ENOSPC') : null;
+    };
+    for (let i = 0; i < 60; i++) appendValues(log, [`value-${i}`]);
+    expect(log.segmentCount).toBeGreaterThan(3);
+    expect(manager.probe.cacheWriteFailures).toBeGreaterThan(0);
+    expect([...readAll(log).values()]).toEqual(numbered(60));
+    rig.disk.fault = () => null;
+    await manager.stop();
+    const again = await makeRig(CONFIG, rig.disk).open();
+    expect([...readAll(again.log).values()]).toEqual(numbered(60));
+  });
+});
+
+describe('a failing disk', () => {
+  it('takes the directory offline in the tick of the failed write', async () => {
+    const rig = makeRig(CONFIG);
+    const offline: string[] = [];
+    const { log } = await rig.open({
+      onDirectoryOffline: (path, logs) => offline.push(`${path} with ${logs.length}`),
+    });
+    appendValues(log, ['kept']);
+    rig.disk.fault = ({ operation }) => (operation === 'write' ? systemError('EIO') : null);
+    expect(codeThrown(() => appendValues(log, ['lost']))).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    expect(offline).toEqual(['/data with 1']);
+    rig.disk.fault = () => null;
+    expect(codeThrown(() => appendValues(log, ['fenced']))).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    expect(codeThrown(() => readAll(log))).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    await expect(log.flush()).rejects.toMatchObject({ code: ErrorCode.KAFKA_STORAGE_ERROR });
+  });
+
+  it('acknowledges nothing after a sync has failed, however many wait', async () => {
+    const rig = makeRig({});
+    const { manager, log } = await rig.open();
+    appendValues(log, ['a']);
+    await log.flush();
+    appendValues(log, ['b']);
+    let syncs = 0;
+    rig.disk.fault = ({ operation }) => {
+      return operation === 'sync' && ++syncs === 1 ? systemError('EIO') : null;
+    };
+    const waiting = [log.flush(), log.flush()];
+    appendValues(log, ['c']);
+    waiting.push(log.flush());
+    for (const result of await Promise.allSettled(waiting)) expect(result.status).toBe('rejected');
+    expect(log.flushedOffset).toBe(1);
+    expect(syncs).toBe(1);
+    expect(manager.probe.flushFailures).toBe(1);
+    await manager.stop();
+    expect(rig.disk.exists('/data/.kafka_cleanshutdown')).toBe(false);
+  });
+
+  it('leaves the other directory in service', async () => {
+    const rig = makeRig({});
+    const dirs = ['/data', '/more'];
+    const { manager, log } = await rig.open({ dirs });
+    const other = manager.create('u', 'c29tZS10b3BpYy1pZC0xMg', 0);
+    expect(other.path).toBe('/more/u-0');
+    rig.disk.fault = ({ path }) => (path.startsWith('/data') ? systemError('EIO') : null);
+    expect(codeThrown(() => appendValues(log, ['x']))).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    expect(appendValues(other, ['y'])).toBe(0);
+    expect(manager.create('v', 'c29tZS10b3BpYy1pZC0xMg', 0).path).toBe('/more/v-0');
+    await manager.stop();
+    rig.disk.fault = () => null;
+    expect(rig.disk.exists('/data/.kafka_cleanshutdown')).toBe(false);
+    expect(rig.disk.exists('/more/.kafka_cleanshutdown')).toBe(true);
+  });
+
+  it('says so when no directory is usable', async () => {
+    const rig = makeRig({});
+    rig.disk.fault = () => systemError('EIO');
+    await expect(rig.manager().start()).rejects.toThrow(FatalError);
+  });
+});
