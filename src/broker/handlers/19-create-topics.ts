@@ -1,0 +1,98 @@
+/**
+ * CreateTopics, v0-7. v1 validate only, v4 the broker's defaults (-1), v5 flexible and the settings
+ * in force, v7 topic ids. Each topic succeeds or fails by itself; those that succeed are one step.
+ */
+import { ZERO_UUID } from '../../base/bytes.ts';
+import { describedValue } from '../../cluster/configs.ts';
+import type { CreatedTopic, Outcome } from '../../cluster/controller.ts';
+import { topicKeys } from '../../config/topic-keys.ts';
+import { apis } from '../../protocol/apis.ts';
+import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
+import type {
+  createTopicsRequest,
+  createTopicsResponse,
+} from '../../protocol/messages/19-create-topics.ts';
+import type { Infer } from '../../protocol/schema.ts';
+import { codeOfError, messageOfError } from '../errors.ts';
+import { handler, type RequestContext } from '../handler.ts';
+
+type Request = Infer<typeof createTopicsRequest>;
+type Response = Infer<typeof createTopicsResponse>;
+type Topic = Request['topics'][number];
+type TopicAnswer = Response['topics'][number];
+
+export const createTopicsHandler = handler<Request, Response>(
+  apis.get(19),
+  async (request, context) => {
+    const names = request.topics.map(({ name }) => name);
+    const isDouble = (name: string): boolean => names.indexOf(name) !== names.lastIndexOf(name);
+    const wanted = request.topics.filter(({ name }) => !isDouble(name));
+    const outcomes = await create(wanted, request.validateOnly, context);
+    const topics = wanted.map((topic, i) => answer(topic, outcomes[i]!, context));
+    for (const name of new Set(names.filter(isDouble))) {
+      topics.push(failure(name, ErrorCode.INVALID_REQUEST, 'Duplicate topic name.'));
+    }
+    return { throttleTimeMs: 0, topics };
+  },
+);
+
+async function create(
+  topics: readonly Topic[],
+  validateOnly: boolean,
+  context: RequestContext,
+): Promise<Outcome<CreatedTopic>[]> {
+  try {
+    return await context.broker.controller.createTopics(topics, validateOnly);
+  } catch (error) {
+    const code = codeOfError(error, context.broker.logger);
+    const refused = new ProtocolError(code, messageOfError(error) ?? undefined);
+    return topics.map(() => ({ error: refused }));
+  }
+}
+
+function answer(
+  topic: Topic,
+  outcome: Outcome<CreatedTopic>,
+  context: RequestContext,
+): TopicAnswer {
+  if ('error' in outcome) return failure(topic.name, outcome.error.code, outcome.error.message);
+  const { topicId, numPartitions, replicationFactor } = outcome.value;
+  return {
+    name: topic.name,
+    topicId,
+    errorCode: ErrorCode.NONE,
+    errorMessage: null,
+    topicConfigErrorCode: ErrorCode.NONE,
+    numPartitions,
+    replicationFactor,
+    configs: settings(topic, context),
+  };
+}
+
+/** What is in force on the new topic; of one that is only validated, what would be. */
+function settings(topic: Topic, context: RequestContext): NonNullable<TopicAnswer['configs']> {
+  const { configs } = context.broker;
+  const own = new Map(topic.configs.map(({ name, value }) => [name, value]));
+  return [...topicKeys.values()].map((key) => {
+    const chain = configs.topicChain(topic.name, key);
+    const set = own.get(key.name);
+    return {
+      name: key.name,
+      value: set ?? describedValue(key, configs.valueIn(key, chain[0])),
+      readOnly: false,
+      configSource: set === undefined ? (chain[0]?.source ?? 5) : 1,
+      isSensitive: false,
+    };
+  });
+}
+
+const failure = (name: string, errorCode: number, errorMessage: string): TopicAnswer => ({
+  name,
+  topicId: ZERO_UUID,
+  errorCode,
+  errorMessage,
+  topicConfigErrorCode: ErrorCode.NONE,
+  numPartitions: -1,
+  replicationFactor: -1,
+  configs: null,
+});

@@ -1,0 +1,53 @@
+/** CreatePartitions, v0-3: more partitions for topics; there is no way to have fewer again. */
+import type { Outcome } from '../../cluster/controller.ts';
+import { apis } from '../../protocol/apis.ts';
+import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
+import type {
+  createPartitionsRequest,
+  createPartitionsResponse,
+} from '../../protocol/messages/37-create-partitions.ts';
+import type { Infer } from '../../protocol/schema.ts';
+import { codeOfError, messageOfError } from '../errors.ts';
+import { handler, type RequestContext } from '../handler.ts';
+
+type Request = Infer<typeof createPartitionsRequest>;
+type Response = Infer<typeof createPartitionsResponse>;
+
+export const createPartitionsHandler = handler<Request, Response>(
+  apis.get(37),
+  async (request, context) => {
+    const names = request.topics.map(({ name }) => name);
+    const doubles = new Set(names.filter((name, i) => names.indexOf(name) !== i));
+    const wanted = request.topics.filter(({ name }) => !doubles.has(name));
+    const outcomes = await create(wanted, request.validateOnly, context);
+    const results: Response['results'] = [...doubles].map((name) => ({
+      name,
+      errorCode: ErrorCode.INVALID_REQUEST,
+      errorMessage: 'Duplicate topic name.',
+    }));
+    wanted.forEach(({ name }, i) => {
+      const outcome = outcomes[i]!;
+      const error = 'error' in outcome ? outcome.error : null;
+      results.push({
+        name,
+        errorCode: error?.code ?? ErrorCode.NONE,
+        errorMessage: error?.message ?? null,
+      });
+    });
+    return { throttleTimeMs: 0, results };
+  },
+);
+
+async function create(
+  topics: Request['topics'],
+  validateOnly: boolean,
+  context: RequestContext,
+): Promise<Outcome<null>[]> {
+  try {
+    return await context.broker.controller.createPartitions(topics, validateOnly);
+  } catch (error) {
+    const code = codeOfError(error, context.broker.logger);
+    const refused = new ProtocolError(code, messageOfError(error) ?? undefined);
+    return topics.map(() => ({ error: refused }));
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * DescribeTopicPartitions, v0 (KIP-966): topics in the order of their names, in pages: an answer
+ * names at most so many partitions, and where the next one goes on.
+ */
+import { ZERO_UUID } from '../../base/bytes.ts';
+import type { TopicImage } from '../../cluster/metadata-image.ts';
+import { isInternal, topicNameFault } from '../../cluster/topic-names.ts';
+import { apis } from '../../protocol/apis.ts';
+import { ErrorCode } from '../../protocol/error-codes.ts';
+import type {
+  describeTopicPartitionsRequest,
+  describeTopicPartitionsResponse,
+} from '../../protocol/messages/75-describe-topic-partitions.ts';
+import type { Infer } from '../../protocol/schema.ts';
+import { operationsOf } from '../authorized-operations.ts';
+import { handler, type RequestContext } from '../handler.ts';
+
+type Request = Infer<typeof describeTopicPartitionsRequest>;
+type Response = Infer<typeof describeTopicPartitionsResponse>;
+type TopicAnswer = Response['topics'][number];
+
+export const describeTopicPartitionsHandler = handler<Request, Response>(
+  apis.get(75),
+  (request, context) => {
+    const { image, configs } = context.broker;
+    const { cursor } = request;
+    const fetchAll = request.topics.length === 0;
+    const asked = fetchAll ? [...image.topics.keys()] : request.topics.map(({ name }) => name);
+    const names = [...new Set(asked)]
+      .sort()
+      .filter((name) => cursor === null || name >= cursor.topicName);
+    let room = Math.min(
+      Math.max(request.responsePartitionLimit, 1),
+      configs.number('max.request.partition.size.limit'),
+    );
+    const topics: TopicAnswer[] = [];
+    for (const name of names) {
+      const first = name === cursor?.topicName ? Math.max(cursor.partitionIndex, 0) : 0;
+      if (room === 0) return page(topics, name, first);
+      const topic = image.topic(name);
+      if (topic === undefined) {
+        topics.push(absent(name));
+        continue;
+      }
+      const last = Math.min(first + room, topic.partitions.length);
+      topics.push(found(topic, first, last, context));
+      room -= Math.max(last - first, 0);
+      if (last < topic.partitions.length) return page(topics, name, last);
+    }
+    return { throttleTimeMs: 0, topics, nextCursor: null };
+  },
+);
+
+const page = (topics: TopicAnswer[], topicName: string, partitionIndex: number): Response => ({
+  throttleTimeMs: 0,
+  topics,
+  nextCursor: { topicName, partitionIndex },
+});
+
+const absent = (name: string): TopicAnswer => ({
+  errorCode:
+    topicNameFault(name) === null
+      ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+      : ErrorCode.INVALID_TOPIC_EXCEPTION,
+  name,
+  topicId: ZERO_UUID,
+  isInternal: isInternal(name),
+  partitions: [],
+  topicAuthorizedOperations: operationsOf('topic', false),
+});
+
+function found(
+  topic: TopicImage,
+  first: number,
+  last: number,
+  context: RequestContext,
+): TopicAnswer {
+  const held = context.broker.partitions.topic(topic.name);
+  return {
+    errorCode: ErrorCode.NONE,
+    name: topic.name,
+    topicId: topic.id,
+    isInternal: isInternal(topic.name),
+    partitions: topic.partitions.slice(first, last).map((p) => {
+      const offline = held?.partitions[p.index]?.isOffline !== false;
+      return {
+        errorCode: offline ? ErrorCode.LEADER_NOT_AVAILABLE : ErrorCode.NONE,
+        partitionIndex: p.index,
+        leaderId: offline ? -1 : p.leader,
+        leaderEpoch: p.leaderEpoch,
+        replicaNodes: [...p.replicas],
+        isrNodes: [...p.isr],
+        eligibleLeaderReplicas: [],
+        lastKnownElr: [],
+        offlineReplicas: offline ? [...p.replicas] : [],
+      };
+    }),
+    topicAuthorizedOperations: operationsOf('topic', true),
+  };
+}
