@@ -1,0 +1,58 @@
+/** FindCoordinator: where the group, or the transactional id, is looked after. */
+import { ErrorCode, errorName } from '../protocol/error-codes.ts';
+import type {
+  findCoordinatorRequest,
+  findCoordinatorResponse,
+} from '../protocol/messages/10-find-coordinator.ts';
+import type { Infer } from '../protocol/schema.ts';
+
+type FindRequest = Infer<typeof findCoordinatorRequest>;
+type FindResponse = Infer<typeof findCoordinatorResponse>;
+
+export interface CoordinatorEndpoint {
+  readonly nodeId: number;
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Who leads the partition that holds the group. Undefined: nobody yet; where the internal topic is
+ * missing, it is being created from now on (Kafka creates it on the first question, too).
+ */
+export type LocateGroup = (groupId: string) => CoordinatorEndpoint | undefined;
+
+const NO_NODE: CoordinatorEndpoint = { nodeId: -1, host: '', port: -1 };
+const KEY_TYPE_GROUP = 0;
+const SEVERAL_KEYS_VERSION = 4;
+
+export function findCoordinator(
+  request: FindRequest,
+  apiVersion: number,
+  locate: LocateGroup,
+): FindResponse {
+  const find = (key: string): [errorCode: number, node: CoordinatorEndpoint] => {
+    // Transactional ids and share groups have no coordinator here; a client can't use what it asks for.
+    if (request.keyType !== KEY_TYPE_GROUP) return [ErrorCode.INVALID_REQUEST, NO_NODE];
+    const node = locate(key);
+    return node === undefined
+      ? [ErrorCode.COORDINATOR_NOT_AVAILABLE, NO_NODE]
+      : [ErrorCode.NONE, node];
+  };
+  const message = (errorCode: number): string | null =>
+    errorCode === ErrorCode.NONE ? null : errorName(errorCode);
+  const none = {
+    throttleTimeMs: 0,
+    errorCode: ErrorCode.NONE,
+    errorMessage: null,
+    coordinators: [],
+  };
+  if (apiVersion < SEVERAL_KEYS_VERSION) {
+    const [errorCode, node] = find(request.key);
+    return { ...none, ...node, errorCode, errorMessage: message(errorCode) };
+  }
+  const coordinators = request.coordinatorKeys.map((key) => {
+    const [errorCode, node] = find(key);
+    return { key, ...node, errorCode, errorMessage: message(errorCode) };
+  });
+  return { ...none, ...NO_NODE, coordinators };
+}

@@ -1,0 +1,273 @@
+/**
+ * The coordinator of consumer groups: takes and gives the bodies of the protocol, finds the group's
+ * partition of `__consumer_offsets`, and hands the request to the shard that holds it.
+ *
+ * It answers only for partitions that the broker has told it to `load`; the others are somebody
+ * else's. Nothing is answered before what it promises is in the log.
+ */
+import type { Clock, Timer } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import { ErrorCode } from '../protocol/error-codes.ts';
+import type { offsetFetchRequest } from '../protocol/messages/09-offset-fetch.ts';
+import type { heartbeatRequest, heartbeatResponse } from '../protocol/messages/12-heartbeat.ts';
+import type { leaveGroupRequest, leaveGroupResponse } from '../protocol/messages/13-leave-group.ts';
+import type {
+  describeGroupsRequest,
+  describeGroupsResponse,
+} from '../protocol/messages/15-describe-groups.ts';
+import type { listGroupsRequest, listGroupsResponse } from '../protocol/messages/16-list-groups.ts';
+import type {
+  deleteGroupsRequest,
+  deleteGroupsResponse,
+} from '../protocol/messages/42-delete-groups.ts';
+import type { offsetDeleteRequest } from '../protocol/messages/47-offset-delete.ts';
+import type { Infer } from '../protocol/schema.ts';
+import { joinError, syncError } from './answers.ts';
+import type { CoordinatorLog } from './coordinator-log.ts';
+import type { GroupState } from './group.ts';
+import {
+  deadGroup,
+  describedGroup,
+  failedGroup,
+  isListed,
+  listedGroup,
+} from './group-description.ts';
+import { GroupProbe } from './group-probe.ts';
+import type { GroupSettings } from './group-settings.ts';
+import { groupDefaults } from './group-settings.ts';
+import type { JoinRequest, JoinResponse, SyncRequest, SyncResponse } from './member.ts';
+import { OffsetRequests } from './offset-requests.ts';
+import type { CommitRequest } from './offsets.ts';
+import type { RequestContext } from './request-context.ts';
+import { Shards } from './shards.ts';
+import type { TopicDirectory } from './topic-directory.ts';
+
+export interface GroupCoordinatorOptions {
+  readonly log: CoordinatorLog;
+  readonly topics: TopicDirectory;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Kafka's defaults where absent. */
+  readonly settings?: Partial<GroupSettings>;
+}
+
+/** Versions of the APIs in which what is answered changes. */
+const JOIN_NULL_PROTOCOL_VERSION = 7;
+const SYNC_PROTOCOL_VERSION = 5;
+const LEAVE_SEVERAL_VERSION = 3;
+
+export class GroupCoordinator {
+  readonly probe = new GroupProbe();
+  readonly #clock: Clock;
+  readonly #settings: GroupSettings;
+  readonly #shards: Shards;
+  readonly #offsets: OffsetRequests;
+  #sweep: Timer | null = null;
+
+  constructor(options: GroupCoordinatorOptions) {
+    this.#clock = options.clock;
+    this.#settings = { ...groupDefaults, ...options.settings };
+    this.#shards = new Shards({ ...options, settings: this.#settings, probe: this.probe });
+    this.#offsets = new OffsetRequests(this.#shards, options.topics);
+    this.#scheduleSweep();
+  }
+
+  /** The partition of `__consumer_offsets` that holds the group. */
+  partitionFor(groupId: string): number {
+    return this.#shards.partitionFor(groupId);
+  }
+
+  /**
+   * This broker leads the partition now, in this leader epoch: reads it, and serves its groups from
+   * then on. Until it resolves, they are COORDINATOR_LOAD_IN_PROGRESS. An older epoch is ignored.
+   */
+  load(partition: number, epoch = 0): Promise<void> {
+    return this.#shards.load(partition, epoch);
+  }
+
+  /** This broker leads the partition no more, as of `epoch`. A newer load is left alone. */
+  unload(partition: number, epoch: number = Infinity): void {
+    this.#shards.unload(partition, epoch);
+  }
+
+  /** Idempotent. Whoever waits is told to look for another coordinator. */
+  stop(): void {
+    this.#sweep?.cancel();
+    this.#shards.stop();
+  }
+
+  #scheduleSweep(): void {
+    this.#sweep = this.#clock.after(this.#settings.offsetsRetentionCheckIntervalMs, () => {
+      void this.expire();
+      this.#scheduleSweep();
+    });
+  }
+
+  /** Forgets offsets whose retention is over, and groups that are left without any. */
+  async expire(): Promise<void> {
+    await Promise.all(this.#shards.active().map((shard) => shard.expire()));
+  }
+
+  /** The topic is gone: nobody needs its offsets. */
+  async topicDeleted(name: string, topicId: string): Promise<void> {
+    const work: Promise<void>[] = [];
+    for (const shard of this.#shards.active()) {
+      for (const group of shard.groups.values()) {
+        work.push(shard.offsets.topicDeleted(group, name, topicId));
+      }
+    }
+    await Promise.all(work);
+  }
+
+  async joinGroup(request: JoinRequest, context: RequestContext): Promise<JoinResponse> {
+    const response = await this.#join(request, context);
+    const { protocolName } = response;
+    const isNullable = context.apiVersion >= JOIN_NULL_PROTOCOL_VERSION;
+    return { ...response, protocolName: isNullable ? protocolName : (protocolName ?? '') };
+  }
+
+  async #join(request: JoinRequest, context: RequestContext): Promise<JoinResponse> {
+    const { groupId, memberId, sessionTimeoutMs } = request;
+    const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.#settings;
+    const shard = this.#shards.routeMember(groupId);
+    if (typeof shard === 'number') return joinError(memberId, shard);
+    if (sessionTimeoutMs < minSessionTimeoutMs || sessionTimeoutMs > maxSessionTimeoutMs) {
+      return joinError(memberId, ErrorCode.INVALID_SESSION_TIMEOUT);
+    }
+    let group = shard.groups.get(groupId);
+    if (group === undefined) {
+      if (memberId !== '') return joinError(memberId, ErrorCode.UNKNOWN_MEMBER_ID);
+      if (this.#shards.refusesNewGroup()) return joinError('', ErrorCode.COORDINATOR_NOT_AVAILABLE);
+      group = shard.create(groupId);
+    }
+    return shard.membership.join(group, request, context);
+  }
+
+  async syncGroup(request: SyncRequest, context: RequestContext): Promise<SyncResponse> {
+    const mustName = context.apiVersion >= SYNC_PROTOCOL_VERSION;
+    if (mustName && (request.protocolType === null || request.protocolName === null)) {
+      return syncError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL);
+    }
+    const shard = this.#shards.routeMember(request.groupId);
+    if (typeof shard === 'number') return syncError(shard);
+    const group = shard.groups.get(request.groupId);
+    if (group === undefined) return syncError(ErrorCode.UNKNOWN_MEMBER_ID);
+    return shard.membership.sync(group, request);
+  }
+
+  heartbeat(request: Infer<typeof heartbeatRequest>): Infer<typeof heartbeatResponse> {
+    const shard = this.#shards.routeMember(request.groupId);
+    const answer = (errorCode: number) => ({ throttleTimeMs: 0, errorCode });
+    // While its group loads nobody knows better than the member that it is one.
+    if (shard === ErrorCode.COORDINATOR_LOAD_IN_PROGRESS) return answer(ErrorCode.NONE);
+    if (typeof shard === 'number') return answer(shard);
+    const group = shard.groups.get(request.groupId);
+    if (group === undefined) return answer(ErrorCode.UNKNOWN_MEMBER_ID);
+    return answer(shard.membership.heartbeat(group, request));
+  }
+
+  async leaveGroup(
+    request: Infer<typeof leaveGroupRequest>,
+    context: RequestContext,
+  ): Promise<Infer<typeof leaveGroupResponse>> {
+    const isSeveral = context.apiVersion >= LEAVE_SEVERAL_VERSION;
+    const members = isSeveral
+      ? request.members
+      : [{ memberId: request.memberId, groupInstanceId: null, reason: null }];
+    const failed = (errorCode: number) => ({ throttleTimeMs: 0, errorCode, members: [] });
+    const shard = this.#shards.routeMember(request.groupId);
+    if (typeof shard === 'number') return failed(shard);
+    const group = shard.groups.get(request.groupId);
+    const results =
+      group === undefined
+        ? members.map(({ memberId, groupInstanceId }) => ({
+            memberId,
+            groupInstanceId,
+            errorCode: ErrorCode.UNKNOWN_MEMBER_ID,
+          }))
+        : await shard.membership.leave(group, members);
+    if (!isSeveral) return failed(results[0]?.errorCode ?? ErrorCode.NONE);
+    return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, members: results };
+  }
+
+  commitOffsets(
+    request: CommitRequest,
+    context: RequestContext,
+  ): ReturnType<OffsetRequests['commit']> {
+    return this.#offsets.commit(request, context);
+  }
+  fetchOffsets(
+    request: Infer<typeof offsetFetchRequest>,
+    context: RequestContext,
+  ): ReturnType<OffsetRequests['fetch']> {
+    return this.#offsets.fetch(request, context);
+  }
+  deleteOffsets(request: Infer<typeof offsetDeleteRequest>): ReturnType<OffsetRequests['delete']> {
+    return this.#offsets.delete(request);
+  }
+
+  describeGroups(
+    request: Infer<typeof describeGroupsRequest>,
+    context: RequestContext,
+  ): Infer<typeof describeGroupsResponse> {
+    const groups = request.groups.map((groupId) => {
+      const shard = this.#shards.route(groupId);
+      if (typeof shard === 'number') return failedGroup(groupId, shard);
+      const group = shard.groups.get(groupId);
+      if (group === undefined) return deadGroup(groupId, context.apiVersion);
+      return describedGroup(group, request.includeAuthorizedOperations);
+    });
+    return { throttleTimeMs: 0, groups };
+  }
+
+  listGroups(request: Infer<typeof listGroupsRequest>): Infer<typeof listGroupsResponse> {
+    if (this.#shards.isLoading) {
+      const errorCode = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS;
+      return { throttleTimeMs: 0, errorCode, groups: [] };
+    }
+    const groups = this.#shards
+      .active()
+      .flatMap((shard) => [...shard.groups.values()])
+      .filter((group) => isListed(group, request))
+      .map(listedGroup);
+    return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, groups };
+  }
+
+  async deleteGroups(
+    request: Infer<typeof deleteGroupsRequest>,
+  ): Promise<Infer<typeof deleteGroupsResponse>> {
+    const results = await Promise.all(
+      [...new Set(request.groupsNames)].map(async (groupId) => {
+        const shard = this.#shards.route(groupId);
+        if (typeof shard === 'number') return { groupId, errorCode: shard };
+        const group = shard.groups.get(groupId);
+        if (group === undefined) return { groupId, errorCode: ErrorCode.GROUP_ID_NOT_FOUND };
+        return { groupId, errorCode: await shard.delete(group) };
+      }),
+    );
+    return { throttleTimeMs: 0, results };
+  }
+
+  /** Every committed offset: what lag is measured from. */
+  *lagView(): Generator<{ group: string; topic: string; partition: number; offset: number }> {
+    for (const shard of this.#shards.active()) {
+      for (const group of shard.groups.values()) {
+        for (const { topic, partition, committed } of group.offsets.entries()) {
+          if (committed === null) continue;
+          yield { group: group.id, topic, partition, offset: committed.offset };
+        }
+      }
+    }
+  }
+
+  /** Every group with its state and the number of its members. */
+  *groupView(): Generator<{ group: string; state: GroupState; members: number }> {
+    for (const shard of this.#shards.active()) {
+      for (const group of shard.groups.values()) {
+        yield { group: group.id, state: group.state, members: group.members.size };
+      }
+    }
+  }
+}

@@ -1,0 +1,43 @@
+/** Configuration and limits of the group coordinator. */
+
+export interface GroupSettings {
+  /** `group.min.session.timeout.ms` */
+  readonly minSessionTimeoutMs: number;
+  /** `group.max.session.timeout.ms` */
+  readonly maxSessionTimeoutMs: number;
+  /** `group.initial.rebalance.delay.ms`: how long an empty group waits for further members. */
+  readonly initialRebalanceDelayMs: number;
+  /** `group.max.size`: members of one group. */
+  readonly groupMaxSize: number;
+  /** `offset.metadata.max.bytes`: length of the text that a client may store beside an offset. */
+  readonly offsetMetadataMaxBytes: number;
+  /** `offsets.retention.minutes`, in milliseconds. */
+  readonly offsetsRetentionMs: number;
+  /** `offsets.retention.check.interval.ms` */
+  readonly offsetsRetentionCheckIntervalMs: number;
+  /** Groups that this coordinator holds; beyond it, new ones are asked to come back later. */
+  readonly groupsMax: number;
+}
+
+/** Kafka's defaults. */
+export const groupDefaults: GroupSettings = {
+  minSessionTimeoutMs: 6_000,
+  maxSessionTimeoutMs: 1_800_000,
+  initialRebalanceDelayMs: 3_000,
+  groupMaxSize: 2 ** 31 - 1,
+  offsetMetadataMaxBytes: 4_096,
+  offsetsRetentionMs: 7 * 24 * 3_600_000,
+  offsetsRetentionCheckIntervalMs: 600_000,
+  groupsMax: 100_000,
+};
+
+/** A new member's JoinGroup is given up after this long: its client is gone, or will ask again. */
+export const NEW_MEMBER_JOIN_TIMEOUT_MS = 300_000;
+/** Member ids of one group that were given out and not used yet (KIP-394). */
+export const PENDING_MEMBERS_MAX = 10_000;
+/** Reasons that clients give (KIP-800) are logged up to this many characters. */
+export const REASON_CHARS_MAX = 255;
+/** Records that wait for the batch under way share the next one up to this size. */
+export const STORE_BATCH_BYTES_MAX = 512 * 1024;
+/** How much of the log is read at a time when groups are loaded. */
+export const LOAD_BYTES = 5 * 1024 * 1024;

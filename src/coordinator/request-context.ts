@@ -1,0 +1,7 @@
+/** What the coordinator has to know about a request beside its body. */
+export interface RequestContext {
+  readonly clientId: string | null;
+  /** The client's address, as DescribeGroups shows it. */
+  readonly clientHost: string;
+  readonly apiVersion: number;
+}
