@@ -64,6 +64,9 @@ export class DeadLetters {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #logger: Logger;
+  /** Makes the topic; called before the first letter, and again until it succeeded once. */
+  readonly #prepare: () => Promise<void>;
+  #prepared: Promise<void> | null = null;
   #failing = '';
   /** Letters that are acknowledged. */
   written = 0;
@@ -76,12 +79,14 @@ export class DeadLetters {
     topic: string,
     producer: LetterProducer,
     seams: { clock: Clock; random: Random; logger: Logger },
+    prepare: () => Promise<void> = () => Promise.resolve(),
   ) {
     this.topic = topic;
     this.#producer = producer;
     this.#clock = seams.clock;
     this.#random = seams.random;
     this.#logger = seams.logger;
+    this.#prepare = prepare;
   }
 
   /** Why letters can't be written at present; '' when they can. */
@@ -137,6 +142,13 @@ export class DeadLetters {
   }
 
   async #attempt(letter: Letter, signal: AbortSignal): Promise<Error | null> {
+    try {
+      this.#prepared ??= this.#prepare();
+      await this.#prepared;
+    } catch (error) {
+      this.#prepared = null;
+      return error as Error;
+    }
     for (;;) {
       const { promise, resolve } = Promise.withResolvers<Error | null>();
       const { key, timestamp, headers } = letter;

@@ -19,6 +19,7 @@ import type { Clock, Timer } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
+import type { RoleStatus } from '../base/role.ts';
 import {
   attributes,
   BATCH_OVERHEAD,
@@ -80,7 +81,7 @@ const IDLE_SHRINK_MS = 10_000;
 const POLL_RETRY_MS = 500;
 
 interface Partition {
-  readonly offsets: OffsetWindow;
+  offsets: OffsetWindow;
   isPaused: boolean;
 }
 
@@ -123,6 +124,7 @@ export class SinkTask<W extends Window = Window> {
   #state: ConnectorState = 'RUNNING';
   #fault = '';
   #isOpen = false;
+  #isSlowed = false;
   #isPausedByUser = false;
   #stopping = false;
   #loop: Promise<void> | null = null;
@@ -162,6 +164,11 @@ export class SinkTask<W extends Window = Window> {
   get fault(): string {
     return this.#fault === '' ? this.#letters.fault : this.#fault;
   }
+  /** Red while nothing moves, yellow while the destination asks for less. */
+  get light(): RoleStatus['light'] {
+    if (this.fault === '') return 'green';
+    return this.#isSlowed && this.#letters.fault === '' ? 'yellow' : 'red';
+  }
   /** The destination was reached and prepared. */
   get isOpen(): boolean {
     return this.#isOpen;
@@ -191,7 +198,7 @@ export class SinkTask<W extends Window = Window> {
           this.#partitions.set(keyOf(topic, partition), { offsets, isPaused: false });
         }
       },
-      revoked: (partitions) => this.#revoke(partitions),
+      revoked: (partitions, lost) => this.#revoke(partitions, lost),
     };
     await this.#source.start(listener);
     this.#loop = this.#run();
@@ -269,7 +276,7 @@ export class SinkTask<W extends Window = Window> {
     const { records } = batches;
     const partition = this.#partitions.get(keyOf(batches.topic, batches.partition));
     if (partition === undefined) return;
-    const { offsets } = partition;
+    const offsets = this.#offsetsFor(partition, batches);
     offsets.highWatermark = batches.highWatermark;
     for (let at = 0; at + BATCH_OVERHEAD <= records.length; at += batchSize(records, at)) {
       if (batchSize(records, at) > records.length - at) break; // Cut off: it comes again.
@@ -286,6 +293,25 @@ export class SinkTask<W extends Window = Window> {
       }
       this.#throttle(partition);
     }
+  }
+
+  /**
+   * The partition's window. A topic that was deleted and made anew, or cut off at its end, starts
+   * a new one: offsets that were committed before mean nothing for it.
+   */
+  #offsetsFor(partition: Partition, batches: SourceBatches): OffsetWindow {
+    const { topic, topicId, fetchOffset } = batches;
+    const { offsets } = partition;
+    if (topicId === offsets.topicId && fetchOffset >= offsets.nextOffset) return offsets;
+    this.#logger.warn('reading starts anew: the topic is another one, or was cut off', {
+      'kafka.topic': topic,
+      'kafka.partition': batches.partition,
+      'kafka.offset': fetchOffset,
+    });
+    offsets.isClosed = true;
+    partition.offsets = new OffsetWindow(topic, topicId, batches.partition, fetchOffset);
+    this.#throttle(partition);
+    return partition.offsets;
   }
 
   /** Adds records until the batch is done (null) or no window is free. */
@@ -425,6 +451,7 @@ export class SinkTask<W extends Window = Window> {
     }
     if (this.#abort.signal.aborted) return this.#gate.leave();
     this.probe.retries++;
+    this.#isSlowed = verdict === 'slower';
     if (verdict === 'slower') this.#limit.pushBack();
     const atLeastMs = verdict === 'stuck' ? STUCK_RETRY_MS : retryAfterMs;
     this.#gate.failure({ atLeastMs, progress: result.settled > 0 });
@@ -517,13 +544,18 @@ export class SinkTask<W extends Window = Window> {
     }
   }
 
-  async #revoke(partitions: readonly { topic: string; partition: number }[]): Promise<void> {
+  async #revoke(
+    partitions: readonly { topic: string; partition: number }[],
+    isLost: boolean,
+  ): Promise<void> {
     const lost = partitions
       .map(({ topic, partition }) => this.#partitions.get(keyOf(topic, partition)))
       .filter((partition) => partition !== undefined);
-    this.#dispatch(true);
-    await this.#drained(() => lost.some(({ offsets }) => !offsets.isEmpty) && this.#fault === '');
-    await this.#commit();
+    if (!isLost) {
+      this.#dispatch(true);
+      await this.#drained(() => lost.some(({ offsets }) => !offsets.isEmpty) && this.fault === '');
+      await this.#commit();
+    }
     for (const { offsets } of lost) {
       offsets.isClosed = true;
       this.#partitions.delete(keyOf(offsets.topic, offsets.partition));

@@ -8,7 +8,10 @@ export interface SourcePartition {
 /** Whole record batches of one partition, one after another, as the broker sent them. */
 export interface SourceBatches {
   readonly topic: string;
+  readonly topicId: string;
   readonly partition: number;
+  /** Where reading was; the first batch may begin before it. */
+  readonly fetchOffset: number;
   readonly highWatermark: number;
   readonly records: Buffer;
 }
@@ -18,9 +21,12 @@ export interface SourceListener {
   assigned(partitions: readonly (SourcePartition & { readonly offset: number })[]): void;
   /**
    * Partitions that are about to belong to somebody else. What can be settled soon is settled and
-   * committed before the promise resolves.
+   * committed before the promise resolves. `lost`: they belong to somebody else already.
    */
-  revoked(partitions: readonly { topic: string; partition: number }[]): Promise<void>;
+  revoked(
+    partitions: readonly { topic: string; partition: number }[],
+    lost: boolean,
+  ): Promise<void>;
 }
 
 export interface OffsetToCommit {

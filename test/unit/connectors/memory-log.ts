@@ -29,6 +29,7 @@ interface Stored {
 /** Partitions of topic `logs`, and the group's offsets; outlives the sources that read it. */
 export class MemoryLog {
   readonly topic = 'logs';
+  topicId = TOPIC_ID;
   readonly partitions: Stored[][];
   readonly committed: number[];
   readonly records: MemoryRecord[][];
@@ -63,6 +64,13 @@ export class MemoryLog {
     });
   }
 
+  /** Deletes the topic and makes it anew, empty. */
+  recreate(topicId: string): void {
+    this.topicId = topicId;
+    for (const batches of this.partitions) batches.length = 0;
+    for (const records of this.records) records.length = 0;
+  }
+
   end(partition: number): number {
     return this.records[partition]!.length;
   }
@@ -88,7 +96,7 @@ export class MemorySource implements Source {
     listener.assigned(
       this.#positions.map((offset, partition) => ({
         topic: this.#log.topic,
-        topicId: TOPIC_ID,
+        topicId: this.#log.topicId,
         partition,
         offset,
       })),
@@ -109,7 +117,9 @@ export class MemorySource implements Source {
       this.#positions[partition] = some.at(-1)!.nextOffset;
       found.push({
         topic: this.#log.topic,
+        topicId: this.#log.topicId,
         partition,
+        fetchOffset: position,
         highWatermark: this.#log.end(partition),
         records: Buffer.concat(some.map((batch) => batch.bytes)),
       });
@@ -137,6 +147,11 @@ export class MemorySource implements Source {
   close(): Promise<void> {
     this.#closed = true;
     return Promise.resolve();
+  }
+
+  /** The topic was deleted and made anew. */
+  restartAtZero(): void {
+    this.#positions.fill(0);
   }
 
   /** Like the death of its process: nothing is committed any more. */

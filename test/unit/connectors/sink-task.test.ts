@@ -468,9 +468,22 @@ describe('sink task that loses partitions or its life', () => {
     numbered(log, 1, 50);
     const { source, task } = await startTask(log, {}, { commitIntervalMs: 1_000_000 });
     await eventually('delivered', () => server.documents.size === 100);
-    await source.listener!.revoked([{ topic: 'logs', partition: 1 }]);
+    await source.listener!.revoked([{ topic: 'logs', partition: 1 }], false);
     expect(log.committed[1]).toBe(50);
     expect([...task.offsets()].map(({ partition }) => partition)).toEqual([0]);
+  });
+
+  it('starts anew with a topic that was deleted and made again', async () => {
+    const log = new MemoryLog(1);
+    numbered(log, 0, 20);
+    const { source } = await startTask(log);
+    await allCommitted(log);
+    log.recreate('BAAAAAAAAAAAAAAAAAAAAQ');
+    source.restartAtZero();
+    numbered(log, 0, 5);
+    await eventually('the new records are documents', () => server.documents.size === 25);
+    await allCommitted(log);
+    expect(log.committed).toEqual([5]);
   });
 
   it('delivers once when it dies between the answer and the commit', async () => {

@@ -1,0 +1,130 @@
+/**
+ * The log over Kafka's protocol: a member of a consumer group, which says what is ours, and a
+ * fetcher, which brings batches as they are. A partition without a committed offset is read from
+ * its beginning, because a destination is to have everything that the log has.
+ */
+import { ZERO_UUID } from '../base/bytes.ts';
+import { OperatingError } from '../base/errors.ts';
+import type { Client } from '../client/client.ts';
+import { Fetcher } from '../client/fetcher.ts';
+import { GroupMember } from '../client/group-member.ts';
+import { listOffsets, type TopicPartition } from '../client/list-offsets.ts';
+import type { OffsetToCommit, Source, SourceBatches, SourceListener } from './source.ts';
+
+export interface KafkaSourceOptions {
+  readonly group: string;
+  readonly topics: readonly string[];
+  /** Told when the group will never take this member (no permission, …). */
+  readonly onFatal: (error: Error) => void;
+}
+
+const PARTITION_FETCH_BYTES_MAX = 2 * 1024 * 1024;
+const FETCH_BYTES_MAX = 8 * 1024 * 1024;
+/** Fetched and not yet taken. */
+const BUFFER_BYTES_MAX = 8 * 1024 * 1024;
+/** How long a poll waits for the first record. */
+const POLL_MS = 500;
+
+export class KafkaSource implements Source {
+  readonly #client: Client;
+  readonly #options: KafkaSourceOptions;
+  readonly #fetcher: Fetcher;
+  #member: GroupMember | null = null;
+
+  constructor(client: Client, options: KafkaSourceOptions) {
+    this.#client = client;
+    this.#options = options;
+    this.#fetcher = new Fetcher(client, {
+      offsetReset: 'earliest',
+      maxBytes: FETCH_BYTES_MAX,
+      partitionMaxBytes: PARTITION_FETCH_BYTES_MAX,
+      bufferBytes: BUFFER_BYTES_MAX,
+    });
+  }
+
+  get rebalances(): number {
+    return this.#member?.counters.rebalances ?? 0;
+  }
+
+  start(listener: SourceListener): Promise<void> {
+    const member = new GroupMember(this.#client, {
+      groupId: this.#options.group,
+      topics: this.#options.topics,
+      onAssigned: (partitions) => this.#assigned(member, partitions, listener),
+      onRevoked: async (partitions, lost) => {
+        await listener.revoked(partitions, lost);
+        this.#fetcher.assign([]);
+      },
+      onFatal: this.#options.onFatal,
+    });
+    this.#member = member;
+    member.start();
+    return Promise.resolve();
+  }
+
+  async #assigned(
+    member: GroupMember,
+    partitions: readonly TopicPartition[],
+    listener: SourceListener,
+  ): Promise<void> {
+    const committed = new Map<string, number>();
+    for (const { topic, partition, offset } of await member.committed(partitions)) {
+      if (offset >= 0) committed.set(`${topic}/${partition}`, offset);
+    }
+    const isNew = (p: TopicPartition): boolean => !committed.has(`${p.topic}/${p.partition}`);
+    for (const found of await listOffsets(this.#client, partitions.filter(isNew), 'earliest')) {
+      committed.set(`${found.topic}/${found.partition}`, found.offset);
+    }
+    const positions = partitions.map(({ topic, partition }) => ({
+      topic,
+      topicId: this.#topicId(topic, ZERO_UUID),
+      partition,
+      offset: committed.get(`${topic}/${partition}`) ?? 0,
+    }));
+    listener.assigned(positions);
+    this.#fetcher.assign(positions);
+  }
+
+  /** The id that the broker gave with the data, else that of the metadata. */
+  #topicId(topic: string, fetched: string): string {
+    return fetched === ZERO_UUID ? (this.#client.metadata.topic(topic)?.id ?? ZERO_UUID) : fetched;
+  }
+
+  async poll(): Promise<readonly SourceBatches[]> {
+    const fetched = await this.#fetcher.poll(POLL_MS);
+    return fetched.map(({ topic, topicId, partition, fetchOffset, highWatermark, records }) => ({
+      topic,
+      topicId: this.#topicId(topic, topicId),
+      partition,
+      fetchOffset,
+      highWatermark,
+      records,
+    }));
+  }
+
+  pause(topic: string, partition: number): void {
+    ifAssigned(() => this.#fetcher.pause([{ topic, partition }]));
+  }
+  resume(topic: string, partition: number): void {
+    ifAssigned(() => this.#fetcher.resume([{ topic, partition }]));
+  }
+
+  async commit(offsets: readonly OffsetToCommit[]): Promise<void> {
+    if (this.#member === null) throw new OperatingError('no-member', 'not in the group');
+    await this.#member.commit(offsets);
+  }
+
+  async close(): Promise<void> {
+    await this.#member?.leave();
+    this.#fetcher.close();
+  }
+}
+
+/** A partition that was just given away needs neither pause nor resume. */
+function ifAssigned(action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if (!(error instanceof OperatingError && error.code === 'not-assigned')) throw error;
+  }
+}

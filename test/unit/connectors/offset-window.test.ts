@@ -1,0 +1,51 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { BugError } from '../../../src/base/errors.ts';
+import { type OffsetRange, OffsetWindow } from '../../../src/connectors/offset-window.ts';
+
+const NOTHING = Buffer.alloc(0);
+
+describe('offset window', () => {
+  it('never lets the committable offset pass an unresolved record', () => {
+    const step = fc.record({ records: fc.nat(5), gap: fc.nat(3), pick: fc.nat(1_000) });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), fc.nat(100), (steps, start) => {
+        const window = new OffsetWindow('logs', 'id', 0, start);
+        const open: { range: OffsetRange; left: number; next: number }[] = [];
+        const resolveOne = (pick: number): void => {
+          const busy = open.filter(({ left }) => left > 0);
+          const entry = busy[pick % Math.max(busy.length, 1)];
+          if (entry === undefined) return;
+          entry.range.resolve(1);
+          entry.left--;
+        };
+        const check = (): void => {
+          const first = open.find(({ left }) => left > 0);
+          const before = first === undefined ? open : open.slice(0, open.indexOf(first));
+          expect(window.committable).toBe(before.at(-1)?.next ?? start);
+          expect(window.size).toBe(open.length - before.length);
+          expect(window.unresolvedBytes).toBe((open.length - before.length) * 10);
+        };
+        for (const { records, gap, pick } of steps) {
+          const next = window.nextOffset + gap + records + 1;
+          const range = window.open(next, NOTHING, 0, 10);
+          for (let i = 0; i < records; i++) range.hold();
+          open.push({ range, left: records + 1, next });
+          for (let i = 0; i < pick % 6; i++) resolveOne(pick + i);
+          check();
+        }
+        for (let i = 0; i < 2_000; i++) resolveOne(i * 7);
+        check();
+        expect(window.isEmpty).toBe(true);
+        expect(open.every(({ range }) => range.source === null)).toBe(true);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('takes a record that is settled twice for a bug', () => {
+    const range = new OffsetWindow('logs', 'id', 0, 0).open(1, NOTHING, 0, 1);
+    range.resolve(1);
+    expect(() => range.resolve(1)).toThrow(BugError);
+  });
+});
