@@ -49,7 +49,7 @@ export class MemoryLog implements CoordinatorLog {
     setBaseOffset(batch, 0, this.range(partition).end);
     this.batches[partition]?.push(Buffer.from(batch));
   }
-  read(partition: number, offset: number, maxBytes: number): Buffer {
+  read(partition: number, offset: number, maxBytes: number): Buffer | Promise<Buffer> {
     const found: Buffer[] = [];
     let bytes = 0;
     for (const batch of this.batches[partition] ?? []) {

@@ -1,0 +1,10 @@
+/** SyncGroup, v0-5: answered when the leader has assigned, and the log has taken it. */
+import { apis } from '../../protocol/apis.ts';
+import type { syncGroupRequest, syncGroupResponse } from '../../protocol/messages/14-sync-group.ts';
+import type { Infer } from '../../protocol/schema.ts';
+import { handler } from '../handler.ts';
+
+export const syncGroupHandler = handler<
+  Infer<typeof syncGroupRequest>,
+  Infer<typeof syncGroupResponse>
+>(apis.get(14), (request, context) => context.groups.syncGroup(request, context));
