@@ -98,25 +98,36 @@ describe('WeirTransport', () => {
     const cycle: Record<string, unknown> = { n: 1n, nan: Number.NaN };
     cycle['self'] = cycle;
     logger.info('cycle', { cycle, failure: new TypeError('bad') });
-    logger.info('getter', {
+    logger.info('own fields', { log: { logger: 'x' }, service: 'meta', host: 'text' });
+    await finish(logger, transport);
+    const [first, third] = requests.flatMap(({ lines }) => lines);
+    expect(first).toMatchObject({
+      cycle: { n: '1', nan: 'NaN', self: '[circular]' },
+      failure: { type: 'TypeError', message: 'bad' },
+    });
+    expect(third).toMatchObject({
+      log: { level: 'info', logger: 'x' },
+      service: { name: 'meta' },
+      host_: 'text',
+    });
+  });
+
+  it('writes the message of a record whose metadata throws', () => {
+    const info = {
+      level: 'info',
+      message: 'getter',
       deep: {
         get broken(): string {
           throw new Error('no');
         },
       },
-    });
-    logger.info('own fields', { log: { logger: 'x' }, service: 'meta', host: 'text' });
-    await finish(logger, transport);
-    const [first, second, third] = requests.flatMap(({ lines }) => lines);
-    expect(first).toMatchObject({
-      cycle: { n: '1', nan: 'NaN', self: '[circular]' },
-      failure: { type: 'TypeError', message: 'bad' },
-    });
-    expect(second?.['message']).toBe('getter');
-    expect(third).toMatchObject({
-      log: { level: 'info', logger: 'x' },
-      service: { name: 'meta' },
-      host_: 'text',
+    };
+    expect(JSON.parse(recordLine(info, 0, { service: undefined, host: 'h' }))).toEqual({
+      '@timestamp': '1970-01-01T00:00:00.000Z',
+      message: 'getter',
+      log: { level: 'info' },
+      host: { name: 'h' },
+      tags: ['metadata_lost'],
     });
   });
 
