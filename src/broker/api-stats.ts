@@ -23,7 +23,7 @@ export class ApiStats {
   readonly remoteTime = new LatencyHistogram();
   /** Behind the answers to earlier requests of the connection. */
   readonly responseQueueTime = new LatencyHistogram();
-  /** Until the system took the answer; only of answers that it did not take at once. */
+  /** Until the system had taken the answer. */
   readonly responseSendTime = new LatencyHistogram();
 
   constructor(api: Api) {

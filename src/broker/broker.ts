@@ -127,8 +127,9 @@ export class Broker implements Role {
     }
     const services = await this.#assemble(configs, image, nodeId);
     this.#services = services;
-    registerBrokerMetrics(registry, this, services);
-    await this.#listen(addresses, services);
+    const memory = new RequestMemory(configs.number('queued.max.request.bytes'));
+    registerBrokerMetrics(registry, this, services, memory);
+    await this.#listen(addresses, services, memory);
     this.#state = BrokerState.running;
     logger.info('the broker is ready', {
       'weir.cluster.id': services.clusterId,
@@ -202,6 +203,10 @@ export class Broker implements Role {
       apiStats: new Map(),
       hot,
       offsetsTopicReady: () => this.#offsetsTopicReady(),
+      address: () => {
+        const { host, port } = this.listeners[0] ?? { host: '', port: 0 };
+        return `${host}:${port}`;
+      },
     };
     this.#services = services;
     const offsets = image.topic(OFFSETS_TOPIC);
@@ -243,6 +248,7 @@ export class Broker implements Role {
   async #listen(
     addresses: ReturnType<typeof listenerAddresses>['addresses'],
     services: BrokerServices,
+    memory: RequestMemory,
   ): Promise<void> {
     const { transport, clock, logger } = this.#options;
     const { configs } = services;
@@ -250,7 +256,6 @@ export class Broker implements Role {
     this.#connectionTimers = timers;
     const dispatcher = new Dispatcher(handlers, services);
     const pool = new BufferPool(REQUEST_POOL_BYTES_MAX);
-    const memory = new RequestMemory(configs.number('queued.max.request.bytes'));
     this.#listeners = addresses.map(
       (address) =>
         new Listener({

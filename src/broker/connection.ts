@@ -314,8 +314,10 @@ export class Connection {
     stats.sentBytes += bytes;
     stats.queuedResponseBytes += bytes;
     this.#queuedBytes += bytes;
+    const gaveAtMs = this.#now();
     this.#stream.write(chunks, () => {
       answer.release?.();
+      parsed.stats.responseSendTime.record(this.#now() - gaveAtMs);
       if (this.#closed) return;
       stats.queuedResponseBytes -= bytes;
       this.#queuedBytes -= bytes;

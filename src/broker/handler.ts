@@ -61,15 +61,6 @@ export class RequestContext {
   get groups(): BrokerServices['groups'] {
     return this.broker.groups;
   }
-  /**
-   * The broker that looks after the group, as the client of this connection reaches it. Undefined:
-   * nobody yet, because its internal topic is only being created.
-   */
-  readonly locateGroup = (
-    _groupId: string,
-  ): { nodeId: number; host: string; port: number } | undefined =>
-    this.broker.offsetsTopicReady() ? this.endpoint : undefined;
-
   /** Kafka prints a client's host with a slash before it. */
   get clientHost(): string {
     return this.connection.clientHost;

@@ -1,5 +1,220 @@
+/**
+ * The broker's metrics: reads the plain numbers of its parts when somebody scrapes. Names and prose
+ * are in `observe/catalogue-broker.ts`.
+ */
+import { eventLoopUtilization } from 'node:perf_hooks';
+import { codeOf } from '../base/errors.ts';
+import type { LogProbe } from '../log/probe.ts';
+import { type MetricName, metric } from '../observe/catalogue.ts';
+import type { LatencyHistogram } from '../observe/latency.ts';
 import type { MetricsRegistry } from '../observe/registry.ts';
+import { errorName } from '../protocol/error-codes.ts';
+import type { ApiStats } from './api-stats.ts';
 import type { Broker } from './broker.ts';
+import { registerGroupMetrics } from './metrics-groups.ts';
+import { registerTopicMetrics } from './metrics-topics.ts';
+import type { RequestMemory } from './request-memory.ts';
 import type { BrokerServices } from './services.ts';
-/** Stub. */
-export function registerBrokerMetrics(_r: MetricsRegistry, _b: Broker, _s: BrokerServices): void {}
+
+/** Idle shares are over at least so long, however often somebody asks. */
+const IDLE_WINDOW_MS = 60_000;
+
+const FETCH = 1;
+
+export type Family = (
+  name: MetricName,
+  collect: (emit: (value: number, ...labels: string[]) => void) => void,
+) => void;
+
+export function registerBrokerMetrics(
+  registry: MetricsRegistry,
+  broker: Broker,
+  services: BrokerServices,
+  memory: RequestMemory,
+): void {
+  const family: Family = (name, collect) => registry.family(metric(name), collect);
+  const value = (name: MetricName, read: () => number): void =>
+    family(name, (emit) => emit(read()));
+  value('kafka_server_kafkaserver_brokerstate', () => broker.state);
+  registerTopicMetrics(family, services);
+  registerGroupMetrics(family, services);
+  registerRequests(registry, family, services);
+  registerLogs(family, services);
+  registerConnections(family, services, memory);
+  const idle = idleShare(services);
+  value('kafka_network_socketserver_networkprocessoravgidle_percent', idle);
+  value('kafka_server_kafkarequesthandlerpool_requesthandleravgidle_percent', idle);
+  family('kafka_server_delayedoperationpurgatory_purgatorysize', (emit) => {
+    emit(services.produceWaits.count, 'Produce');
+    emit(services.fetchPurgatory.size, 'Fetch');
+  });
+  const { fetchSessions } = services;
+  value('kafka_server_fetchsessioncache_numincrementalfetchsessions', () => fetchSessions.size);
+  value(
+    'kafka_server_fetchsessioncache_numincrementalfetchpartitionscached',
+    () => fetchSessions.partitionCount,
+  );
+  value(
+    'kafka_server_fetchsessioncache_incrementalfetchsessionevictions_total',
+    () => fetchSessions.evictions,
+  );
+}
+
+/** One thread does it all: what the event loop is idle, network and handlers are. */
+function idleShare({ clock }: BrokerServices): () => number {
+  let before = eventLoopUtilization();
+  let sinceMs = clock.monotonic();
+  let share = 1;
+  return () => {
+    const now = clock.monotonic();
+    const seen = 1 - eventLoopUtilization(before).utilization;
+    if (now - sinceMs < IDLE_WINDOW_MS) return sinceMs === now ? share : seen;
+    share = seen;
+    before = eventLoopUtilization();
+    sinceMs = now;
+    return share;
+  };
+}
+
+function registerRequests(
+  registry: MetricsRegistry,
+  family: Family,
+  { apiStats }: BrokerServices,
+): void {
+  const seen = (each: (stats: ApiStats, names: readonly string[]) => void): void => {
+    for (const stats of apiStats.values()) {
+      if (stats.totalTime.count === 0 && stats.requestBytes === 0) continue;
+      const { name, key } = stats.api;
+      // Kafka tells consumers' fetches apart from followers', besides the sum.
+      each(stats, key === FETCH ? [name, 'FetchConsumer'] : [name]);
+    }
+  };
+  family('kafka_network_requestmetrics_requests_total', (emit) => {
+    seen((stats, names) => {
+      stats.requests.forEach((count, version) => {
+        if (count > 0) for (const name of names) emit(count, name, String(version));
+      });
+    });
+  });
+  family('kafka_network_requestmetrics_errors_total', (emit) => {
+    seen((stats, names) => {
+      for (const [code, count] of stats.errors) {
+        for (const name of names) emit(count, name, errorName(code));
+      }
+    });
+  });
+  family('kafka_network_requestmetrics_requestbytes_total', (emit) => {
+    seen((stats, names) => {
+      for (const name of names) emit(stats.requestBytes, name);
+    });
+  });
+  family('kafka_network_requestmetrics_responsebytes_total', (emit) => {
+    seen((stats, names) => {
+      for (const name of names) emit(stats.responseBytes, name);
+    });
+  });
+  const times: readonly [
+    name: MetricName,
+    of: (stats: ApiStats) => LatencyHistogram,
+    histogram?: MetricName,
+  ][] = [
+    ['kafka_network_requestmetrics_totaltimems', (s) => s.totalTime, 'weir_broker_request_seconds'],
+    ['kafka_network_requestmetrics_requestqueuetimems', (s) => s.requestQueueTime],
+    ['kafka_network_requestmetrics_localtimems', (s) => s.localTime],
+    ['kafka_network_requestmetrics_remotetimems', (s) => s.remoteTime],
+    ['kafka_network_requestmetrics_responsequeuetimems', (s) => s.responseQueueTime],
+    ['kafka_network_requestmetrics_responsesendtimems', (s) => s.responseSendTime],
+  ];
+  for (const [name, of, histogram] of times) {
+    const { help } = metric(name);
+    const spec = { name, help, labels: ['request'] };
+    registry.latency(histogram === undefined ? spec : { ...spec, histogram }, (emit) => {
+      seen((stats, names) => {
+        for (const request of names) emit(of(stats), request);
+      });
+    });
+  }
+}
+
+function registerConnections(
+  family: Family,
+  { connectionStats: stats }: BrokerServices,
+  memory: RequestMemory,
+): void {
+  // Kafka's labels; there is one thread, and the sum is over the listeners.
+  const listener = (name: MetricName, read: () => number): void =>
+    family(name, (emit) => emit(read(), 'PLAINTEXT', '0'));
+  listener('kafka_server_socket_server_metrics_connection_count', () => stats.open);
+  listener('kafka_server_socket_server_metrics_connection_creation_total', () => stats.opened);
+  listener('kafka_server_socket_server_metrics_connection_close_total', () => stats.closed);
+  listener('kafka_server_socket_server_metrics_incoming_byte_total', () => stats.receivedBytes);
+  listener('kafka_server_socket_server_metrics_outgoing_byte_total', () => stats.sentBytes);
+  listener('kafka_server_socket_server_metrics_failed_authentication_total', () => 0);
+  listener('kafka_server_socket_server_metrics_successful_authentication_total', () => 0);
+  family('kafka_server_socket_server_metrics_connections_software', (emit) => {
+    for (const [software, count] of stats.software) {
+      const [name = '', version = ''] = software.split(' ');
+      emit(count, name, version);
+    }
+  });
+  const value = (name: MetricName, read: () => number): void =>
+    family(name, (emit) => emit(read()));
+  value('kafka_network_socketserver_expiredconnectionskilledcount', () => 0);
+  value('kafka_network_requestchannel_requestqueuesize', () => stats.queuedRequests);
+  value('kafka_network_requestchannel_responsequeuesize', () => stats.queuedResponseBytes);
+  value('weir_broker_backpressure_pauses_total', () => stats.backpressurePauses);
+  value('weir_broker_request_memory_bytes', () => memory.bytes);
+  value('weir_broker_request_memory_waits_total', () => memory.waits);
+  family('weir_broker_connections_closed_total', (emit) => {
+    for (const [reason, count] of stats.closedByReason) emit(count, reason);
+  });
+}
+
+function registerLogs(family: Family, { logs, disk, logger }: BrokerServices): void {
+  const fields: readonly [name: MetricName, read: (probe: LogProbe) => number][] = [
+    ['kafka_log_logflushstats_logflushrateandtimems_count', (p) => p.flushes],
+    ['weir_log_flush_seconds_total', (p) => p.flushMs / 1000],
+    ['weir_log_flush_failures_total', (p) => p.flushFailures],
+    ['weir_log_appended_bytes_total', (p) => p.appendedBytes],
+    ['weir_log_appended_batches_total', (p) => p.appendedBatches],
+    ['weir_log_appended_records_total', (p) => p.appendedRecords],
+    ['weir_log_duplicate_batches_total', (p) => p.duplicateBatches],
+    ['weir_log_rejected_batches_total', (p) => p.rejectedBatches],
+    ['weir_log_read_bytes_total', (p) => p.readBytes],
+    ['weir_log_tail_cache_bytes', (p) => p.tailCacheBytes],
+    ['weir_log_tail_cache_hits_total', (p) => p.tailCacheHits],
+    ['weir_log_tail_cache_misses_total', (p) => p.tailCacheMisses],
+    ['weir_log_tail_cache_evictions_total', (p) => p.tailCacheEvictions],
+    ['weir_log_segments_rolled_total', (p) => p.segmentsRolled],
+    ['weir_log_segments_deleted_total', (p) => p.segmentsDeleted],
+    ['weir_log_deleted_bytes_total', (p) => p.deletedBytes],
+    ['weir_log_segments_recovered_total', (p) => p.segmentsRecovered],
+    ['weir_log_segment_evictions_total', (p) => p.segmentEvictions],
+    ['weir_log_producer_evictions_total', (p) => p.producerEvictions],
+    ['weir_log_index_rebuilds_total', (p) => p.indexRebuilds],
+    ['weir_log_cache_write_failures_total', (p) => p.cacheWriteFailures],
+    ['weir_log_truncated_tail_bytes_total', (p) => p.truncatedTailBytes],
+    ['weir_log_corrupt_batches_total', (p) => p.corruptBatches],
+    ['weir_log_no_space_errors_total', (p) => p.noSpaceErrors],
+    ['weir_log_io_errors_total', (p) => p.ioErrors],
+  ];
+  for (const [name, read] of fields) family(name, (emit) => emit(read(logs.probe)));
+  family('kafka_log_logmanager_offlinelogdirectorycount', (emit) => {
+    emit(logs.directories().filter(({ failure }) => failure !== null).length);
+  });
+  const space = (name: MetricName, of: 'freeBytes' | 'totalBytes'): void =>
+    family(name, (emit) => {
+      for (const { path } of logs.directories()) {
+        try {
+          emit(disk.space(path)[of], path);
+        } catch (error) {
+          logger.warn('the space of a log folder cannot be told', {
+            'file.path': path,
+            'error.code': codeOf(error),
+          });
+        }
+      }
+    });
+  space('weir_log_directory_free_bytes', 'freeBytes');
+  space('weir_log_directory_total_bytes', 'totalBytes');
+}

@@ -45,6 +45,8 @@ export interface BrokerServices {
   readonly hot: HotSettings;
   /** Whether `__consumer_offsets` exists; if not, it is being created from now on. */
   offsetsTopicReady(): boolean;
+  /** `host:port` of the first listener, as far as it is known. */
+  address(): string;
 }
 
 export interface HotSettings {

@@ -5,6 +5,7 @@
  *
  * Latencies of Kafka's scheme are gauges in milliseconds by `quantile` plus a counter `_count`.
  */
+import { brokerMetrics } from './catalogue-broker.ts';
 import type { FamilySpec } from './registry.ts';
 
 type Row = readonly [type: FamilySpec['type'], help: string, labels?: readonly string[]];
@@ -55,7 +56,7 @@ const appliance = {
   weir_own_log_waiting_bytes: ['gauge', "Lines of the appliance's own log that wait for the log."],
 } as const satisfies Readonly<Record<string, Row>>;
 
-const rows = { ...appliance };
+const rows = { ...appliance, ...brokerMetrics };
 
 export type MetricName = keyof typeof rows;
 

@@ -1,0 +1,90 @@
+/** Metrics of consumer groups: the coordinator's, and each group's lag. */
+import type { GroupProbe } from '../coordinator/group-probe.ts';
+import type { MetricName } from '../observe/catalogue.ts';
+import type { Family } from './metrics.ts';
+import type { BrokerServices } from './services.ts';
+
+/** Series a family; groups come and go with their clients, so their number is bounded. */
+const GROUP_SERIES_MAX = 5000;
+
+const fields: readonly [name: MetricName, read: (probe: GroupProbe) => number][] = [
+  ['kafka_coordinator_group_groupmetadatamanager_numgroups', (p) => p.groupCount],
+  ['kafka_coordinator_group_groupmetadatamanager_numgroupsstable', (p) => p.groups.Stable],
+  [
+    'kafka_coordinator_group_groupmetadatamanager_numgroupspreparingrebalance',
+    (p) => p.groups.PreparingRebalance,
+  ],
+  [
+    'kafka_coordinator_group_groupmetadatamanager_numgroupscompletingrebalance',
+    (p) => p.groups.CompletingRebalance,
+  ],
+  ['kafka_coordinator_group_groupmetadatamanager_numgroupsempty', (p) => p.groups.Empty],
+  ['kafka_coordinator_group_groupmetadatamanager_numgroupsdead', (p) => p.groups.Dead],
+  ['kafka_coordinator_group_groupmetadatamanager_numoffsets', (p) => p.offsets],
+  ['weir_group_commits_total', (p) => p.commits],
+  ['weir_group_rebalances_total', (p) => p.rebalances],
+  ['weir_group_expired_members_total', (p) => p.expiredMembers],
+  ['weir_group_expired_offsets_total', (p) => p.expiredOffsets],
+  ['weir_group_failed_appends_total', (p) => p.failedAppends],
+  ['weir_group_unreadable_records_total', (p) => p.unreadableRecords],
+  ['weir_group_refused_members_total', (p) => p.refusedMembers],
+  ['weir_group_refused_groups_total', (p) => p.refusedGroups],
+];
+
+interface Lag {
+  readonly group: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly lag: number;
+}
+
+export function registerGroupMetrics(family: Family, services: BrokerServices): void {
+  const { groups } = services;
+  for (const [name, read] of fields) family(name, (emit) => emit(read(groups.probe)));
+  const each = (name: MetricName, read: (lag: Lag) => number): void =>
+    family(name, (emit) => {
+      for (const lag of lags(services)) {
+        emit(read(lag), lag.group, lag.topic, String(lag.partition));
+      }
+    });
+  each('kafka_consumergroup_current_offset', ({ offset }) => offset);
+  each('kafka_consumergroup_lag', ({ lag }) => lag);
+  const sum = (name: MetricName, read: (lag: Lag) => number): void =>
+    family(name, (emit) => {
+      const sums = new Map<string, { value: number; labels: [string, string] }>();
+      for (const lag of lags(services)) {
+        const key = `${lag.group}\n${lag.topic}`;
+        const known = sums.get(key);
+        if (known === undefined)
+          sums.set(key, { value: read(lag), labels: [lag.group, lag.topic] });
+        else known.value += read(lag);
+      }
+      for (const { value, labels } of sums.values()) emit(value, ...labels);
+    });
+  sum('kafka_consumergroup_current_offset_sum', ({ offset }) => offset);
+  sum('kafka_consumergroup_lag_sum', ({ lag }) => lag);
+  family('kafka_consumergroup_members', (emit) => {
+    let room = GROUP_SERIES_MAX;
+    for (const { group, members } of groups.groupView()) {
+      if (room-- === 0) return;
+      emit(members, group);
+    }
+  });
+  family('kafka_broker_info', (emit) => {
+    emit(1, String(services.nodeId), services.address());
+  });
+}
+
+/** Committed offset and end of the log, read in the same tick: a lag is never negative by a race. */
+function* lags({ groups, partitions }: BrokerServices): Generator<Lag> {
+  let room = GROUP_SERIES_MAX;
+  for (const { group, topic, partition, offset } of groups.lagView()) {
+    const held = partitions.get(topic, partition);
+    if (held === undefined || held.isOffline) continue;
+    if (room-- === 0) return;
+    // An offset before the log's start cannot be read any more; what is left is what lags.
+    const from = Math.max(offset, held.log.logStartOffset);
+    yield { group, topic, partition, offset, lag: Math.max(held.highWatermark - from, 0) };
+  }
+}

@@ -1,0 +1,402 @@
+/**
+ * The metrics of the broker's thread: Kafka's, under the names that dashboards and alert rules for
+ * Strimzi's JMX exporter and for kafka_exporter know, and `weir_*` for what those do not have.
+ */
+import type { FamilySpec } from './registry.ts';
+
+type Row = readonly [type: FamilySpec['type'], help: string, labels?: readonly string[]];
+
+const TOPIC = ['topic'] as const;
+const PARTITION = ['topic', 'partition'] as const;
+const LISTENER = ['listener', 'networkProcessor'] as const;
+const GROUP = ['consumergroup', 'topic', 'partition'] as const;
+
+const topics = {
+  kafka_server_brokertopicmetrics_bytesin_total: [
+    'counter',
+    'Bytes of record batches appended for producers; without a topic: over all topics.',
+    TOPIC,
+  ],
+  kafka_server_brokertopicmetrics_bytesout_total: [
+    'counter',
+    'Bytes of record batches sent to consumers.',
+    TOPIC,
+  ],
+  kafka_server_brokertopicmetrics_messagesin_total: [
+    'counter',
+    'Records appended for producers.',
+    TOPIC,
+  ],
+  kafka_server_brokertopicmetrics_bytesrejected_total: [
+    'counter',
+    'Bytes of batches refused because they were too large.',
+    TOPIC,
+  ],
+  kafka_server_brokertopicmetrics_totalproducerequests_total: [
+    'counter',
+    'Produce requests, counted once a partition.',
+    TOPIC,
+  ],
+  kafka_server_brokertopicmetrics_totalfetchrequests_total: [
+    'counter',
+    'Fetch requests, counted once a partition.',
+    TOPIC,
+  ],
+  kafka_server_brokertopicmetrics_failedproducerequests_total: [
+    'counter',
+    'Produce requests that failed, counted once a partition.',
+    TOPIC,
+  ],
+  kafka_server_brokertopicmetrics_failedfetchrequests_total: [
+    'counter',
+    'Fetch requests that failed, counted once a partition.',
+    TOPIC,
+  ],
+  kafka_server_brokertopicmetrics_invalidmessagecrcrecords_total: [
+    'counter',
+    'Batches refused because their checksum or their lengths were wrong.',
+    TOPIC,
+  ],
+  kafka_server_brokertopicmetrics_invalidmagicnumberrecords_total: [
+    'counter',
+    'Batches refused because of their format or their records.',
+    TOPIC,
+  ],
+  kafka_server_brokertopicmetrics_invalidoffsetorsequencerecords_total: [
+    'counter',
+    'Batches refused because a sequence number was missing.',
+    TOPIC,
+  ],
+  kafka_server_brokertopicmetrics_nokeycompactedtopicrecords_total: [
+    'counter',
+    'Batches refused because a compacted topic needs keys.',
+    TOPIC,
+  ],
+  kafka_server_brokertopicmetrics_producemessageconversions_total: [
+    'counter',
+    'Always 0: formats are not converted.',
+    TOPIC,
+  ],
+  kafka_server_brokertopicmetrics_fetchmessageconversions_total: [
+    'counter',
+    'Always 0: formats are not converted.',
+    TOPIC,
+  ],
+  kafka_server_brokertopicmetrics_replicationbytesin_total: [
+    'counter',
+    'Bytes copied from other brokers.',
+  ],
+  kafka_server_brokertopicmetrics_replicationbytesout_total: [
+    'counter',
+    'Bytes copied to other brokers.',
+  ],
+} as const satisfies Readonly<Record<string, Row>>;
+
+const cluster = {
+  kafka_server_replicamanager_underreplicatedpartitions: [
+    'gauge',
+    'Partitions led here with replicas out of sync.',
+  ],
+  kafka_server_replicamanager_underminisrpartitioncount: [
+    'gauge',
+    'Partitions led here with fewer replicas in sync than min.insync.replicas.',
+  ],
+  kafka_server_replicamanager_atminisrpartitioncount: [
+    'gauge',
+    'Partitions led here with just as many replicas in sync as min.insync.replicas.',
+  ],
+  kafka_server_replicamanager_partitioncount: ['gauge', 'Partitions that this broker holds.'],
+  kafka_server_replicamanager_leadercount: ['gauge', 'Partitions that this broker leads.'],
+  kafka_server_replicamanager_offlinereplicacount: [
+    'gauge',
+    'Partitions here whose log cannot be used.',
+  ],
+  kafka_server_replicamanager_isrshrinks_total: ['counter', 'Replicas that fell out of sync.'],
+  kafka_server_replicamanager_isrexpands_total: ['counter', 'Replicas that came in sync.'],
+  kafka_server_replicamanager_produceridcount: [
+    'gauge',
+    'Idempotent producers that the partitions remember.',
+  ],
+  kafka_server_replicamanager_partitionswithlatetransactionscount: [
+    'gauge',
+    'Partitions with a transaction that is open for too long.',
+  ],
+  kafka_cluster_partition_underreplicated: [
+    'gauge',
+    'Whether replicas of the partition are out of sync (1) or not (0).',
+    PARTITION,
+  ],
+  kafka_cluster_partition_underminisr: [
+    'gauge',
+    'Whether the partition has fewer replicas in sync than min.insync.replicas.',
+    PARTITION,
+  ],
+  kafka_cluster_partition_atminisr: [
+    'gauge',
+    'Whether the partition has just as many replicas in sync as min.insync.replicas.',
+    PARTITION,
+  ],
+  kafka_cluster_partition_replicascount: ['gauge', 'Replicas of the partition.', PARTITION],
+  kafka_cluster_partition_insyncreplicascount: ['gauge', 'Replicas in sync.', PARTITION],
+  kafka_controller_kafkacontroller_activecontrollercount: [
+    'gauge',
+    'Whether this broker is the controller (1) or not (0).',
+  ],
+  kafka_controller_kafkacontroller_offlinepartitionscount: [
+    'gauge',
+    'Partitions without a leader.',
+  ],
+  kafka_controller_kafkacontroller_globaltopiccount: ['gauge', 'Topics of the cluster.'],
+  kafka_controller_kafkacontroller_globalpartitioncount: ['gauge', 'Partitions of the cluster.'],
+  kafka_controller_kafkacontroller_activebrokercount: ['gauge', 'Brokers that serve.'],
+  kafka_controller_kafkacontroller_fencedbrokercount: ['gauge', 'Brokers that do not serve.'],
+  kafka_controller_kafkacontroller_preferredreplicaimbalancecount: [
+    'gauge',
+    'Partitions that are not led by their first replica.',
+  ],
+  kafka_controller_kafkacontroller_metadataerrorcount: [
+    'gauge',
+    'Metadata records that could not be applied.',
+  ],
+  kafka_controller_controllerstats_uncleanleaderelections_total: [
+    'counter',
+    'Elections of a leader that was out of sync.',
+  ],
+  kafka_server_kafkaserver_brokerstate: [
+    'gauge',
+    'State of the broker: 0 not running, 1 starting, 2 recovering, 3 running, 7 shutting down.',
+  ],
+} as const satisfies Readonly<Record<string, Row>>;
+
+const requests = {
+  kafka_network_requestmetrics_requests_total: [
+    'counter',
+    'Requests by API and version.',
+    ['request', 'version'],
+  ],
+  kafka_network_requestmetrics_errors_total: [
+    'counter',
+    'Answers by API and error, and errors of single partitions.',
+    ['request', 'error'],
+  ],
+  kafka_network_requestmetrics_requestbytes_total: ['counter', 'Bytes of requests.', ['request']],
+  kafka_network_requestmetrics_responsebytes_total: ['counter', 'Bytes of answers.', ['request']],
+  kafka_network_requestmetrics_totaltimems: [
+    'gauge',
+    'Time from the last byte of a request until its answer was given to the socket, milliseconds.',
+    ['request', 'quantile'],
+  ],
+  kafka_network_requestmetrics_totaltimems_count: ['counter', 'Of the same.', ['request']],
+  weir_broker_request_seconds: ['histogram', 'Of the same, in seconds.', ['request']],
+  kafka_network_requestmetrics_requestqueuetimems: [
+    'gauge',
+    'Time until a request was begun, milliseconds.',
+    ['request', 'quantile'],
+  ],
+  kafka_network_requestmetrics_requestqueuetimems_count: ['counter', 'Of the same.', ['request']],
+  kafka_network_requestmetrics_localtimems: [
+    'gauge',
+    'Time in the handler of a request, milliseconds.',
+    ['request', 'quantile'],
+  ],
+  kafka_network_requestmetrics_localtimems_count: ['counter', 'Of the same.', ['request']],
+  kafka_network_requestmetrics_remotetimems: [
+    'gauge',
+    'Time that a request waited for the device, for records or for group members, milliseconds.',
+    ['request', 'quantile'],
+  ],
+  kafka_network_requestmetrics_remotetimems_count: ['counter', 'Of the same.', ['request']],
+  kafka_network_requestmetrics_responsequeuetimems: [
+    'gauge',
+    'Time that an answer waited for those before it, milliseconds.',
+    ['request', 'quantile'],
+  ],
+  kafka_network_requestmetrics_responsequeuetimems_count: ['counter', 'Of the same.', ['request']],
+  kafka_network_requestmetrics_responsesendtimems: [
+    'gauge',
+    'Time until the system had taken an answer, milliseconds.',
+    ['request', 'quantile'],
+  ],
+  kafka_network_requestmetrics_responsesendtimems_count: ['counter', 'Of the same.', ['request']],
+  kafka_network_requestchannel_requestqueuesize: ['gauge', 'Requests that wait or are under way.'],
+  kafka_network_requestchannel_responsequeuesize: [
+    'gauge',
+    'Bytes of answers that the system has not taken.',
+  ],
+  kafka_network_socketserver_networkprocessoravgidle_percent: [
+    'gauge',
+    'Share of time (0 to 1) that the thread of the broker had nothing to do, over the last minute.',
+  ],
+  kafka_network_socketserver_expiredconnectionskilledcount: [
+    'gauge',
+    'Connections closed because their authentication had expired.',
+  ],
+  kafka_server_kafkarequesthandlerpool_requesthandleravgidle_percent: [
+    'gauge',
+    'Share of time (0 to 1) that the thread of the broker had nothing to do, over the last minute.',
+  ],
+  kafka_server_delayedoperationpurgatory_purgatorysize: [
+    'gauge',
+    'Requests that wait for records or for the device.',
+    ['delayedOperation'],
+  ],
+  kafka_server_fetchsessioncache_numincrementalfetchsessions: ['gauge', 'Fetch sessions.'],
+  kafka_server_fetchsessioncache_numincrementalfetchpartitionscached: [
+    'gauge',
+    'Partitions of fetch sessions.',
+  ],
+  kafka_server_fetchsessioncache_incrementalfetchsessionevictions_total: [
+    'counter',
+    'Fetch sessions dropped to make room.',
+  ],
+  kafka_server_socket_server_metrics_connection_count: ['gauge', 'Open connections.', LISTENER],
+  kafka_server_socket_server_metrics_connection_creation_total: [
+    'counter',
+    'Connections opened.',
+    LISTENER,
+  ],
+  kafka_server_socket_server_metrics_connection_close_total: [
+    'counter',
+    'Connections closed.',
+    LISTENER,
+  ],
+  kafka_server_socket_server_metrics_incoming_byte_total: ['counter', 'Bytes received.', LISTENER],
+  kafka_server_socket_server_metrics_outgoing_byte_total: ['counter', 'Bytes sent.', LISTENER],
+  kafka_server_socket_server_metrics_connections_software: [
+    'gauge',
+    'Open connections by client software.',
+    ['clientSoftwareName', 'clientSoftwareVersion'],
+  ],
+  kafka_server_socket_server_metrics_failed_authentication_total: [
+    'counter',
+    'Connections that failed to authenticate.',
+    LISTENER,
+  ],
+  kafka_server_socket_server_metrics_successful_authentication_total: [
+    'counter',
+    'Connections that authenticated.',
+    LISTENER,
+  ],
+  weir_broker_connections_closed_total: [
+    'counter',
+    'Connections closed by the broker, by reason.',
+    ['reason'],
+  ],
+  weir_broker_backpressure_pauses_total: [
+    'counter',
+    'Times that a connection was not read from because its answers or requests piled up.',
+  ],
+  weir_broker_request_memory_bytes: ['gauge', 'Memory held by requests that arrive.'],
+  weir_broker_request_memory_waits_total: [
+    'counter',
+    'Times that a connection had to wait for request memory.',
+  ],
+} as const satisfies Readonly<Record<string, Row>>;
+
+const logs = {
+  kafka_log_log_size: ['gauge', 'Bytes of the partition’s log.', PARTITION],
+  kafka_log_log_logstartoffset: ['gauge', 'First offset of the log.', PARTITION],
+  kafka_log_log_logendoffset: ['gauge', 'Offset behind the last record.', PARTITION],
+  kafka_log_log_numlogsegments: ['gauge', 'Segments of the log.', PARTITION],
+  kafka_log_logmanager_offlinelogdirectorycount: ['gauge', 'Log folders that cannot be used.'],
+  kafka_log_logflushstats_logflushrateandtimems_count: ['counter', 'Flushes to the device.'],
+  weir_log_flush_seconds_total: ['counter', 'Time that flushes to the device took.'],
+  weir_log_flush_failures_total: ['counter', 'Flushes that failed; each takes its folder offline.'],
+  weir_log_appended_bytes_total: ['counter', 'Bytes appended, by producers and by the broker.'],
+  weir_log_appended_batches_total: ['counter', 'Batches appended.'],
+  weir_log_appended_records_total: ['counter', 'Records appended.'],
+  weir_log_duplicate_batches_total: [
+    'counter',
+    'Batches that an idempotent producer had sent before.',
+  ],
+  weir_log_rejected_batches_total: ['counter', 'Batches that broke a rule.'],
+  weir_log_read_bytes_total: ['counter', 'Bytes read.'],
+  weir_log_tail_cache_bytes: ['gauge', 'Last batches of the logs that are kept in memory.'],
+  weir_log_tail_cache_hits_total: ['counter', 'Reads served from memory.'],
+  weir_log_tail_cache_misses_total: ['counter', 'Reads served from files.'],
+  weir_log_tail_cache_evictions_total: ['counter', 'Batches that left the memory to make room.'],
+  weir_log_segments_rolled_total: ['counter', 'Segments begun.'],
+  weir_log_segments_deleted_total: ['counter', 'Segments deleted.'],
+  weir_log_deleted_bytes_total: ['counter', 'Bytes of segments that were deleted.'],
+  weir_log_segments_recovered_total: ['counter', 'Segments read after an unclean stop.'],
+  weir_log_segment_evictions_total: ['counter', 'Segments closed because too many were open.'],
+  weir_log_producer_evictions_total: [
+    'counter',
+    'Idempotent producers forgotten because a partition had too many.',
+  ],
+  weir_log_index_rebuilds_total: ['counter', 'Indexes built anew from their log.'],
+  weir_log_cache_write_failures_total: [
+    'counter',
+    'Indexes and snapshots that could not be written; they are built anew when needed.',
+  ],
+  weir_log_truncated_tail_bytes_total: ['counter', 'Torn bytes cut off after a crash.'],
+  weir_log_corrupt_batches_total: ['counter', 'Damaged batches found.'],
+  weir_log_no_space_errors_total: ['counter', 'Appends refused because the disk was full.'],
+  weir_log_io_errors_total: ['counter', 'Other failures of disks.'],
+  weir_log_directory_free_bytes: ['gauge', 'Free bytes of a log folder’s volume.', ['directory']],
+  weir_log_directory_total_bytes: ['gauge', 'Size of a log folder’s volume.', ['directory']],
+  weir_broker_series_dropped: [
+    'gauge',
+    'Partitions that have no series of their own because there are too many.',
+  ],
+} as const satisfies Readonly<Record<string, Row>>;
+
+const groups = {
+  kafka_coordinator_group_groupmetadatamanager_numgroups: ['gauge', 'Groups.'],
+  kafka_coordinator_group_groupmetadatamanager_numgroupsstable: ['gauge', 'Stable groups.'],
+  kafka_coordinator_group_groupmetadatamanager_numgroupspreparingrebalance: [
+    'gauge',
+    'Groups that wait for members to join.',
+  ],
+  kafka_coordinator_group_groupmetadatamanager_numgroupscompletingrebalance: [
+    'gauge',
+    'Groups that wait for their assignment.',
+  ],
+  kafka_coordinator_group_groupmetadatamanager_numgroupsempty: ['gauge', 'Groups without members.'],
+  kafka_coordinator_group_groupmetadatamanager_numgroupsdead: ['gauge', 'Groups being removed.'],
+  kafka_coordinator_group_groupmetadatamanager_numoffsets: ['gauge', 'Committed offsets held.'],
+  weir_group_commits_total: ['counter', 'Offsets committed.'],
+  weir_group_rebalances_total: ['counter', 'Rebalances that ended with an assignment.'],
+  weir_group_expired_members_total: ['counter', 'Members whose session timed out.'],
+  weir_group_expired_offsets_total: ['counter', 'Offsets whose retention was over.'],
+  weir_group_failed_appends_total: ['counter', 'Batches that __consumer_offsets did not take.'],
+  weir_group_unreadable_records_total: [
+    'counter',
+    'Records of __consumer_offsets that could not be read and were skipped.',
+  ],
+  weir_group_refused_members_total: ['counter', 'Members refused because of a limit.'],
+  weir_group_refused_groups_total: ['counter', 'Groups refused because of a limit.'],
+  kafka_consumergroup_current_offset: ['gauge', 'Committed offset.', GROUP],
+  kafka_consumergroup_current_offset_sum: [
+    'gauge',
+    'Committed offsets of the topic’s partitions together.',
+    ['consumergroup', 'topic'],
+  ],
+  kafka_consumergroup_lag: ['gauge', 'Records behind the committed offset.', GROUP],
+  kafka_consumergroup_lag_sum: [
+    'gauge',
+    'Records behind the committed offsets of the topic’s partitions together.',
+    ['consumergroup', 'topic'],
+  ],
+  kafka_consumergroup_members: ['gauge', 'Members of the group.', ['consumergroup']],
+  kafka_brokers: ['gauge', 'Brokers of the cluster.'],
+  kafka_broker_info: ['gauge', 'Always 1; the broker is in the labels.', ['id', 'address']],
+  kafka_topic_partitions: ['gauge', 'Partitions of the topic.', TOPIC],
+  kafka_topic_partition_current_offset: ['gauge', 'High watermark.', PARTITION],
+  kafka_topic_partition_oldest_offset: ['gauge', 'First offset.', PARTITION],
+  kafka_topic_partition_leader: ['gauge', 'Broker that leads; -1: none.', PARTITION],
+  kafka_topic_partition_leader_is_preferred: [
+    'gauge',
+    'Whether the first replica leads (1) or not (0).',
+    PARTITION,
+  ],
+  kafka_topic_partition_replicas: ['gauge', 'Replicas.', PARTITION],
+  kafka_topic_partition_in_sync_replica: ['gauge', 'Replicas in sync.', PARTITION],
+  kafka_topic_partition_under_replicated_partition: [
+    'gauge',
+    'Whether replicas are out of sync (1) or not (0).',
+    PARTITION,
+  ],
+} as const satisfies Readonly<Record<string, Row>>;
+
+export const brokerMetrics = { ...topics, ...cluster, ...requests, ...logs, ...groups };
