@@ -15,6 +15,13 @@ export const bootstrapOption: Option = {
   doc: 'Brokers of the Kafka cluster to ask: Weir or any other.',
 };
 
+export const timeoutOption: Option = {
+  name: 'timeout',
+  value: 'MS',
+  default: '30000',
+  doc: 'How long an answer of the cluster may take.',
+};
+
 /** The words and options of one call of a command. */
 export class Arguments {
   readonly command: Command;

@@ -42,6 +42,8 @@ export const ExitCode = { OK: 0, FAILURE: 1, USAGE: 2 } as const;
 export interface Terminal {
   /** Whether people read `out`: colours, progress and alignment to the width are for them. */
   readonly isTty: boolean;
+  /** Whether people read `err`: progress is for them. */
+  readonly errIsTty: boolean;
   readonly columns: number;
   /** Results. Resolves when more may be written. */
   out(text: string | Uint8Array): Promise<void> | void;

@@ -1,4 +1,15 @@
-/** Every command of `weir`, in the order in which help lists them. */
+/** The commands that speak to a Kafka cluster, in the order in which help lists them. */
 import type { Command } from './command.ts';
+import { consumeCommand } from './consume.ts';
+import { groupCommand } from './group.ts';
+import { produceCommand } from './produce.ts';
+import { tailCommand } from './tail.ts';
+import { topicCommand } from './topic.ts';
 
-export const commands: readonly Command[] = [];
+export const commands: readonly Command[] = [
+  tailCommand,
+  topicCommand,
+  produceCommand,
+  consumeCommand,
+  groupCommand,
+];

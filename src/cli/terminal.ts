@@ -24,6 +24,7 @@ export function processTerminal(): Terminal {
   });
   return {
     isTty: process.stdout.isTTY === true,
+    errIsTty: process.stderr.isTTY === true,
     columns: process.stdout.columns ?? COLUMNS_DEFAULT,
     out(text) {
       if (process.stdout.write(text)) return;

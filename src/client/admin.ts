@@ -172,7 +172,9 @@ export class Admin {
       const code = topic?.errorCode ?? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
       // A partition without a leader is a fact to show, not a failure.
       if (topic === undefined || (code !== ErrorCode.NONE && topic.partitions.length === 0)) {
-        throw new ProtocolError(code, `topic '${name}': ${errorName(code)}`);
+        const isMissing = code === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+        const what = isMissing ? `topic '${name}' does not exist` : `topic '${name}'`;
+        throw new ProtocolError(code, `${what} (${errorName(code)})`);
       }
       return topic;
     });

@@ -13,6 +13,7 @@ export function fakeTerminal(input = '', isTty = false): FakeTerminal {
   const { promise, resolve } = Promise.withResolvers<void>();
   return {
     isTty,
+    errIsTty: isTty,
     columns: 80,
     out: (text) => {
       out.push(Buffer.from(text as string));

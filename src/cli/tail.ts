@@ -1,0 +1,225 @@
+/** `weir tail`: the newest logs for people to read, and those that come. */
+import type { Admin } from '../client/admin.ts';
+import type { Client } from '../client/client.ts';
+import type { FetchedBatch } from '../client/fetched-batch.ts';
+import type { FetchPosition } from '../client/fetcher.ts';
+import type { RecordView } from '../protocol/record-batch.ts';
+import {
+  type Arguments,
+  bootstrapOption,
+  jsonOption,
+  timeoutOption,
+  usageError,
+} from './arguments.ts';
+import { type Command, ExitCode, type Terminal } from './command.ts';
+import { logLineText, readLogLine } from './log-line.ts';
+import { parseDuration, parseTime } from './time.ts';
+
+const LINES_MAX = 1_000_000;
+const POLL_MS = 200;
+const TOPIC_RETRY_MS = 1000;
+const UNKNOWN_TOPIC_OR_PARTITION = 3;
+
+export const tailCommand: Command = {
+  name: 'tail',
+  summary: 'Show the newest logs, and new ones as they come.',
+  usage: 'tail [options]',
+  examples: [
+    'weir tail',
+    'weir tail --lines 100 --grep "timeout|refused"',
+    'weir tail --since 15m --no-follow --json',
+  ],
+  options: [
+    bootstrapOption,
+    timeoutOption,
+    { name: 'topic', value: 'NAME', default: 'logs', doc: 'The topic to show.' },
+    { name: 'lines', short: 'n', value: 'N', default: '10', doc: 'So many of the newest ones.' },
+    { name: 'since', value: 'TIME', doc: 'All since a time, or since so long ago (15m, 2h).' },
+    { name: 'follow', short: 'f', doc: 'Go on with new ones (the default).' },
+    { name: 'no-follow', doc: 'End after those that are there.' },
+    { name: 'grep', short: 'g', value: 'REGEX', doc: 'Only lines that match (case matters not).' },
+    { ...jsonOption, doc: 'Print the records as they are stored, one a line.' },
+  ],
+  run: async (args) => {
+    if (args.has('follow') && args.has('no-follow')) {
+      throw usageError('--follow and --no-follow exclude each other');
+    }
+    const plan = readPlan(args);
+    const [{ withClient }, { Admin: Class }] = await Promise.all([
+      import('./cluster.ts'),
+      import('../client/admin.ts'),
+    ]);
+    return withClient(args, (client) => tail(args, client, new Class(client), plan));
+  },
+};
+
+interface Plan {
+  readonly topic: string;
+  readonly lines: number;
+  /** Milliseconds since 1970; null: the newest `lines`. */
+  readonly since: number | null;
+  readonly follow: boolean;
+  readonly pattern: RegExp | null;
+}
+
+function readPlan(args: Arguments): Plan {
+  const since = args.text('since');
+  const grep = args.text('grep');
+  let pattern: RegExp | null = null;
+  try {
+    if (grep !== undefined) pattern = new RegExp(grep, 'i');
+  } catch (error) {
+    throw usageError(`--grep: ${(error as Error).message}`);
+  }
+  const isAge = since !== undefined && /^\d+(\.\d+)?[a-z]+$/.test(since);
+  return {
+    topic: args.required('topic'),
+    lines: args.integer('lines', 0, LINES_MAX)!,
+    since:
+      since === undefined ? null : isAge ? Date.now() - parseDuration(since) : parseTime(since),
+    follow: !args.has('no-follow'),
+    pattern,
+  };
+}
+
+async function tail(args: Arguments, client: Client, admin: Admin, plan: Plan): Promise<number> {
+  const { terminal } = args;
+  let interrupted = false;
+  void terminal.interrupted.then(() => {
+    interrupted = true;
+  });
+  const partitions = await topicPartitions(admin, client, plan, terminal, () => interrupted);
+  if (partitions === null) return ExitCode.OK;
+  const ends = await admin.listOffsets(partitions, 'latest');
+  const starts = await startOffsets(admin, partitions, ends, plan);
+  const { Fetcher } = await import('../client/fetcher.ts');
+  const fetcher = new Fetcher(client, { offsetReset: 'earliest', maxWaitMs: POLL_MS });
+  const view = new View(args, plan);
+  try {
+    fetcher.assign(starts);
+    // Until each partition has come to where it ended at the start, lines are put in order of time.
+    const behind = new Set(
+      ends.filter((end, i) => (starts[i]!.offset as number) < end.offset).map((e) => e.partition),
+    );
+    while (behind.size > 0 && !interrupted) {
+      for (const batch of await fetcher.poll(POLL_MS)) {
+        view.collect(batch);
+        if (batch.nextOffset >= ends[batch.partition]!.offset) behind.delete(batch.partition);
+      }
+    }
+    await view.showCollected();
+    while (plan.follow && !interrupted) {
+      for (const batch of await fetcher.poll(POLL_MS)) view.collect(batch);
+      await view.showCollected();
+    }
+  } finally {
+    fetcher.close();
+  }
+  return ExitCode.OK;
+}
+
+/** With --follow waits for a topic that nothing was sent to yet; null: asked to end meanwhile. */
+async function topicPartitions(
+  admin: Admin,
+  client: Client,
+  plan: Plan,
+  terminal: Terminal,
+  interrupted: () => boolean,
+): Promise<{ topic: string; partition: number }[] | null> {
+  const { sleep } = await import('../base/clock.ts');
+  for (let told = false; !interrupted(); told = true) {
+    try {
+      const [topic] = await admin.describeTopics([plan.topic]);
+      return topic!.partitions.map((p) => ({ topic: plan.topic, partition: p.index }));
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : null;
+      if (code !== UNKNOWN_TOPIC_OR_PARTITION || !plan.follow) throw error;
+      if (!told) terminal.err(`waiting for topic ${plan.topic} …\n`);
+      await sleep(client.clock, TOPIC_RETRY_MS);
+    }
+  }
+  return null;
+}
+
+async function startOffsets(
+  admin: Admin,
+  partitions: readonly { topic: string; partition: number }[],
+  ends: readonly { offset: number }[],
+  plan: Plan,
+): Promise<FetchPosition[]> {
+  if (plan.since !== null) {
+    const found = await admin.listOffsets(partitions, plan.since);
+    return partitions.map((p, i) => ({
+      ...p,
+      offset: found[i]!.offset < 0 ? ends[i]!.offset : found[i]!.offset,
+    }));
+  }
+  const firsts = await admin.listOffsets(partitions, 'earliest');
+  // Any partition may hold all of the newest lines.
+  return partitions.map((p, i) => ({
+    ...p,
+    offset: Math.max(firsts[i]!.offset, ends[i]!.offset - plan.lines),
+  }));
+}
+
+interface Collected {
+  readonly time: number;
+  readonly text: string;
+}
+
+type ForEach = (batch: FetchedBatch, visit: (record: RecordView) => void) => void;
+
+/** Turns batches into lines. */
+class View {
+  readonly #args: Arguments;
+  readonly #plan: Plan;
+  readonly #colours: boolean;
+  #pending: FetchedBatch[] = [];
+  #collected: Collected[] = [];
+  #isFirst = true;
+  #forEach: ForEach | null = null;
+
+  constructor(args: Arguments, plan: Plan) {
+    this.#args = args;
+    this.#plan = plan;
+    this.#colours = args.terminal.isTty && (process.env['NO_COLOR'] ?? '') === '';
+  }
+
+  collect(batch: FetchedBatch): void {
+    this.#pending.push(batch);
+  }
+
+  /** Writes what was collected, in order of time; the first time no more than was asked for. */
+  async showCollected(): Promise<void> {
+    this.#forEach ??= (await import('../client/fetched-batch.ts')).forEachFetchedRecord;
+    for (const batch of this.#pending.splice(0)) this.#read(batch, this.#forEach);
+    this.#collected.sort((a, b) => a.time - b.time);
+    const limited = this.#isFirst && this.#plan.since === null;
+    const shown = limited ? lastOf(this.#collected, this.#plan.lines) : this.#collected;
+    this.#collected = [];
+    this.#isFirst = false;
+    if (shown.length > 0) await this.#args.terminal.out(shown.map((line) => line.text).join(''));
+  }
+
+  #read(batch: FetchedBatch, forEach: ForEach): void {
+    const { pattern } = this.#plan;
+    forEach(batch, (record) => {
+      if (record.valueEnd < 0) return;
+      const value = record.buffer.toString('utf8', record.valueStart, record.valueEnd);
+      const line = readLogLine(value, record.timestamp);
+      if (this.#args.has('json')) {
+        if (pattern === null || pattern.test(value)) {
+          this.#collected.push({ time: line.time, text: `${value}\n` });
+        }
+        return;
+      }
+      const plain = logLineText(line, false);
+      if (pattern !== null && !pattern.test(plain)) return;
+      const text = this.#colours ? logLineText(line, true) : plain;
+      this.#collected.push({ time: line.time, text });
+    });
+  }
+}
+
+const lastOf = <T>(list: readonly T[], count: number): readonly T[] =>
+  count === 0 ? [] : list.slice(-count);

@@ -1,0 +1,317 @@
+/** `weir topic`: list, create, describe, alter, delete. */
+import type { Admin, Result } from '../client/admin.ts';
+import type { TopicInfo } from '../client/metadata-cache.ts';
+import {
+  type Arguments,
+  bootstrapOption,
+  jsonOption,
+  timeoutOption,
+  usageError,
+} from './arguments.ts';
+import { type Command, ExitCode, type Option } from './command.ts';
+import { type Column, printRows, tableText } from './table.ts';
+
+const common = [bootstrapOption, timeoutOption] as const;
+const topicOption: Option = {
+  name: 'topic',
+  value: 'NAME',
+  doc: 'The topic, if not named before.',
+};
+const configOption: Option = {
+  name: 'config',
+  value: 'KEY=VALUE',
+  repeated: true,
+  doc: 'Setting of the topic, in Kafka’s names (retention.ms=86400000).',
+};
+const PARTITIONS_MAX = 10_000;
+const REPLICATION_MAX = 0x7fff;
+
+async function withAdmin(args: Arguments, work: (admin: Admin) => Promise<number>) {
+  const [{ withClient }, { Admin: Class }] = await Promise.all([
+    import('./cluster.ts'),
+    import('../client/admin.ts'),
+  ]);
+  return withClient(args, (client) => work(new Class(client)));
+}
+
+function topicNames(args: Arguments): readonly string[] {
+  const named = args.text('topic');
+  const names = named === undefined ? args.words : [...args.words, ...named.split(',')];
+  return names;
+}
+
+function requiredNames(args: Arguments): readonly string[] {
+  const names = topicNames(args);
+  if (names.length === 0) throw usageError(`which topic? usage: weir ${args.command.usage}`);
+  return names;
+}
+
+/** Prints what became of each topic; the exit code says whether all of it worked. */
+function report(args: Arguments, results: readonly Result[], verb: string): number {
+  let failures = 0;
+  for (const { name, error } of results) {
+    if (error === null) void args.terminal.out(`${verb} topic ${name}\n`);
+    else {
+      failures++;
+      args.terminal.err(`weir: ${error.message}\n`);
+    }
+  }
+  return failures === 0 ? ExitCode.OK : ExitCode.FAILURE;
+}
+
+interface ListRow {
+  readonly topic: string;
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  readonly underReplicated: number;
+  readonly internal: boolean;
+}
+
+const listColumns: readonly Column<ListRow>[] = [
+  { title: 'TOPIC', cell: (row) => row.topic },
+  { title: 'PARTITIONS', cell: (row) => row.partitions, right: true },
+  { title: 'REPLICATION-FACTOR', cell: (row) => row.replicationFactor, right: true },
+  { title: 'UNDER-REPLICATED', cell: (row) => row.underReplicated, right: true },
+  { title: 'INTERNAL', cell: (row) => (row.internal ? 'yes' : '') },
+];
+
+const listCommand: Command = {
+  name: 'list',
+  summary: 'List the topics.',
+  usage: 'topic list [options]',
+  examples: ['weir topic list', 'weir topic list --bootstrap-server kafka-1:9092 --json'],
+  options: [
+    ...common,
+    { name: 'exclude-internal', doc: 'Leave out topics that the cluster keeps for itself.' },
+    jsonOption,
+  ],
+  run: (args) =>
+    withAdmin(args, async (admin) => {
+      const topics = await admin.listTopics();
+      const shown = topics.filter((topic) => !(args.has('exclude-internal') && topic.isInternal));
+      await printRows(
+        args,
+        listColumns,
+        shown.map((topic) => ({
+          topic: topic.name,
+          partitions: topic.partitions.length,
+          replicationFactor: topic.partitions[0]?.replicas.length ?? 0,
+          underReplicated: underReplicated(topic),
+          internal: topic.isInternal,
+        })),
+      );
+      return ExitCode.OK;
+    }),
+};
+
+const underReplicated = (topic: TopicInfo): number =>
+  topic.partitions.filter((partition) => partition.isr.length < partition.replicas.length).length;
+
+const createCommand: Command = {
+  name: 'create',
+  summary: 'Create a topic.',
+  usage: 'topic create NAME [options]',
+  examples: [
+    'weir topic create orders --partitions 6',
+    'weir topic create audit --config retention.ms=-1 --config cleanup.policy=compact',
+  ],
+  options: [
+    ...common,
+    topicOption,
+    { name: 'partitions', value: 'N', doc: 'Number of partitions (default: the cluster’s).' },
+    { name: 'replication-factor', value: 'N', doc: 'Number of replicas (default: the cluster’s).' },
+    configOption,
+    { name: 'if-not-exists', doc: 'Succeed when the topic exists already.' },
+  ],
+  words: [0, 1],
+  run: async (args) => {
+    const [name, more] = requiredNames(args);
+    if (more !== undefined) throw usageError('one topic at a time');
+    const partitions = args.integer('partitions', 1, PARTITIONS_MAX);
+    const replicationFactor = args.integer('replication-factor', 1, REPLICATION_MAX);
+    const topic = {
+      name: name!,
+      ...(partitions === undefined ? {} : { partitions }),
+      ...(replicationFactor === undefined ? {} : { replicationFactor }),
+      configs: Object.fromEntries(args.properties('config')),
+    };
+    return withAdmin(args, async (admin) => {
+      const results = await admin.createTopics([topic]);
+      const exists = results[0]?.error?.code === TOPIC_ALREADY_EXISTS;
+      if (exists && args.has('if-not-exists')) return ExitCode.OK;
+      return report(args, results, 'created');
+    });
+  },
+};
+
+const TOPIC_ALREADY_EXISTS = 36;
+const UNKNOWN_TOPIC_OR_PARTITION = 3;
+
+const deleteCommand: Command = {
+  name: 'delete',
+  summary: 'Delete topics and all their records.',
+  usage: 'topic delete NAME… [options]',
+  examples: ['weir topic delete scratch'],
+  options: [
+    ...common,
+    topicOption,
+    { name: 'if-exists', doc: 'Succeed when the topic does not exist.' },
+  ],
+  words: [0, Infinity],
+  run: async (args) => {
+    const names = requiredNames(args);
+    return withAdmin(args, async (admin) => {
+      const results = await admin.deleteTopics(names);
+      const fine = (r: Result): boolean =>
+        args.has('if-exists') && r.error?.code === UNKNOWN_TOPIC_OR_PARTITION;
+      return report(
+        args,
+        results.filter((r) => !fine(r)),
+        'deleted',
+      );
+    });
+  },
+};
+
+const alterCommand: Command = {
+  name: 'alter',
+  summary: 'Add partitions to a topic or change its settings.',
+  usage: 'topic alter NAME [options]',
+  examples: [
+    'weir topic alter orders --partitions 12',
+    'weir topic alter logs --config retention.ms=604800000 --delete-config segment.bytes',
+  ],
+  options: [
+    ...common,
+    topicOption,
+    { name: 'partitions', value: 'N', doc: 'New number of partitions; it can only grow.' },
+    configOption,
+    {
+      name: 'delete-config',
+      value: 'KEY',
+      repeated: true,
+      doc: 'Setting to take back to its default.',
+    },
+  ],
+  words: [0, 1],
+  run: async (args) => {
+    const [name] = requiredNames(args);
+    const count = args.integer('partitions', 1, PARTITIONS_MAX);
+    const changes: Record<string, string | null> = Object.fromEntries(args.properties('config'));
+    for (const key of args.list('delete-config')) changes[key] = null;
+    if (count === undefined && Object.keys(changes).length === 0) {
+      throw usageError('nothing to alter: give --partitions, --config or --delete-config');
+    }
+    return withAdmin(args, async (admin) => {
+      if (Object.keys(changes).length > 0) await admin.alterConfigs('topic', name!, changes);
+      const results =
+        count === undefined
+          ? [{ name: name!, error: null }]
+          : await admin.createPartitions([{ name: name!, count }]);
+      return report(args, results, 'altered');
+    });
+  },
+};
+
+interface PartitionRow {
+  readonly partition: number;
+  readonly leader: number | null;
+  readonly replicas: readonly number[];
+  readonly isr: readonly number[];
+  readonly earliest: number | null;
+  readonly latest: number | null;
+}
+
+const partitionColumns: readonly Column<PartitionRow>[] = [
+  { title: 'PARTITION', cell: (row) => row.partition, right: true },
+  { title: 'LEADER', cell: (row) => row.leader, right: true },
+  { title: 'REPLICAS', cell: (row) => row.replicas.join(',') },
+  { title: 'ISR', cell: (row) => row.isr.join(',') },
+  { title: 'LOG-START-OFFSET', cell: (row) => row.earliest, right: true },
+  { title: 'LOG-END-OFFSET', cell: (row) => row.latest, right: true },
+];
+
+const describeCommand: Command = {
+  name: 'describe',
+  summary: 'Show partitions, leaders, replicas, offsets and settings of topics.',
+  usage: 'topic describe [NAME…] [options]',
+  examples: ['weir topic describe logs', 'weir topic describe --json'],
+  options: [...common, topicOption, jsonOption],
+  words: [0, Infinity],
+  run: (args) =>
+    withAdmin(args, async (admin) => {
+      const names = topicNames(args);
+      const topics =
+        names.length === 0 ? await admin.listTopics() : await admin.describeTopics(names);
+      const described = [];
+      for (const topic of topics) described.push(await describe(admin, topic));
+      if (args.has('json')) {
+        await args.terminal.out(`${JSON.stringify(described, null, 2)}\n`);
+        return ExitCode.OK;
+      }
+      for (const [i, topic] of described.entries()) {
+        if (i > 0) await args.terminal.out('\n');
+        await args.terminal.out(topicText(topic));
+      }
+      return ExitCode.OK;
+    }),
+};
+
+type Described = Awaited<ReturnType<typeof describe>>;
+
+async function describe(admin: Admin, topic: TopicInfo) {
+  // Offsets can be asked only of leaders.
+  const led = topic.partitions
+    .filter((partition) => partition.leader >= 0)
+    .map((partition) => ({ topic: topic.name, partition: partition.index }));
+  const [earliest, latest] = await Promise.all([
+    admin.listOffsets(led, 'earliest'),
+    admin.listOffsets(led, 'latest'),
+  ]);
+  const offsetOf = (list: readonly { partition: number; offset: number }[], index: number) =>
+    list.find((listed) => listed.partition === index)?.offset ?? null;
+  const configs = await admin.describeConfigs('topic', topic.name);
+  return {
+    topic: topic.name,
+    topicId: topic.id,
+    internal: topic.isInternal,
+    replicationFactor: topic.partitions[0]?.replicas.length ?? 0,
+    configs: Object.fromEntries(
+      configs
+        .filter((config) => config.source === 'DYNAMIC_TOPIC_CONFIG')
+        .map((config) => [config.name, config.value]),
+    ),
+    partitions: topic.partitions.map(
+      (partition): PartitionRow => ({
+        partition: partition.index,
+        leader: partition.leader < 0 ? null : partition.leader,
+        replicas: partition.replicas,
+        isr: partition.isr,
+        earliest: offsetOf(earliest, partition.index),
+        latest: offsetOf(latest, partition.index),
+      }),
+    ),
+  };
+}
+
+function topicText(topic: Described): string {
+  const configs = Object.entries(topic.configs).map(([name, value]) => `${name}=${value}`);
+  const head = [
+    `Topic: ${topic.topic}`,
+    `TopicId: ${topic.topicId}`,
+    `PartitionCount: ${topic.partitions.length}`,
+    `ReplicationFactor: ${topic.replicationFactor}`,
+    `Configs: ${configs.join(',')}`,
+  ];
+  return `${head.join('  ').trimEnd()}\n${tableText(partitionColumns, topic.partitions)}`;
+}
+
+export const topicCommand: Command = {
+  name: 'topic',
+  summary: 'List, create, describe, alter and delete topics.',
+  usage: 'topic COMMAND [options]',
+  examples: ['weir topic list', 'weir topic create orders --partitions 6'],
+  options: [],
+  commands: [listCommand, createCommand, describeCommand, alterCommand, deleteCommand],
+  run: () => Promise.resolve(ExitCode.USAGE),
+};
