@@ -144,12 +144,13 @@ export class GroupStore {
   async replay(visitor: RecordVisitor): Promise<void> {
     const { start, end } = this.#log.range(this.partition);
     for (let offset = start; offset < end && !this.#isClosed; ) {
-      // Other partitions' requests must not wait for a large log.
-      if (offset > start) await sleep(this.#clock, 0);
       const bytes = await this.#log.read(this.partition, offset, LOAD_BYTES);
+      if (this.#isClosed) return;
       const next = this.#replayBatches(bytes, offset, visitor);
       if (next <= offset) break;
       offset = next;
+      // Other partitions' requests must not wait for a large log.
+      if (offset < end) await sleep(this.#clock, 0);
     }
   }
 

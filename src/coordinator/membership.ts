@@ -17,8 +17,7 @@ import {
 } from './group-settings.ts';
 import type { JoinRequest, JoinResponse, SyncRequest, SyncResponse } from './member.ts';
 import { Member, newMemberId, protocolsOf } from './member.ts';
-import type { RebalancerParts } from './rebalancer.ts';
-import type { Rebalancer } from './rebalancer.ts';
+import type { Rebalancer, RebalancerParts } from './rebalancer.ts';
 import type { RequestContext } from './request-context.ts';
 
 type HeartbeatRequest = Infer<typeof heartbeatRequest>;
