@@ -9,6 +9,7 @@
 import { type Clock, systemClock } from './base/clock.ts';
 import { type DataDirectory, openDataDirectory } from './base/data-directory.ts';
 import { reasonOf } from './base/errors.ts';
+import { collectWhenIdle } from './base/idle-collection.ts';
 import { RoleSupervisor } from './base/role-supervisor.ts';
 import type { LogLevel } from './base/role-thread.ts';
 import { scrapingItself } from './config/configuration.ts';
@@ -57,6 +58,7 @@ export class App {
   #directory: DataDirectory | null = null;
   #console: ConsoleServer | null = null;
   #door: LogDoor | null = null;
+  #stopCollecting: () => void = () => {};
   #stopped: Promise<void> | null = null;
 
   constructor(options: AppOptions) {
@@ -89,6 +91,7 @@ export class App {
       if (console !== null) await this.#startConsole(await console);
       this.#settings = { ...this.#settings, values: scrapingItself(this.#settings.values) };
       await Promise.all([this.#startRole('collectors'), this.#startRole('connectors')]);
+      this.#stopCollecting = collectWhenIdle(this.#clock);
     } catch (error) {
       await this.stop();
       throw error;
@@ -149,9 +152,10 @@ export class App {
     const broker = this.#supervisors.get('broker');
     if (broker === undefined || first?.endsWith(':0') !== true) return;
     const { details } = await broker.status();
-    const port = details['port'];
-    if (typeof port !== 'number') return;
-    this.#settings = { ...this.#settings, bootstrap: [first.replace(/:0$/, `:${port}`)] };
+    const [listener] = (details['listeners'] ?? []) as readonly string[];
+    if (listener === undefined) return;
+    const port = listener.slice(listener.lastIndexOf(':'));
+    this.#settings = { ...this.#settings, bootstrap: [first.replace(/:0$/, port)] };
   }
 
   async #startConsole(modules: ConsoleModules): Promise<void> {
@@ -240,6 +244,7 @@ export class App {
     await step('console', () => this.#console?.stop());
     await step('log client', () => this.#door?.stop());
     await step('broker', () => this.#supervisors.get('broker')?.stop(left()));
+    this.#stopCollecting();
     this.#directory?.release();
   }
 

@@ -1,21 +1,4 @@
 /** The `weir` command: reads argv and runs one command. What a command needs is loaded when it runs. */
-import { enableCompileCache } from 'node:module';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
-
-/**
- * Modules are compiled, and their types stripped, once and not at each start. The folder is the
- * user's own, because what lies in it is run. Threads find it through the environment.
- */
-function keepCompiled(): void {
-  const caches = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-  const folder = process.env['NODE_COMPILE_CACHE'] ?? join(caches, 'weir', 'compiled');
-  const { directory } = enableCompileCache(folder);
-  if (directory !== undefined) process.env['NODE_COMPILE_CACHE'] = folder;
-}
-
-keepCompiled();
-
 const [
   { commands },
   { configCommand },

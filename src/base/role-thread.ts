@@ -17,6 +17,7 @@ import { assert } from './assert.ts';
 import { type Clock, systemClock, type Timer } from './clock.ts';
 import type { Disk } from './disk.ts';
 import { FatalError, OperatingError, reasonOf } from './errors.ts';
+import { collectWhenIdle } from './idle-collection.ts';
 import type { Logger } from './logger.ts';
 import { nodeDisk } from './node-disk.ts';
 import { type Random, systemRandom } from './random.ts';
@@ -79,6 +80,7 @@ export function serveRole<S>(factory: (settings: S, seams: Seams) => Role | Prom
   const logger = portLogger(send, logLevel, systemClock);
   const seams = { name, clock: systemClock, random: systemRandom, disk: nodeDisk, logger };
   let role: Role | null = null;
+  const stopCollecting = collectWhenIdle(systemClock);
 
   const perform = async (method: Call['method']): Promise<unknown> => {
     if (method === 'start') {
@@ -93,7 +95,10 @@ export function serveRole<S>(factory: (settings: S, seams: Seams) => Role | Prom
     perform(method).then(
       (value) => {
         send({ kind: 'answer', id, value });
-        if (method === 'stop') port.close();
+        if (method === 'stop') {
+          stopCollecting();
+          port.close();
+        }
       },
       (error: unknown) => {
         const fatal = error instanceof FatalError;

@@ -21,7 +21,7 @@ export function startScreen({
   const seconds = (startedInMs / 1_000).toFixed(2);
   const rows: [string, string, string][] = endpointsOf(settings).map(({ what, where, note }) => [
     what,
-    where,
+    where.length > SECOND_COLUMN_MAX ? `${where.slice(0, SECOND_COLUMN_MAX - 1)}…` : where,
     note,
   ]);
   rows.push(['Data', dataDir, configFile === null ? '' : `configuration: ${configFile}`]);

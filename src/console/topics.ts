@@ -1,7 +1,8 @@
 /** The topics of the log in a few numbers, asked through the Kafka protocol and kept for a moment. */
 import type { Clock } from '../base/clock.ts';
-import { calls } from '../client/call.ts';
+import { Admin } from '../client/admin.ts';
 import type { Client } from '../client/client.ts';
+import type { ListedOffset } from '../client/list-offsets.ts';
 
 export interface TopicSummary {
   readonly name: string;
@@ -41,18 +42,29 @@ export class CachedTopics implements TopicSource {
 
 /** Asks the cluster behind `client`. */
 export function logTopics(client: Client): TopicSource {
+  const admin = new Admin(client);
   return {
     async topics() {
-      const { topics } = await client.request('any', calls.metadata, {
-        topics: null,
-        allowAutoTopicCreation: false,
-        includeClusterAuthorizedOperations: false,
-        includeTopicAuthorizedOperations: false,
-      });
-      return topics.map(({ name, partitions }) => ({
-        name: name ?? '',
-        partitions: partitions.length,
-        records: 0,
+      const topics = await admin.listTopics();
+      const partitions = topics.flatMap((topic) =>
+        topic.partitions.map(({ index }) => ({ topic: topic.name, partition: index })),
+      );
+      const [ends, starts] = await Promise.all([
+        admin.listOffsets(partitions, 'latest'),
+        admin.listOffsets(partitions, 'earliest'),
+      ]);
+      const records = new Map<string, number>();
+      const add = (offsets: readonly ListedOffset[], sign: 1 | -1): void => {
+        for (const { topic, offset } of offsets) {
+          if (offset >= 0) records.set(topic, (records.get(topic) ?? 0) + sign * offset);
+        }
+      };
+      add(ends, 1);
+      add(starts, -1);
+      return topics.map((topic) => ({
+        name: topic.name,
+        partitions: topic.partitions.length,
+        records: Math.max(0, records.get(topic.name) ?? 0),
       }));
     },
   };

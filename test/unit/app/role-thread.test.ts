@@ -72,7 +72,10 @@ describe('a role on its thread', () => {
     const { role, lines } = thread({});
     await role.start();
     expect(await role.metrics()).toContain('test_role{name="test"} 1');
-    expect(await role.status()).toMatchObject({ light: 'green', details: { port: 4_242 } });
+    expect(await role.status()).toMatchObject({
+      light: 'green',
+      details: { listeners: ['127.0.0.1:4242'] },
+    });
     await role.stop(5_000);
     expect(lines).toEqual([
       { level: 'info', message: 'stopped in order', fields: { 'weir.role': 'test' } },
