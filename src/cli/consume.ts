@@ -190,12 +190,13 @@ async function consumeGroup(
       if (running) await commit().catch(() => {}); // Refused during a rebalance: the next one tells.
     }
   })();
-  await output.run(fetcher, async (batch) => {
-    if (fatal !== null) throw fatal;
+  const write = async (batch: FetchedBatch): Promise<void> => {
     const mine = member.assigned.some((p) => p.partition === batch.partition);
-    if (!mine) return;
-    const next = await output.write(batch);
-    written.set(batch.partition, next);
+    if (mine) written.set(batch.partition, await output.write(batch));
+  };
+  await output.run(fetcher, write, () => {
+    if (fatal !== null) throw fatal;
+    return member.generationId >= 0;
   });
   running = false;
   await member.leave();
@@ -218,7 +219,11 @@ class Output {
   }
 
   /** Polls until enough was written, nothing came for long, or somebody asks to end. */
-  async run(fetcher: Fetcher, write: (batch: FetchedBatch) => Promise<unknown>): Promise<void> {
+  async run(
+    fetcher: Fetcher,
+    write: (batch: FetchedBatch) => Promise<unknown>,
+    isReady: () => boolean = () => true,
+  ): Promise<void> {
     let quietSince = performance.now();
     while (!this.#interrupted && this.count < this.#plan.maxMessages) {
       const wait = Math.min(POLL_MS, this.#plan.timeoutMs);
@@ -227,7 +232,8 @@ class Output {
         if (this.count >= this.#plan.maxMessages || this.#interrupted) return;
         await write(batch);
       }
-      if (batches.length > 0) quietSince = performance.now();
+      // Waiting for a group's partitions is no silence of theirs.
+      if (batches.length > 0 || !isReady()) quietSince = performance.now();
       else if (performance.now() - quietSince >= this.#plan.timeoutMs) return;
     }
   }

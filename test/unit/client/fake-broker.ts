@@ -10,6 +10,7 @@ import {
   batchSize,
   forEachRecord,
   keyOf,
+  lastOffset,
   producerEpoch,
   producerId,
   recordCount,
@@ -193,6 +194,10 @@ export class FakeBroker {
         return this.#metadata(request.body);
       case 'Produce':
         return this.#produce(request);
+      case 'Fetch':
+        return this.#fetch(request);
+      case 'ListOffsets':
+        return this.#listOffsets(request);
       case 'InitProducerId':
         return {
           throttleTimeMs: 0,
@@ -254,6 +259,51 @@ export class FakeBroker {
     };
   }
 
+  /** Answers at once with what there is; with nothing, after a turn. */
+  async #fetch({ broker, body }: FakeRequest): Promise<unknown> {
+    let bytes = 0;
+    const responses = body.topics.map((topic: any) => ({
+      topic: topic.topic,
+      topicId: topic.topicId,
+      partitions: topic.partitions.map((asked: any) => {
+        const name = this.topicName(topic);
+        const partition =
+          name === undefined ? undefined : this.topics.get(name)?.partitions[asked.partition];
+        const answer = fetchAnswer(broker, partition, asked);
+        bytes += (answer.records as Buffer).length;
+        return answer;
+      }),
+    }));
+    if (bytes === 0) await this.idle(body.maxWaitMs);
+    return { throttleTimeMs: 0, errorCode: 0, sessionId: 0, responses, nodeEndpoints: [] };
+  }
+  /** How a fetch waits for data. */
+  idle: (maxWaitMs: number) => Promise<void> = () =>
+    new Promise((resolve) => setImmediate(resolve));
+
+  #listOffsets({ broker, body }: FakeRequest): unknown {
+    return {
+      throttleTimeMs: 0,
+      topics: body.topics.map((topic: any) => ({
+        name: topic.name,
+        partitions: topic.partitions.map((asked: any) => {
+          const partition = this.topics.get(topic.name)?.partitions[asked.partitionIndex];
+          const isLeader = partition?.leader === broker;
+          const offset =
+            asked.timestamp === -2 ? partition?.startOffset : partition?.records.length;
+          return {
+            partitionIndex: asked.partitionIndex,
+            errorCode: isLeader ? 0 : ErrorCode.NOT_LEADER_OR_FOLLOWER,
+            oldStyleOffsets: [],
+            timestamp: -1,
+            offset: isLeader ? offset : -1,
+            leaderEpoch: 0,
+          };
+        }),
+      })),
+    };
+  }
+
   topicName(topic: { name?: string; topic?: string; topicId: string }): string | undefined {
     const given = topic.name ?? topic.topic ?? '';
     if (given !== '') return given;
@@ -286,6 +336,41 @@ export class FakeBroker {
     }));
     return body.acks === 0 ? null : { responses, throttleTimeMs: 0, nodeEndpoints: [] };
   }
+}
+
+function fetchAnswer(broker: number, partition: FakePartition | undefined, asked: any) {
+  let errorCode: number = ErrorCode.NONE;
+  const end = partition?.records.length ?? 0;
+  if (partition === undefined) errorCode = ErrorCode.UNKNOWN_TOPIC_ID;
+  else if (partition.leader !== broker) errorCode = ErrorCode.NOT_LEADER_OR_FOLLOWER;
+  else if (asked.fetchOffset < partition.startOffset || asked.fetchOffset > end) {
+    errorCode = ErrorCode.OFFSET_OUT_OF_RANGE;
+  }
+  const chosen: Buffer[] = [];
+  let bytes = 0;
+  for (const batch of errorCode === 0 ? partition!.batches : []) {
+    if (lastOffset(batch, 0) < asked.fetchOffset) continue;
+    if (bytes > 0 && bytes + batch.length > asked.partitionMaxBytes) {
+      // As Kafka may: the next batch is cut short.
+      chosen.push(batch.subarray(0, 20));
+      break;
+    }
+    chosen.push(batch);
+    bytes += batch.length;
+  }
+  return {
+    partitionIndex: asked.partition,
+    errorCode,
+    highWatermark: end,
+    lastStableOffset: end,
+    logStartOffset: partition?.startOffset ?? -1,
+    divergingEpoch: { epoch: -1, endOffset: -1 },
+    currentLeader: { leaderId: -1, leaderEpoch: -1 },
+    snapshotId: { endOffset: -1, epoch: -1 },
+    abortedTransactions: null,
+    preferredReadReplica: -1,
+    records: Buffer.concat(chosen),
+  };
 }
 
 export const produceAnswer = (index: number, errorCode: number, baseOffset = -1) => ({

@@ -1,0 +1,233 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { seededRandom } from '../../../src/base/random.ts';
+import { Client } from '../../../src/client/client.ts';
+import { type FetchedBatch, forEachFetchedRecord } from '../../../src/client/fetched-batch.ts';
+import { Fetcher, type FetcherOptions } from '../../../src/client/fetcher.ts';
+import { BatchAttribute, setBaseOffset, valueOf } from '../../../src/protocol/record-batch.ts';
+import { RecordBatchBuilder } from '../../../src/protocol/record-batch-builder.ts';
+import { FakeBroker, MemoryTransport } from './fake-broker.ts';
+import { ManualClock, settle } from './manual-clock.ts';
+
+const opened: { close(): void }[] = [];
+afterEach(() => {
+  for (const item of opened.splice(0)) item.close();
+});
+
+async function setup(
+  options: FetcherOptions = {},
+  cluster: { topics?: Record<string, number>; brokers?: number } = { topics: { logs: 1 } },
+) {
+  const clock = new ManualClock();
+  const transport = new MemoryTransport();
+  const broker = new FakeBroker(transport, cluster);
+  // A fetch without data waits as long as it was told.
+  broker.idle = (ms) => new Promise((resolve) => clock.after(ms, resolve));
+  await broker.start();
+  const client = new Client({
+    bootstrap: broker.address,
+    clientId: 'test',
+    transport,
+    clock,
+    random: seededRandom(7),
+    requestTimeoutMs: 5000,
+  });
+  const fetcher = new Fetcher(client, options);
+  opened.push(fetcher, client);
+  return { clock, transport, broker, client, fetcher };
+}
+
+function put(broker: FakeBroker, partition: number, ...values: string[]): void {
+  const builder = new RecordBatchBuilder();
+  for (const value of values) builder.append(1000, null, Buffer.from(value));
+  broker.partition('logs', partition).append(builder.build());
+}
+
+const valuesOf = (batches: readonly FetchedBatch[]): string[] => {
+  const values: string[] = [];
+  for (const batch of batches) {
+    forEachFetchedRecord(batch, (record) => {
+      values.push(valueOf(record)!.toString());
+    });
+  }
+  return values;
+};
+
+const logs = (partition: number, offset: number | 'earliest' | 'latest') => ({
+  topic: 'logs',
+  partition,
+  offset,
+});
+
+describe('fetching', () => {
+  test('gives the batches from the offset on, and goes on behind them', async () => {
+    const { clock, broker, fetcher } = await setup();
+    put(broker, 0, 'a', 'b', 'c');
+    put(broker, 0, 'd');
+    fetcher.assign([logs(0, 1)]);
+    expect(valuesOf(await clock.until(fetcher.poll()))).toEqual(['b', 'c', 'd']);
+    put(broker, 0, 'e');
+    expect(valuesOf(await clock.until(fetcher.poll(5000)))).toEqual(['e']);
+    expect(await clock.until(fetcher.poll(300))).toEqual([]);
+    expect(fetcher.position(logs(0, 0))).toBe(5);
+  });
+
+  test('begins at the earliest or latest offset when told so', async () => {
+    const { clock, broker, fetcher } = await setup({}, { topics: { logs: 2 } });
+    put(broker, 0, 'old');
+    put(broker, 1, 'old');
+    fetcher.assign([logs(0, 'earliest'), logs(1, 'latest')]);
+    expect(valuesOf(await clock.until(fetcher.poll(5000)))).toEqual(['old']);
+    await clock.advance(1000);
+    put(broker, 1, 'new');
+    expect(valuesOf(await clock.until(fetcher.poll(5000)))).toEqual(['new']);
+  });
+
+  test('leaves out a batch that was cut short, and fetches it next', async () => {
+    const { clock, broker, fetcher } = await setup({ partitionMaxBytes: 100 });
+    put(broker, 0, 'a');
+    put(broker, 0, 'b');
+    fetcher.assign([logs(0, 0)]);
+    const first = await clock.until(fetcher.poll());
+    expect(valuesOf(first)).toEqual(['a']);
+    expect(first[0]!.nextOffset).toBe(1);
+    expect(valuesOf(await clock.until(fetcher.poll()))).toEqual(['b']);
+  });
+
+  test('takes a batch larger than the limit, so that it can go on', async () => {
+    const { clock, broker, fetcher } = await setup({ partitionMaxBytes: 50 });
+    put(broker, 0, 'x'.repeat(500));
+    fetcher.assign([logs(0, 0)]);
+    expect(valuesOf(await clock.until(fetcher.poll()))).toHaveLength(1);
+  });
+
+  test('stops fetching while too much lies unpolled', async () => {
+    const { clock, broker, fetcher } = await setup({ bufferBytes: 1000, partitionMaxBytes: 600 });
+    for (let i = 0; i < 20; i++) put(broker, 0, 'x'.repeat(400));
+    fetcher.assign([logs(0, 0)]);
+    await clock.advance(5000);
+    expect(fetcher.bufferedBytes).toBeGreaterThanOrEqual(1000);
+    expect(fetcher.bufferedBytes).toBeLessThan(2000);
+    const { requests } = fetcher.counters;
+    await clock.advance(5000);
+    expect(fetcher.counters.requests).toBe(requests);
+    let values = 0;
+    while (values < 20) values += valuesOf(await clock.until(fetcher.poll())).length;
+    expect(values).toBe(20);
+  });
+
+  test('a paused partition is not fetched until it is resumed', async () => {
+    const { clock, broker, fetcher } = await setup({}, { topics: { logs: 2 } });
+    fetcher.assign([logs(0, 0), logs(1, 0)]);
+    fetcher.pause([logs(0, 0)]);
+    put(broker, 0, 'paused');
+    put(broker, 1, 'running');
+    expect(valuesOf(await clock.until(fetcher.poll(3000)))).toEqual(['running']);
+    await clock.advance(1000);
+    fetcher.resume([logs(0, 0)]);
+    expect(valuesOf(await clock.until(fetcher.poll(3000)))).toEqual(['paused']);
+  });
+
+  test('throws away what was fetched for a position that has changed since', async () => {
+    const { clock, broker, fetcher } = await setup();
+    put(broker, 0, 'a', 'b', 'c');
+    fetcher.assign([logs(0, 0)]);
+    await clock.advance(1000);
+    fetcher.seek(logs(0, 0), 2);
+    expect(valuesOf(await clock.until(fetcher.poll(3000)))).toEqual(['c']);
+    fetcher.assign([]);
+    expect(await clock.until(fetcher.poll(1000))).toEqual([]);
+  });
+});
+
+describe('faults', () => {
+  test('follows a leader that moves', async () => {
+    const { clock, broker, fetcher } = await setup({}, { topics: { logs: 1 }, brokers: 2 });
+    put(broker, 0, 'a');
+    fetcher.assign([logs(0, 0)]);
+    expect(valuesOf(await clock.until(fetcher.poll()))).toEqual(['a']);
+    broker.partition('logs', 0).leader = 2;
+    broker.partition('logs', 0).leaderEpoch = 1;
+    put(broker, 0, 'b');
+    const seen: string[] = [];
+    while (seen.length === 0) seen.push(...valuesOf(await clock.until(fetcher.poll())));
+    expect(seen).toEqual(['b']);
+  });
+
+  test('goes on after connections that die', async () => {
+    const { clock, broker, transport, fetcher } = await setup();
+    fetcher.assign([logs(0, 0)]);
+    const seen: string[] = [];
+    for (let i = 0; i < 5; i++) {
+      await clock.advance(700);
+      for (const stream of transport.open) stream.close(new Error('reset'));
+      put(broker, 0, String(i));
+    }
+    while (seen.length < 5) seen.push(...valuesOf(await clock.until(fetcher.poll(5000))));
+    expect(seen).toEqual(['0', '1', '2', '3', '4']);
+  });
+
+  test('a position before the log goes to its start', async () => {
+    const { clock, broker, fetcher } = await setup({ offsetReset: 'earliest' });
+    put(broker, 0, 'deleted');
+    put(broker, 0, 'kept');
+    broker.partition('logs', 0).startOffset = 1;
+    fetcher.assign([logs(0, 0)]);
+    const seen: string[] = [];
+    while (seen.length === 0) seen.push(...valuesOf(await clock.until(fetcher.poll(1000))));
+    expect(seen).toEqual(['kept']);
+    expect(fetcher.counters.resets).toBe(1);
+  });
+
+  test('a position outside the log is an error when nothing else was asked for', async () => {
+    const { clock, fetcher } = await setup({ offsetReset: 'none' });
+    fetcher.assign([logs(0, 99)]);
+    await expect(clock.until(fetcher.poll(5000))).rejects.toThrow(
+      'logs-0 at offset 99: OFFSET_OUT_OF_RANGE',
+    );
+  });
+
+  test('poll after close is refused', async () => {
+    const { fetcher } = await setup();
+    fetcher.close();
+    await settle();
+    await expect(fetcher.poll()).rejects.toMatchObject({ code: 'fetcher-closed' });
+  });
+});
+
+test('skips control batches and what was aborted', () => {
+  const build = (offset: number, attributes: number, id: number, ...values: string[]): Buffer => {
+    const builder = new RecordBatchBuilder({ attributes });
+    for (const value of values) builder.append(0, null, Buffer.from(value));
+    const batch = builder.build({ id, epoch: 0, baseSequence: 0 });
+    setBaseOffset(batch, 0, offset);
+    return batch;
+  };
+  const { transactional, control } = BatchAttribute;
+  const records = Buffer.concat([
+    build(0, transactional, 1, 'aborted'),
+    build(1, transactional, 2, 'committed'),
+    build(2, transactional | control, 1, 'marker'),
+    build(3, transactional, 1, 'next transaction'),
+    build(4, 0, -1, 'plain', 'stop', 'unseen'),
+  ]);
+  const seen: string[] = [];
+  forEachFetchedRecord(
+    {
+      topic: 'logs',
+      topicId: '',
+      partition: 0,
+      fetchOffset: 0,
+      nextOffset: 7,
+      highWatermark: 7,
+      lastStableOffset: 7,
+      logStartOffset: 0,
+      abortedTransactions: [{ producerId: 1, firstOffset: 0 }],
+      records,
+    },
+    (record) => {
+      seen.push(valueOf(record)!.toString());
+      return seen.at(-1) !== 'stop';
+    },
+  );
+  expect(seen).toEqual(['committed', 'next transaction', 'plain', 'stop']);
+});

@@ -1,0 +1,216 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { seededRandom } from '../../../src/base/random.ts';
+import { Client } from '../../../src/client/client.ts';
+import { GroupMember, type GroupMemberOptions } from '../../../src/client/group-member.ts';
+import { assignRange } from '../../../src/client/range-assignor.ts';
+import { ErrorCode } from '../../../src/protocol/error-codes.ts';
+import { FakeBroker, MemoryTransport } from './fake-broker.ts';
+import { FakeCoordinator } from './fake-coordinator.ts';
+import { ManualClock } from './manual-clock.ts';
+
+const opened: Client[] = [];
+afterEach(() => {
+  for (const client of opened.splice(0)) client.close();
+});
+
+async function setup() {
+  const clock = new ManualClock();
+  const transport = new MemoryTransport();
+  const broker = new FakeBroker(transport, { topics: { logs: 4 } });
+  await broker.start();
+  const coordinator = new FakeCoordinator(broker);
+  const events: string[] = [];
+  const join = (name: string, options: Partial<GroupMemberOptions> = {}): GroupMember => {
+    const client = new Client({
+      bootstrap: broker.address,
+      clientId: name,
+      transport,
+      clock,
+      random: seededRandom(3),
+      requestTimeoutMs: 5000,
+    });
+    opened.push(client);
+    const member = new GroupMember(client, {
+      groupId: 'g',
+      topics: ['logs'],
+      sessionTimeoutMs: 10_000,
+      heartbeatIntervalMs: 1000,
+      onAssigned: (partitions) => {
+        events.push(`${name} + ${partitions.map((p) => p.partition).join()}`);
+      },
+      onRevoked: (partitions, lost) => {
+        const how = lost ? '!' : '-';
+        events.push(`${name} ${how} ${partitions.map((p) => p.partition).join()}`);
+      },
+      ...options,
+    });
+    member.start();
+    return member;
+  };
+  return { clock, transport, broker, coordinator, events, join };
+}
+
+describe('membership', () => {
+  test('joins, is assigned everything, heartbeats, and leaves', async () => {
+    const { clock, coordinator, events, join } = await setup();
+    const member = join('a');
+    await clock.advance(500);
+    expect(events).toEqual(['a + 0,1,2,3']);
+    await clock.advance(5000);
+    expect(member.counters.heartbeats).toBeGreaterThanOrEqual(4);
+    await clock.until(member.leave());
+    expect(events).toEqual(['a + 0,1,2,3', 'a - 0,1,2,3']);
+    expect(coordinator.members.size).toBe(0);
+  });
+
+  test('shares with members that come and takes over from those that leave', async () => {
+    const { clock, events, join } = await setup();
+    const a = join('a');
+    await clock.advance(500);
+    const b = join('b');
+    await clock.advance(3000);
+    expect(events.slice(0, 2)).toEqual(['a + 0,1,2,3', 'a - 0,1,2,3']);
+    expect(new Set(events.slice(2))).toEqual(new Set(['a + 0,1', 'b + 2,3']));
+    events.length = 0;
+    await clock.until(a.leave());
+    await clock.advance(3000);
+    expect(events).toEqual(['a - 0,1', 'b - 2,3', 'b + 0,1,2,3']);
+    await clock.until(b.leave());
+  });
+
+  test('a rebalance waits for the work that is handed over, and its commit counts', async () => {
+    const { clock, coordinator, events, join } = await setup();
+    let release = (): void => {};
+    const member: GroupMember = join('a', {
+      onRevoked: async (partitions, lost) => {
+        await new Promise<void>((resolve) => {
+          release = resolve;
+        });
+        expect(lost).toBe(false);
+        await member.commit(new Map([['logs', new Map(partitions.map((p) => [p.partition, 7]))]]));
+        events.push('a committed');
+      },
+    });
+    await clock.advance(500);
+    join('b');
+    await clock.advance(8000);
+    expect(events).toEqual(['a + 0,1,2,3']);
+    expect(member.counters.heartbeats).toBeGreaterThan(5); // It stays alive meanwhile.
+    release();
+    await clock.advance(2000);
+    expect(events.slice(0, 2)).toEqual(['a + 0,1,2,3', 'a committed']);
+    expect(new Set(events.slice(2))).toEqual(new Set(['a + 0,1', 'b + 2,3']));
+    expect(coordinator.committed.get('logs-3')).toBe(7);
+    expect(await clock.until(member.committed())).toMatchObject([{ offset: 7 }, { offset: 7 }]);
+  });
+
+  test('learns that it was put out, may not commit any more, and joins again', async () => {
+    const { clock, coordinator, events, join } = await setup();
+    const member = join('a');
+    await clock.advance(500);
+    coordinator.remove(member.memberId);
+    const late = member.commit([{ topic: 'logs', partition: 0, offset: 1 }]);
+    await expect(clock.until(late)).rejects.toMatchObject({ code: ErrorCode.UNKNOWN_MEMBER_ID });
+    await clock.advance(3000);
+    expect(events).toEqual(['a + 0,1,2,3', 'a ! 0,1,2,3', 'a + 0,1,2,3']);
+    expect(coordinator.committed.size).toBe(0);
+  });
+
+  test('gives its partitions up when the coordinator is not heard of for a session', async () => {
+    const { clock, broker, events, join } = await setup();
+    join('a');
+    await clock.advance(500);
+    broker.intercept = ({ api }) => (api === 'Heartbeat' ? 'silence' : undefined);
+    await clock.advance(30_000);
+    expect(events.slice(0, 2)).toEqual(['a + 0,1,2,3', 'a ! 0,1,2,3']);
+  });
+
+  test('the leader shares out partitions that are added', async () => {
+    const { clock, broker, events, join } = await setup();
+    const member = join('a');
+    await clock.advance(500);
+    broker.topics.delete('logs');
+    broker.create('logs', 6);
+    await clock.advance(400_000); // Metadata is asked for again by then.
+    expect(events).toEqual(['a + 0,1,2,3', 'a - 0,1,2,3', 'a + 0,1,2,3,4,5']);
+    await clock.until(member.leave());
+  });
+
+  test('a static member whose id is taken stops for good', async () => {
+    const { clock, broker, events, join } = await setup();
+    const fatal: Error[] = [];
+    join('a', { groupInstanceId: 'one', onFatal: (error) => fatal.push(error) });
+    await clock.advance(500);
+    broker.intercept = ({ api }) =>
+      api === 'Heartbeat'
+        ? { answer: { throttleTimeMs: 0, errorCode: ErrorCode.FENCED_INSTANCE_ID } }
+        : undefined;
+    await clock.advance(10_000);
+    expect(events).toEqual(['a + 0,1,2,3', 'a ! 0,1,2,3']);
+    expect(fatal).toMatchObject([{ code: ErrorCode.FENCED_INSTANCE_ID }]);
+  });
+
+  test('waits for a coordinator that loads or moves', async () => {
+    const { clock, broker, events, join } = await setup();
+    let refusals = 3;
+    broker.intercept = ({ api }) => {
+      if (api !== 'Heartbeat' && api !== 'JoinGroup') return undefined;
+      if (refusals === 0 || api === 'Heartbeat') return undefined;
+      refusals--;
+      const errorCode = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS;
+      const answer = {
+        throttleTimeMs: 0,
+        errorCode,
+        generationId: -1,
+        protocolType: null,
+        protocolName: null,
+        leader: '',
+        skipAssignment: false,
+        memberId: '',
+        members: [],
+      };
+      return { answer };
+    };
+    join('a');
+    await clock.advance(5000);
+    expect(events).toEqual(['a + 0,1,2,3']);
+  });
+});
+
+describe('range assignment', () => {
+  const members = (...ids: string[]) =>
+    ids.map((memberId) => ({ memberId, groupInstanceId: null, topics: ['t', 'u'] }));
+  const assigned = (ids: string[], t: number, u: number) =>
+    Object.fromEntries(
+      [...assignRange(members(...ids), (topic) => (topic === 't' ? t : u))].map(([id, a]) => [
+        id,
+        Object.fromEntries(a),
+      ]),
+    );
+
+  test('gives runs, the first members one more', () => {
+    expect(assigned(['c', 'a', 'b'], 7, 3)).toEqual({
+      a: { t: [0, 1, 2], u: [0] },
+      b: { t: [3, 4], u: [1] },
+      c: { t: [5, 6], u: [2] },
+    });
+  });
+
+  test('leaves members without partitions when there are too few, and topics that do not exist', () => {
+    expect(assigned(['a', 'b'], 1, 0)).toEqual({ a: { t: [0] }, b: {} });
+  });
+
+  test('static members stand first, by their instance ids', () => {
+    const list = [
+      { memberId: 'a', groupInstanceId: null, topics: ['t'] },
+      { memberId: 'z', groupInstanceId: 'i1', topics: ['t'] },
+      { memberId: 'b', groupInstanceId: 'i2', topics: ['t'] },
+    ];
+    const result = assignRange(list, () => 3);
+    expect([...result].map(([id, a]) => [id, a.get('t')])).toEqual([
+      ['a', [2]],
+      ['z', [0]],
+      ['b', [1]],
+    ]);
+  });
+});
