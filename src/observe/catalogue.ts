@@ -6,6 +6,7 @@
  * Latencies of Kafka's scheme are gauges in milliseconds by `quantile` plus a counter `_count`.
  */
 import { brokerMetrics } from './catalogue-broker.ts';
+import { connectorMetrics } from './catalogue-connectors.ts';
 import type { FamilySpec } from './registry.ts';
 
 type Row = readonly [type: FamilySpec['type'], help: string, labels?: readonly string[]];
@@ -56,7 +57,7 @@ const appliance = {
   weir_own_log_waiting_bytes: ['gauge', "Lines of the appliance's own log that wait for the log."],
 } as const satisfies Readonly<Record<string, Row>>;
 
-const rows = { ...appliance, ...brokerMetrics };
+const rows = { ...appliance, ...brokerMetrics, ...connectorMetrics };
 
 export type MetricName = keyof typeof rows;
 
