@@ -53,7 +53,7 @@ const token = ({ values }: Settings): string =>
   values['console.token'] === null ? '' : ` -H 'Authorization: Bearer TOKEN'`;
 
 /** Columns that a very long value pushes aside rather than widens. */
-const SECOND_COLUMN_MAX = 44;
+const SECOND_COLUMN_MAX = 40;
 
 function aligned(rows: readonly (readonly [string, string, string])[]): string[] {
   const first = Math.max(...rows.map(([name]) => name.length));
