@@ -28,8 +28,8 @@ const perSecond = (count: number, { task }: MeasuredConnector): number =>
   ratio(count, task.probe.uptimeMs / 1_000);
 
 const sent = ({ task: { probe } }: MeasuredConnector): number => probe.written + probe.duplicates;
-const commitsTried = ({ task: { probe } }: MeasuredConnector): number =>
-  probe.commits + probe.commitFailures;
+const commitsTried = ({ task: { committer } }: MeasuredConnector): number =>
+  committer.commits + committer.failures;
 
 function unresolvedBytes({ task }: MeasuredConnector): number {
   let bytes = 0;
@@ -49,12 +49,12 @@ const perConnector: Values = {
   weir_connector_unreadable_batches_total: ({ task }) => task.probe.unreadableBatches,
   weir_connector_dead_letter_failures_total: ({ letters }) => letters.failures,
   weir_connector_dead_letters_pending: ({ letters }) => letters.pending,
-  weir_connector_partition_pauses_total: ({ task }) => task.probe.pauses,
-  weir_connector_paused_partitions: ({ task }) => task.pausedPartitions,
+  weir_connector_partition_pauses_total: ({ task }) => task.assignment.pauses,
+  weir_connector_paused_partitions: ({ task }) => task.assignment.paused,
   weir_connector_unresolved_bytes: unresolvedBytes,
   weir_connector_in_flight_requests: ({ task }) => task.inFlight,
   weir_connector_in_flight_requests_limit: ({ task }) => task.inFlightLimit,
-  weir_connector_commit_failures_total: ({ task }) => task.probe.commitFailures,
+  weir_connector_commit_failures_total: ({ task }) => task.committer.failures,
 };
 
 const refused: Value = ({ task }) => task.probe.refused;
@@ -67,14 +67,15 @@ const perTask: Values = {
   kafka_connect_sink_task_metrics_put_batch_avg_time_ms: ({ task: { probe } }) =>
     ratio(probe.writeMsTotal, probe.writes),
   kafka_connect_sink_task_metrics_put_batch_max_time_ms: ({ task }) => task.probe.writeMsMax,
-  kafka_connect_sink_task_metrics_offset_commit_completion_total: ({ task }) => task.probe.commits,
+  kafka_connect_sink_task_metrics_offset_commit_completion_total: ({ task }) =>
+    task.committer.commits,
   kafka_connect_sink_task_metrics_offset_commit_completion_rate: (c) =>
-    perSecond(c.task.probe.commits, c),
+    perSecond(c.task.committer.commits, c),
   kafka_connect_sink_task_metrics_partition_count: ({ task }) => [...task.offsets()].length,
   kafka_connect_connector_task_metrics_offset_commit_success_percentage: (c) =>
-    1 - ratio(c.task.probe.commitFailures, commitsTried(c)),
+    1 - ratio(c.task.committer.failures, commitsTried(c)),
   kafka_connect_connector_task_metrics_offset_commit_avg_time_ms: (c) =>
-    ratio(c.task.probe.commitMsTotal, commitsTried(c)),
+    ratio(c.task.committer.totalMs, commitsTried(c)),
   kafka_connect_connector_task_metrics_batch_size_avg: (c) => ratio(sent(c), c.task.probe.writes),
   kafka_connect_task_error_total_record_failures: refused,
   kafka_connect_task_error_metrics_total_record_failures: refused,

@@ -21,11 +21,6 @@ export class SinkProbe {
   /** Attempts that left records over. */
   retries = 0;
   pollFailures = 0;
-  /** Times a partition was paused, because too much of it was unresolved. */
-  pauses = 0;
-  commits = 0;
-  commitFailures = 0;
-  commitMsTotal = 0;
   writes = 0;
   writeMsTotal = 0;
   writeMsMax = 0;
@@ -43,11 +38,5 @@ export class SinkProbe {
     this.writes++;
     this.writeMsTotal += ms;
     if (ms > this.writeMsMax) this.writeMsMax = ms;
-  }
-
-  committed(isCommitted: boolean, ms: number): void {
-    this.commitMsTotal += ms;
-    if (isCommitted) this.commits++;
-    else this.commitFailures++;
   }
 }

@@ -30,6 +30,7 @@ import {
   type RecordView,
   validateBatch,
 } from '../protocol/record-batch.ts';
+import { Assignment } from './assignment.ts';
 import type {
   Added,
   ConnectorState,
@@ -40,10 +41,12 @@ import type {
   WriteResult,
 } from './connector.ts';
 import type { DeadLetters } from './dead-letters.ts';
-import { type OffsetRange, OffsetWindow } from './offset-window.ts';
+import { OffsetCommitter } from './offset-committer.ts';
+import type { OffsetRange, OffsetWindow } from './offset-window.ts';
 import { AdaptiveLimit, BackoffGate } from './retry.ts';
 import { SinkProbe } from './sink-probe.ts';
 import type { Source, SourceBatches, SourceListener } from './source.ts';
+import { WakeUp } from './wake-up.ts';
 
 export interface SinkTaskOptions {
   readonly connector: string;
@@ -69,8 +72,6 @@ export interface SinkSeams {
 }
 
 const PARTITION_BYTES_MAX = 32 * 1024 * 1024;
-/** Ranges of one partition that may be open; small batches reach this before the bytes. */
-const PARTITION_RANGES_MAX = 16_384;
 const COMMIT_INTERVAL_MS = 1_000;
 const DRAIN_TIMEOUT_MS = 5_000;
 const BACKOFF_CAP_MS = 30_000;
@@ -79,11 +80,6 @@ const STUCK_RETRY_MS = 30_000;
 const IDLE_SHRINK_MS = 10_000;
 /** A failed poll of the log is repeated after this. */
 const POLL_RETRY_MS = 500;
-
-interface Partition {
-  offsets: OffsetWindow;
-  isPaused: boolean;
-}
 
 /** A fetched batch that did not fit into the windows there were: where to go on in it. */
 interface Unfinished {
@@ -104,8 +100,10 @@ export class SinkTask<W extends Window = Window> {
   readonly #limit: AdaptiveLimit;
   readonly #gate: BackoffGate;
   readonly #settlement: Settlement;
-  /** By topic and partition. */
-  readonly #partitions = new Map<string, Partition>();
+  readonly #assignment: Assignment;
+  readonly #committer: OffsetCommitter;
+  /** Woken whenever something is settled, finished, resumed or stopped. */
+  readonly #wakeUp: WakeUp;
   /** Aborted when the task must end at once. */
   readonly #abort = new AbortController();
   /** Windows that nobody uses; with those in use never more than `inFlightMax` + 1. */
@@ -116,11 +114,7 @@ export class SinkTask<W extends Window = Window> {
   #isDue = false;
   #lingerTimer: Timer | null = null;
   #shrinkTimer: Timer | null = null;
-  #commitTimer: Timer | null = null;
-  #commitUnderWay: Promise<void> | null = null;
   #inFlight = 0;
-  /** Woken whenever something is settled, finished, resumed or stopped. */
-  #waiters: (() => void)[] = [];
   #state: ConnectorState = 'RUNNING';
   #fault = '';
   #isOpen = false;
@@ -151,6 +145,11 @@ export class SinkTask<W extends Window = Window> {
     const backoff = { baseMs: options.retryBackoffMs, capMs: BACKOFF_CAP_MS };
     this.#gate = new BackoffGate(seams.clock, seams.random, backoff);
     this.probe = new SinkProbe(seams.clock);
+    this.#wakeUp = new WakeUp(seams.clock);
+    const { partitionBytesMax, commitIntervalMs } = this.#options;
+    this.#assignment = new Assignment(source, seams.logger, partitionBytesMax);
+    const offsets = (): Iterable<OffsetWindow> => this.offsets();
+    this.#committer = new OffsetCommitter(source, offsets, seams, commitIntervalMs);
     this.#settlement = {
       resolved: (range, count, duplicates) => this.#resolved(range, count, duplicates),
       refused: (range, refusals) => this.#refused(range, refusals),
@@ -179,30 +178,26 @@ export class SinkTask<W extends Window = Window> {
   get inFlightLimit(): number {
     return this.#limit.current;
   }
-  /** Windows of the partitions that are ours, for lag and status. */
-  *offsets(): Iterable<OffsetWindow> {
-    for (const { offsets } of this.#partitions.values()) yield offsets;
+  get assignment(): Pick<Assignment, 'paused' | 'pauses'> {
+    return this.#assignment;
   }
-  get pausedPartitions(): number {
-    let count = 0;
-    for (const partition of this.#partitions.values()) if (partition.isPaused) count++;
-    return count;
+  get committer(): Pick<OffsetCommitter, 'commits' | 'failures' | 'totalMs'> {
+    return this.#committer;
+  }
+  /** Windows of the partitions that are ours, for lag and status. */
+  offsets(): Iterable<OffsetWindow> {
+    return this.#assignment.offsets();
   }
 
   /** Resolves at once; the destination and the log may both be away. */
   async start(): Promise<void> {
     const listener: SourceListener = {
-      assigned: (partitions) => {
-        for (const { topic, topicId, partition, offset } of partitions) {
-          const offsets = new OffsetWindow(topic, topicId, partition, offset);
-          this.#partitions.set(keyOf(topic, partition), { offsets, isPaused: false });
-        }
-      },
+      assigned: (partitions) => this.#assignment.add(partitions),
       revoked: (partitions, lost) => this.#revoke(partitions, lost),
     };
     await this.#source.start(listener);
     this.#loop = this.#run();
-    this.#scheduleCommit();
+    this.#committer.start();
   }
 
   /** Stops reading; what is under way is finished. Idempotent. */
@@ -211,22 +206,22 @@ export class SinkTask<W extends Window = Window> {
   }
   resume(): void {
     this.#isPausedByUser = false;
-    this.#wake();
+    this.#wakeUp.wake();
   }
 
   /** Finishes what is under way for a bounded time, commits, leaves the group. Idempotent. */
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    this.#wake();
+    this.#wakeUp.wake();
     this.#dispatch(true);
-    await this.#drained(
-      () => this.fault === '' && (this.#inFlight > 0 || this.#letters.pending > 0),
-    );
+    const isBusy = (): boolean =>
+      this.fault === '' && (this.#inFlight > 0 || this.#letters.pending > 0);
+    await this.#wakeUp.whileBusy(isBusy, this.#options.drainTimeoutMs);
     this.#abort.abort();
-    this.#wake();
-    for (const timer of [this.#lingerTimer, this.#shrinkTimer, this.#commitTimer]) timer?.cancel();
-    await this.#commit();
+    this.#wakeUp.wake();
+    for (const timer of [this.#lingerTimer, this.#shrinkTimer]) timer?.cancel();
+    await this.#committer.stop();
     await this.#source.close();
     await this.#loop;
     await this.#destination.close();
@@ -237,7 +232,7 @@ export class SinkTask<W extends Window = Window> {
     await this.#open();
     while (!this.#stopping) {
       if (this.#isPausedByUser) {
-        await this.#change();
+        await this.#wakeUp.wait();
         continue;
       }
       let batches: readonly SourceBatches[];
@@ -249,7 +244,7 @@ export class SinkTask<W extends Window = Window> {
         this.#logger.warn('reading the log failed; it is tried again', {
           'error.message': reasonOf(error),
         });
-        await this.#pauseFor(POLL_RETRY_MS);
+        await this.#wakeUp.waitFor(POLL_RETRY_MS);
         continue;
       }
       for (const batch of batches) await this.#take(batch);
@@ -274,9 +269,8 @@ export class SinkTask<W extends Window = Window> {
   /** Puts a partition's batches into windows; waits while all of them are in use. */
   async #take(batches: SourceBatches): Promise<void> {
     const { records } = batches;
-    const partition = this.#partitions.get(keyOf(batches.topic, batches.partition));
-    if (partition === undefined) return;
-    const offsets = this.#offsetsFor(partition, batches);
+    const offsets = this.#assignment.windowFor(batches);
+    if (offsets === null) return;
     offsets.highWatermark = batches.highWatermark;
     for (let at = 0; at + BATCH_OVERHEAD <= records.length; at += batchSize(records, at)) {
       if (batchSize(records, at) > records.length - at) break; // Cut off: it comes again.
@@ -287,31 +281,12 @@ export class SinkTask<W extends Window = Window> {
       const range = offsets.open(next, records, at, batchSize(records, at));
       let rest = this.#fill({ range, source: records, position: at, fromOffset: from });
       while (rest !== null) {
-        await this.#change();
+        await this.#wakeUp.wait();
         if (this.#stopping) return; // Unresolved: it is read again by whoever comes next.
         rest = this.#fill(rest);
       }
-      this.#throttle(partition);
+      this.#assignment.throttle(offsets);
     }
-  }
-
-  /**
-   * The partition's window. A topic that was deleted and made anew, or cut off at its end, starts
-   * a new one: offsets that were committed before mean nothing for it.
-   */
-  #offsetsFor(partition: Partition, batches: SourceBatches): OffsetWindow {
-    const { topic, topicId, fetchOffset } = batches;
-    const { offsets } = partition;
-    if (topicId === offsets.topicId && fetchOffset >= offsets.nextOffset) return offsets;
-    this.#logger.warn('reading starts anew: the topic is another one, or was cut off', {
-      'kafka.topic': topic,
-      'kafka.partition': batches.partition,
-      'kafka.offset': fetchOffset,
-    });
-    offsets.isClosed = true;
-    partition.offsets = new OffsetWindow(topic, topicId, batches.partition, fetchOffset);
-    this.#throttle(partition);
-    return partition.offsets;
   }
 
   /** Adds records until the batch is done (null) or no window is free. */
@@ -437,7 +412,7 @@ export class SinkTask<W extends Window = Window> {
     else this.#windows--; // Given up: its records are unresolved for good.
     this.#dispatch(false);
     if (this.#inFlight === 0) this.#shrinkLater();
-    this.#wake();
+    this.#wakeUp.wake();
   }
 
   /** Draws the consequences of an attempt: delays, concurrency, state. */
@@ -474,7 +449,7 @@ export class SinkTask<W extends Window = Window> {
     this.probe.written += count - duplicates;
     this.probe.duplicates += duplicates;
     range.resolve(count);
-    this.#settled(range.window);
+    this.#assignment.throttle(range.window);
   }
 
   /** Looks the records up in the log's own bytes: key and headers are not in the window. */
@@ -506,7 +481,7 @@ export class SinkTask<W extends Window = Window> {
         });
       }
       range.resolve(1);
-      this.#settled(range.window);
+      this.#assignment.throttle(range.window);
       return;
     }
     const { connector, task, destinationClass: destination } = this.#options;
@@ -515,106 +490,24 @@ export class SinkTask<W extends Window = Window> {
       if (isWritten) {
         this.probe.deadLetters++;
         range.resolve(1);
-        this.#settled(range.window);
+        this.#assignment.throttle(range.window);
       }
-      this.#wake();
+      this.#wakeUp.wake();
     });
-  }
-
-  #settled(offsets: OffsetWindow): void {
-    const partition = this.#partitions.get(keyOf(offsets.topic, offsets.partition));
-    if (partition?.offsets === offsets) this.#throttle(partition);
-  }
-
-  /** Pauses a partition with too much under way, and resumes it at half of that. */
-  #throttle(partition: Partition): void {
-    const { offsets } = partition;
-    const { partitionBytesMax } = this.#options;
-    const part = Math.max(
-      offsets.unresolvedBytes / partitionBytesMax,
-      offsets.size / PARTITION_RANGES_MAX,
-    );
-    if (!partition.isPaused && part >= 1) {
-      partition.isPaused = true;
-      this.probe.pauses++;
-      this.#source.pause(offsets.topic, offsets.partition);
-    } else if (partition.isPaused && part < 0.5) {
-      partition.isPaused = false;
-      this.#source.resume(offsets.topic, offsets.partition);
-    }
   }
 
   async #revoke(
     partitions: readonly { topic: string; partition: number }[],
     isLost: boolean,
   ): Promise<void> {
-    const lost = partitions
-      .map(({ topic, partition }) => this.#partitions.get(keyOf(topic, partition)))
-      .filter((partition) => partition !== undefined);
-    if (!isLost) {
+    const windows = this.#assignment.windowsOf(partitions);
+    if (!isLost && !this.#stopping) {
       this.#dispatch(true);
-      await this.#drained(() => lost.some(({ offsets }) => !offsets.isEmpty) && this.fault === '');
-      await this.#commit();
+      const isBusy = (): boolean => windows.some(({ isEmpty }) => !isEmpty) && this.fault === '';
+      await this.#wakeUp.whileBusy(isBusy, this.#options.drainTimeoutMs);
+      await this.#committer.commit();
     }
-    for (const { offsets } of lost) {
-      offsets.isClosed = true;
-      this.#partitions.delete(keyOf(offsets.topic, offsets.partition));
-    }
-  }
-
-  /** Resolves when `isBusy` is over, or after the time that draining may take. */
-  async #drained(isBusy: () => boolean): Promise<void> {
-    let isLate = false;
-    const timer = this.#clock.after(this.#options.drainTimeoutMs, () => {
-      isLate = true;
-      this.#wake();
-    });
-    while (isBusy() && !isLate) await this.#change();
-    timer.cancel();
-  }
-
-  #scheduleCommit(): void {
-    this.#commitTimer = this.#clock.after(this.#options.commitIntervalMs, () => {
-      void this.#commit().then(() => {
-        if (!this.#stopping) this.#scheduleCommit();
-      });
-    });
-  }
-
-  /** Commits what moved since the last time. A failure is counted and repeated with the next one. */
-  async #commit(): Promise<void> {
-    while (this.#commitUnderWay !== null) await this.#commitUnderWay;
-    const moved: { offsets: OffsetWindow; to: number }[] = [];
-    for (const offsets of this.offsets()) {
-      const to = offsets.committable;
-      if (to !== offsets.committed) moved.push({ offsets, to });
-    }
-    if (moved.length === 0) return;
-    this.#commitUnderWay = this.#commitAll(moved);
-    await this.#commitUnderWay;
-    this.#commitUnderWay = null;
-  }
-
-  async #commitAll(moved: readonly { offsets: OffsetWindow; to: number }[]): Promise<void> {
-    const started = this.#clock.monotonic();
-    let isCommitted = false;
-    try {
-      await this.#source.commit(
-        moved.map(({ offsets: { topic, partition }, to: offset }) => ({
-          topic,
-          partition,
-          offset,
-        })),
-      );
-      isCommitted = true;
-      for (const { offsets, to } of moved) offsets.committed = to;
-    } catch (error) {
-      this.#logger.warn('offsets were not committed; it is tried again', {
-        'weir.connector': this.#options.connector,
-        'error.message': reasonOf(error),
-      });
-    }
-    this.probe.committed(isCommitted, this.#clock.monotonic() - started);
+    this.#assignment.remove(windows);
   }
 
   #shrinkLater(): void {
@@ -627,22 +520,4 @@ export class SinkTask<W extends Window = Window> {
       this.#spare[0]?.shrink();
     });
   }
-
-  #change(): Promise<void> {
-    return new Promise((resolve) => this.#waiters.push(resolve));
-  }
-
-  #wake(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const wake of waiters) wake();
-  }
-
-  async #pauseFor(ms: number): Promise<void> {
-    const timer = this.#clock.after(ms, () => this.#wake());
-    await this.#change();
-    timer.cancel();
-  }
 }
-
-const keyOf = (topic: string, partition: number): string => `${topic}/${partition}`;

@@ -455,7 +455,7 @@ describe('sink task that loses partitions or its life', () => {
     server.script = () => (isBlocked ? { kind: 'status', status: 503 } : { kind: 'items' });
     const { source, task } = await startTask(log, {}, { partitionBytesMax: 10_000 });
     await eventually('paused', () => source.paused.has(0));
-    expect(task.pausedPartitions).toBe(1);
+    expect(task.assignment.paused).toBe(1);
     isBlocked = false;
     await allCommitted(log);
     expect(source.paused.size).toBe(0);
