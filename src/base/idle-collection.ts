@@ -18,26 +18,39 @@ const IDLE_UTILIZATION_MAX = 0.02;
 
 type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void;
 
-/** Returns how to end it. */
-export function collectWhenIdle(clock: Clock, collect: () => void = collector()): () => void {
-  let before: EventLoopUtilization = performance.eventLoopUtilization();
+/**
+ * `collect` gives memory back; `utilization` tells which share of the time since its last call the
+ * thread was busy. Returns how to end it.
+ */
+export function collectWhenIdle(
+  clock: Clock,
+  collect: () => void = collector(),
+  utilization: () => number = utilizationSince(),
+): () => void {
   let wasBusy = true;
   let timer: Timer;
   const look = (): void => {
-    const now = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(now, before);
-    before = now;
-    if (utilization > IDLE_UTILIZATION_MAX) wasBusy = true;
+    if (utilization() > IDLE_UTILIZATION_MAX) wasBusy = true;
     else if (wasBusy) {
       wasBusy = false;
       collect();
       // The collection itself is no reason for another one.
-      before = performance.eventLoopUtilization();
+      utilization();
     }
     timer = clock.after(LOOK_MS, look);
   };
   timer = clock.after(FIRST_LOOK_MS, look);
   return () => timer.cancel();
+}
+
+function utilizationSince(): () => number {
+  let before: EventLoopUtilization = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, before);
+    before = now;
+    return utilization;
+  };
 }
 
 function collector(): () => void {
