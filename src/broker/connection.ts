@@ -221,9 +221,14 @@ export class Connection {
   }
 
   #mayBegin(handler: Parsed['handler']): boolean {
+    return this.#waiting.length === 0 && this.#isTurnOf(handler);
+  }
+
+  /** Whether nothing that was begun before stands in its way. */
+  #isTurnOf(handler: Parsed['handler']): boolean {
+    if (this.#queuedBytes > this.#options.limits.queuedResponseBytesMax) return false;
     const last = this.#slots.at(-1);
-    if (last === undefined) return this.#waiting.length === 0;
-    return this.#waiting.length === 0 && handler.pipelined && last.parsed.handler === handler;
+    return last === undefined || (handler.pipelined && last.parsed.handler === handler);
   }
 
   /** Runs the handler. Unless it keeps its request, it needs the frame's bytes no more. */
@@ -289,9 +294,8 @@ export class Connection {
     while (!this.#closed) {
       const first = this.#waiting[0];
       if (first === undefined) return;
-      const last = this.#slots.at(-1);
       const { handler } = first.parsed;
-      if (last !== undefined && !(handler.pipelined && last.parsed.handler === handler)) return;
+      if (!this.#isTurnOf(handler)) return;
       this.#waiting.shift();
       this.#options.stats.queuedRequests -= 1;
       try {
@@ -322,6 +326,7 @@ export class Connection {
       stats.queuedResponseBytes -= bytes;
       this.#queuedBytes -= bytes;
       this.#stalledSinceMs = -1;
+      this.#next();
       this.#update();
     });
   }
