@@ -109,7 +109,7 @@ async function connected(es: SearchServer): Promise<Figures> {
     }
     await producer.flush();
     await producer.close();
-    await client.close();
+    client.close();
     await weir.halt();
     env['WEIR_ELASTICSEARCH_URL'] = es.url;
     const before = await indexed(es);

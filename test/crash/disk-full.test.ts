@@ -30,7 +30,7 @@ describeWithPeers(['linux', 'root'], 'a full disk', () => {
   }, 60_000);
 
   afterAll(async () => {
-    await client?.close();
+    client?.close();
     await weir?.halt();
     spawnSync('umount', [mount]);
     fs.rmSync(mount, { recursive: true, force: true });

@@ -48,11 +48,7 @@ beforeAll(async () => {
     const name = `node-${platform}-${process.arch}@${major}`;
     run('npm', ['install', '--no-audit', '--no-fund', name], home);
   }
-  run(
-    'npm',
-    ['install', '--no-audit', '--no-fund', '--omit=optional', tarball, 'winston'],
-    application,
-  );
+  run('npm', ['install', '--no-audit', '--no-fund', tarball, 'winston'], application);
   weir = await WeirProcess.start({
     settings: ['collectors.files.enabled=false', 'collectors.syslog.enabled=false'],
   });

@@ -36,7 +36,7 @@ export class WeirProcess {
     this.#options = options;
   }
 
-  /** Resolves when its broker and its HTTP port accept connections. */
+  /** Resolves when its broker and, with the console's role, its HTTP port accept connections. */
   static async start(options: WeirOptions = {}): Promise<WeirProcess> {
     const ports = [await freePort(), await freePort(), await freePort()];
     const data = options.data ?? fs.mkdtempSync(path.join(os.tmpdir(), 'weir-test-'));
@@ -61,13 +61,12 @@ export class WeirProcess {
 
   /** Starts it on the same ports and data. */
   async restart(): Promise<void> {
-    const args = ['src/main.ts', 'up', '--data', this.data];
+    const args = ['src/weir.mjs', 'up', '--data', this.data];
     if (this.#options.roles !== undefined) args.push('--roles', this.#options.roles);
     const settings = [
       `kafka.port=${this.port}`,
       `console.port=${this.httpPort}`,
-      `collectors.syslog.udp.port=${this.syslogPort}`,
-      `collectors.syslog.tcp.port=${this.syslogPort}`,
+      `collectors.syslog.port=${this.syslogPort}`,
       ...(this.#options.settings ?? []),
     ];
     for (const setting of settings) args.push('--set', setting);
@@ -82,8 +81,14 @@ export class WeirProcess {
         this.#output = (this.#output + chunk.toString()).slice(-65_536);
       });
     }
-    await this.#answers(child, this.port);
-    await this.#answers(child, this.httpPort);
+    const { roles } = this.#options;
+    try {
+      await this.#answers(child, this.port);
+      if (roles?.includes('console') !== false) await this.#answers(child, this.httpPort);
+    } catch (error) {
+      await this.kill();
+      throw error;
+    }
   }
 
   async #answers(child: ChildProcess, port: number): Promise<void> {

@@ -1,0 +1,253 @@
+/**
+ * The appliance as its users run it: four kinds of senders, a process that is killed again and
+ * again, and an Elasticsearch that goes away in the middle.
+ *
+ * `WEIR_ACCEPTANCE_LINES` is the number of lines in all (100,000 unless told).
+ */
+import { once } from 'node:events';
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import winston from 'winston';
+import { Admin } from '../../src/client/admin.ts';
+import { Client } from '../../src/client/client.ts';
+import { type FetchedBatch, forEachFetchedRecord } from '../../src/client/fetched-batch.ts';
+import { Fetcher } from '../../src/client/fetcher.ts';
+import { WeirTransport } from '../../src/collectors/winston/transport.ts';
+import { valueOf } from '../../src/protocol/record-batch.ts';
+import { startElasticsearch } from '../peers/elasticsearch.ts';
+import { describeWithPeers } from '../peers/gate.ts';
+import { type Rsyslog, startRsyslog } from '../peers/rsyslog.ts';
+import type { SearchServer } from '../peers/search-server.ts';
+import { WeirProcess } from '../support/weir-process.ts';
+
+const LINES = Number(process.env['WEIR_ACCEPTANCE_LINES'] ?? 100_000);
+const EACH = Math.floor(LINES / 4);
+const KILLS = 3;
+const TIMEOUT_MS = 300_000 + LINES * 2;
+
+const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+
+/** Lines are `SOURCE n of the acceptance run`. */
+const line = (source: string, n: number): string => `${source} ${n} of the acceptance run`;
+const PATTERN = /"(http|file|winston|rsyslog) (\d+) of the acceptance run"/;
+
+/** How far all senders are, for the kills to fall into the middle of the work. */
+const progress = { sent: 0 };
+
+/** Sends batches and sends a batch again until it was answered 200. Returns how many lines it repeated. */
+async function sendHttp(weir: WeirProcess): Promise<number> {
+  const step = 250;
+  let repeated = 0;
+  for (let first = 0; first < EACH; first += step) {
+    const count = Math.min(step, EACH - first);
+    const lines = Array.from({ length: count }, (_, i) =>
+      JSON.stringify({ message: line('http', first + i) }),
+    );
+    for (let attempt = 0; ; attempt++) {
+      if (attempt > 0) repeated += count;
+      try {
+        const answer = await fetch(`${weir.url}/ingest`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/x-ndjson' },
+          body: lines.join('\n'),
+        });
+        await answer.text();
+        if (answer.ok) break;
+      } catch {
+        // The process is down: send again, as an agent does.
+      }
+      await pause(50);
+    }
+    progress.sent += count;
+  }
+  return repeated;
+}
+
+/** Writes a file that is rotated by renaming, as an application under logrotate does. */
+async function writeFile(folder: string): Promise<void> {
+  const file = path.join(folder, 'app.log');
+  const step = 500;
+  for (let first = 0; first < EACH; first += step) {
+    const count = Math.min(step, EACH - first);
+    const lines = Array.from({ length: count }, (_, i) => `${line('file', first + i)}\n`);
+    fs.appendFileSync(file, lines.join(''));
+    progress.sent += count;
+    if ((first / step) % 10 === 9) fs.renameSync(file, `${file}.${first}`);
+    await pause(10);
+  }
+}
+
+async function logWinston(weir: WeirProcess): Promise<WeirTransport> {
+  const transport = new WeirTransport({ url: weir.url, queueRecordsMax: EACH });
+  const logger = winston.createLogger({ transports: [transport] });
+  for (let n = 0; n < EACH; n++) {
+    logger.info(line('winston', n));
+    progress.sent++;
+    if (n % 200 === 199) await pause(5);
+  }
+  logger.end();
+  await once(transport, 'finish');
+  return transport;
+}
+
+async function sendRsyslog(rsyslog: Rsyslog): Promise<void> {
+  const socket = net.connect(rsyslog.port, '127.0.0.1');
+  await once(socket, 'connect');
+  for (let n = 0; n < EACH; n++) {
+    const text = `<13>1 2026-01-01T00:00:00Z host app - - - ${line('rsyslog', n)}\n`;
+    if (!socket.write(text)) await once(socket, 'drain');
+    progress.sent++;
+    if (n % 200 === 199) await pause(5);
+  }
+  socket.end();
+  await once(socket, 'close');
+}
+
+/** What stands in topic `logs`, read on and on. */
+class LogContents {
+  /** How often each line stands in the log. */
+  readonly seen = new Map<string, number>();
+  records = 0;
+  readonly #client: Client;
+  readonly #fetcher: Fetcher;
+
+  private constructor(client: Client) {
+    this.#client = client;
+    this.#fetcher = new Fetcher(client, { maxWaitMs: 100 });
+  }
+
+  static async open(weir: WeirProcess): Promise<LogContents> {
+    const client = new Client({ bootstrap: weir.bootstrap, clientId: 'acceptance' });
+    const [topic] = await new Admin(client).describeTopics(['logs']);
+    const contents = new LogContents(client);
+    contents.#fetcher.assign(
+      topic!.partitions.map((p) => ({ topic: 'logs', partition: p.index, offset: 0 })),
+    );
+    return contents;
+  }
+
+  /** Reads until nothing has come for `quietMs`. */
+  async settle(quietMs: number): Promise<void> {
+    for (let last = performance.now(); performance.now() - last < quietMs; ) {
+      const batches = await this.#fetcher.poll(500);
+      for (const batch of batches) this.#take(batch);
+      if (batches.length > 0) last = performance.now();
+    }
+  }
+
+  #take(batch: FetchedBatch): void {
+    forEachFetchedRecord(batch, (record) => {
+      this.records++;
+      const found = PATTERN.exec(valueOf(record)!.toString());
+      if (found === null) return;
+      const key = `${found[1]} ${found[2]}`;
+      this.seen.set(key, (this.seen.get(key) ?? 0) + 1);
+    });
+  }
+
+  close(): void {
+    this.#fetcher.close();
+    this.#client.close();
+  }
+}
+
+const missing = (log: LogContents, source: string): number => {
+  let count = 0;
+  for (let n = 0; n < EACH; n++) if (!log.seen.has(`${source} ${n}`)) count++;
+  return count;
+};
+const twice = (log: LogContents, source: string): number => {
+  let count = 0;
+  for (let n = 0; n < EACH; n++) count += Math.max((log.seen.get(`${source} ${n}`) ?? 0) - 1, 0);
+  return count;
+};
+
+describeWithPeers(['elasticsearch', 'rsyslog', 'linux'], 'acceptance', () => {
+  let elasticsearch: SearchServer;
+  let weir: WeirProcess;
+  let rsyslog: Rsyslog;
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-acceptance-'));
+
+  beforeAll(async () => {
+    elasticsearch = await startElasticsearch();
+    weir = await WeirProcess.start({
+      settings: [
+        `collectors.files.paths=${folder}/*`,
+        'collectors.files.acks=all',
+        'collectors.http.acks=all',
+        'log.to.topic=false',
+      ],
+      env: { WEIR_ELASTICSEARCH_URL: elasticsearch.url },
+    });
+    rsyslog = await startRsyslog({ module: 'omfwd', port: weir.syslogPort, protocol: 'tcp' });
+  }, 240_000);
+
+  afterAll(async () => {
+    await rsyslog?.stop();
+    await weir?.stop();
+    await elasticsearch?.stop();
+    fs.rmSync(folder, { recursive: true, force: true });
+  });
+
+  test(
+    'nothing acknowledged is lost, and every record of the log is in Elasticsearch once',
+    async () => {
+      const kills = (async () => {
+        for (let kill = 1; kill <= KILLS; kill++) {
+          while (progress.sent < (LINES * kill) / (KILLS + 1)) await pause(5);
+          await weir.kill();
+          await pause(200);
+          await weir.restart();
+        }
+      })();
+      const outage = (async () => {
+        while (progress.sent < LINES / 2) await pause(5);
+        await elasticsearch.kill();
+        await pause(1000);
+        await elasticsearch.restart();
+      })();
+      const [repeatedByHttp, transport] = await Promise.all([
+        sendHttp(weir),
+        logWinston(weir),
+        writeFile(folder),
+        sendRsyslog(rsyslog),
+        kills,
+        outage,
+      ]);
+
+      // Settled: every reliable line is there and rsyslog has nothing more to say.
+      const log = await LogContents.open(weir);
+      await log.settle(8000);
+
+      expect(missing(log, 'http')).toBe(0);
+      expect(missing(log, 'file')).toBe(0);
+      expect(missing(log, 'winston')).toBe(0);
+      expect(twice(log, 'http')).toBeLessThanOrEqual(repeatedByHttp);
+      expect(twice(log, 'winston')).toBeLessThanOrEqual(transport.stats().retried);
+      // acks=0: what is missing was in the sockets and buffers of a process that was killed.
+      const lost = missing(log, 'rsyslog');
+      process.stdout.write(
+        `acceptance: ${LINES} lines, ${log.records} records; twice: http ${twice(log, 'http')} of ` +
+          `${repeatedByHttp} repeated, file ${twice(log, 'file')}, winston ${twice(log, 'winston')} of ` +
+          `${transport.stats().retried} retried; rsyslog lost ${lost} at ${KILLS} kills\n`,
+      );
+      expect(lost).toBeLessThan(EACH);
+
+      const count = async (): Promise<number> => {
+        await elasticsearch.call('POST', '/logs-weir-default/_refresh');
+        const answer = await elasticsearch.call('GET', '/logs-weir-default/_count');
+        return answer.body.count as number;
+      };
+      const until = performance.now() + 120_000;
+      while ((await count()) < log.records && performance.now() < until) await pause(500);
+      await pause(2000);
+      await log.settle(1000);
+      expect(await count()).toBe(log.records);
+      log.close();
+    },
+    TIMEOUT_MS,
+  );
+});
