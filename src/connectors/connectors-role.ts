@@ -155,7 +155,7 @@ export class ConnectorsRole implements Role {
     const { written, duplicates, deadLetters, ignored } = task.probe;
     const fault = this.#fatal === '' ? task.fault : this.#fatal;
     let lag = 0;
-    for (const { highWatermark, committable } of task.offsets()) {
+    for (const { highWatermark, committable } of task.assignment.offsets()) {
       lag += Math.max(0, highWatermark - committable);
     }
     return {
@@ -167,7 +167,7 @@ export class ConnectorsRole implements Role {
             name,
             state: task.state,
             fault,
-            isOpen: task.isOpen,
+            isOpen: task.shipping.isOpen,
             written,
             duplicates,
             deadLetters,

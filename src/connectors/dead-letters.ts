@@ -48,6 +48,10 @@ export interface LetterProducer {
   drained(): Promise<void>;
 }
 
+/** Letters that wait for the log; what is under way when it is reached still adds to it. */
+const PENDING_BYTES_MAX = 16 * 1024 * 1024;
+/** What a letter takes beyond key and value, roughly. */
+const LETTER_BYTES = 2_048;
 const BACKOFF = { baseMs: 200, capMs: 30_000 };
 const PREFIX = '__connect.errors.';
 /** Where the stage of the fault goes; ours is always handing over to the destination. */
@@ -74,6 +78,7 @@ export class DeadLetters {
   failures = 0;
   /** Letters on their way. */
   pending = 0;
+  #pendingBytes = 0;
 
   constructor(
     topic: string,
@@ -87,6 +92,11 @@ export class DeadLetters {
     this.#random = seams.random;
     this.#logger = seams.logger;
     this.#prepare = prepare;
+  }
+
+  /** So much is on its way that no more should come. */
+  get isFull(): boolean {
+    return this.#pendingBytes > PENDING_BYTES_MAX;
   }
 
   /** Why letters can't be written at present; '' when they can. */
@@ -110,7 +120,9 @@ export class DeadLetters {
       timestamp: record.timestamp,
       headers: [...ownHeaders(record), ...errorHeaders(record.offset, origin, refusal)],
     };
+    const bytes = LETTER_BYTES + (letter.key?.length ?? 0) + (letter.value?.length ?? 0);
     this.pending++;
+    this.#pendingBytes += bytes;
     try {
       for (let failures = 1; !signal.aborted; failures++) {
         const error = await this.#attempt(letter, signal);
@@ -138,6 +150,7 @@ export class DeadLetters {
       return false;
     } finally {
       this.pending--;
+      this.#pendingBytes -= bytes;
     }
   }
 

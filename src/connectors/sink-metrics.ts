@@ -33,13 +33,13 @@ const commitsTried = ({ task: { committer } }: MeasuredConnector): number =>
 
 function unresolvedBytes({ task }: MeasuredConnector): number {
   let bytes = 0;
-  for (const offsets of task.offsets()) bytes += offsets.unresolvedBytes;
+  for (const offsets of task.assignment.offsets()) bytes += offsets.unresolvedBytes;
   return bytes;
 }
 
 const perConnector: Values = {
-  weir_connector_up: ({ task }) => (task.light === 'red' || !task.isOpen ? 0 : 1),
-  weir_connector_retries_total: ({ task }) => task.probe.retries,
+  weir_connector_up: ({ task }) => (task.light === 'red' || !task.shipping.isOpen ? 0 : 1),
+  weir_connector_retries_total: ({ task }) => task.shipping.retries,
   weir_connector_retried_records_total: ({ bulk }) => bulk.retriedItems,
   weir_connector_requests_total: ({ bulk }) => bulk.requests,
   weir_connector_request_faults_total: ({ bulk }) => bulk.requestFaults,
@@ -52,8 +52,8 @@ const perConnector: Values = {
   weir_connector_partition_pauses_total: ({ task }) => task.assignment.pauses,
   weir_connector_paused_partitions: ({ task }) => task.assignment.paused,
   weir_connector_unresolved_bytes: unresolvedBytes,
-  weir_connector_in_flight_requests: ({ task }) => task.inFlight,
-  weir_connector_in_flight_requests_limit: ({ task }) => task.inFlightLimit,
+  weir_connector_in_flight_requests: ({ task }) => task.shipping.inFlight,
+  weir_connector_in_flight_requests_limit: ({ task }) => task.shipping.inFlightLimit,
   weir_connector_commit_failures_total: ({ task }) => task.committer.failures,
 };
 
@@ -64,24 +64,26 @@ const perTask: Values = {
   kafka_connect_sink_task_metrics_sink_record_read_total: ({ task }) => task.probe.read,
   kafka_connect_sink_task_metrics_sink_record_send_rate: (c) => perSecond(sent(c), c),
   kafka_connect_sink_task_metrics_sink_record_send_total: sent,
-  kafka_connect_sink_task_metrics_put_batch_avg_time_ms: ({ task: { probe } }) =>
-    ratio(probe.writeMsTotal, probe.writes),
-  kafka_connect_sink_task_metrics_put_batch_max_time_ms: ({ task }) => task.probe.writeMsMax,
+  kafka_connect_sink_task_metrics_put_batch_avg_time_ms: ({ task: { shipping } }) =>
+    ratio(shipping.writeMsTotal, shipping.writes),
+  kafka_connect_sink_task_metrics_put_batch_max_time_ms: ({ task }) => task.shipping.writeMsMax,
   kafka_connect_sink_task_metrics_offset_commit_completion_total: ({ task }) =>
     task.committer.commits,
   kafka_connect_sink_task_metrics_offset_commit_completion_rate: (c) =>
     perSecond(c.task.committer.commits, c),
-  kafka_connect_sink_task_metrics_partition_count: ({ task }) => [...task.offsets()].length,
+  kafka_connect_sink_task_metrics_partition_count: ({ task }) =>
+    [...task.assignment.offsets()].length,
   kafka_connect_connector_task_metrics_offset_commit_success_percentage: (c) =>
     1 - ratio(c.task.committer.failures, commitsTried(c)),
   kafka_connect_connector_task_metrics_offset_commit_avg_time_ms: (c) =>
     ratio(c.task.committer.totalMs, commitsTried(c)),
-  kafka_connect_connector_task_metrics_batch_size_avg: (c) => ratio(sent(c), c.task.probe.writes),
+  kafka_connect_connector_task_metrics_batch_size_avg: (c) =>
+    ratio(sent(c), c.task.shipping.writes),
   kafka_connect_task_error_total_record_failures: refused,
   kafka_connect_task_error_metrics_total_record_failures: refused,
   kafka_connect_task_error_metrics_total_record_errors: refused,
   kafka_connect_task_error_metrics_total_records_skipped: ({ task }) => task.probe.ignored,
-  kafka_connect_task_error_metrics_total_retries: ({ task }) => task.probe.retries,
+  kafka_connect_task_error_metrics_total_retries: ({ task }) => task.shipping.retries,
   kafka_connect_task_error_metrics_deadletterqueue_produce_requests: ({ letters }) =>
     letters.written + letters.failures,
   kafka_connect_task_error_metrics_deadletterqueue_produce_failures: ({ letters }) =>
@@ -100,7 +102,7 @@ const shaped: Partial<Record<MetricName, (c: MeasuredConnector, emit: Emit) => v
     emit(ignored, c.name, 'ignored');
   },
   weir_connector_lag_records: (c, emit) => {
-    for (const { topic, partition, highWatermark, committable } of c.task.offsets()) {
+    for (const { topic, partition, highWatermark, committable } of c.task.assignment.offsets()) {
       if (highWatermark < 0) continue;
       emit(Math.max(0, highWatermark - committable), c.name, topic, String(partition));
     }

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 /** Counters of one task: plain numbers, copied at scrape. */
 export class SinkProbe {
   readonly #clock: Clock;
-  readonly startedAt: number;
+  readonly #startedAt: number;
   /** Records that were read from the log. */
   read = 0;
   /** Records that the destination took. */
@@ -18,25 +18,14 @@ export class SinkProbe {
   ignored = 0;
   /** Batches of the log that could not be read. */
   unreadableBatches = 0;
-  /** Attempts that left records over. */
-  retries = 0;
   pollFailures = 0;
-  writes = 0;
-  writeMsTotal = 0;
-  writeMsMax = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.startedAt = clock.monotonic();
+    this.#startedAt = clock.monotonic();
   }
 
   get uptimeMs(): number {
-    return this.#clock.monotonic() - this.startedAt;
-  }
-
-  wrote(ms: number): void {
-    this.writes++;
-    this.writeMsTotal += ms;
-    if (ms > this.writeMsMax) this.writeMsMax = ms;
+    return this.#clock.monotonic() - this.#startedAt;
   }
 }

@@ -15,7 +15,7 @@
  */
 
 import { assert } from '../base/assert.ts';
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
@@ -31,31 +31,19 @@ import {
   validateBatch,
 } from '../protocol/record-batch.ts';
 import { Assignment } from './assignment.ts';
-import type {
-  Added,
-  ConnectorState,
-  Destination,
-  Refusal,
-  Settlement,
-  Window,
-  WriteResult,
-} from './connector.ts';
+import type { ConnectorState, Destination, Refusal, Settlement, Window } from './connector.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { OffsetCommitter } from './offset-committer.ts';
 import type { OffsetRange, OffsetWindow } from './offset-window.ts';
-import { AdaptiveLimit, BackoffGate } from './retry.ts';
+import { Shipping, type ShippingOptions } from './shipping.ts';
 import { SinkProbe } from './sink-probe.ts';
-import type { Source, SourceBatches, SourceListener } from './source.ts';
+import type { Source, SourceBatches } from './source.ts';
 import { WakeUp } from './wake-up.ts';
 
-export interface SinkTaskOptions {
-  readonly connector: string;
+export interface SinkTaskOptions extends ShippingOptions {
   readonly task: number;
   /** Name of the destination's class, for dead letters. */
   readonly destinationClass: string;
-  readonly lingerMs: number;
-  readonly inFlightMax: number;
-  readonly retryBackoffMs: number;
   readonly malformed: 'dead-letter' | 'ignore' | 'warn';
   readonly nullValues: 'dead-letter' | 'ignore';
   /** Bytes of one partition (as fetched) that may be unresolved before it is paused. */
@@ -74,10 +62,6 @@ export interface SinkSeams {
 const PARTITION_BYTES_MAX = 32 * 1024 * 1024;
 const COMMIT_INTERVAL_MS = 1_000;
 const DRAIN_TIMEOUT_MS = 5_000;
-const BACKOFF_CAP_MS = 30_000;
-/** What waits for a person is tried again this seldom. */
-const STUCK_RETRY_MS = 30_000;
-const IDLE_SHRINK_MS = 10_000;
 /** A failed poll of the log is repeated after this. */
 const POLL_RETRY_MS = 500;
 
@@ -91,36 +75,20 @@ interface Unfinished {
 
 export class SinkTask<W extends Window = Window> {
   readonly probe: SinkProbe;
+  /** What is on its way, and how the destination is. */
+  readonly shipping: Shipping<W>;
+  readonly assignment: Assignment;
+  readonly committer: OffsetCommitter;
   readonly #options: Required<SinkTaskOptions>;
   readonly #source: Source;
   readonly #destination: Destination<W>;
   readonly #letters: DeadLetters;
-  readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #limit: AdaptiveLimit;
-  readonly #gate: BackoffGate;
-  readonly #settlement: Settlement;
-  readonly #assignment: Assignment;
-  readonly #committer: OffsetCommitter;
   /** Woken whenever something is settled, finished, resumed or stopped. */
   readonly #wakeUp: WakeUp;
-  /** Aborted when the task must end at once. */
-  readonly #abort = new AbortController();
-  /** Windows that nobody uses; with those in use never more than `inFlightMax` + 1. */
-  readonly #spare: W[] = [];
-  #windows = 0;
-  #filling: W | null = null;
-  /** The filling window is older than the linger time. */
-  #isDue = false;
-  #lingerTimer: Timer | null = null;
-  #shrinkTimer: Timer | null = null;
-  #inFlight = 0;
-  #state: ConnectorState = 'RUNNING';
-  #fault = '';
-  #isOpen = false;
-  #isSlowed = false;
-  #isPausedByUser = false;
+  #isPaused = false;
   #stopping = false;
+  #isStopped = false;
   #loop: Promise<void> | null = null;
 
   constructor(
@@ -139,73 +107,52 @@ export class SinkTask<W extends Window = Window> {
     this.#source = source;
     this.#destination = destination;
     this.#letters = letters;
-    this.#clock = seams.clock;
     this.#logger = seams.logger;
-    this.#limit = new AdaptiveLimit(options.inFlightMax);
-    const backoff = { baseMs: options.retryBackoffMs, capMs: BACKOFF_CAP_MS };
-    this.#gate = new BackoffGate(seams.clock, seams.random, backoff);
     this.probe = new SinkProbe(seams.clock);
     this.#wakeUp = new WakeUp(seams.clock);
     const { partitionBytesMax, commitIntervalMs } = this.#options;
-    this.#assignment = new Assignment(source, seams.logger, partitionBytesMax);
-    const offsets = (): Iterable<OffsetWindow> => this.offsets();
-    this.#committer = new OffsetCommitter(source, offsets, seams, commitIntervalMs);
-    this.#settlement = {
+    this.assignment = new Assignment(source, seams.logger, partitionBytesMax);
+    const offsets = (): Iterable<OffsetWindow> => this.assignment.offsets();
+    this.committer = new OffsetCommitter(source, offsets, seams, commitIntervalMs);
+    const settlement: Settlement = {
       resolved: (range, count, duplicates) => this.#resolved(range, count, duplicates),
       refused: (range, refusals) => this.#refused(range, refusals),
     };
+    const onLane = (): void => this.#wakeUp.wake();
+    this.shipping = new Shipping(options, destination, settlement, seams, onLane);
   }
 
   get state(): ConnectorState {
-    return this.#isPausedByUser && this.#state === 'RUNNING' ? 'PAUSED' : this.#state;
+    if (this.#isStopped) return 'STOPPED';
+    const { state } = this.shipping;
+    return this.#isPaused && state === 'RUNNING' ? 'PAUSED' : state;
   }
   /** What keeps records from moving, '' when nothing does. */
   get fault(): string {
-    return this.#fault === '' ? this.#letters.fault : this.#fault;
+    return this.shipping.fault === '' ? this.#letters.fault : this.shipping.fault;
   }
   /** Red while nothing moves, yellow while the destination asks for less. */
   get light(): RoleStatus['light'] {
     if (this.fault === '') return 'green';
-    return this.#isSlowed && this.#letters.fault === '' ? 'yellow' : 'red';
-  }
-  /** The destination was reached and prepared. */
-  get isOpen(): boolean {
-    return this.#isOpen;
-  }
-  get inFlight(): number {
-    return this.#inFlight;
-  }
-  get inFlightLimit(): number {
-    return this.#limit.current;
-  }
-  get assignment(): Pick<Assignment, 'paused' | 'pauses'> {
-    return this.#assignment;
-  }
-  get committer(): Pick<OffsetCommitter, 'commits' | 'failures' | 'totalMs'> {
-    return this.#committer;
-  }
-  /** Windows of the partitions that are ours, for lag and status. */
-  offsets(): Iterable<OffsetWindow> {
-    return this.#assignment.offsets();
+    return this.shipping.isSlowed && this.#letters.fault === '' ? 'yellow' : 'red';
   }
 
   /** Resolves at once; the destination and the log may both be away. */
   async start(): Promise<void> {
-    const listener: SourceListener = {
-      assigned: (partitions) => this.#assignment.add(partitions),
+    await this.#source.start({
+      assigned: (partitions) => this.assignment.add(partitions),
       revoked: (partitions, lost) => this.#revoke(partitions, lost),
-    };
-    await this.#source.start(listener);
+    });
     this.#loop = this.#run();
-    this.#committer.start();
+    this.committer.start();
   }
 
   /** Stops reading; what is under way is finished. Idempotent. */
   pause(): void {
-    this.#isPausedByUser = true;
+    this.#isPaused = true;
   }
   resume(): void {
-    this.#isPausedByUser = false;
+    this.#isPaused = false;
     this.#wakeUp.wake();
   }
 
@@ -214,24 +161,23 @@ export class SinkTask<W extends Window = Window> {
     if (this.#stopping) return;
     this.#stopping = true;
     this.#wakeUp.wake();
-    this.#dispatch(true);
+    this.shipping.flush();
     const isBusy = (): boolean =>
-      this.fault === '' && (this.#inFlight > 0 || this.#letters.pending > 0);
+      this.fault === '' && (this.shipping.inFlight > 0 || this.#letters.pending > 0);
     await this.#wakeUp.whileBusy(isBusy, this.#options.drainTimeoutMs);
-    this.#abort.abort();
+    this.shipping.abort();
     this.#wakeUp.wake();
-    for (const timer of [this.#lingerTimer, this.#shrinkTimer]) timer?.cancel();
-    await this.#committer.stop();
+    await this.committer.stop();
     await this.#source.close();
     await this.#loop;
     await this.#destination.close();
-    this.#state = 'STOPPED';
+    this.#isStopped = true;
   }
 
   async #run(): Promise<void> {
-    await this.#open();
+    await this.shipping.open();
     while (!this.#stopping) {
-      if (this.#isPausedByUser) {
+      if (this.#isPaused) {
         await this.#wakeUp.wait();
         continue;
       }
@@ -251,28 +197,14 @@ export class SinkTask<W extends Window = Window> {
     }
   }
 
-  /** Prepares the destination, as often as it takes. */
-  async #open(): Promise<void> {
-    const signal = this.#abort.signal;
-    while (!this.#stopping) {
-      await this.#gate.enter(signal);
-      if (signal.aborted || this.#stopping) return this.#gate.leave();
-      const result = await this.#destination.open(signal);
-      this.#judge(result);
-      if (result.verdict === 'settled') {
-        this.#isOpen = true;
-        return;
-      }
-    }
-  }
-
   /** Puts a partition's batches into windows; waits while all of them are in use. */
   async #take(batches: SourceBatches): Promise<void> {
     const { records } = batches;
-    const offsets = this.#assignment.windowFor(batches);
+    const offsets = this.assignment.windowFor(batches);
     if (offsets === null) return;
     offsets.highWatermark = batches.highWatermark;
     for (let at = 0; at + BATCH_OVERHEAD <= records.length; at += batchSize(records, at)) {
+      while (this.#letters.isFull && !this.#stopping) await this.#wakeUp.wait();
       if (batchSize(records, at) > records.length - at) break; // Cut off: it comes again.
       if (offsets.isClosed || this.#stopping) return;
       const next = lastOffset(records, at) + 1;
@@ -285,35 +217,19 @@ export class SinkTask<W extends Window = Window> {
         if (this.#stopping) return; // Unresolved: it is read again by whoever comes next.
         rest = this.#fill(rest);
       }
-      this.#assignment.throttle(offsets);
+      this.assignment.throttle(offsets);
     }
   }
 
   /** Adds records until the batch is done (null) or no window is free. */
   #fill({ range, source, position, fromOffset }: Unfinished): Unfinished | null {
     let stoppedAt = -1;
-    const fault = this.#faultOf(source, position);
-    if (fault !== null) return this.#skipBatch(range, fault);
+    const fault = validateBatch(source, position, source.length);
+    if (fault !== null) return this.#skipBatch(range, fault.reason);
     const visit = (record: RecordView): boolean => {
-      if (record.offset < fromOffset) return true;
-      for (;;) {
-        const window = this.#windowToFill();
-        if (window === null) {
-          stoppedAt = record.offset;
-          return false;
-        }
-        const added = window.add(range, record);
-        if (added !== 'full') {
-          this.#noteAdded(range, record, added);
-          return true;
-        }
-        this.#isDue = true;
-        this.#dispatch(false);
-        if (this.#filling === window) {
-          stoppedAt = record.offset;
-          return false;
-        }
-      }
+      if (record.offset < fromOffset || this.#add(range, record)) return true;
+      stoppedAt = record.offset;
+      return false;
     };
     if (!isControl(attributes(source, position))) {
       try {
@@ -324,23 +240,34 @@ export class SinkTask<W extends Window = Window> {
       }
     }
     if (stoppedAt >= 0) return { range, source, position, fromOffset: stoppedAt };
-    this.#startLinger();
+    this.shipping.linger();
     range.resolve(1);
     return null;
   }
 
-  #noteAdded(range: OffsetRange, record: RecordView, added: Added): void {
-    this.probe.read++;
-    if (added === 'added' || added === 'full') return;
-    range.hold();
-    if (added.type === 'null_value' && this.#options.nullValues === 'ignore') {
-      this.probe.ignored++;
-      range.resolve(1);
-    } else this.#refuseRecord(range, record, added);
+  /** False: no window is free. */
+  #add(range: OffsetRange, record: RecordView): boolean {
+    for (;;) {
+      const window = this.shipping.windowToFill();
+      if (window === null) return false;
+      const added = window.add(range, record);
+      if (added === 'full') {
+        if (!this.shipping.full()) return false;
+        continue;
+      }
+      this.probe.read++;
+      if (added !== 'added') this.#leaveOut(range, record, added);
+      return true;
+    }
   }
 
-  #faultOf(source: Buffer, position: number): string | null {
-    return validateBatch(source, position, source.length)?.reason ?? null;
+  /** A record that no window takes. */
+  #leaveOut(range: OffsetRange, record: RecordView, refusal: Refusal): void {
+    range.hold();
+    if (refusal.type === 'null_value' && this.#options.nullValues === 'ignore') {
+      this.probe.ignored++;
+      range.resolve(1);
+    } else this.#refuseRecord(range, record, refusal);
   }
 
   /** A batch that nobody can read: counted and said, because no record of it can be shown. */
@@ -357,99 +284,11 @@ export class SinkTask<W extends Window = Window> {
     return null;
   }
 
-  /** The window that takes the next record; null when all are in use. */
-  #windowToFill(): W | null {
-    if (this.#filling !== null) return this.#filling;
-    let window = this.#spare.pop();
-    if (window === undefined) {
-      if (this.#windows > this.#options.inFlightMax) return null;
-      window = this.#destination.createWindow();
-      this.#windows++;
-    }
-    this.#filling = window;
-    this.#isDue = false;
-    return window;
-  }
-
-  /** A window with records in it does not wait for more for longer than the linger time. */
-  #startLinger(): void {
-    if (this.#lingerTimer !== null || this.#filling === null || this.#filling.count === 0) return;
-    this.#lingerTimer = this.#clock.after(this.#options.lingerMs, () => {
-      this.#lingerTimer = null;
-      this.#isDue = true;
-      this.#dispatch(false);
-    });
-  }
-
-  /** Sends the filling window when it is due (or anyway) and a lane is free. */
-  #dispatch(anyway: boolean): void {
-    const window = this.#filling;
-    if (window === null || window.count === 0) return;
-    if (!anyway && (!this.#isDue || this.#inFlight >= this.#limit.current)) return;
-    this.#filling = null;
-    this.#lingerTimer?.cancel();
-    this.#lingerTimer = null;
-    this.#shrinkTimer?.cancel();
-    this.#shrinkTimer = null;
-    void this.#ship(window);
-  }
-
-  /** Hands a window over, as often as it takes. Never rejects but for a bug. */
-  async #ship(window: W): Promise<void> {
-    const signal = this.#abort.signal;
-    this.#inFlight++;
-    for (let attempt = 1; window.count > 0; attempt++) {
-      await this.#gate.enter(signal);
-      if (signal.aborted) break;
-      const started = this.#clock.monotonic();
-      const result = await this.#destination.write(window, attempt, this.#settlement, signal);
-      this.probe.wrote(this.#clock.monotonic() - started);
-      this.#judge(result);
-    }
-    if (window.count > 0) this.#gate.leave();
-    this.#inFlight--;
-    if (window.count === 0) this.#spare.push(window);
-    else this.#windows--; // Given up: its records are unresolved for good.
-    this.#dispatch(false);
-    if (this.#inFlight === 0) this.#shrinkLater();
-    this.#wakeUp.wake();
-  }
-
-  /** Draws the consequences of an attempt: delays, concurrency, state. */
-  #judge(result: WriteResult): void {
-    const { verdict, reason, retryAfterMs } = result;
-    if (verdict === 'settled') {
-      this.#limit.success();
-      this.#gate.success();
-      this.#setState('RUNNING', '');
-      return;
-    }
-    if (this.#abort.signal.aborted) return this.#gate.leave();
-    this.probe.retries++;
-    this.#isSlowed = verdict === 'slower';
-    if (verdict === 'slower') this.#limit.pushBack();
-    const atLeastMs = verdict === 'stuck' ? STUCK_RETRY_MS : retryAfterMs;
-    this.#gate.failure({ atLeastMs, progress: result.settled > 0 });
-    this.#setState(verdict === 'stuck' ? 'FAILED' : 'RUNNING', reason);
-  }
-
-  #setState(state: ConnectorState, fault: string): void {
-    const wasWell = this.#state === 'RUNNING' && this.#fault === '';
-    const isWell = state === 'RUNNING' && fault === '';
-    if (wasWell !== isWell || state !== this.#state) {
-      const fields = { 'weir.connector': this.#options.connector, 'error.message': fault };
-      if (isWell) this.#logger.info('the destination takes records', fields);
-      else this.#logger.warn('the destination takes no records; it is tried again', fields);
-    }
-    this.#state = state;
-    this.#fault = fault;
-  }
-
   #resolved(range: OffsetRange, count: number, duplicates: number): void {
     this.probe.written += count - duplicates;
     this.probe.duplicates += duplicates;
     range.resolve(count);
-    this.#assignment.throttle(range.window);
+    this.assignment.throttle(range.window);
   }
 
   /** Looks the records up in the log's own bytes: key and headers are not in the window. */
@@ -481,16 +320,16 @@ export class SinkTask<W extends Window = Window> {
         });
       }
       range.resolve(1);
-      this.#assignment.throttle(range.window);
+      this.assignment.throttle(range.window);
       return;
     }
     const { connector, task, destinationClass: destination } = this.#options;
     const origin = { topic, partition, connector, task, destination };
-    void this.#letters.write(record, origin, refusal, this.#abort.signal).then((isWritten) => {
+    void this.#letters.write(record, origin, refusal, this.shipping.signal).then((isWritten) => {
       if (isWritten) {
         this.probe.deadLetters++;
         range.resolve(1);
-        this.#assignment.throttle(range.window);
+        this.assignment.throttle(range.window);
       }
       this.#wakeUp.wake();
     });
@@ -500,24 +339,13 @@ export class SinkTask<W extends Window = Window> {
     partitions: readonly { topic: string; partition: number }[],
     isLost: boolean,
   ): Promise<void> {
-    const windows = this.#assignment.windowsOf(partitions);
+    const windows = this.assignment.windowsOf(partitions);
     if (!isLost && !this.#stopping) {
-      this.#dispatch(true);
+      this.shipping.flush();
       const isBusy = (): boolean => windows.some(({ isEmpty }) => !isEmpty) && this.fault === '';
       await this.#wakeUp.whileBusy(isBusy, this.#options.drainTimeoutMs);
-      await this.#committer.commit();
+      await this.committer.commit();
     }
-    this.#assignment.remove(windows);
-  }
-
-  #shrinkLater(): void {
-    this.#shrinkTimer?.cancel();
-    this.#shrinkTimer = this.#clock.after(IDLE_SHRINK_MS, () => {
-      this.#shrinkTimer = null;
-      if (this.#inFlight > 0) return;
-      // One stays for the next trickle, small.
-      this.#windows -= this.#spare.splice(1).length;
-      this.#spare[0]?.shrink();
-    });
+    this.assignment.remove(windows);
   }
 }

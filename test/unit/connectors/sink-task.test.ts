@@ -230,7 +230,7 @@ describe('sink task with requests that fail', () => {
       await allCommitted(log);
       expectAllDelivered(log);
       expect(letters.letters).toEqual([]);
-      expect(task.probe.retries).toBeGreaterThan(0);
+      expect(task.shipping.retries).toBeGreaterThan(0);
     });
   }
 
@@ -279,7 +279,7 @@ describe('sink task with requests that fail', () => {
     numbered(log, 0, 10);
     const { task } = await startTask(log, {}, { url: `http://127.0.0.1:${port}` });
     await eventually('a fault', () => task.fault !== '');
-    expect(task.isOpen).toBe(false);
+    expect(task.shipping.isOpen).toBe(false);
     server = await FakeServer.start(port);
     await allCommitted(log);
     expectAllDelivered(log);
@@ -420,6 +420,22 @@ describe('sink task with items that fail', () => {
     expect(task.fault).toBe('');
   });
 
+  it('stops reading while dead letters pile up, and starts again by itself', async () => {
+    const log = new MemoryLog(1);
+    const letters = new MemoryLetters();
+    letters.fault = new OperatingError('no-broker', 'the log is away');
+    for (let i = 0; i < 40; i++) {
+      log.append(0, [{ value: 'x'.repeat(1_000_000) }], CompressionType.lz4);
+    }
+    const { task } = await startTask(log, {}, { letters });
+    await eventually('a pile', () => task.probe.read > 10);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(task.probe.read).toBeLessThan(20);
+    letters.fault = null;
+    await allCommitted(log);
+    expect(letters.letters.length).toBe(40);
+  });
+
   it('waits for a closed index instead of burying its records', async () => {
     const log = new MemoryLog(1);
     numbered(log, 0, 5);
@@ -470,7 +486,7 @@ describe('sink task that loses partitions or its life', () => {
     await eventually('delivered', () => server.documents.size === 100);
     await source.listener!.revoked([{ topic: 'logs', partition: 1 }], false);
     expect(log.committed[1]).toBe(50);
-    expect([...task.offsets()].map(({ partition }) => partition)).toEqual([0]);
+    expect([...task.assignment.offsets()].map(({ partition }) => partition)).toEqual([0]);
   });
 
   it('starts anew with a topic that was deleted and made again', async () => {
