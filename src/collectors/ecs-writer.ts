@@ -167,6 +167,15 @@ export class EcsWriter {
     return true;
   }
 
+  /** Copies a whole record, whose size was checked. The next `begin` starts from nothing. */
+  verbatim(source: Buffer, start: number, end: number): void {
+    assert(end - start <= this.recordBytesMax, 'a record fits');
+    source.copy(this.buffer, 0, start, end);
+    this.pos = end - start;
+    this.#stampMs = Number.NaN;
+    this.#stampSecond = Number.NaN;
+  }
+
   /**
    * Writes the bytes as the inside of a JSON string; returns where it stopped: `end`, or earlier
    * when the record is full.

@@ -45,6 +45,7 @@ const PID_DIGITS_MAX = 10;
 
 const SPACE = 0x20;
 const NO_PRIORITY = -1;
+const NO_PART = new Uint8Array(0);
 
 const isDigit = (byte: number | undefined): boolean =>
   byte !== undefined && byte >= 0x30 && byte <= 0x39;
@@ -113,8 +114,9 @@ export class SyslogParser {
   }
 
   /**
-   * The same for a line of a log file that syslog wrote: no priority, a stamp is needed. False, and
-   * nothing written, when there is none.
+   * The same for a line of a log file that syslog wrote: `Mmm dd hh:mm:ss host tag:`, or rsyslog's
+   * ISO stamp with microseconds and offset instead. False, and nothing to be used written, when the
+   * line does not look like that. `part` is a constant part of the record.
    */
   writeFileLine(
     bytes: Uint8Array,
@@ -122,12 +124,21 @@ export class SyslogParser {
     end: number,
     nowMs: number,
     host: Uint8Array,
+    part: Uint8Array,
   ): boolean {
+    const first = bytes[start]!;
+    const isDigitFirst = first >= 0x30 && first <= 0x39;
+    if (isDigitFirst ? !isSyslogIso(bytes, start, end) : first < 0x41 || first > 0x53) return false;
     this.#reset(start, 0);
-    if (!this.#classic(bytes, start, end, nowMs) || !this.#hasStamp) return false;
+    this.#classic(bytes, start, end, nowMs);
+    if (!this.#hasStamp || this.#appEnd === this.#app) return false;
+    this.#filePart = part;
     this.#compose(bytes, start, end, nowMs, NO_PRIORITY, host);
+    this.#filePart = NO_PART;
     return true;
   }
+
+  #filePart: Uint8Array = NO_PART;
 
   /** Number that the last helper read. */
   #value = 0;
@@ -290,6 +301,7 @@ export class SyslogParser {
       this.#text(HOST_OPEN, bytes, this.#host, this.#hostEnd, TEXT_CLOSE);
     else if (peer.length > 0) this.#text(HOST_OPEN, peer, 0, peer.length, TEXT_CLOSE);
     this.#composeProcess(bytes);
+    writer.raw(this.#filePart);
     writer.raw(MESSAGE_OPEN);
     if (writer.text(bytes, this.#message, end) < end) writer.tags |= TAG_TRUNCATED;
     writer.byte(QUOTE);
@@ -357,4 +369,11 @@ function skipSequence(bytes: Uint8Array, start: number, end: number): number {
   while (at < end && at < start + 11 && isDigit(bytes[at])) at++;
   if (at === start || at + 1 >= end || bytes[at] !== 0x3a || bytes[at + 1] !== SPACE) return start;
   return at + 2;
+}
+
+/** `2026-11-22T10:00:00.123456+01:00 `: what rsyslog writes into files. */
+function isSyslogIso(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start < 34 || bytes[start + 10] !== 0x54 || bytes[start + 19] !== 0x2e) return false;
+  const sign = bytes[start + 26];
+  return (sign === 0x2b || sign === 0x2d) && bytes[start + 32] === SPACE;
 }

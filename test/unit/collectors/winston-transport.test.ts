@@ -3,6 +3,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import winston from 'winston';
+import { recordLine } from '../../../src/collectors/winston/record.ts';
 import {
   WeirTransport,
   type WeirTransportOptions,

@@ -1,0 +1,169 @@
+import type { Checkpoint } from './checkpoints.ts';
+import type { FileSystem, OpenFile } from './file-system.ts';
+import { type Fingerprint, fingerprintOf, headMatches } from './fingerprint.ts';
+import { type FileParts, fileParts } from './line-records.ts';
+
+/**
+ * One file that is followed: where reading is, and how much is handed over for good.
+ *
+ * `position` is where the next read starts, always the start of a record. `confirmed` is the
+ * position that a checkpoint may name: everything before it is in the log (or, at acks=0, at its
+ * socket). Between the two lie the `ranges` that wait for the log, oldest first. When one fails,
+ * reading goes back to `confirmed`.
+ */
+
+/** Ranges that may wait; reading stops until some are confirmed. */
+const RANGES_MAX = 256;
+
+/** Part of a file whose records are on their way; the tag of its records. */
+export class Range {
+  readonly tail: Tail;
+  readonly generation: number;
+  /** Position behind the part; set when all its records are appended. */
+  end = -1;
+  outstanding = 0;
+  isFailed = false;
+
+  constructor(tail: Tail) {
+    this.tail = tail;
+    this.generation = tail.generation;
+  }
+}
+
+export class Tail {
+  /** Name the file has now; records keep the first one. */
+  path: string;
+  readonly firstPath: string;
+  key: string;
+  readonly parts: FileParts;
+  readonly headers: Uint8Array;
+  file: OpenFile | null = null;
+  position: number;
+  confirmed: number;
+  /** The name leads to another file or nowhere: this one gets no more lines soon. */
+  isGone = false;
+  /** Size when it was looked at last. */
+  size = 0;
+  /** Monotonic milliseconds of the last growth. */
+  grownMs: number;
+  /** Monotonic milliseconds of the next look. */
+  dueMs: number;
+  /** Pause between looks. */
+  pauseMs = 0;
+  /** The first line started before the position: skip to the next. */
+  skipsLine = false;
+  /** Counts the times reading went back, so that late reports of older ranges are known. */
+  generation = 0;
+  seenMs = 0;
+  /** The one that was taken last. */
+  lastFingerprint: Fingerprint | null = null;
+  #ranges: Range[] = [];
+
+  constructor(
+    path: string,
+    key: string,
+    position: number,
+    host: string,
+    headers: Uint8Array,
+    nowMs: number,
+    firstPath = path,
+  ) {
+    this.path = path;
+    this.firstPath = firstPath;
+    this.key = key;
+    this.position = position;
+    this.confirmed = position;
+    this.parts = fileParts(firstPath, host);
+    this.headers = headers;
+    this.grownMs = nowMs;
+    this.dueMs = nowMs;
+  }
+
+  get isRenamed(): boolean {
+    return this.path !== this.firstPath;
+  }
+  get isConfirmed(): boolean {
+    return this.#ranges.length === 0 && this.confirmed === this.position;
+  }
+  get isFull(): boolean {
+    return this.#ranges.length >= RANGES_MAX;
+  }
+
+  beginRange(): Range {
+    return new Range(this);
+  }
+
+  /** All records of the part up to `end` are appended. */
+  endRange(range: Range, end: number): void {
+    range.end = end;
+    this.position = end;
+    // A range whose reports came before it ended, or that made no record, may be the only one.
+    this.#ranges.push(range);
+    this.settle();
+  }
+
+  /** Moves `confirmed`; true when a range failed and reading went back. */
+  settle(): boolean {
+    let done = 0;
+    for (const range of this.#ranges) {
+      if (range.isFailed) {
+        this.goBack();
+        return true;
+      }
+      if (range.outstanding > 0) break;
+      this.confirmed = range.end;
+      done++;
+    }
+    if (done > 0) this.#ranges.splice(0, done);
+    return false;
+  }
+
+  goBack(): void {
+    this.generation++;
+    this.#ranges = [];
+    this.position = this.confirmed;
+  }
+
+  /** The file was truncated: what it had before is gone. */
+  restart(): void {
+    this.goBack();
+    this.position = 0;
+    this.confirmed = 0;
+    this.skipsLine = false;
+    this.lastFingerprint = null;
+  }
+
+  /** Of the confirmed position; taken anew when that has moved. Null: not readable now. */
+  fingerprint(files: FileSystem): Fingerprint | null {
+    if (this.lastFingerprint?.at === this.confirmed) return this.lastFingerprint;
+    const file = this.file ?? files.open(this.path);
+    try {
+      return (this.lastFingerprint = fingerprintOf(file, this.confirmed));
+    } finally {
+      if (file !== this.file) file.close();
+    }
+  }
+
+  /** Whether the file starts differently than it did. */
+  startsDifferently(file: OpenFile): boolean {
+    return this.lastFingerprint !== null && !headMatches(file, this.lastFingerprint);
+  }
+
+  close(): void {
+    this.file?.close();
+    this.file = null;
+  }
+
+  /** What a checkpoint says; null when the file can't be recognised by it. */
+  checkpoint(files: FileSystem): Checkpoint | null {
+    return this.fingerprint(files) === null ? null : this.lastCheckpoint;
+  }
+
+  /** The same without looking at the file: its fingerprint may be of an earlier position. */
+  get lastCheckpoint(): Checkpoint | null {
+    const { path, key, confirmed, lastFingerprint, seenMs } = this;
+    return lastFingerprint === null
+      ? null
+      : { path, key, position: confirmed, fingerprint: lastFingerprint, seenMs };
+  }
+}

@@ -1,0 +1,502 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import zlib from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/base/clock.ts';
+import { silentLogger } from '../../../src/base/logger.ts';
+import { nodeDisk } from '../../../src/base/node-disk.ts';
+import { nodeFileSystem } from '../../../src/collectors/files/file-system.ts';
+import { FilesCollector } from '../../../src/collectors/files/files-collector.ts';
+import { collectorDefaults, type FilesSettings } from '../../../src/collectors/settings.ts';
+import { type MemorySink, memorySinks } from './support/memory-sink.ts';
+
+let root = '';
+let folder = '';
+let collector: FilesCollector | null = null;
+let sink: MemorySink;
+/** Messages of all collectors of a test, in order. */
+let earlier: unknown[] = [];
+
+beforeEach(() => {
+  root = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-files-'));
+  folder = path.join(root, 'logs');
+  fs.mkdirSync(folder);
+  earlier = [];
+});
+afterEach(async () => {
+  await stop();
+  fs.rmSync(root, { recursive: true });
+});
+
+async function start(
+  settings: Partial<FilesSettings> = {},
+  prepare: (made: MemorySink) => void = () => {},
+): Promise<void> {
+  const sinks = memorySinks();
+  collector = new FilesCollector({
+    settings: {
+      ...collectorDefaults.files,
+      paths: [path.join(folder, '**')],
+      format: 'text',
+      pollMs: 10,
+      discoveryMs: 30,
+      checkpointMs: 30,
+      rotateWaitMs: 100,
+      multilineTimeoutMs: 150,
+      ...settings,
+    },
+    sinks: (options) => {
+      const made = sinks.factory(options);
+      prepare(sinks.sink());
+      return made;
+    },
+    files: nodeFileSystem,
+    disk: nodeDisk,
+    clock: systemClock,
+    logger: silentLogger,
+    stateDir: path.join(root, 'data', 'collectors'),
+    dataDir: path.join(root, 'data'),
+  });
+  await collector.start();
+  sink = sinks.sink();
+}
+
+async function stop(): Promise<void> {
+  if (collector === null) return;
+  await collector.stop();
+  collector.balance.check();
+  earlier.push(...sink.messages());
+  collector = null;
+}
+
+/** Ends the collector as a kill does: nothing is flushed, nothing is written. */
+async function kill(): Promise<void> {
+  const checkpoint = path.join(root, 'data', 'collectors', 'files.json');
+  const before = fs.existsSync(checkpoint) ? fs.readFileSync(checkpoint) : null;
+  await stop();
+  if (before === null) fs.rmSync(checkpoint, { force: true });
+  else fs.writeFileSync(checkpoint, before);
+}
+
+const write = (name: string, text: string | Buffer): void =>
+  fs.appendFileSync(path.join(folder, name), text);
+const seen = (): unknown[] => [...earlier, ...sink.messages()];
+const event = (name: string): number => new Map(collector?.tallies()).get(name) ?? 0;
+const gauge = (name: string): number => new Map(collector?.gauges()).get(name) ?? 0;
+const numbers = (from: number, to: number): string[] =>
+  Array.from({ length: to - from }, (_, i) => `line ${from + i}`);
+const text = (lines: string[]): string => `${lines.join('\n')}\n`;
+const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 150));
+
+describe('following', () => {
+  it('reads what is there and what is added, and says where it is from', async () => {
+    write('a.log', 'one\r\n\ntwo\n');
+    await start();
+    await expect.poll(seen).toEqual(['one', 'two']);
+    write('a.log', 'three\nhal');
+    await expect.poll(seen).toEqual(['one', 'two', 'three']);
+    write('a.log', 'f\n');
+    await expect.poll(seen).toEqual(['one', 'two', 'three', 'half']);
+    expect(sink.records()[0]).toMatchObject({
+      log: { file: { path: path.join(folder, 'a.log') } },
+      host: { name: os.hostname() },
+    });
+    expect(sink.stored[0]?.headers).toEqual({
+      'weir.source': 'files',
+      'weir.peer': path.join(folder, 'a.log'),
+    });
+    expect(collector?.balance).toMatchObject({ received: 4, stored: 4 });
+    expect(gauge('behind_bytes')).toBe(0);
+  });
+
+  it('finds new files and folders', async () => {
+    await start();
+    fs.mkdirSync(path.join(folder, 'deep', 'er'), { recursive: true });
+    write('deep/er/b.log', 'b\n');
+    await expect.poll(seen).toEqual(['b']);
+  });
+
+  it('leaves compressed files alone, by name and by content, and its own data', async () => {
+    write('old.log.1.gz', zlib.gzipSync('no\n'));
+    write('old.log.2', zlib.gzipSync('no\n'));
+    write('old.log.3.zst', 'no\n');
+    await start({ paths: [path.join(root, '**')] });
+    write('a.log', 'yes\n');
+    await expect.poll(seen).toEqual(['yes']);
+    await settled();
+    expect(seen()).toEqual(['yes']);
+    expect(gauge('files_skipped')).toBe(1);
+  });
+
+  it('reads many files at once, with few of them open', async () => {
+    for (let i = 0; i < 30; i++) write(`${i}.log`, text(numbers(0, 50)));
+    await start({ openFilesMax: 4 });
+    await expect.poll(() => sink.stored.length).toBe(1500);
+    for (let i = 0; i < 30; i++) write(`${i}.log`, 'more\n');
+    await expect.poll(() => sink.stored.length).toBe(1530);
+    expect(gauge('files_open')).toBeLessThanOrEqual(4);
+  });
+
+  it('reads megabytes in order', async () => {
+    const lines = numbers(0, 100_000).map((line) => `${line} ${'x'.repeat(50)}`);
+    write('a.log', text(lines));
+    await start();
+    await expect.poll(() => sink.stored.length, { timeout: 20_000 }).toBe(lines.length);
+    expect(seen()).toEqual(lines);
+  });
+
+  it('starts near the end of a large file only at the very first start', async () => {
+    write('a.log', text(numbers(0, 1000)));
+    await start({ initialBytesMax: 100 });
+    await expect.poll(() => seen().at(-1)).toBe('line 999');
+    expect(seen().length).toBeLessThan(12);
+    write('b.log', text(numbers(0, 1000)));
+    await expect.poll(() => seen().length).toBeGreaterThan(1000);
+  });
+
+  it('reads only what is new of a file that had rested for long', async () => {
+    write('a.log', 'old\n');
+    fs.utimesSync(path.join(folder, 'a.log'), 1, 1);
+    await start();
+    await settled();
+    write('a.log', 'new\n');
+    await expect.poll(seen).toEqual(['new']);
+  });
+
+  it('waits while the log is slow, and loses nothing', async () => {
+    write('a.log', text(numbers(0, 500)));
+    await start({}, (made) => {
+      made.auto = false;
+      made.bytesMax = 3000;
+    });
+    await expect.poll(() => sink.waiting.length).toBeGreaterThan(5);
+    const pump = setInterval(() => sink.report(), 1);
+    await expect.poll(() => sink.stored.length).toBe(500);
+    clearInterval(pump);
+    expect(seen()).toEqual(numbers(0, 500));
+    expect(collector?.balance).toMatchObject({ received: 500, stored: 500 });
+  });
+});
+
+describe('rotation', () => {
+  it('finishes a renamed file, and goes on with the new one', async () => {
+    await start({ paths: [path.join(folder, 'a.log')] });
+    write('a.log', text(numbers(0, 10)));
+    await expect.poll(() => seen().length).toBe(10);
+    fs.renameSync(path.join(folder, 'a.log'), path.join(folder, 'a.log.1'));
+    write('a.log.1', text(numbers(10, 12)) + 'no newline');
+    write('a.log', text(numbers(12, 15)));
+    await expect.poll(() => [...seen()].sort()).toEqual([...numbers(0, 15), 'no newline'].sort());
+    await settled();
+    expect(seen().length).toBe(16);
+    expect(event('files_rotated')).toBe(1);
+    expect(gauge('files')).toBe(1);
+  });
+
+  it('does not read a file again that is renamed within the pattern', async () => {
+    await start();
+    for (let round = 0; round < 5; round++) {
+      write('a.log', text(numbers(round * 10, round * 10 + 10)));
+      await settled();
+      fs.renameSync(path.join(folder, 'a.log'), path.join(folder, `a.log.${round}`));
+    }
+    await expect.poll(() => seen().length).toBe(50);
+    await settled();
+    expect(seen()).toEqual(numbers(0, 50));
+  });
+
+  it('keeps up with quick rotations', async () => {
+    await start();
+    for (let round = 0; round < 20; round++) {
+      write('a.log', text(numbers(round * 10, round * 10 + 10)));
+      fs.renameSync(path.join(folder, 'a.log'), path.join(folder, `a.log.${round}`));
+      await new Promise((resolve) => setTimeout(resolve, 7));
+    }
+    await expect.poll(() => new Set(seen()).size).toBe(200);
+    await settled();
+    expect([...seen()].sort()).toEqual(numbers(0, 200).sort());
+  });
+
+  it('does not read a rotated file again that was compressed', async () => {
+    await start();
+    write('a.log', text(numbers(0, 10)));
+    await expect.poll(() => seen().length).toBe(10);
+    fs.writeFileSync(
+      path.join(folder, 'a.log.1.gz'),
+      zlib.gzipSync(fs.readFileSync(path.join(folder, 'a.log'))),
+    );
+    fs.rmSync(path.join(folder, 'a.log'));
+    write('a.log', 'new\n');
+    await expect.poll(() => seen().at(-1)).toBe('new');
+    await settled();
+    expect(seen().length).toBe(11);
+  });
+
+  it('starts over in a truncated file, even when it has grown beyond the old size', async () => {
+    await start();
+    write('a.log', text(numbers(0, 10)));
+    await expect.poll(() => seen().length).toBe(10);
+    await settled();
+    fs.writeFileSync(path.join(folder, 'a.log'), text(numbers(100, 103)));
+    await expect.poll(() => seen().length).toBe(13);
+    await settled();
+    fs.writeFileSync(path.join(folder, 'a.log'), text(numbers(200, 300)));
+    await expect.poll(() => seen().length).toBe(113);
+    expect(event('files_truncated')).toBe(2);
+  });
+
+  it('does not read the copy of a file again that was copied and truncated', async () => {
+    await start();
+    write('a.log', text(numbers(0, 100)));
+    await expect.poll(() => seen().length).toBe(100);
+    await settled();
+    fs.copyFileSync(path.join(folder, 'a.log'), path.join(folder, 'a.log.1'));
+    fs.truncateSync(path.join(folder, 'a.log'));
+    write('a.log', text(numbers(100, 110)));
+    await expect.poll(() => seen().length).toBe(110);
+    await settled();
+    expect(seen()).toEqual(numbers(0, 110));
+  });
+
+  it('lets go of removed files', async () => {
+    await start();
+    write('a.log', 'a\n');
+    await expect.poll(() => gauge('files')).toBe(1);
+    fs.rmSync(path.join(folder, 'a.log'));
+    await expect.poll(() => gauge('files')).toBe(0);
+    expect(seen()).toEqual(['a']);
+  });
+});
+
+describe('checkpoints', () => {
+  it('goes on after a stop where it was, whatever the names are by then', async () => {
+    write('a.log', text(numbers(0, 100)));
+    await start();
+    await expect.poll(() => seen().length).toBe(100);
+    await stop();
+    fs.renameSync(path.join(folder, 'a.log'), path.join(folder, 'a.log.1'));
+    write('a.log.1', text(numbers(100, 102)));
+    write('a.log', text(numbers(102, 105)));
+    await start();
+    await expect.poll(() => seen().length).toBe(105);
+    await settled();
+    expect([...seen()].sort()).toEqual(numbers(0, 105).sort());
+  });
+
+  it('starts over when the file was replaced meanwhile', async () => {
+    write('a.log', text(numbers(0, 100)));
+    await start();
+    await expect.poll(() => seen().length).toBe(100);
+    await stop();
+    fs.writeFileSync(path.join(folder, 'a.log'), text(numbers(500, 700)));
+    await start();
+    await expect.poll(() => seen().length).toBe(300);
+  });
+
+  it('does not move before the log has answered', async () => {
+    write('a.log', text(numbers(0, 100)));
+    await start({ acks: 'all' }, (made) => {
+      made.auto = false;
+    });
+    await expect.poll(() => sink.waiting.length).toBe(100);
+    sink.report(null, 30);
+    await settled();
+    await kill();
+    earlier = earlier.slice(0, 30);
+    await start();
+    await expect.poll(() => seen().length).toBe(130);
+    // The first thirty are there twice: their chunk was not confirmed as a whole.
+    expect(new Set(seen()).size).toBe(100);
+  });
+
+  it('loses nothing and doubles little when it is killed again and again', async () => {
+    const all = numbers(0, 3000);
+    const writer = (async () => {
+      for (let at = 0; at < all.length; at += 50) {
+        write('a.log', text(all.slice(at, at + 50)));
+        if (at % 500 === 450)
+          fs.renameSync(path.join(folder, 'a.log'), path.join(folder, `a.log.${at}`));
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    })();
+    for (let round = 0; round < 6; round++) {
+      await start();
+      await new Promise((resolve) => setTimeout(resolve, 90));
+      await kill();
+    }
+    await writer;
+    await start();
+    await expect.poll(() => new Set(seen()).size).toBe(all.length);
+    await settled();
+    expect([...new Set(seen())].sort()).toEqual([...all].sort());
+    expect(seen().length).toBeLessThan(all.length * 2);
+  });
+
+  it('reads again what the log refused', async () => {
+    write('a.log', text(numbers(0, 20)));
+    await start({}, (made) => {
+      made.error = new Error('no leader');
+    });
+    await expect.poll(() => event('rereads')).toBe(1);
+    expect(collector?.status().light).toBe('yellow');
+    expect(collector?.balance).toMatchObject({ received: 20, stored: 0, droppedTotal: 0 });
+    sink.error = null;
+    await expect.poll(seen, { timeout: 5000 }).toEqual(numbers(0, 20));
+    expect(collector?.balance).toMatchObject({ received: 20, stored: 20, inFlight: 0 });
+  });
+
+  it('reads from the start when its checkpoints are unreadable', async () => {
+    write('a.log', text(numbers(0, 10)));
+    await start();
+    await expect.poll(() => seen().length).toBe(10);
+    await stop();
+    fs.writeFileSync(
+      path.join(root, 'data', 'collectors', 'files.json'),
+      '{"version":1,"files":[{',
+    );
+    await start();
+    await expect.poll(() => seen().length).toBe(20);
+  });
+});
+
+describe('lines', () => {
+  it('splits a line of ten megabytes, in bounded pieces', async () => {
+    const line = 'é'.repeat(5_000_000);
+    write('a.log', `${line}\nnext\n`);
+    await start({ lineBytesMax: 100_001, initialBytesMax: 100_000_000 });
+    await expect.poll(() => seen().at(-1), { timeout: 20_000 }).toBe('next');
+    const pieces = seen().slice(0, -1);
+    expect(pieces.length).toBe(Math.ceil(10_000_000 / 100_000));
+    expect(pieces.join('')).toBe(line);
+    expect(sink.records()[0]?.['tags']).toEqual(['split']);
+  });
+
+  it('keeps NUL bytes and bytes that are not UTF-8', async () => {
+    write('a.log', Buffer.from('a\u0000b\xff\n', 'latin1'));
+    await start();
+    await expect
+      .poll(() => sink.records())
+      .toMatchObject([{ message: 'a\u0000b\uFFFD', tags: ['invalid_utf8'] }]);
+  });
+
+  it('takes each line as it looks', async () => {
+    write(
+      'a.log',
+      [
+        'Nov 22 10:00:00 host1 cron[12]: ran',
+        '2026-11-22T10:00:00.123456+01:00 host2 app: said',
+        '{"level":"warn","msg":"from json","time":"2026-11-22T10:00:00Z","log":{"x":1}}',
+        '{"broken":',
+        '2026-11-22T10:00:00Z INFO main: text',
+        'Nothing special: here',
+        '',
+      ].join('\n'),
+    );
+    await start({ format: 'auto' });
+    const file = path.join(folder, 'a.log');
+    await expect
+      .poll(() => sink.records())
+      .toMatchObject([
+        {
+          message: 'ran',
+          host: { name: 'host1' },
+          process: { name: 'cron', pid: 12 },
+          log: { file: { path: file } },
+        },
+        {
+          '@timestamp': '2026-11-22T10:00:00.123456+01:00',
+          message: 'said',
+          host: { name: 'host2' },
+          service: { name: 'app' },
+        },
+        {
+          '@timestamp': '2026-11-22T10:00:00Z',
+          message: 'from json',
+          level: 'warn',
+          'log.file.path': file,
+        },
+        { message: '{"broken":' },
+        {
+          '@timestamp': '2026-11-22T10:00:00Z',
+          message: '2026-11-22T10:00:00Z INFO main: text',
+          host: { name: os.hostname() },
+        },
+        { message: 'Nothing special: here', log: { file: { path: file } } },
+      ]);
+  });
+
+  const joined = async (settings: Partial<FilesSettings>, input: string[]): Promise<unknown[]> => {
+    await start(settings);
+    for (const line of input) {
+      write('a.log', `${line}\n`);
+      await new Promise((resolve) => setTimeout(resolve, 15));
+    }
+    await expect.poll(() => seen().join('\n'), { timeout: 3000 }).toBe(input.join('\n'));
+    return seen();
+  };
+
+  it('joins the stack traces of Java', async () => {
+    expect(
+      await joined({ multiline: 'java' }, [
+        'first',
+        'java.lang.Error: x',
+        '\tat A.b(A.java:1)',
+        'Caused by: y',
+        '\t... 3 more',
+        'last',
+      ]),
+    ).toEqual([
+      'first',
+      'java.lang.Error: x\n\tat A.b(A.java:1)\nCaused by: y\n\t... 3 more',
+      'last',
+    ]);
+  });
+
+  it('joins the tracebacks of Python', async () => {
+    expect(
+      await joined({ multiline: 'python' }, [
+        'ERROR oops',
+        'Traceback (most recent call last):',
+        '  File "a.py"',
+        '    f()',
+        'ValueError: x',
+        'next',
+      ]),
+    ).toEqual([
+      'ERROR oops\nTraceback (most recent call last):\n  File "a.py"\n    f()\nValueError: x',
+      'next',
+    ]);
+  });
+
+  it('joins the panics of Go', async () => {
+    expect(
+      await joined({ multiline: 'go' }, [
+        'start',
+        'panic: x',
+        'goroutine 1 [running]:',
+        'main.f(0x1)',
+        '\t/a.go:1 +0x1',
+        'exit status 2',
+        'again',
+      ]),
+    ).toEqual([
+      'start',
+      'panic: x\ngoroutine 1 [running]:\nmain.f(0x1)\n\t/a.go:1 +0x1\nexit status 2',
+      'again',
+    ]);
+  });
+
+  it('joins what does not match the pattern of a first line', async () => {
+    expect(
+      await joined({ multiline: 'pattern', multilineStart: '^\\[' }, ['[1] a', 'b', 'c', '[2] d']),
+    ).toEqual(['[1] a\nb\nc', '[2] d']);
+  });
+
+  it('bounds what it joins', async () => {
+    write('a.log', `start\n${' more\n'.repeat(1000)}`);
+    await start({ multiline: 'indent', lineBytesMax: 1000 });
+    await expect.poll(() => seen().join('\n').length, { timeout: 3000 }).toBe(5 + 6 * 1000);
+    expect(seen().every((message) => String(message).length <= 1000)).toBe(true);
+  });
+});
