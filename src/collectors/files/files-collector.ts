@@ -187,7 +187,8 @@ export class FilesCollector implements Collector {
       tail.dueMs = nowMs + settings.pollMs;
       return null;
     }
-    if (stat.size === tail.size && tail.position >= stat.size) {
+    // A new file is held open from the start, though empty: it may be renamed or removed any time.
+    if (tail.wasOpened && stat.size === tail.size && tail.position >= stat.size) {
       this.#lengthenPause(tail, nowMs);
       return null;
     }
@@ -196,6 +197,7 @@ export class FilesCollector implements Collector {
       return null;
     }
     tail.file = files.open(tail.path);
+    tail.wasOpened = true;
     return tail.file.size();
   }
 

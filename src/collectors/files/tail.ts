@@ -38,6 +38,7 @@ export class Tail {
   readonly parts: FileParts;
   readonly headers: Uint8Array;
   file: OpenFile | null = null;
+  wasOpened = false;
   position: number;
   confirmed: number;
   /** The name leads to another file or nowhere: this one gets no more lines soon. */
