@@ -39,7 +39,7 @@ export class TimerWheel {
   constructor(clock: Clock, options: WheelOptions = {}) {
     this.#clock = clock;
     this.#tickMs = options.tickMs ?? 10;
-    this.#slots = new Array<WheelEntry | null>(options.slots ?? 1024).fill(null);
+    this.#slots = Array.from({ length: options.slots ?? 1024 }, () => null);
     this.#doneTick = this.#tickNow();
   }
 

@@ -147,6 +147,7 @@ export class Connection {
     this.#waiting.length = 0;
     for (const slot of this.#slots) {
       slot.parsed.context.cancelled = true;
+      slot.parsed.context.onCancelled?.();
       slot.answer?.release?.();
     }
     this.#slots.length = 0;

@@ -38,6 +38,8 @@ export class RequestContext {
   waitingSinceMs = -1;
   /** The connection is gone: nobody waits for the answer. */
   cancelled = false;
+  /** Called when that happens, by a handler that waits. */
+  onCancelled: (() => void) | null = null;
   /** ApiVersions only: the client asked with a version that we do not know. */
   unsupportedVersion = false;
 

@@ -48,6 +48,13 @@ export class DelayedFetch implements PartitionWatcher {
     queueMicrotask(() => this.#run());
   }
 
+  /** Nobody waits for it any more: forgets it without completing it. */
+  abandon(): void {
+    if (this.#done) return;
+    this.#stop();
+    this.#purgatory.forget(this);
+  }
+
   #finish(): void {
     if (this.#done) return;
     this.#stop();

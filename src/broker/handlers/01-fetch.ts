@@ -53,17 +53,23 @@ export const fetchHandler = handler<Request, Response | BodyWithRelease>(
     for (const release of round.releases) release();
     return new Promise((resolve, reject) => {
       const missing = request.minBytes - round.bytes;
-      context.broker.fetchPurgatory.wait(round.watched, missing, request.maxWaitMs, () => {
-        try {
-          // Nobody is there any more: what would be read would only have to be given back.
-          const last = context.cancelled
-            ? refused(ErrorCode.NONE)
-            : answerOf(readAll(request, plan, context), plan, context);
-          resolve(last);
-        } catch (error) {
-          reject(error);
-        }
-      });
+      const waiting = context.broker.fetchPurgatory.wait(
+        round.watched,
+        missing,
+        request.maxWaitMs,
+        () => {
+          try {
+            // Nobody is there any more: what would be read would only have to be given back.
+            const last = context.cancelled
+              ? refused(ErrorCode.NONE)
+              : answerOf(readAll(request, plan, context), plan, context);
+            resolve(last);
+          } catch (error) {
+            reject(error);
+          }
+        },
+      );
+      context.onCancelled = () => waiting.abandon();
     });
   },
   { keepsRequest: false },

@@ -7,4 +7,7 @@ import { handler } from '../handler.ts';
 export const joinGroupHandler = handler<
   Infer<typeof joinGroupRequest>,
   Infer<typeof joinGroupResponse>
->(apis.get(11), (request, context) => context.groups.joinGroup(request, context));
+>(apis.get(11), (request, { groups, clientId, clientHost, apiVersion }) =>
+  // Kafka shows a member's host as Java prints an address, with a slash before it.
+  groups.joinGroup(request, { clientId, clientHost: `/${clientHost}`, apiVersion }),
+);

@@ -105,7 +105,7 @@ export class WireClient {
   private constructor(socket: net.Socket) {
     this.#socket = socket;
     this.#splitter = new FrameSplitter(ANSWER_BYTES_MAX, (frame) => this.#waiting.shift()?.(frame));
-    socket.on('data', (chunk) => this.#splitter.push(chunk));
+    socket.on('data', (chunk: Buffer) => this.#splitter.push(chunk));
     socket.on('error', () => {});
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {

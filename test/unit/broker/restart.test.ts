@@ -1,0 +1,185 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Disk } from '../../../src/base/disk.ts';
+import { nodeDisk } from '../../../src/base/node-disk.ts';
+import { ErrorCode } from '../../../src/protocol/error-codes.ts';
+import {
+  batchOf,
+  createTopic,
+  fetch,
+  produce,
+  startBroker,
+  valuesOf,
+  WireClient,
+} from './fixture.ts';
+
+describe('a restart', () => {
+  it('keeps topics, ids, settings, records and the cluster', async () => {
+    let running = await startBroker();
+    let client = await WireClient.connect(running.port);
+    const topicId = await createTopic(client, 'kept', 3, { 'retention.ms': '123456789' });
+    await createTopic(client, 'deleted');
+    await client.request('DeleteTopics', 5, { topicNames: ['deleted'], timeoutMs: 1000 });
+    await produce(client, 'kept', batchOf(['a', 'b']), { partition: 2 });
+    const { clusterId } = running.broker.services;
+    await client.close();
+    running = await running.restart();
+    client = await WireClient.connect(running.port);
+    const metadata = await client.request('Metadata', 12, { topics: null });
+    expect(metadata.clusterId).toBe(clusterId);
+    expect(metadata.topics.map((t: any) => [t.name, t.topicId, t.partitions.length])).toEqual([
+      ['kept', topicId, 3],
+    ]);
+    expect(valuesOf((await fetch(client, 'kept', 0, { partition: 2 })).records)).toEqual([
+      'a',
+      'b',
+    ]);
+    const configs = await client.request('DescribeConfigs', 4, {
+      resources: [{ resourceType: 2, resourceName: 'kept', configurationKeys: ['retention.ms'] }],
+    });
+    expect(configs.results[0].configs[0].value).toBe('123456789');
+    await client.close();
+    await running.stop();
+  });
+
+  it('never gives a producer id twice', async () => {
+    let running = await startBroker();
+    const ids: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      const client = await WireClient.connect(running.port);
+      for (let i = 0; i < 3; i++) {
+        const body = { transactionalId: null, transactionTimeoutMs: 1000 };
+        ids.push((await client.request('InitProducerId', 4, body)).producerId);
+      }
+      await client.close();
+      running = await running.restart();
+    }
+    expect(new Set(ids).size).toBe(ids.length);
+    await running.stop();
+  });
+
+  it('remembers the sequence of a producer', async () => {
+    let running = await startBroker();
+    let client = await WireClient.connect(running.port);
+    await createTopic(client, 't');
+    const batch = () => batchOf(['a'], { producer: { id: 5, epoch: 0, baseSequence: 0 } });
+    await produce(client, 't', batch());
+    await client.close();
+    running = await running.restart();
+    client = await WireClient.connect(running.port);
+    expect((await produce(client, 't', batch())).baseOffset).toBe(0);
+    expect((await fetch(client, 't', 0)).highWatermark).toBe(1);
+    await client.close();
+    await running.stop();
+  });
+
+  it('keeps a log whose topic is not known, and does not serve it', async () => {
+    let running = await startBroker();
+    const client = await WireClient.connect(running.port);
+    await createTopic(client, 'known');
+    await client.close();
+    await running.broker.stop();
+    const stray = path.join(running.directory, 'stray-0');
+    fs.cpSync(path.join(running.directory, 'known-0'), stray, { recursive: true });
+    const text = fs.readFileSync(path.join(stray, 'partition.metadata'), 'utf8');
+    fs.writeFileSync(
+      path.join(stray, 'partition.metadata'),
+      text.replace(/topic_id: \S+/, 'topic_id: BBBBBBBBBBBBBBBBBBBBBA'),
+    );
+    running = await startBroker({}, { directory: running.directory });
+    expect(fs.existsSync(stray)).toBe(true);
+    expect(running.broker.services.partitions.topic('stray')).toBeUndefined();
+    expect(running.logged.some(({ message }) => message.includes('belongs to no topic'))).toBe(
+      true,
+    );
+    await running.stop();
+  });
+
+  it('makes the folders that a crash left out', async () => {
+    let running = await startBroker();
+    const client = await WireClient.connect(running.port);
+    await createTopic(client, 't', 2);
+    await client.close();
+    await running.broker.stop();
+    fs.rmSync(path.join(running.directory, 't-1'), { recursive: true });
+    running = await startBroker({}, { directory: running.directory });
+    const again = await WireClient.connect(running.port);
+    expect((await produce(again, 't', batchOf(['x']), { partition: 1 })).errorCode).toBe(0);
+    await again.close();
+    await running.stop();
+  });
+});
+
+/** The machine's disk, on which writes to the logs of topics fail while `full`. */
+function fillableDisk(): { disk: Disk; state: { full: boolean } } {
+  const state = { full: false };
+  const disk: Disk = {
+    ...nodeDisk,
+    open(name, mode) {
+      const file = nodeDisk.open(name, mode);
+      return new Proxy(file, {
+        get(target, property) {
+          if (property === 'write' && state.full) {
+            return () => {
+              throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+            };
+          }
+          const value = Reflect.get(target, property, target) as unknown;
+          return typeof value === 'function' ? value.bind(target) : value;
+        },
+      });
+    },
+  };
+  return { disk, state };
+}
+
+describe('a full disk', () => {
+  it('refuses appends and changes, serves reads, and recovers by itself', async () => {
+    const { disk, state } = fillableDisk();
+    const running = await startBroker({}, { disk });
+    const client = await WireClient.connect(running.port);
+    await createTopic(client, 't');
+    await produce(client, 't', batchOf(['before']));
+    state.full = true;
+    expect((await produce(client, 't', batchOf(['refused']))).errorCode).toBe(
+      ErrorCode.KAFKA_STORAGE_ERROR,
+    );
+    expect((await produce(client, 't', batchOf(['refused']), { acks: -1 })).errorCode).toBe(
+      ErrorCode.KAFKA_STORAGE_ERROR,
+    );
+    const create = () =>
+      client.request('CreateTopics', 7, {
+        topics: [
+          { name: 'new', numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] },
+        ],
+      });
+    expect((await create()).topics[0].errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    expect(valuesOf((await fetch(client, 't', 0)).records)).toEqual(['before']);
+    state.full = false;
+    expect((await produce(client, 't', batchOf(['after']))).baseOffset).toBe(1);
+    expect((await create()).topics[0].errorCode).toBe(0);
+    expect(valuesOf((await fetch(client, 't', 0)).records)).toEqual(['before', 'after']);
+    await client.close();
+    await running.stop();
+  });
+
+  it('does not keep a broker from starting and serving what it has', async () => {
+    const { disk, state } = fillableDisk();
+    let running = await startBroker({}, { disk });
+    let client = await WireClient.connect(running.port);
+    await createTopic(client, 't');
+    await produce(client, 't', batchOf(['stored']));
+    await client.close();
+    await running.broker.stop();
+    state.full = true;
+    running = await startBroker({}, { disk, directory: running.directory });
+    client = await WireClient.connect(running.port);
+    expect(valuesOf((await fetch(client, 't', 0)).records)).toEqual(['stored']);
+    expect((await produce(client, 't', batchOf(['x']))).errorCode).toBe(
+      ErrorCode.KAFKA_STORAGE_ERROR,
+    );
+    await client.close();
+    await running.stop();
+  });
+});
