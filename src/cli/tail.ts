@@ -67,7 +67,7 @@ function readPlan(args: Arguments): Plan {
   const grep = args.text('grep');
   let pattern: RegExp | null = null;
   try {
-    if (grep !== undefined) pattern = new RegExp(grep, 'i');
+    if (grep !== undefined) pattern = new RegExp(grep, 'im');
   } catch (error) {
     throw usageError(`--grep: ${(error as Error).message}`);
   }
@@ -214,7 +214,7 @@ class View {
         return;
       }
       const plain = logLineText(line, false);
-      if (pattern !== null && !pattern.test(plain)) return;
+      if (pattern !== null && !pattern.test(plain.slice(0, -1))) return;
       const text = this.#colours ? logLineText(line, true) : plain;
       this.#collected.push({ time: line.time, text });
     });
