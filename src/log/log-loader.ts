@@ -1,4 +1,9 @@
-import { batchSize, lastOffset, partitionLeaderEpoch } from '../protocol/record-batch.ts';
+import {
+  baseOffset,
+  batchSize,
+  lastOffset,
+  partitionLeaderEpoch,
+} from '../protocol/record-batch.ts';
 import { scanBatches } from './batch-scanner.ts';
 import type { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
 import type { LogEnvironment } from './log-environment.ts';
@@ -112,7 +117,8 @@ function quickEnd(options: LoadOptions): number | null {
 function recover(options: LoadOptions): number | null {
   const { segments, environment } = options;
   let end: number | null = null;
-  const from = Math.max(0, segments.floor(options.recoveryPoint));
+  // A segment's index files are safe once a flush behind its end has moved the recovery point there.
+  const from = Math.max(0, segments.floor(options.recoveryPoint - 1));
   for (let i = from; i < segments.length; i++) {
     const segment = segments.at(i)!;
     const limit = segments.at(i + 1)?.baseOffset ?? Number.MAX_SAFE_INTEGER;
@@ -140,12 +146,15 @@ function recoverSegment(
   segment.resetIndexes();
   for (;;) {
     const scan = scanBatches(segment.file, from, segment.size, (buffer, at, position) => {
+      const first = baseOffset(buffer, at);
       const last = lastOffset(buffer, at);
-      if (last < end || last >= limit) return false;
+      if (first < end || last >= limit || !segment.index.fits(last)) return false;
+      // Offset and epoch are not under the CRC; what was not flushed must follow without a gap.
+      if (first > end && end >= options.recoveryPoint && !options.mayHaveGaps) return false;
       segment.noteBatch(buffer, at, position);
       segment.noteVerified(position, position + batchSize(buffer, at));
       const epoch = partitionLeaderEpoch(buffer, at);
-      if (epoch > epochs.latestEpoch) epochs.assign(epoch, Math.max(end, segment.baseOffset));
+      if (epoch > epochs.latestEpoch) epochs.assign(epoch, first);
       end = last + 1;
       return true;
     });
@@ -158,7 +167,7 @@ function recoverSegment(
     if (next === null) return { end: sealDamaged(options, segment, end), cut: true };
     from = next;
   }
-  segment.persistIndexes();
+  segment.completeIndexes();
   return { end, cut: false };
 }
 
@@ -170,6 +179,7 @@ function cutTail(options: LoadOptions, segment: LogSegment, position: number, en
     'weir.log.bytes_dropped': bytes,
   });
   segment.truncate(position, end);
+  segment.completeIndexes();
 }
 
 /** Damage before the recovery point: the place of the next whole batch, or null. */
@@ -190,7 +200,7 @@ function skipDamage(
  * segment stays as it is and a new one begins behind them, so that no offset is used twice.
  */
 function sealDamaged(options: LoadOptions, segment: LogSegment, end: number): number {
-  segment.persistIndexes();
+  segment.completeIndexes();
   const base = Math.max(end, options.recoveryPoint, segment.baseOffset + 1);
   const { segments } = options;
   const index = segments.floor(segment.baseOffset);

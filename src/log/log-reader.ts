@@ -9,7 +9,7 @@ import {
   partitionLeaderEpoch,
   validateBatch,
 } from '../protocol/record-batch.ts';
-import { isPlausibleHeader } from './batch-scanner.ts';
+import { isPlausibleHeader, type ScanEnd } from './batch-scanner.ts';
 import type { LogEnvironment } from './log-environment.ts';
 import type { LogSegment } from './log-segment.ts';
 import { findNextBatch } from './resync.ts';
@@ -45,10 +45,10 @@ export interface ReadBounds {
   readonly minOneMessage: boolean;
 }
 
-const EMPTY = Buffer.alloc(0);
+const NO_BYTES = Buffer.alloc(0);
 
 export const emptyRead = (offset: number): LogRead => ({
-  records: EMPTY,
+  records: NO_BYTES,
   bytes: 0,
   firstOffset: offset,
   release: null,
@@ -116,10 +116,15 @@ export class LogReader {
 
   /** Size of the batch at the start of the buffer. */
   #firstSize(buffer: Buffer, read: number, segment: LogSegment, position: number): number {
-    if (read >= BATCH_OVERHEAD) return batchSize(buffer, 0);
-    const header = Buffer.allocUnsafe(BATCH_OVERHEAD);
-    const got = segment.read(header, 0, BATCH_OVERHEAD, position);
-    if (got < BATCH_OVERHEAD) throw this.#corrupt(segment, position);
+    let header = buffer;
+    if (read < BATCH_OVERHEAD) {
+      header = Buffer.allocUnsafe(BATCH_OVERHEAD);
+      const got = segment.read(header, 0, BATCH_OVERHEAD, position);
+      if (got < BATCH_OVERHEAD) throw this.#corrupt(segment, position);
+    }
+    if (!isPlausibleHeader(header, 0, segment.size - position)) {
+      throw this.#corrupt(segment, position);
+    }
     return batchSize(header, 0);
   }
 
@@ -139,11 +144,14 @@ export class LogReader {
         throw this.#corrupt(segment, position);
       }
       const size = batchSize(buffer, at);
-      if (at + size > read || lastOffset(buffer, at) >= upTo) break;
-      if (!this.#isSound(buffer, at, read, segment, position + at)) {
+      if (at + size > read) break;
+      // Checked before its offsets are believed: a damaged one must not look like one to come.
+      const isInOrder = baseOffset(buffer, at) >= next;
+      if (!isInOrder || !this.#isSound(buffer, at, read, segment, position + at)) {
         if (at > 0) break;
         throw this.#corrupt(segment, position);
       }
+      if (lastOffset(buffer, at) >= upTo) break;
       next = lastOffset(buffer, at) + 1;
       at += size;
     }
@@ -199,18 +207,54 @@ export class LogReader {
   }
 
   #find(segment: LogSegment, offset: number): number | null {
-    let found = segment.find(offset);
-    if (found !== null && 'invalidAt' in found) {
-      const from = segment.index.lookup(offset);
+    const from = segment.index.lookup(offset);
+    let found = this.#locate(segment, offset, from);
+    if (found.reason === 'invalid' && found.position === from && from > 0) {
       // An index that leads astray is no damage of the log.
-      if (found.invalidAt === from && from > 0) {
-        segment.rebuildIndexes(`entry for position ${from} leads to no batch`);
-        found = segment.find(offset);
-      }
+      segment.rebuildIndexes(`entry for position ${from} leads to no batch`);
+      found = this.#locate(segment, offset, segment.index.lookup(offset));
     }
-    if (found === null) return null;
-    if (!('invalidAt' in found)) return found.position;
-    return this.#findBehindDamage(segment, offset, found.invalidAt);
+    if (found.reason === 'invalid') return this.#findBehindDamage(segment, offset, found.position);
+    // Offsets may be missing in a cleaned log, or because the batch before lies about its own.
+    const isGap = found.baseOffset > offset && found.previous >= 0;
+    if (isGap && !this.#isSoundAt(segment, found.previous)) {
+      throw this.#corrupt(segment, found.previous);
+    }
+    if (found.reason === 'end') return null;
+    // A damaged batch may claim offsets that lie in the next ones.
+    if (this.#isSoundAt(segment, found.position)) return found.position;
+    return this.#findBehindDamage(segment, offset, found.position);
+  }
+
+  /** Walks headers from `from` to the batch that holds `offset`, or the first one behind it. */
+  #locate(
+    segment: LogSegment,
+    offset: number,
+    from: number,
+  ): { position: number; reason: ScanEnd; baseOffset: number; previous: number } {
+    let previous = -1;
+    let base = Infinity;
+    const { position, reason } = segment.scanHeaders(from, (buffer, at, place) => {
+      if (lastOffset(buffer, at) >= offset) {
+        base = baseOffset(buffer, at);
+        return false;
+      }
+      previous = place;
+      return true;
+    });
+    return { position, reason, baseOffset: base, previous };
+  }
+
+  /** Reads the batch at `position` to check its CRC, if that was not done before. */
+  #isSoundAt(segment: LogSegment, position: number): boolean {
+    if (!this.#environment.verifyReads || segment.isVerified(position)) return true;
+    const { buffers } = this.#environment;
+    const size = this.#firstSize(NO_BYTES, 0, segment, position);
+    const batch = buffers.take(size);
+    const isSound = validateBatch(batch, 0, segment.read(batch, 0, size, position)) === null;
+    if (isSound) segment.noteVerified(position, position + size);
+    buffers.release(batch);
+    return isSound;
   }
 
   /** Batches behind damaged ones can still be read; the damaged offsets can't. */
@@ -219,16 +263,16 @@ export class LogReader {
     for (;;) {
       const next = findNextBatch(segment.file, damagedAt + 1, segment.size, segment.baseOffset);
       if (next === null) throw this.#corrupt(segment, damagedAt);
-      let behind = false;
-      const scan = segment.scanHeaders(next, (buffer, at) => {
-        behind = baseOffset(buffer, at) <= offset;
+      let first = Infinity;
+      segment.scanHeaders(next, (buffer, at) => {
+        first = baseOffset(buffer, at);
         return false;
       });
-      if (!behind) throw this.#corrupt(segment, damagedAt);
-      const found = segment.find(offset, scan.position);
-      if (found === null) throw this.#corrupt(segment, damagedAt);
-      if (!('invalidAt' in found)) return found.position;
-      damagedAt = found.invalidAt;
+      if (first > offset) throw this.#corrupt(segment, damagedAt);
+      const found = this.#locate(segment, offset, next);
+      if (found.reason === 'stopped') return found.position;
+      if (found.reason === 'end') throw this.#corrupt(segment, damagedAt);
+      damagedAt = found.position;
     }
   }
 
@@ -284,7 +328,7 @@ export class LogReader {
     this.#used(youngest);
     const place = youngest.find(offsetOfMaxTimestamp);
     if (place === null) return null;
-    if ('invalidAt' in place) throw this.#corrupt(youngest, place.invalidAt);
+    if (place.size === 0) throw this.#corrupt(youngest, place.position);
     return this.#recordIn(youngest, place.position, place.size, (r) => r.timestamp === timestamp);
   }
 

@@ -53,7 +53,9 @@ export interface RollCheck {
 /** Where a batch lies in a segment. */
 export interface BatchPlace {
   readonly position: number;
+  /** 0 when what lies there is no batch. */
   readonly size: number;
+  /** Of the batch; unknown (Infinity) when it is damaged. */
   readonly baseOffset: number;
   readonly lastOffset: number;
 }
@@ -222,7 +224,7 @@ export class LogSegment {
         `${this.path}: no batch at position ${scan.position} of ${this.size}`,
       );
     }
-    this.persistIndexes();
+    this.completeIndexes();
     this.#options.onOpened(this);
   }
 
@@ -248,8 +250,11 @@ export class LogSegment {
     if (this.#bytesSinceIndexEntry > this.#options.indexIntervalBytes) {
       const index = this.#index!;
       const timeIndex = this.#timeIndex!;
-      if (!index.isFull) index.append(last, position);
-      timeIndex.maybeAppend(this.#maxTimestamp, this.#offsetOfMaxTimestamp);
+      // Both or neither: the time index must cover what lies before the offset index's last entry.
+      if (!index.isFull && !timeIndex.isFull) {
+        index.append(last, position);
+        timeIndex.maybeAppend(this.#maxTimestamp, this.#offsetOfMaxTimestamp);
+      }
       if (index.pending >= PENDING_ENTRIES_MAX) this.persistIndexes();
       this.#bytesSinceIndexEntry = 0;
     }
@@ -368,8 +373,11 @@ export class LogSegment {
     }
   }
 
-  /** The first batch that holds `offset` or a later one, looked for from `from` on; or null. */
-  find(offset: number, from?: number): BatchPlace | { invalidAt: number } | null {
+  /**
+   * The first batch that holds `offset` or a later one, looked for from `from` on; null when there
+   * is none, and the place of the damage (`size` 0) when there is some before it.
+   */
+  find(offset: number, from?: number): BatchPlace | null {
     let place: BatchPlace | null = null;
     const start = from ?? this.index.lookup(offset);
     const scan = scanHeaders(this.#opened(), start, this.size, (buffer, at, position) => {
@@ -379,7 +387,8 @@ export class LogSegment {
       place = { position, size: batchSize(buffer, at), baseOffset, lastOffset };
       return false;
     });
-    return place ?? (scan.reason === 'invalid' ? { invalidAt: scan.position } : null);
+    if (place !== null || scan.reason !== 'invalid') return place;
+    return { position: scan.position, size: 0, baseOffset: Infinity, lastOffset: Infinity };
   }
 
   scanHeaders(
@@ -407,7 +416,10 @@ export class LogSegment {
     return this.#opened();
   }
 
-  /** Cuts the file at `size` and forgets index entries of `offset` and later ones. */
+  /**
+   * Cuts the file at `size` and forgets index entries of `offset` and later ones. On the device when
+   * it returns: what was cut must not come back between batches that take its place.
+   */
   truncate(size: number, offset: number): void {
     assert(size <= this.size, `${this.path}: truncate to ${size} of ${this.size}`);
     const { index, timeIndex } = this;
@@ -415,6 +427,7 @@ export class LogSegment {
     timeIndex.truncateTo(offset);
     this.persistIndexes();
     this.#opened().truncate(size);
+    this.#opened().syncNow();
     this.#size = size;
     this.#verifiedTo = Math.min(this.#verifiedTo, size);
     if (this.#verifiedFrom >= size) this.#verifiedFrom = Number.POSITIVE_INFINITY;
@@ -427,8 +440,11 @@ export class LogSegment {
     assert(end !== null, `${this.path}: no whole batches up to ${size}`);
   }
 
-  /** Nothing more will be appended: writes down the largest timestamp and completes the index files. */
-  becomeInactive(): void {
+  /**
+   * Writes down the largest timestamp and what the index files lack: when nothing more will be
+   * appended, or the indexes were made anew.
+   */
+  completeIndexes(): void {
     this.timeIndex.maybeAppend(this.maxTimestamp, this.offsetOfMaxTimestamp, true);
     this.persistIndexes();
   }
@@ -488,7 +504,7 @@ export class LogSegment {
 
   /** The last call. `complete`: leave the index files whole. */
   close(complete: boolean): void {
-    if (complete && this.#index !== null) this.becomeInactive();
+    if (complete && this.#index !== null) this.completeIndexes();
     else {
       this.#index = null;
       this.#timeIndex = null;

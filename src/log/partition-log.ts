@@ -360,7 +360,7 @@ export class PartitionLog {
       count += recordCount(records, at);
       batches++;
     }
-    this.#maybeRoll(records.length, youngest, last, nowMs);
+    this.#maybeRoll(records.length, youngest, firstOffset, last, nowMs);
     this.#segments.active.append(records);
     this.#logEndOffset = last + 1;
     for (let at = 0; at < records.length; at += batchSize(records, at)) {
@@ -401,7 +401,7 @@ export class PartitionLog {
     }
   }
 
-  #maybeRoll(bytes: number, youngest: number, last: number, nowMs: number): void {
+  #maybeRoll(bytes: number, youngest: number, first: number, last: number, nowMs: number): void {
     const full = this.#segments.active.shouldRoll({
       nowMs,
       maxTimestamp: youngest,
@@ -410,26 +410,34 @@ export class PartitionLog {
       segmentBytes: this.#config.segmentBytes,
       segmentMs: this.#config.segmentMs,
     });
-    if (full) this.#roll();
+    if (full) this.#roll(first);
   }
 
-  /** Begins a new segment at the log's end. An empty active segment that begins there stays. */
-  #roll(): void {
+  /**
+   * Begins a new segment at `base`: the log's end, or behind it when the leader's batches leave a
+   * gap. An empty active segment of that base stays, one of another base makes room.
+   */
+  #roll(base: number): void {
     const { active } = this.#segments;
-    const base = this.#logEndOffset;
     if (active.baseOffset === base) return;
+    const isEmpty = active.size === 0;
+    if (!isEmpty) {
+      active.completeIndexes();
+      this.#producers.takeSnapshot();
+    }
+    // Last, because a file of that name with nothing behind it would be taken for the log's end.
     const next = this.#makeSegment(base, false);
-    active.becomeInactive();
-    this.#producers.takeSnapshot();
+    if (isEmpty) this.#removeSegments(this.#segments.cut(this.#segments.length - 1));
+    else this.#environment.segmentCache.used(active);
     this.#segments.add(next);
-    this.#environment.segmentCache.used(active);
     this.#environment.probe.segmentsRolled++;
     this.#entriesDirty = true;
     this.flushInBackground();
   }
 
+  /** Closes the active segment and begins a new one. */
   roll(): void {
-    this.#onDisk('roll', () => this.#roll());
+    this.#onDisk('roll', () => this.#roll(this.#logEndOffset));
   }
 
   /**
@@ -575,16 +583,17 @@ export class PartitionLog {
     if (offset >= this.#logEndOffset) return;
     if (offset <= this.#segments.first.baseOffset) return this.truncateFullyAndStartAt(offset);
     this.#onDisk('truncate', () => {
-      this.#lowerRecoveryPoint(offset);
       const index = this.#segments.floor(offset - 1);
+      const segment = this.#segments.at(index)!;
+      const place = segment.find(offset);
+      const end =
+        place === null ? (segment.loadEnd() ?? offset) : Math.min(place.baseOffset, offset);
+      if (end < this.#logStartOffset) return this.truncateFullyAndStartAt(offset);
+      this.#lowerRecoveryPoint(end);
       this.#removeSegments(this.#segments.cut(index + 1));
-      const { active } = this.#segments;
-      this.#environment.segmentCache.forget(active);
-      const place = active.find(offset);
-      if (place !== null) {
-        active.truncate('invalidAt' in place ? place.invalidAt : place.position, offset);
-      }
-      const end = active.loadEnd() ?? offset;
+      this.#environment.segmentCache.forget(segment);
+      if (place !== null) segment.truncate(place.position, end);
+      this.#environment.disk.syncDirectory(this.#path);
       this.#setEnd(end);
       rebuildProducers(this.#producers, this.#segments, this.#logStartOffset, end);
     });
@@ -596,6 +605,7 @@ export class PartitionLog {
       this.#lowerRecoveryPoint(offset);
       this.#removeSegments(this.#segments.cut(0));
       this.#segments.add(this.#makeSegment(offset, false));
+      this.#environment.disk.syncDirectory(this.#path);
       this.#producers.restartAt(offset);
       this.#logStartOffset = offset;
       this.#flushedOffset = offset;
@@ -678,7 +688,7 @@ export class PartitionLog {
       if (!unwanted(segment, end)) break;
     }
     if (count === 0) return 0;
-    if (count === this.#segments.length) this.#roll();
+    if (count === this.#segments.length) this.#roll(this.#logEndOffset);
     this.#reader.forgetPlaces();
     if (count === this.#segments.length) return 0; // Damaged and at its end: there is no later one.
     const gone = this.#segments.shift(count);
@@ -714,7 +724,7 @@ export class PartitionLog {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closing = true;
-    this.#onDisk('close', () => this.#segments.active.becomeInactive());
+    this.#onDisk('close', () => this.#segments.active.completeIndexes());
     await this.flush();
     if (this.#closed) return;
     this.#onDisk('close', () => this.#producers.takeSnapshot());

@@ -19,7 +19,7 @@ export abstract class SparseIndex {
   readonly path: string;
   readonly baseOffset: number;
   readonly entryBytes: number;
-  #maxEntries: number;
+  readonly maxEntries: number;
   #count = 0;
   /** Entries at the start of the file that are equal to those in memory. */
   #written = 0;
@@ -30,7 +30,7 @@ export abstract class SparseIndex {
     this.path = path;
     this.baseOffset = baseOffset;
     this.entryBytes = entryBytes;
-    this.#maxEntries = Math.max(1, Math.floor(maxBytes / entryBytes));
+    this.maxEntries = Math.max(1, Math.floor(maxBytes / entryBytes));
   }
 
   protected abstract encode(slot: number, into: Buffer, at: number): void;
@@ -43,12 +43,6 @@ export abstract class SparseIndex {
 
   get count(): number {
     return this.#count;
-  }
-  get maxEntries(): number {
-    return this.#maxEntries;
-  }
-  set maxBytes(bytes: number) {
-    this.#maxEntries = Math.max(1, Math.floor(bytes / this.entryBytes));
   }
   get pending(): number {
     return this.#count - this.#written;

@@ -8,6 +8,9 @@ import type { LogProbe } from './probe.ts';
 /** Appended bytes that all logs of a broker keep in memory together. */
 export const TAIL_CACHE_BYTES_MAX = 4 * 1024 * 1024;
 
+/** Batches that they keep in memory together, however short. */
+export const TAIL_CACHE_BATCHES_MAX = 32 * 1024;
+
 /** Batches shorter than this are copied together; longer ones are kept where they are. */
 const COPY_BELOW_BYTES = 4096;
 const CHUNK_BYTES = 64 * 1024;
@@ -65,8 +68,13 @@ export class TailCache {
       this.#bytes += size;
       at += size;
     }
-    while (this.#bytes > this.#bytesMax || this.#queue[this.#head]?.tail === null) this.#evict();
+    while (this.#isOverfull || this.#queue[this.#head]?.tail === null) this.#evict();
     this.#probe.tailCacheBytes = this.#bytes;
+  }
+
+  get #isOverfull(): boolean {
+    const entries = this.#queue.length - this.#head; // Forgotten ones included.
+    return this.#bytes > this.#bytesMax || entries > TAIL_CACHE_BATCHES_MAX;
   }
 
   #keep(records: Buffer, at: number, size: number, reused: boolean): Buffer {
@@ -105,6 +113,7 @@ export class TailCache {
   /** Gives the entry's bytes back; its place in the queue goes when its turn comes. */
   forget(entry: TailEntry): void {
     this.#bytes -= entry.size;
+    this.#probe.tailCacheBytes = this.#bytes;
     entry.tail = null;
     entry.bytes = null;
   }

@@ -1,0 +1,190 @@
+import { describe, expect, it } from 'vitest';
+import { FatalError } from '../../../src/base/errors.ts';
+import { ErrorCode } from '../../../src/protocol/error-codes.ts';
+import { appendValues, codeThrown, makeRig, numbered, readAll, TOPIC_ID } from './support.ts';
+
+const OTHER_ID = 'b3RoZXItdG9waWMtaWQtMQ';
+
+describe('LogManager', () => {
+  it("keeps Kafka's files: meta.properties, partition.metadata, checkpoints, marker", async () => {
+    const rig = makeRig();
+    const { manager, log } = await rig.open();
+    appendValues(log, numbered(3));
+    log.setHighWatermark(2);
+    await manager.stop();
+    const text = (name: string): string => rig.disk.content(`/data/${name}`).toString();
+    expect(text('meta.properties')).toMatch(
+      /^cluster\.id=cluster\ndirectory\.id=[A-Za-z0-9_][A-Za-z0-9_-]{21}\nnode\.id=1\nversion=1\n$/,
+    );
+    expect(text('t-0/partition.metadata')).toBe(`version: 0\ntopic_id: ${TOPIC_ID}`);
+    expect(text('recovery-point-offset-checkpoint')).toBe('0\n1\nt 0 3\n');
+    expect(text('replication-offset-checkpoint')).toBe('0\n1\nt 0 2\n');
+    expect(text('log-start-offset-checkpoint')).toBe('0\n0\n');
+    expect(text('.kafka_cleanshutdown')).toBe('{"version":0,"brokerEpoch":-1}');
+    expect(text('t-0/leader-epoch-checkpoint')).toBe('0\n1\n0 0\n');
+  });
+
+  it('opens all partitions again, with topic ids and high watermarks', async () => {
+    const rig = makeRig();
+    const manager = rig.manager();
+    await manager.start();
+    for (let p = 0; p < 20; p++) {
+      const log = manager.create('with-dash.and_dot', TOPIC_ID, p);
+      if (p > 0) appendValues(log, numbered(p));
+      log.setHighWatermark(p);
+    }
+    await manager.stop();
+    await manager.stop();
+    const again = rig.manager();
+    await again.start();
+    expect([...again.all()].length).toBe(20);
+    for (let p = 0; p < 20; p++) {
+      const log = again.get('with-dash.and_dot', p)!;
+      expect([log.logEndOffset, log.highWatermark, log.topicId]).toEqual([p, p, TOPIC_ID]);
+    }
+    expect(again.get('with-dash.and_dot', 20)).toBeUndefined();
+  });
+
+  it('never gives one topic the data of another', async () => {
+    const rig = makeRig();
+    const { manager } = await rig.open();
+    expect(codeThrown(() => manager.create('t', OTHER_ID, 0))).toBe(
+      ErrorCode.INCONSISTENT_TOPIC_ID,
+    );
+    expect(manager.create('t', TOPIC_ID, 0)).toBe(manager.get('t', 0));
+    manager.abandon();
+    rig.disk.setContent('/data/t-0/partition.metadata', Buffer.from('garbage'));
+    const again = rig.manager();
+    await again.start();
+    expect(again.get('t', 0)!.topicId).toBeNull();
+    expect(again.create('t', OTHER_ID, 0).topicId).toBe(OTHER_ID);
+  });
+
+  it('deletes a partition at once and its files after the delay', async () => {
+    const rig = makeRig({ fileDeleteDelayMs: 1000 });
+    const { manager, log } = await rig.open();
+    appendValues(log, numbered(5));
+    const flushing = log.flush();
+    manager.delete('t', 0);
+    await flushing;
+    expect(manager.get('t', 0)).toBeUndefined();
+    expect(codeThrown(() => appendValues(log, ['x']))).toBe(ErrorCode.NOT_LEADER_OR_FOLLOWER);
+    const dead = (): string[] => rig.disk.list('/data').filter((name) => name.endsWith('-delete'));
+    expect(dead()[0]).toMatch(/^t-0\.[0-9a-f]{32}-delete$/);
+    const fresh = manager.create('t', OTHER_ID, 0);
+    expect(fresh.logEndOffset).toBe(0);
+    expect(appendValues(fresh, ['new'])).toBe(0);
+    rig.clock.advance(1000);
+    expect(dead()).toEqual([]);
+    expect([...readAll(fresh).values()]).toEqual(['new']);
+    expect(log.logDirectory.failure).toBeNull();
+  });
+
+  it('removes on start what a deletion before a crash left', async () => {
+    const rig = makeRig();
+    const { manager } = await rig.open();
+    manager.delete('t', 0);
+    manager.abandon();
+    const again = rig.manager();
+    await again.start();
+    rig.clock.advance(1);
+    expect(rig.disk.list('/data').filter((name) => name.startsWith('t-0'))).toEqual([]);
+  });
+
+  it('refuses a directory of another cluster or node, and a damaged meta.properties', async () => {
+    const rig = makeRig();
+    const { manager } = await rig.open();
+    await manager.stop();
+    await expect(rig.manager({ clusterId: 'other' }).start()).rejects.toThrow(FatalError);
+    await expect(rig.manager({ brokerId: 2 }).start()).rejects.toThrow(/expected .* node 2/);
+    rig.disk.setContent('/data/meta.properties', Buffer.from('nonsense'));
+    await expect(rig.manager().start()).rejects.toThrow(/damaged/);
+  });
+
+  it('refuses a partition that is in two directories', async () => {
+    const rig = makeRig();
+    for (const dir of ['/data', '/more']) {
+      const { manager } = await rig.open({ dirs: [dir] });
+      await manager.stop();
+    }
+    await expect(rig.manager({ dirs: ['/data', '/more'] }).start()).rejects.toThrow(/two log dir/);
+  });
+
+  it('spreads partitions over its directories', async () => {
+    const rig = makeRig();
+    const manager = rig.manager({ dirs: ['/a', '/b', '/c'] });
+    await manager.start();
+    for (let p = 0; p < 9; p++) manager.create('t', TOPIC_ID, p);
+    expect(manager.directories().map((d) => [...d.logs].length)).toEqual([3, 3, 3]);
+  });
+
+  it('checkpoints while there is something new, and not when idle', async () => {
+    const rig = makeRig();
+    const { manager, log } = await rig.open({ checkpointMs: 1000, retentionCheckMs: 1e9 });
+    rig.clock.advance(5000);
+    const idle = rig.clock.pending;
+    expect(idle).toBe(1);
+    appendValues(log, numbered(3));
+    await log.flush();
+    expect(rig.clock.pending).toBe(2);
+    rig.clock.advance(1000);
+    expect(rig.disk.content('/data/recovery-point-offset-checkpoint').toString()).toContain(
+      't 0 3',
+    );
+    expect(rig.clock.pending).toBe(idle);
+    manager.abandon();
+    expect(rig.clock.pending).toBe(0);
+  });
+
+  it('leaves no timer and no memory behind deleted partitions', async () => {
+    const rig = makeRig({ fileDeleteDelayMs: 10, flushMs: 1000 });
+    const manager = rig.manager();
+    await manager.start();
+    for (let i = 0; i < 500; i++) {
+      appendValues(manager.create('t', TOPIC_ID, i), ['x']);
+      manager.delete('t', i);
+    }
+    rig.clock.advance(10_000);
+    expect([...manager.all()]).toEqual([]);
+    expect(rig.disk.list('/data').filter((name) => name.startsWith('t-'))).toEqual([]);
+    expect(rig.clock.pending).toBe(1);
+  });
+
+  it('opens hundreds of partitions with a handful of calls each', async () => {
+    const rig = makeRig();
+    const manager = rig.manager();
+    await manager.start();
+    for (let p = 0; p < 300; p++) appendValues(manager.create('t', TOPIC_ID, p), numbered(3));
+    await manager.stop();
+    const before = rig.disk.calls;
+    await rig.manager().start();
+    expect((rig.disk.calls - before) / 300).toBeLessThan(10);
+  });
+
+  it('applies a changed configuration to the logs of a topic', async () => {
+    const rig = makeRig();
+    const { manager, log } = await rig.open();
+    const other = manager.create('u', TOPIC_ID, 0);
+    manager.updateConfig('t', { ...rig.config, segmentBytes: 200 });
+    for (let i = 0; i < 10; i++) {
+      appendValues(log, numbered(2));
+      appendValues(other, numbered(2));
+    }
+    expect(log.segmentCount).toBeGreaterThan(4);
+    expect(other.segmentCount).toBe(1);
+  });
+
+  it('keeps few idle segments open', async () => {
+    const rig = makeRig({ segmentBytes: 100 });
+    const { manager, log } = await rig.open();
+    for (let i = 0; i < 400; i++) appendValues(log, [`value-${i}`]);
+    await manager.stop();
+    const again = await rig.open();
+    expect([...readAll(again.log).values()]).toEqual(numbered(400));
+    expect([...readAll(again.log).values()]).toEqual(numbered(400));
+    expect(again.manager.probe.segmentEvictions).toBeGreaterThan(200);
+    for (let i = 0; i < 400; i += 3) {
+      expect(readAll(again.log, 1000, i).get(i)).toBe(`value-${i}`);
+    }
+  });
+});
