@@ -130,7 +130,7 @@ export class App {
   }
 
   async #startRole(name: ThreadRole): Promise<void> {
-    if (!this.#has(name)) return;
+    if (!this.#has(name) || idleReason(name, this.#settings) !== null) return;
     const { young, old } = heaps[name];
     const supervisor = new RoleSupervisor<Settings>({
       name,
@@ -204,6 +204,10 @@ export class App {
       ...(await supervisor.status()),
     }));
     const roles: RoleReport[] = await Promise.all(reports);
+    for (const name of ['collectors', 'connectors'] as const) {
+      const reason = this.#has(name) ? idleReason(name, this.#settings) : null;
+      if (reason !== null) roles.push({ name, light: 'green', reason, details: {} });
+    }
     if (this.#door !== null) roles.push({ name: 'console', ...this.#door.status() });
     return roles;
   }
@@ -271,6 +275,23 @@ export class App {
     registry.family(metric('weir_own_log_waiting_bytes'), (emit) => {
       emit(this.#ownLog.waitingBytes);
     });
+  }
+}
+
+/** Why a role has nothing to do, or null: a thread that only waits would cost ten megabytes. */
+function idleReason(name: ThreadRole, { values }: Settings): string | null {
+  switch (name) {
+    case 'broker':
+      return null;
+    case 'collectors': {
+      const { 'collectors.syslog.enabled': syslog, 'collectors.files.enabled': files } = values;
+      if (syslog || files || values['collectors.scrape.enabled']) return null;
+      return 'nothing to do: syslog, files and scrape are off';
+    }
+    case 'connectors':
+      return values['connectors.elasticsearch.url'] === null
+        ? 'nothing to do: connectors.elasticsearch.url is not set'
+        : null;
   }
 }
 

@@ -71,7 +71,7 @@ export function loadConfig(given: Given): Loaded {
     const places = { what: '', key: keyPlace, value: valuePlace };
     take(name, value, { source: 'file', place: valuePlace }, places);
   }
-  const variables = new Map([...table.keys()].map((name) => [variableOf(name), name]));
+  const variables = variablesOf(table.keys());
   for (const [variable, text] of Object.entries(environment)) {
     if (!variable.startsWith('WEIR_') || text === undefined || text === '') continue;
     const name = variables.get(variable);
@@ -87,6 +87,18 @@ export function loadConfig(given: Given): Loaded {
     take(name, value, { source: 'option', option }, nowhere(`${option}: `));
   }
   return { values, problems, warnings };
+}
+
+/** A connector's variables do without the section's name, too: `WEIR_ELASTICSEARCH_URL`. */
+function variablesOf(names: Iterable<string>): ReadonlyMap<string, string> {
+  const variables = new Map<string, string>();
+  for (const name of names) {
+    variables.set(variableOf(name), name);
+    if (name.startsWith('connectors.')) {
+      variables.set(variableOf(name.slice('connectors.'.length)), name);
+    }
+  }
+  return variables;
 }
 
 interface Places {

@@ -89,6 +89,8 @@ export function parseValue(key: Key, given: unknown): Parsed {
       ? { value: null }
       : { problem: `must be ${describeType(key)}, but is empty` };
   }
+  // An empty text takes back a value that need not be: `--set broker.broker.rack=`.
+  if (given === '' && key.default === null) return { value: null };
   const parsed = parseType(key, given);
   if (parsed === null) {
     const seen = isSecret(key) ? 'something else' : JSON.stringify(given);

@@ -32,6 +32,7 @@ const appliance = async (role: TestRole = {}, set: Record<string, string> = {}) 
     'console.port': '0',
     'kafka.port': '0',
     'collectors.http.enabled': 'false',
+    'connectors.elasticsearch.url': 'http://127.0.0.1:1',
     ...set,
   }).map(([name, value]) => ({ name, value, option: '--set' }));
   const sources = { environment: {}, options, workingDirectory: folder };
@@ -90,6 +91,24 @@ describe('the appliance', () => {
     expect(stopped).toEqual(['connectors', 'collectors', 'broker']);
     expect(existsSync(join(folder, 'weir-data', 'weir.lock'))).toBe(false);
     await expect(get(app, '/healthz')).rejects.toThrow();
+  });
+
+  it('starts no thread for a role that has nothing to do, and says why', async () => {
+    const off = ['syslog', 'files', 'scrape'].map((name) => [
+      `collectors.${name}.enabled`,
+      'false',
+    ]);
+    const set = { ...Object.fromEntries(off), 'connectors.elasticsearch.url': '' };
+    const { app } = await appliance({}, set as Record<string, string>);
+    await app.start();
+    const { roles, light } = await statusOf(app);
+    expect(light).toBe('green');
+    expect(roles.map(({ name, reason }) => [name, reason])).toEqual([
+      ['broker', ''],
+      ['collectors', 'nothing to do: syslog, files and scrape are off'],
+      ['connectors', 'nothing to do: connectors.elasticsearch.url is not set'],
+      ['console', ''],
+    ]);
   });
 
   it('refuses a data folder that is in use, and leaves the other one alone', async () => {

@@ -48,6 +48,16 @@ describe('where a value comes from', () => {
     expect(shown.get('kafka.port')).toMatchObject({ value: 9092, origin: 'default' });
   });
 
+  it('knows a connector by its short variable', async () => {
+    const { values } = await settings(null, { WEIR_ELASTICSEARCH_URL: 'http://es:9200' });
+    expect(values['connectors.elasticsearch.url']).toBe('http://es:9200');
+  });
+
+  it('takes a value back with an empty text', async () => {
+    const { values } = await settings('console.token: abcdefgh\n', {}, { 'console.token': '' });
+    expect(values['console.token']).toBeNull();
+  });
+
   it('needs no file unless one is asked for', async () => {
     expect((await read(null)).problems).toEqual([]);
     const asked = readConfiguration({

@@ -43,17 +43,25 @@ describe('parseValue', () => {
       ['duration', '5 parsecs'],
       ['bytes', '5 s'],
     ] as const) {
-      expect(parseValue(key({ type }), value), `${type} ${JSON.stringify(value)}`).toHaveProperty(
-        'problem',
-      );
+      expect(
+        parseValue(key({ type, default: 'given' }), value),
+        `${type} ${JSON.stringify(value)}`,
+      ).toHaveProperty('problem');
     }
   });
 
   it('checks bounds and allowed values, of lists by element', () => {
     f({ type: 'int', min: 1, max: 3 }, 0, { problem: 'must be at least 1, but is 0' });
     f({ type: 'int', min: 1, max: 3 }, 4, { problem: 'must be at most 3, but is 4' });
-    f({ type: 'list', min: 1 }, '', { problem: 'must have at least 1, but has 0 elements' });
+    f({ type: 'list', default: ['a'], min: 1 }, '', {
+      problem: 'must have at least 1, but has 0 elements',
+    });
     f({ type: 'list', values: ['a', 'b'] }, 'a,c', { problem: 'must be one of a, b, but is "c"' });
+  });
+
+  it('takes an empty text for no value where there need not be one', () => {
+    f({ type: 'string' }, '', { value: null });
+    f({ type: 'string', default: 'x' }, '', { value: '' });
   });
 
   it("keeps Kafka's largest long, and prints it as Kafka does", () => {
