@@ -6,6 +6,7 @@
  * Latencies of Kafka's scheme are gauges in milliseconds by `quantile` plus a counter `_count`.
  */
 import { brokerMetrics } from './catalogue-broker.ts';
+import { collectorMetrics } from './catalogue-collectors.ts';
 import { connectorMetrics } from './catalogue-connectors.ts';
 import type { FamilySpec } from './registry.ts';
 
@@ -57,7 +58,7 @@ const appliance = {
   weir_own_log_waiting_bytes: ['gauge', "Lines of the appliance's own log that wait for the log."],
 } as const satisfies Readonly<Record<string, Row>>;
 
-const rows = { ...appliance, ...brokerMetrics, ...connectorMetrics };
+const rows = { ...appliance, ...brokerMetrics, ...collectorMetrics, ...connectorMetrics };
 
 export type MetricName = keyof typeof rows;
 

@@ -1,0 +1,201 @@
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/base/clock.ts';
+import { silentLogger } from '../../../src/base/logger.ts';
+import { seededRandom } from '../../../src/base/random.ts';
+import { EcsWriter } from '../../../src/collectors/ecs-writer.ts';
+import { ExpositionReader } from '../../../src/collectors/scrape/exposition.ts';
+import { httpGet } from '../../../src/collectors/scrape/http-get.ts';
+import { ScrapeCollector } from '../../../src/collectors/scrape/scrape-collector.ts';
+import { collectorDefaults } from '../../../src/collectors/settings.ts';
+import { memorySinks } from './support/memory-sink.ts';
+
+const writer = new EcsWriter();
+const NOW = Date.UTC(2026, 10, 22, 12);
+
+function read(text: string): { samples: Record<string, unknown>[]; malformed: string[] } {
+  const bytes = Buffer.from(text);
+  const samples: Record<string, unknown>[] = [];
+  const malformed: string[] = [];
+  new ExpositionReader(writer).read(bytes, {
+    targetLabels: Buffer.from('"instance":"i"'),
+    nowMs: NOW,
+    take: () => {
+      samples.push(
+        JSON.parse(writer.buffer.toString('utf8', 0, writer.pos)) as Record<string, unknown>,
+      );
+      return true;
+    },
+    malformed: (start, end) => malformed.push(bytes.toString('utf8', start, end)),
+  });
+  return { samples, malformed };
+}
+
+describe('ExpositionReader', () => {
+  it('reads names, types, values, labels and stamps', () => {
+    const { samples, malformed } = read(
+      [
+        '# HELP http_requests_total The "total"',
+        '# TYPE http_requests_total counter',
+        'http_requests_total{method="post",path="C:\\\\DIR\\n\\"x\\"",} 1027 1395066363000',
+        'http_requests_total 3 # {trace="x"} 1',
+        '# TYPE rpc_seconds histogram',
+        'rpc_seconds_bucket{le="+Inf"} 2.5e+3',
+        'rpc_seconds_sum 5',
+        'other{ a = "1" , b="é" } .5',
+        '  spaced \t 1',
+        '',
+      ].join('\r\n'),
+    );
+    expect(malformed).toEqual([]);
+    const stamp = '2026-11-22T12:00:00.000Z';
+    expect(samples).toEqual([
+      {
+        '@timestamp': '2014-03-17T14:26:03.000Z',
+        name: 'http_requests_total',
+        type: 'counter',
+        value: 1027,
+        labels: { instance: 'i', method: 'post', path: 'C:\\DIR\n"x"' },
+      },
+      {
+        '@timestamp': stamp,
+        name: 'http_requests_total',
+        type: 'counter',
+        value: 3,
+        labels: { instance: 'i' },
+      },
+      {
+        '@timestamp': stamp,
+        name: 'rpc_seconds_bucket',
+        type: 'histogram',
+        value: 2500,
+        labels: { instance: 'i', le: '+Inf' },
+      },
+      {
+        '@timestamp': stamp,
+        name: 'rpc_seconds_sum',
+        type: 'histogram',
+        value: 5,
+        labels: { instance: 'i' },
+      },
+      {
+        '@timestamp': stamp,
+        name: 'other',
+        type: 'untyped',
+        value: 0.5,
+        labels: { instance: 'i', a: '1', b: 'é' },
+      },
+      { '@timestamp': stamp, name: 'spaced', type: 'untyped', value: 1, labels: { instance: 'i' } },
+    ]);
+  });
+
+  it('keeps what JSON has no number for', () => {
+    expect(
+      read('a NaN\nb +Inf\nc -inf\n').samples.map((s) => [s['value'], s['value_text']]),
+    ).toEqual([
+      [null, 'NaN'],
+      [null, '+Inf'],
+      [null, '-Inf'],
+    ]);
+  });
+
+  it.each([
+    'a',
+    'a{b="c" 1',
+    'a{b=c} 1',
+    'a{="c"} 1',
+    'a x',
+    '1a 2',
+    'a{b="c"}',
+    'a 1 later',
+    '{} 1',
+    'a{b="\\',
+  ])('refuses %j', (line) => {
+    expect(read(`${line}\nok 1\n`)).toMatchObject({ malformed: [line], samples: [{ name: 'ok' }] });
+  });
+
+  it('survives random and mutated text', () => {
+    const random = seededRandom(20261122);
+    const sample = 'a_total{b="c\\"d",e="f"} 1.5e3 123 # {x="y"} 1\n# TYPE a_total counter\n';
+    for (let i = 0; i < 20_000; i++) {
+      const bytes = Buffer.from(sample);
+      for (let edits = 0; edits < 3; edits++)
+        bytes[Math.floor(random.next() * bytes.length)] = Math.floor(random.next() * 256);
+      read(bytes.toString('latin1'));
+    }
+  });
+});
+
+describe('the scrape collector', () => {
+  let collector: ScrapeCollector;
+  let server: http.Server;
+  let answer: (response: http.ServerResponse) => void;
+  const sinks = memorySinks();
+  const get = httpGet(systemClock);
+
+  async function serve(limits: { timeoutMs?: number; bodyBytesMax?: number } = {}): Promise<void> {
+    server = http.createServer((_request, response) => answer(response));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const targets = [`http://127.0.0.1:${(server.address() as AddressInfo).port}/metrics`];
+    collector = new ScrapeCollector({
+      settings: { ...collectorDefaults.scrape, targets, intervalMs: 50, ...limits },
+      sinks: sinks.factory,
+      get,
+      clock: systemClock,
+      random: seededRandom(1),
+      logger: silentLogger,
+    });
+    await collector.start();
+  }
+  afterEach(async () => {
+    await collector.stop();
+    get.close();
+    server.closeAllConnections();
+    server.close();
+    expect(collector.balance.inFlight).toBe(0);
+  });
+
+  const values = (name: string): unknown[] =>
+    sinks
+      .sink()
+      .records('metrics')
+      .filter((record) => record['name'] === name)
+      .map((record) => record['value']);
+
+  it('stores samples, and says that the target is up', async () => {
+    answer = (response) => response.end('x 1\nbad\n');
+    await serve();
+    await expect.poll(() => values('x').length).toBeGreaterThan(2);
+    expect(values('up')[0]).toBe(1);
+    expect(values('scrape_samples_scraped')[0]).toBe(1);
+    expect(collector.balance.rejected.get('malformed')).toBeGreaterThan(0);
+    expect(sinks.sink().stored[0]?.headers['weir.source']).toBe('scrape');
+  });
+
+  it.each([
+    [
+      'answers 500',
+      (response: http.ServerResponse) => response.writeHead(500).end(),
+      'answered 500',
+    ],
+    ['never answers', () => {}, 'no answer within 100 ms'],
+    [
+      'says too much',
+      (response: http.ServerResponse) => response.end('x'.repeat(20_000)),
+      'more than 10000 bytes',
+    ],
+    ['hangs up', (response: http.ServerResponse) => response.destroy(), 'socket hang up'],
+  ])('tells a target that %s', async (_what, behave, reason) => {
+    answer = behave;
+    await serve({ timeoutMs: 100, bodyBytesMax: 10_000 });
+    await expect.poll(() => values('up')).toContain(0);
+    expect(collector.status()).toMatchObject({
+      light: 'yellow',
+      reason: expect.stringContaining(reason) as unknown,
+    });
+    answer = (response) => response.end('x 1\n');
+    await expect.poll(() => values('up')).toContain(1);
+    expect(collector.status().light).toBe('green');
+  });
+});
