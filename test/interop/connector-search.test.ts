@@ -124,7 +124,8 @@ for (const [name, start] of [
       await server?.stop();
     });
 
-    it('makes every record a document once or a dead letter, across restarts of both', async () => {
+    const restarts = 'makes every record a document once or a dead letter, across restarts of both';
+    it(restarts, { timeout: 300_000 }, async () => {
       const first = await startRole(server.url, topic);
       roles.push(first);
       await produce(client, topic, 0, RECORDS / 4);

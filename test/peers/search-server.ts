@@ -4,6 +4,8 @@
  * runs as root; configuration, data and logs belong to each start.
  */
 import fs from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
 import path from 'node:path';
 import { fetchJava, mavenZip } from './java.ts';
 import {
@@ -27,10 +29,21 @@ export interface SearchServerOptions {
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
   /** Java's heap, 512m unless told. */
   readonly heap?: string;
+  /** Files of the configuration folder, by name. A server with such is always a local process. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** How the test itself reaches a server with security. */
+  readonly access?: SearchAccess;
+}
+
+export interface SearchAccess {
+  readonly user: string;
+  readonly password: string;
+  /** With it the server speaks TLS. */
+  readonly ca?: string;
 }
 
 export interface SearchServer {
-  /** `http://127.0.0.1:port` */
+  /** `http://127.0.0.1:port`, or https */
   readonly url: string;
   readonly flavour: 'elasticsearch' | 'opensearch';
   /** Ends it and removes its data. */
@@ -78,21 +91,23 @@ export async function startSearchServer(
     ...distribution.settings,
   };
   for (const [key, value] of Object.entries(options.settings ?? {})) settings[key] = String(value);
-  const url = `http://127.0.0.1:${port}`;
-  const ready = (): Promise<boolean> => isHealthy(url);
-  const peer = (await containersAnswer())
-    ? await startContainer({
-        image: distribution.image,
-        env: {
-          ...settings,
-          [`${distribution.prefix}_JAVA_OPTS`]: heapOptions(options),
-          DISABLE_INSTALL_DEMO_CONFIG: 'true',
-        },
-        ports: new Map([[9200, port]]),
-        ready,
-        startTimeoutMs: START_TIMEOUT_MS,
-      })
-    : await startLocal(distribution, options, settings, port, ready);
+  const { access } = options;
+  const url = `${access?.ca === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
+  const ready = (): Promise<boolean> => isHealthy(url, access);
+  const peer =
+    options.files === undefined && (await containersAnswer())
+      ? await startContainer({
+          image: distribution.image,
+          env: {
+            ...settings,
+            [`${distribution.prefix}_JAVA_OPTS`]: heapOptions(options),
+            DISABLE_INSTALL_DEMO_CONFIG: 'true',
+          },
+          ports: new Map([[9200, port]]),
+          ready,
+          startTimeoutMs: START_TIMEOUT_MS,
+        })
+      : await startLocal(distribution, options, settings, port, ready);
   return {
     url,
     flavour: distribution.flavour,
@@ -100,7 +115,7 @@ export async function startSearchServer(
     halt: () => peer.halt(),
     kill: () => peer.kill(),
     restart: () => peer.restart(),
-    call: (method, where, body, any) => call(url, method, where, body, any),
+    call: (method, where, body, any) => call(url, access, method, where, body, any),
   };
 }
 
@@ -119,7 +134,7 @@ function remote(distribution: Distribution, url: string): SearchServer {
     halt: impossible,
     kill: impossible,
     restart: impossible,
-    call: (method, where, body, any) => call(url, method, where, body, any),
+    call: (method, where, body, any) => call(url, undefined, method, where, body, any),
   };
 }
 
@@ -138,6 +153,9 @@ async function startLocal(
   for (const folder of [data, logs, temporary]) fs.mkdirSync(folder);
   fs.cpSync(path.join(home, 'config'), config, { recursive: true });
   fs.writeFileSync(path.join(config, 'jvm.options'), jvmOptions(config, java.home));
+  for (const [name, text] of Object.entries(options.files ?? {})) {
+    fs.writeFileSync(path.join(config, name), text);
+  }
   const all = {
     ...settings,
     'http.port': String(port),
@@ -193,33 +211,56 @@ async function readableHome(distribution: Distribution): Promise<string> {
   return target;
 }
 
-async function isHealthy(url: string): Promise<boolean> {
-  const answer = await fetch(`${url}/_cluster/health?wait_for_status=yellow&timeout=1s`);
-  await answer.arrayBuffer();
-  return answer.status === 200;
+async function isHealthy(url: string, access: SearchAccess | undefined): Promise<boolean> {
+  const where = '/_cluster/health?wait_for_status=yellow&timeout=1s';
+  return (await call(url, access, 'GET', where, undefined, true)).status === 200;
 }
 
 async function call(
   url: string,
+  access: SearchAccess | undefined,
   method: string,
   where: string,
   body?: unknown,
   any = false,
 ): Promise<SearchAnswer> {
-  const response = await fetch(url + where, {
+  const isBulk = where.includes('_bulk');
+  const options: https.RequestOptions = {
     method,
-    headers: {
-      'content-type': where.includes('_bulk') ? 'application/x-ndjson' : 'application/json',
-    },
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  if (!response.ok && !any) throw new Error(`${method} ${where}: ${response.status} ${text}`);
+    headers: { 'content-type': isBulk ? 'application/x-ndjson' : 'application/json' },
+    ...(access === undefined ? {} : { auth: `${access.user}:${access.password}` }),
+    ...(access?.ca === undefined ? {} : { ca: access.ca }),
+  };
+  const payload = typeof body === 'string' || body === undefined ? body : JSON.stringify(body);
+  const { status, text } = await send(url + where, options, payload);
+  if (!any && (status < 200 || status > 299)) {
+    throw new Error(`${method} ${where}: ${status} ${text}`);
+  }
   let parsed: unknown = text;
   try {
     parsed = JSON.parse(text);
   } catch {
     // Not JSON: the text itself.
   }
-  return { status: response.status, body: parsed };
+  return { status, body: parsed };
+}
+
+function send(
+  url: string,
+  options: https.RequestOptions,
+  payload: string | undefined,
+): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const client = url.startsWith('https:') ? https : http;
+    const request = client.request(url, options, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', reject);
+      response.on('end', () => {
+        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() });
+      });
+    });
+    request.on('error', reject);
+    request.end(payload);
+  });
 }

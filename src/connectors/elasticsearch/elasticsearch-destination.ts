@@ -106,9 +106,8 @@ export class ElasticsearchDestination implements Destination<BulkBody> {
   /** Which server this is: by `GET /`, or by a header where that is not answered. */
   async #detect(signal: AbortSignal, findings: Findings): Promise<void> {
     const answer = await this.#request({ method: 'GET', path: '/', signal });
-    if (answer.status === 401 || answer.status === 403 || answer.status === 429) {
-      return this.#noteStatus(answer, findings);
-    }
+    // 403 is a user who may write and nothing else: the header tells enough.
+    if (answer.status === 401 || answer.status === 429) return this.#noteStatus(answer, findings);
     if (answer.status >= 500) return this.#noteStatus(answer, findings);
     const info = parsed(answer.body) as { version?: { distribution?: string; number?: string } };
     const elastic = answer.headers['x-elastic-product'] === 'Elasticsearch';

@@ -43,6 +43,8 @@ export class FakeServer {
   conflicts = 0;
   bulkRequests = 0;
   packedRequests = 0;
+  /** Header of the last request. */
+  authorization = '';
   otherRequests: string[] = [];
   script: Script = () => taken;
   /** Answers to everything but `_bulk`. */
@@ -78,6 +80,7 @@ export class FakeServer {
   }
 
   #answer(request: http.IncomingMessage, response: http.ServerResponse, body: Buffer): void {
+    this.authorization = request.headers.authorization ?? '';
     response.setHeader('x-elastic-product', 'Elasticsearch');
     response.setHeader('content-type', 'application/json');
     if (request.method !== 'POST' || !request.url?.includes('/_bulk')) {

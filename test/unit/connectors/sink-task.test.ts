@@ -200,6 +200,20 @@ describe('sink task with an Elasticsearch that behaves', () => {
     expectAllDelivered(log);
   });
 
+  it.each([
+    [{ 'connection.api.key': 'a2V5' }, 'ApiKey a2V5'],
+    [
+      { 'connection.username': 'u', 'connection.password': 'p' },
+      `Basic ${Buffer.from('u:p').toString('base64')}`,
+    ],
+  ])('shows its credentials %j', async (config, header) => {
+    const log = new MemoryLog(1);
+    numbered(log, 0, 1);
+    await startTask(log, config as Record<string, string>);
+    await allCommitted(log);
+    expect(server.authorization).toBe(header);
+  });
+
   it('sends compressed requests when told to', async () => {
     const log = new MemoryLog(1);
     numbered(log, 0, 10);

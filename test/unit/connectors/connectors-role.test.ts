@@ -1,0 +1,76 @@
+import { expect, it } from 'vitest';
+import { systemClock } from '../../../src/base/clock.ts';
+import { FatalError } from '../../../src/base/errors.ts';
+import { silentLogger } from '../../../src/base/logger.ts';
+import { nodeDisk } from '../../../src/base/node-disk.ts';
+import { systemRandom } from '../../../src/base/random.ts';
+import { type ApplianceValues, applianceKeys } from '../../../src/config/appliance-keys.ts';
+import { ConnectorsRole } from '../../../src/connectors/connectors-role.ts';
+import { FakeServer } from './fake-server.ts';
+
+function roleWith(given: Readonly<Record<string, unknown>>): ConnectorsRole {
+  const values: Record<string, unknown> = {};
+  for (const key of applianceKeys) values[key.name] = key.default;
+  const settings = {
+    version: '1.2.3',
+    dataDir: '/nowhere',
+    roles: ['connectors'] as const,
+    // Nobody listens there.
+    bootstrap: ['127.0.0.1:1'],
+    values: { ...values, ...given } as ApplianceValues,
+    broker: {},
+  };
+  const seams = { clock: systemClock, random: systemRandom, disk: nodeDisk, logger: silentLogger };
+  return new ConnectorsRole(settings, seams);
+}
+
+it('runs without a connector, green and with the names of its metrics', async () => {
+  const role = roleWith({});
+  await role.start();
+  expect(role.status()).toEqual({ light: 'green', reason: '', details: { connectors: [] } });
+  expect(await role.metrics()).toContain('kafka_connect_worker_connector_count 0');
+  await role.stop();
+});
+
+it('starts while neither the log nor the destination is there, and says what is missing', async () => {
+  const role = roleWith({ 'connectors.elasticsearch.url': 'http://127.0.0.1:1' });
+  await role.start();
+  while (role.status().light === 'green') await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(role.status()).toMatchObject({
+    light: 'red',
+    reason: expect.stringContaining('ECONNREFUSED') as string,
+    details: { connectors: [{ name: 'elasticsearch', state: 'RUNNING', isOpen: false }] },
+  });
+  expect(await role.metrics()).toContain('weir_connector_up{connector="elasticsearch"} 0');
+  await role.stop();
+});
+
+it('stops in time while the log is away', async () => {
+  const server = await FakeServer.start();
+  const role = roleWith({ 'connectors.elasticsearch.url': server.url });
+  await role.start();
+  while (server.otherRequests.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await role.stop();
+  await role.stop();
+  await server.stop();
+});
+
+it.each([
+  [{ 'connectors.elasticsearch.url': 'elastic:9200' }, 'http:// or https://'],
+  [
+    {
+      'connectors.elasticsearch.url': 'https://a:9200',
+      'connectors.elasticsearch.ca.file': '/no/such/file.pem',
+    },
+    '/no/such/file.pem',
+  ],
+  [
+    { 'connectors.elasticsearch.url': 'http://a:9200', 'connectors.elasticsearch.index': 'A*' },
+    "index 'A*'",
+  ],
+])('refuses %j as fatal', async (given, message) => {
+  const role = roleWith(given);
+  await expect(role.start()).rejects.toThrow(FatalError);
+  await expect(roleWith(given).start()).rejects.toThrow(message);
+  await role.stop();
+});
