@@ -136,14 +136,18 @@ async function send(
     refused.push(() => producer.append(topic, copy, kept));
   });
   const progress = new SendProgress(args, producer);
+  const input = args.terminal.input[Symbol.asyncIterator]();
+  let stop = (): void => {};
   let interrupted = false;
   void args.terminal.interrupted.then(() => {
     interrupted = true;
+    stop();
   });
-  const input = args.terminal.input[Symbol.asyncIterator]();
-  const end = args.terminal.interrupted.then(() => ({ done: true, value: undefined }) as const);
   for (;;) {
-    const next = await Promise.race([input.next(), end]);
+    const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+      stop = () => resolve({ done: true, value: undefined });
+      input.next().then(resolve, reject);
+    });
     if (next.done === true || interrupted) break;
     splitter.push(next.value);
     for (const append of refused) while (!append()) await producer.drained();

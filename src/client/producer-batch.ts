@@ -20,11 +20,16 @@ export class ProducerBatch {
   readonly order: number;
   /** Monotonic milliseconds of the first record. */
   readonly createdAt: number;
+  /** Number of its first record in the batch that it is a part of, see `split`. */
+  readonly firstRecord: number;
   /** What the batch holds of the producer's buffer memory. */
   size = 0;
   count = 0;
+  /** Tags and callbacks of records that have them, and the number of the record in the batch. */
   readonly tags: unknown[] = [];
-  readonly callbacks: (Delivered | undefined)[] = [];
+  readonly tagged: number[] = [];
+  readonly callbacks: Delivered[] = [];
+  readonly calling: number[] = [];
   /** Times it was handed to a connection. */
   attempts = 0;
   /** Writes whose bytes the transport still uses. */
@@ -39,8 +44,10 @@ export class ProducerBatch {
     order: number,
     createdAt: number,
     builder: RecordBatchBuilder,
+    firstRecord = 0,
   ) {
     this.queue = queue;
+    this.firstRecord = firstRecord;
     this.order = order;
     this.createdAt = createdAt;
     this.#builder = builder;
@@ -81,8 +88,70 @@ export class ProducerBatch {
     return this.#bytes;
   }
 
+  /** Whether it comes before the other one of its partition. */
+  isBefore(other: ProducerBatch): boolean {
+    if (this.order !== other.order) return this.order < other.order;
+    return this.firstRecord < other.firstRecord;
+  }
+
+  /** Takes note of the last record's tag and callback. */
+  note(tag: unknown, delivered: Delivered | undefined): void {
+    if (tag !== undefined) {
+      this.tags.push(tag);
+      this.tagged.push(this.count - 1);
+    }
+    if (delivered !== undefined) {
+      this.callbacks.push(delivered);
+      this.calling.push(this.count - 1);
+    }
+  }
+
+  /** Calls `visit` for every record with what was noted of it. */
+  forEachNoted(
+    visit: (record: RecordView, tag: unknown, delivered: Delivered | undefined) => void,
+  ): void {
+    let [record, tag, callback] = [0, 0, 0];
+    this.#forEach((view) => {
+      const hasTag = this.tagged[tag] === record;
+      const hasCallback = this.calling[callback] === record;
+      visit(
+        view,
+        hasTag ? this.tags[tag++] : undefined,
+        hasCallback ? this.callbacks[callback++] : undefined,
+      );
+      record++;
+    });
+  }
+
+  /**
+   * The same records in two batches, which keep its place, its age, its share of memory and, with
+   * idempotence, its sequence numbers. Must hold more than one record.
+   */
+  split(builder: () => RecordBatchBuilder): [ProducerBatch, ProducerBatch] {
+    const half = Math.ceil(this.count / 2);
+    const part = (from: number): ProducerBatch => {
+      const at = this.firstRecord + from;
+      const batch = new ProducerBatch(this.queue, this.order, this.createdAt, builder(), at);
+      batch.attempts = this.attempts;
+      if (this.#producer !== undefined) batch.#producer = shifted(this.#producer, from);
+      return batch;
+    };
+    const parts: [ProducerBatch, ProducerBatch] = [part(0), part(half)];
+    let n = 0;
+    this.forEachNoted((record, tag, delivered) => {
+      const target = parts[n < half ? 0 : 1]!;
+      copyRecord(record, target.#builder!);
+      target.count++;
+      target.note(tag, delivered);
+      n++;
+    });
+    parts[0].size = Math.floor((this.size * half) / this.count);
+    parts[1].size = this.size - parts[0].size;
+    return parts;
+  }
+
   /** The records, for those who must write them elsewhere. */
-  forEach(visit: (record: RecordView) => void): void {
+  #forEach(visit: (record: RecordView) => void): void {
     const bytes = this.#bytes ?? this.#builder!.build();
     this.#builder = null;
     this.#bytes = bytes;
@@ -95,6 +164,13 @@ export class ProducerBatch {
     this.#bytes = null;
   }
 }
+
+const SEQUENCES = 0x8000_0000;
+
+const shifted = (producer: BatchProducer, records: number): BatchProducer => ({
+  ...producer,
+  baseSequence: (producer.baseSequence + records) % SEQUENCES,
+});
 
 const sameProducer = (a: BatchProducer | undefined, b: BatchProducer | undefined): boolean =>
   a === b ||

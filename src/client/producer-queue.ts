@@ -64,7 +64,7 @@ export class PartitionQueue {
   /** Puts a batch back where it was. */
   requeue(batch: ProducerBatch): void {
     let at = this.waiting.length;
-    while (at > 0 && this.waiting[at - 1]!.order > batch.order) at--;
+    while (at > 0 && batch.isBefore(this.waiting[at - 1]!)) at--;
     this.waiting.splice(at, 0, batch);
     this.recovering = true;
   }
@@ -72,8 +72,8 @@ export class PartitionQueue {
   /** Whether a batch before this one has no outcome yet. */
   hasEarlier(batch: ProducerBatch): boolean {
     return (
-      this.inFlight.some((other) => other.order < batch.order) ||
-      (this.waiting[0] !== undefined && this.waiting[0].order < batch.order)
+      this.inFlight.some((other) => other.isBefore(batch)) ||
+      this.waiting[0]?.isBefore(batch) === true
     );
   }
 

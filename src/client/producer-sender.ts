@@ -33,6 +33,8 @@ export interface SenderOptions {
 export interface SenderOwner {
   /** The batch has its outcome. */
   finish(batch: ProducerBatch, error: Error | null, baseOffset: number): void;
+  /** The batch in two, each of which gets an outcome of its own. */
+  split(batch: ProducerBatch): readonly ProducerBatch[];
   releaseMemory(bytes: number): void;
   readonly recycle: (builder: RecordBatchBuilder) => void;
   readonly builder: () => RecordBatchBuilder;
@@ -362,9 +364,20 @@ export class ProducerSender {
       return;
     }
     const error = produceError(batch, answer);
-    if (isSequenceError(code) && this.#options.idempotent) this.#outOfSequence(batch, error);
+    const isTooLarge =
+      code === ErrorCode.MESSAGE_TOO_LARGE || code === ErrorCode.RECORD_LIST_TOO_LARGE;
+    if (isTooLarge && batch.count > 1 && !batch.isDone) this.#split(batch);
+    else if (isSequenceError(code) && this.#options.idempotent) this.#outOfSequence(batch, error);
     else if (isRetriable(code)) this.#retry(batch, error);
     else this.#failed(batch, error);
+  }
+
+  #split(batch: ProducerBatch): void {
+    const { queue } = batch;
+    this.#land(batch);
+    for (const part of this.#owner.split(batch)) queue.requeue(part);
+    this.#ready.add(queue);
+    this.wake();
   }
 
   /** The batch is not in the log: an earlier one is missing, or the broker has lost its state. */

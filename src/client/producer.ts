@@ -102,7 +102,7 @@ export class Producer {
   readonly #drainWaiters: (() => void)[] = [];
   #flushWaiters: { upTo: number; readonly resolve: () => void }[] = [];
   /** Batches without an outcome, oldest first. */
-  readonly #outstanding = new Set<ProducerBatch>();
+  #outstanding = new Set<ProducerBatch>();
   readonly #stopListening: () => void;
   #lastTopic: TopicQueues | null = null;
   #batchNumber = 0;
@@ -130,6 +130,7 @@ export class Producer {
     };
     this.#sender = new ProducerSender(client, this.#options, this.counters, {
       finish: (batch, error, baseOffset) => this.#finish(batch, error, baseOffset),
+      split: (batch) => this.#split(batch),
       releaseMemory: (bytes) => this.#release(bytes),
       recycle: (builder) => this.#recycle(builder),
       builder: () => this.#builder(BATCH_INITIAL_BYTES),
@@ -228,10 +229,7 @@ export class Producer {
     batch.size += size;
     batch.count++;
     counters.bufferedBytes += size;
-    // Unassigned records are handed out one by one later, so theirs stay aligned with them.
-    const aligned = queue.index < 0;
-    if (aligned || options.tag !== undefined) batch.tags.push(options.tag);
-    if (aligned || options.delivered !== undefined) batch.callbacks.push(options.delivered);
+    batch.note(options.tag, options.delivered);
     return true;
   }
 
@@ -361,10 +359,8 @@ export class Producer {
     unassigned.close();
     const batches = unassigned.waiting.splice(0);
     for (const batch of batches) {
-      let i = 0;
-      batch.forEach((record) => {
-        this.#assignRecord(topic, record, batch.tags[i], batch.callbacks[i]);
-        i++;
+      batch.forEachNoted((record, tag, delivered) => {
+        this.#assignRecord(topic, record, tag, delivered);
       });
       batch.discard();
     }
@@ -398,8 +394,7 @@ export class Producer {
     batch.count++;
     batch.size += size;
     this.counters.bufferedBytes += size;
-    if (tag !== undefined) batch.tags.push(tag);
-    if (delivered !== undefined) batch.callbacks.push(delivered);
+    batch.note(tag, delivered);
   }
 
   /** Makes everything that is being filled ready to be sent as it is. */
@@ -429,7 +424,7 @@ export class Producer {
     if (error === null) this.counters.delivered += count;
     else this.counters.drop(error, count);
     this.#forget(batch);
-    for (const delivered of callbacks) delivered?.(error, topic, queue.index, baseOffset);
+    for (const delivered of callbacks) delivered(error, topic, queue.index, baseOffset);
     this.#delivery?.({
       topic,
       partition: queue.index,
@@ -437,10 +432,20 @@ export class Producer {
       bytes: batch.size,
       error,
       baseOffset,
-      tags: queue.index < 0 ? batch.tags.filter((tag) => tag !== undefined) : batch.tags,
+      tags: batch.tags,
     });
     batch.discard();
     if (batch.writes === 0) this.#release(batch.size);
+  }
+
+  /** The halves of a batch that is too large for its topic take its place. */
+  #split(batch: ProducerBatch): readonly ProducerBatch[] {
+    const parts = batch.split(() => this.#builder(Math.max(BATCH_INITIAL_BYTES, batch.size)));
+    batch.discard();
+    // In place: outcomes are looked for in order of age.
+    const outstanding = [...this.#outstanding];
+    this.#outstanding = new Set(outstanding.flatMap((b) => (b === batch ? parts : [b])));
+    return parts;
   }
 
   #forget(batch: ProducerBatch): void {

@@ -30,6 +30,7 @@ async function run(seed: number, acks: 0 | 1 | -1) {
     random,
     requestTimeoutMs: 2000,
   });
+  if (chance(0.3)) broker.partition('logs', 1).maxBytes = 150;
   const outcomes = new Map<string, Error | null>();
   const producer = new Producer(client, {
     acks,

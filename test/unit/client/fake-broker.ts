@@ -38,6 +38,8 @@ export class FakePartition {
   readonly records: Stored[] = [];
   readonly batches: Buffer[] = [];
   startOffset = 0;
+  /** `max.message.bytes` */
+  maxBytes = Infinity;
   readonly producers = new Map<number, ProducerState>();
 
   constructor(leader: number) {
@@ -45,6 +47,9 @@ export class FakePartition {
   }
 
   append(batch: Buffer): { errorCode: number; baseOffset: number } {
+    if (batch.length > this.maxBytes) {
+      return { errorCode: ErrorCode.MESSAGE_TOO_LARGE, baseOffset: -1 };
+    }
     const fault = validateClientBatch(batch, 0, batch.length);
     if (fault !== null) return { errorCode: fault.error, baseOffset: -1 };
     const offset = this.records.length;

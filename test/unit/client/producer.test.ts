@@ -288,6 +288,30 @@ describe('faults', () => {
     balanced(producer);
   });
 
+  test.each([true, false])(
+    'halves batches that are too large for their topic (idempotent %s)',
+    async (idempotent) => {
+      const { clock, broker, client, producer, reports } = await setup({
+        acks: idempotent ? -1 : 1,
+        idempotent,
+        batchBytes: 4000,
+      });
+      await clock.until(client.metadata.require('logs'));
+      broker.partition('logs', 0).maxBytes = 500;
+      const values = numbers(0, 200).map((n) => n.padStart(20, '.'));
+      for (const value of values) producer.append('logs', bytes(value), { tag: value });
+      producer.append('logs', bytes('x'.repeat(1000)), { tag: 'large' });
+      for (const value of values) producer.append('logs', bytes(value));
+      await clock.until(producer.flush());
+      expect(broker.values('logs')).toEqual([...values, ...values]);
+      expect(producer.counters.dropped.get('MESSAGE_TOO_LARGE')).toBe(1);
+      const failed = reports.filter((report) => report.error !== null);
+      expect(failed).toMatchObject([{ count: 1, tags: ['large'] }]);
+      expect(reports.flatMap((r) => (r.error === null ? r.tags : []))).toEqual(values);
+      balanced(producer);
+    },
+  );
+
   test('a broker that forgot the producer gets a new epoch', async () => {
     const { clock, broker, producer } = await setup();
     producer.append('logs', bytes('1'));
