@@ -9,9 +9,11 @@ const NO_SPACE: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 /** Codes of the process, not of the disk: too many open files. Retriable as well. */
 const TRANSIENT: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE']);
 
+export const isOutOfDescriptors = (error: unknown): boolean => TRANSIENT.has(codeOf(error));
+
 /** True for an error that may go away by itself and says nothing against the disk. */
 export const isPassing = (error: unknown): boolean =>
-  NO_SPACE.has(codeOf(error)) || TRANSIENT.has(codeOf(error));
+  NO_SPACE.has(codeOf(error)) || isOutOfDescriptors(error);
 
 /**
  * One log directory (one disk) and whether it can be trusted.

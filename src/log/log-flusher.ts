@@ -1,16 +1,72 @@
+import type { Timer } from '../base/clock.ts';
+import { reasonOf } from '../base/errors.ts';
+import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
+import type { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
+import type { LogConfig } from './log-config.ts';
+import { isOutOfDescriptors, type LogDirectory } from './log-directory.ts';
+import type { LogEnvironment } from './log-environment.ts';
+import type { LogSegment } from './log-segment.ts';
+import type { SegmentList } from './segment-list.ts';
+
+export interface LogFlusherOptions {
+  readonly environment: LogEnvironment;
+  readonly logDirectory: LogDirectory;
+  /** Of the partition's directory. */
+  readonly path: string;
+  readonly segments: SegmentList;
+  readonly epochs: LeaderEpochFileCache;
+  readonly logEndOffset: () => number;
+}
+
 /**
- * Group commit: any number of callers wait for one sync. Whoever comes while a sync is under way
- * shares the next one, because the one under way may have begun before their bytes were written.
+ * What of one log is on the device: its recovery point, and the group commit that moves it.
+ *
+ * Any number of callers wait for one sync. Whoever comes while a sync is under way shares the next
+ * one, because the one under way may have begun before their bytes were written.
+ *
+ * Invariant: everything before `flushedOffset` survives power loss: batches, the names of their
+ * files, leader epochs, and the index files of segments that are closed. A sync that fails takes
+ * the log directory offline, and nobody who waited is told that it succeeded.
  */
 export class LogFlusher {
-  readonly #sync: () => Promise<void>;
+  readonly #options: LogFlusherOptions;
   #running: Promise<void> | null = null;
   #next: Promise<void> | null = null;
+  #flushedOffset = 0;
+  /** What the sync under way will have made safe; a truncation lowers it. */
+  #target = 0;
+  #timer: Timer | null = null;
+  #closed = false;
+  /** New files or other changes of the directory may not be on the device yet. */
+  entriesDirty = true;
+  /** The active segment counts as closed: its index files are made safe too. */
+  closing = false;
 
-  constructor(sync: () => Promise<void>) {
-    this.#sync = sync;
+  constructor(options: LogFlusherOptions) {
+    this.#options = options;
   }
 
+  get flushedOffset(): number {
+    return this.#flushedOffset;
+  }
+
+  /** Sets the recovery point, on load and when the log begins anew. */
+  startAt(offset: number): void {
+    this.#flushedOffset = offset;
+  }
+
+  /**
+   * What was flushed must not look flushed once it is replaced by other bytes. True when the
+   * recovery point went down, and must be saved before anything is cut.
+   */
+  lowerTo(offset: number): boolean {
+    this.#target = Math.min(this.#target, offset);
+    if (this.#flushedOffset <= offset) return false;
+    this.#flushedOffset = offset;
+    return true;
+  }
+
+  /** Resolves when everything appended before the call is on the device. */
   flush(): Promise<void> {
     if (this.#running === null) {
       this.#running = this.#run();
@@ -33,5 +89,92 @@ export class LogFlusher {
     await running.catch(() => {});
     this.#next = null;
     await this.flush();
+  }
+
+  /** Nobody waits for it: a failure shows in the directory's state, and in the log. */
+  flushInBackground(): void {
+    this.flush().catch((error: unknown) => {
+      const { environment, path } = this.#options;
+      environment.logger.warn(`can't flush ${path}`, { 'error.message': reasonOf(error) });
+    });
+  }
+
+  /** Flushes when the topic's configuration asks for it after an append. */
+  appended(config: LogConfig): void {
+    const { flushMessages, flushMs } = config;
+    const unflushed = this.#options.logEndOffset() - this.#flushedOffset;
+    if (unflushed >= flushMessages) this.flushInBackground();
+    else if (Number.isFinite(flushMs) && this.#timer === null) {
+      this.#timer = this.#options.environment.clock.after(flushMs, () => {
+        this.#timer = null;
+        this.flushInBackground();
+      });
+    }
+  }
+
+  /** The log is closed: whatever is not flushed by now will not be. */
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+  }
+
+  async #sync(): Promise<void> {
+    const { environment, logDirectory, path, logEndOffset, epochs } = this.#options;
+    logDirectory.assertOnline();
+    const unsafe = this.#unsafeSegments();
+    if (unsafe.length === 0 && epochs.isDurable && !this.entriesDirty) return;
+    if (this.#closed) {
+      throw new ProtocolError(ErrorCode.NOT_LEADER_OR_FOLLOWER, `${path} is closed`);
+    }
+    const { clock, probe } = environment;
+    const startedAt = clock.monotonic();
+    this.#target = logEndOffset();
+    this.#makeNamesDurable();
+    try {
+      await Promise.all(unsafe.map((segment) => segment.sync(this.#isComplete(segment))));
+    } catch (error) {
+      probe.flushFailures++;
+      if (isOutOfDescriptors(error)) throw logDirectory.failed(`can't flush ${path}`, error);
+      logDirectory.takeOffline(`can't flush ${path}`, error);
+    }
+    // Another log's failed sync on the same disk: what this one says can't be trusted either.
+    logDirectory.assertOnline();
+    probe.flushes++;
+    probe.flushMs += clock.monotonic() - startedAt;
+    this.#flushedOffset = Math.max(this.#flushedOffset, this.#target);
+    environment.onDirty();
+  }
+
+  #makeNamesDurable(): void {
+    const { environment, logDirectory, path, epochs } = this.#options;
+    try {
+      epochs.makeDurable();
+      if (!this.entriesDirty) return;
+      environment.disk.syncDirectory(path);
+      environment.disk.syncDirectory(logDirectory.path);
+      this.entriesDirty = false;
+    } catch (error) {
+      environment.probe.flushFailures++;
+      throw logDirectory.failed(`can't flush ${path}`, error);
+    }
+  }
+
+  #isComplete(segment: LogSegment): boolean {
+    return segment !== this.#options.segments.active || this.closing;
+  }
+
+  /** Segments with something that the device may not have yet. */
+  #unsafeSegments(): LogSegment[] {
+    const { segments, logEndOffset } = this.#options;
+    const isBehind = this.#flushedOffset < logEndOffset();
+    const first = isBehind ? Math.max(0, segments.floor(this.#flushedOffset)) : Infinity;
+    const unsafe: LogSegment[] = [];
+    for (let i = 0; i < segments.length; i++) {
+      const segment = segments.at(i)!;
+      if (i >= first || (this.#isComplete(segment) && segment.indexesUnsynced)) {
+        unsafe.push(segment);
+      }
+    }
+    return unsafe;
   }
 }

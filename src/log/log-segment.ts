@@ -475,14 +475,21 @@ export class LogSegment {
   async #syncIndexes(): Promise<void> {
     if (!this.#indexesUnsynced) return;
     this.#indexesUnsynced = false;
-    for (const path of [this.#indexPath, this.#timeIndexPath]) {
-      if (!this.#options.disk.exists(path)) continue;
-      const file = this.#options.disk.open(path, 'read');
-      try {
-        await file.sync();
-      } finally {
-        file.close();
-      }
+    try {
+      for (const path of [this.#indexPath, this.#timeIndexPath]) await this.#syncIndex(path);
+    } catch (error) {
+      this.#indexesUnsynced = true;
+      throw error;
+    }
+  }
+
+  async #syncIndex(path: string): Promise<void> {
+    if (!this.#options.disk.exists(path)) return;
+    const file = this.#options.disk.open(path, 'read');
+    try {
+      await file.sync();
+    } finally {
+      file.close();
     }
   }
 

@@ -1,5 +1,4 @@
 import { assert } from '../base/assert.ts';
-import type { Timer } from '../base/clock.ts';
 import { below } from '../base/random.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import {
@@ -31,6 +30,7 @@ import {
   type OffsetAndTimestamp,
   type ReadBounds,
 } from './log-reader.ts';
+import { countUnwanted } from './log-retention.ts';
 import { LogSegment } from './log-segment.ts';
 import { recompressed, validateRecords } from './log-validator.ts';
 import type { BatchMetadata, ProducerStateEntry } from './producer-state-entry.ts';
@@ -111,13 +111,7 @@ export class PartitionLog {
   #logStartOffset = 0;
   #logEndOffset = 0;
   #highWatermark = 0;
-  #flushedOffset = 0;
-  #flushTarget = 0;
-  /** New files or directory entries may not be on the device yet. */
-  #entriesDirty = true;
   #tailUnreadBytes = 0;
-  #flushTimer: Timer | null = null;
-  #closing = false;
   #closed = false;
 
   private constructor(options: PartitionLogOptions) {
@@ -134,7 +128,14 @@ export class PartitionLog {
     this.#epochs = new LeaderEpochFileCache(disk, options.path);
     this.#producers = new ProducerStateManager({ disk, directory: options.path, logger, probe });
     this.#reader = new LogReader(environment, this.#segments);
-    this.#flusher = new LogFlusher(() => this.#sync());
+    this.#flusher = new LogFlusher({
+      environment,
+      logDirectory: options.logDirectory,
+      path: options.path,
+      segments: this.#segments,
+      epochs: this.#epochs,
+      logEndOffset: () => this.#logEndOffset,
+    });
     this.#tail = new LogTail(environment.tailCache);
   }
 
@@ -161,12 +162,12 @@ export class PartitionLog {
     });
     this.#logStartOffset = loaded.logStartOffset;
     this.#logEndOffset = loaded.logEndOffset;
-    this.#flushedOffset = loaded.recoveryPoint;
+    this.#flusher.startAt(loaded.recoveryPoint);
     this.#highWatermark = Math.min(
       Math.max(highWatermark, loaded.logStartOffset),
       loaded.logEndOffset,
     );
-    this.#entriesDirty = !clean;
+    this.#flusher.entriesDirty = !clean;
     environment.segmentCache.forget(this.#segments.active);
   }
 
@@ -215,7 +216,7 @@ export class PartitionLog {
   }
   /** The recovery point: what lies before survives power loss. */
   get flushedOffset(): number {
-    return this.#flushedOffset;
+    return this.#flusher.flushedOffset;
   }
   get segmentCount(): number {
     return this.#segments.length;
@@ -391,14 +392,7 @@ export class PartitionLog {
     probe.appendedBatches += batches;
     probe.appendedRecords += records;
     this.#environment.onDirty();
-    const { flushMessages, flushMs } = this.#config;
-    if (this.#logEndOffset - this.#flushedOffset >= flushMessages) this.flushInBackground();
-    else if (Number.isFinite(flushMs) && this.#flushTimer === null) {
-      this.#flushTimer = this.#environment.clock.after(flushMs, () => {
-        this.#flushTimer = null;
-        this.flushInBackground();
-      });
-    }
+    this.#flusher.appended(this.#config);
   }
 
   #maybeRoll(bytes: number, youngest: number, first: number, last: number, nowMs: number): void {
@@ -431,7 +425,7 @@ export class PartitionLog {
     else this.#environment.segmentCache.used(active);
     this.#segments.add(next);
     this.#environment.probe.segmentsRolled++;
-    this.#entriesDirty = true;
+    this.#flusher.entriesDirty = true;
     this.flushInBackground();
   }
 
@@ -516,62 +510,9 @@ export class PartitionLog {
     return this.#flusher.flush();
   }
 
-  /** Nobody waits for it: a failure shows in the directory's state. */
+  /** The same, with nobody waiting: a failure shows in the directory's state. */
   flushInBackground(): void {
-    this.flush().catch((error: unknown) => {
-      this.#environment.logger.warn(`can't flush ${this.#path}`, {
-        'error.message': String(error),
-      });
-    });
-  }
-
-  async #sync(): Promise<void> {
-    this.logDirectory.assertOnline();
-    const unsafe = this.#unsafeSegments().length > 0;
-    if (!unsafe && this.#epochs.isDurable && !this.#entriesDirty) return;
-    this.#assertUsable();
-    const { clock, disk, probe } = this.#environment;
-    const startedAt = clock.monotonic();
-    this.#flushTarget = this.#logEndOffset;
-    try {
-      this.#epochs.makeDurable();
-      if (this.#entriesDirty) {
-        this.#entriesDirty = false;
-        disk.syncDirectory(this.#path);
-        disk.syncDirectory(this.logDirectory.path);
-      }
-      await Promise.all(this.#unsafeSegments().map((segment) => this.#syncSegment(segment)));
-    } catch (error) {
-      probe.flushFailures++;
-      this.#entriesDirty = true;
-      const text = `can't flush ${this.#path}`;
-      this.logDirectory.takeOffline(text, error);
-      throw new ProtocolError(ErrorCode.KAFKA_STORAGE_ERROR, text);
-    }
-    // Another log's failed sync on the same disk: what this one says can't be trusted either.
-    this.logDirectory.assertOnline();
-    probe.flushes++;
-    probe.flushMs += clock.monotonic() - startedAt;
-    this.#flushedOffset = Math.max(this.#flushedOffset, this.#flushTarget);
-    this.#environment.onDirty();
-  }
-
-  /** Segments with something that the device may not have yet. */
-  #unsafeSegments(): LogSegment[] {
-    const { active } = this.#segments;
-    const unflushed = this.#flushedOffset < this.#logEndOffset;
-    const first = unflushed ? Math.max(0, this.#segments.floor(this.#flushedOffset)) : Infinity;
-    const unsafe: LogSegment[] = [];
-    for (let i = 0; i < this.#segments.length; i++) {
-      const segment = this.#segments.at(i)!;
-      const closed = segment !== active || this.#closing;
-      if (i >= first || (closed && segment.indexesUnsynced)) unsafe.push(segment);
-    }
-    return unsafe;
-  }
-
-  #syncSegment(segment: LogSegment): Promise<void> {
-    return segment.sync(segment !== this.#segments.active || this.#closing);
+    this.#flusher.flushInBackground();
   }
 
   /**
@@ -608,8 +549,9 @@ export class PartitionLog {
       this.#environment.disk.syncDirectory(this.#path);
       this.#producers.restartAt(offset);
       this.#logStartOffset = offset;
-      this.#flushedOffset = offset;
+      this.#flusher.startAt(offset);
       this.#setEnd(offset);
+      this.#highWatermark = offset;
       this.#epochs.clear();
       this.#options.onLogStartChanged(this);
     });
@@ -617,10 +559,7 @@ export class PartitionLog {
 
   /** What was flushed must not look flushed once it is replaced by other bytes. */
   #lowerRecoveryPoint(offset: number): void {
-    this.#flushTarget = Math.min(this.#flushTarget, offset);
-    if (this.#flushedOffset <= offset) return;
-    this.#flushedOffset = offset;
-    this.#options.saveRecoveryPoint(this);
+    if (this.#flusher.lowerTo(offset)) this.#options.saveRecoveryPoint(this);
   }
 
   #setEnd(offset: number): void {
@@ -629,7 +568,7 @@ export class PartitionLog {
     this.#logEndOffset = offset;
     this.#highWatermark = Math.min(this.#highWatermark, offset);
     this.#epochs.truncateFromEnd(offset);
-    this.#entriesDirty = true;
+    this.#flusher.entriesDirty = true;
     this.#environment.onDirty();
   }
 
@@ -659,48 +598,29 @@ export class PartitionLog {
    */
   deleteOldSegments(nowMs: number): number {
     return this.#onDisk('delete old segments of', () => {
-      let deleted = this.#deleteWhile((_, end) => end <= this.#logStartOffset);
-      const { cleanupPolicy, retentionMs, retentionBytes } = this.#config;
-      if (!cleanupPolicy.includes('delete')) return deleted;
-      if (retentionMs >= 0) {
-        deleted += this.#deleteWhile((segment) => nowMs - segment.largestTimestamp > retentionMs);
-      }
-      if (retentionBytes >= 0) {
-        let surplus = this.size - retentionBytes;
-        deleted += this.#deleteWhile((segment) => {
-          if (surplus < segment.size) return false;
-          surplus -= segment.size;
-          return true;
-        });
-      }
-      return deleted;
+      const count = countUnwanted(this.#segments, this.#config, {
+        logStartOffset: this.#logStartOffset,
+        logEndOffset: this.#logEndOffset,
+        highWatermark: this.#highWatermark,
+        nowMs,
+      });
+      if (count > 0) this.#deleteOldest(count);
+      return count;
     });
   }
 
-  /** Deletes from the oldest on while `unwanted(segment, end)` holds. */
-  #deleteWhile(unwanted: (segment: LogSegment, end: number) => boolean): number {
-    let count = 0;
-    for (; count < this.#segments.length; count++) {
-      const segment = this.#segments.at(count)!;
-      const end = this.#segments.at(count + 1)?.baseOffset ?? this.#logEndOffset;
-      if (end > this.#highWatermark || (segment === this.#segments.active && segment.size === 0))
-        break;
-      if (!unwanted(segment, end)) break;
-    }
-    if (count === 0) return 0;
+  #deleteOldest(count: number): void {
     if (count === this.#segments.length) this.#roll(this.#logEndOffset);
+    assert(count < this.#segments.length, `${this.#path} would be left without a segment`);
     this.#reader.forgetPlaces();
-    if (count === this.#segments.length) return 0; // Damaged and at its end: there is no later one.
     const gone = this.#segments.shift(count);
-    const start = Math.max(this.#logStartOffset, this.#segments.first.baseOffset);
+    const start = this.#segments.first.baseOffset;
     this.#removeSegments(gone);
-    this.#producers.removeBefore(this.#segments.first.baseOffset);
-    if (start > this.#logStartOffset) {
-      this.#logStartOffset = start;
-      this.#epochs.truncateFromStart(start);
-      this.#options.onLogStartChanged(this);
-    }
-    return count;
+    this.#producers.removeBefore(start);
+    if (start <= this.#logStartOffset) return;
+    this.#logStartOffset = start;
+    this.#epochs.truncateFromStart(start);
+    this.#options.onLogStartChanged(this);
   }
 
   #removeSegments(gone: readonly LogSegment[]): void {
@@ -723,7 +643,7 @@ export class PartitionLog {
   /** Flushes, completes indexes and producer snapshot, and closes. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;
-    this.#closing = true;
+    this.#flusher.closing = true;
     this.#onDisk('close', () => this.#segments.active.completeIndexes());
     await this.flush();
     if (this.#closed) return;
@@ -738,7 +658,7 @@ export class PartitionLog {
 
   #release(complete: boolean): void {
     this.#closed = true;
-    this.#flushTimer?.cancel();
+    this.#flusher.close();
     this.#tail.clear();
     for (const segment of this.#segments) {
       this.#environment.segmentCache.forget(segment);
