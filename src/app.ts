@@ -105,7 +105,7 @@ export class App {
   }
 
   async status(): Promise<ApplianceStatus> {
-    const roles = await this.#roles();
+    const roles = await this.roles();
     const topics = await this.#topics();
     return {
       version: this.#settings.version,
@@ -123,6 +123,21 @@ export class App {
         node: process.versions.node,
       },
     };
+  }
+
+  /** Every part with its light and reason. Never rejects; waits some seconds for one that is stuck. */
+  async roles(): Promise<RoleReport[]> {
+    const reports = [...this.#supervisors.values()].map(async (supervisor) => ({
+      name: supervisor.name,
+      ...(await supervisor.status()),
+    }));
+    const roles: RoleReport[] = await Promise.all(reports);
+    for (const name of ['collectors', 'connectors'] as const) {
+      const reason = this.#has(name) ? idleReason(name, this.#settings) : null;
+      if (reason !== null) roles.push({ name, light: 'green', reason, details: {} });
+    }
+    if (this.#door !== null) roles.push({ name: 'console', ...this.#door.status() });
+    return roles;
   }
 
   #has(role: RoleName): boolean {
@@ -166,6 +181,7 @@ export class App {
       settings: this.#settings,
       clock: this.#clock,
       logger: log.printOnly,
+      registry: this.#registry,
       ownLog: values['log.to.topic'] ? this.#ownLog : null,
     });
     this.#door = door;
@@ -196,20 +212,6 @@ export class App {
     const port = await server.start();
     this.#settings = { ...this.#settings, values: { ...values, 'console.port': port } };
     if (values['log.to.topic']) log.add(this.#ownLog);
-  }
-
-  async #roles(): Promise<RoleReport[]> {
-    const reports = [...this.#supervisors.values()].map(async (supervisor) => ({
-      name: supervisor.name,
-      ...(await supervisor.status()),
-    }));
-    const roles: RoleReport[] = await Promise.all(reports);
-    for (const name of ['collectors', 'connectors'] as const) {
-      const reason = this.#has(name) ? idleReason(name, this.#settings) : null;
-      if (reason !== null) roles.push({ name, light: 'green', reason, details: {} });
-    }
-    if (this.#door !== null) roles.push({ name: 'console', ...this.#door.status() });
-    return roles;
   }
 
   async #topics(): Promise<Pick<ApplianceStatus, 'topics' | 'topicsReason'>> {

@@ -4,6 +4,7 @@
  * Each thread looks now and then whether it idles, and then collects and shrinks its heap once
  * until it was busy again: some ten milliseconds, when nobody waits.
  */
+import { flushCompileCache } from 'node:module';
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -56,6 +57,9 @@ function utilizationSince(): () => number {
 function collector(): () => void {
   let collect: Collect | null = null;
   return () => {
+    // By now all is loaded that a start loads: the next one need not compile it, however this
+    // process ends.
+    flushCompileCache();
     if (collect === null) {
       setFlagsFromString('--expose-gc');
       collect = runInNewContext('gc') as Collect;

@@ -1,15 +1,22 @@
 /** `weir up`: reads the configuration, starts the appliance, prints one screen, runs until told to end. */
+
+import { sleep, systemClock } from '../base/clock.ts';
 import type { Settings } from '../config/settings.ts';
+import type { RoleReport } from '../console/status.ts';
 import type { ApplianceLog } from '../observe/logger.ts';
 import { type Command, ExitCode } from './command.ts';
 import { configurationOf, configurationOptions } from './configuration-options.ts';
 import { applianceVersion } from './version.ts';
+
+/** How long the first screen waits for a part that does not answer. */
+const TROUBLES_MS = 500;
 
 /** What this command asks of `app.ts`, which knows it and is not known by it. */
 interface Appliance {
   readonly settings: Settings;
   start(): Promise<void>;
   stop(): Promise<void>;
+  roles(): Promise<readonly RoleReport[]>;
 }
 
 export interface ApplianceParts {
@@ -54,12 +61,13 @@ export const upCommand = (assemble: (parts: ApplianceParts) => Promise<Appliance
     for (const warning of warnings) log.logger.warn(warning);
     const app = await assemble({ settings, warnings, log });
     await app.start();
-    const { startScreen } = await import('./start-screen.ts');
     const startedInMs = process.uptime() * 1_000;
+    const troubles = await troublesOf(app);
+    const { startScreen } = await import('./start-screen.ts');
     const screen = {
       settings: app.settings,
       configFile: configuration.file,
-      warnings,
+      warnings: [...warnings, ...troubles],
       startedInMs,
     };
     // Where programs read the log, people read the screen on the other stream.
@@ -73,3 +81,12 @@ export const upCommand = (assemble: (parts: ApplianceParts) => Promise<Appliance
     return ExitCode.OK;
   },
 });
+
+/** What does not work right after the start, such as a port of an agent that is taken. */
+async function troublesOf(app: Appliance): Promise<string[]> {
+  const late = sleep(systemClock, TROUBLES_MS).then(() => []);
+  const roles = await Promise.race([app.roles(), late]);
+  return roles
+    .filter(({ light }) => light !== 'green')
+    .map(({ name, reason }) => `${name}: ${reason}`);
+}

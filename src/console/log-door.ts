@@ -9,10 +9,12 @@ import type { RoleStatus } from '../base/role.ts';
 import { Client } from '../client/client.ts';
 import { Producer } from '../client/producer.ts';
 import { type HttpCollector, httpCollector } from '../collectors/http/http-collector.ts';
+import { registerCollectorMetrics } from '../collectors/metrics.ts';
 import { producerSinks } from '../collectors/producer-sink.ts';
 import { collectorDefaults, type HttpSettings } from '../collectors/settings.ts';
 import { type Settings, section } from '../config/settings.ts';
 import type { OwnLog } from '../observe/own-log.ts';
+import type { MetricsRegistry } from '../observe/registry.ts';
 import type { CompressionName } from '../protocol/compression.ts';
 import { CachedTopics, logTopics, type TopicSummary } from './topics.ts';
 
@@ -27,6 +29,7 @@ export interface LogDoorOptions {
   readonly clock: Clock;
   /** Lines about carrying lines: they must not travel. */
   readonly logger: Logger;
+  readonly registry: MetricsRegistry;
   /** Null: the appliance's own log stays at home. */
   readonly ownLog: OwnLog | null;
 }
@@ -38,7 +41,7 @@ export class LogDoor {
   readonly #ownProducer: Producer | null;
 
   constructor(options: LogDoorOptions) {
-    const { settings, clock, logger, ownLog } = options;
+    const { settings, clock, logger, registry, ownLog } = options;
     this.#client = new Client({
       bootstrap: settings.bootstrap,
       clientId: 'weir-console',
@@ -46,7 +49,9 @@ export class LogDoor {
       logger,
     });
     this.#topics = new CachedTopics(logTopics(this.#client), clock);
-    this.#collector = this.#makeCollector(settings, clock, logger);
+    const collector = this.#makeCollector(settings, clock, logger);
+    if (collector !== null) registerCollectorMetrics(registry, () => [collector]);
+    this.#collector = collector;
     const topic = settings.values['collectors.http.topic'];
     this.#ownProducer = ownLog === null ? null : this.#carry(ownLog, topic);
   }

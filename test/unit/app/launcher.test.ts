@@ -4,6 +4,8 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { metricNames } from '../../../src/observe/catalogue.ts';
+import { parseExposition } from '../../../src/observe/merge-exposition.ts';
 
 const launcher = resolve(import.meta.dirname, '../../../src/weir.mjs');
 
@@ -156,6 +158,28 @@ describe('weir up', () => {
       .split('\n')
       .find((line) => line.startsWith('{'));
     expect(JSON.parse(first!)).toHaveProperty('@timestamp');
+  });
+
+  it('exposes only metrics of the catalogue, each described once', async () => {
+    const weir = run(up());
+    await printed(weir, 'Scrape metrics');
+    const url = /curl (http:\S+)\/metrics/.exec(weir.output())![1]!;
+    const posted = await fetch(`${url}/ingest`, { method: 'POST', body: '{"message":"hello"}' });
+    expect(posted.status).toBe(200);
+    const text = await (await fetch(`${url}/metrics`)).text();
+    const types = [...text.matchAll(/^# TYPE (\S+) /gm)].map((match) => match[1]!);
+    expect(new Set(types).size).toBe(types.length);
+    const ours = types.filter((name) => /^(weir|kafka)_/.test(name));
+    expect(ours.length).toBeGreaterThan(60);
+    expect(ours.filter((name) => !metricNames.has(name))).toEqual([]);
+    const series = parseExposition(text);
+    const keys = series.map(({ name, labels }) => `${name} ${JSON.stringify(labels)}`);
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(series.filter(({ value }) => Number.isNaN(value))).toEqual([]);
+    const duplicates = series.find(({ name }) => name === 'weir_metrics_duplicate_series_total');
+    expect(duplicates?.value).toBe(0);
+    weir.child.kill('SIGTERM');
+    expect(await weir.ended).toBe(0);
   });
 
   it('comes back after it was killed', async () => {
