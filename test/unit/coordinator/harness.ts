@@ -97,8 +97,6 @@ export const subscription = (...subscribed: string[]): Buffer =>
     rackId: null,
   });
 
-export const LATEST = 10;
-
 export const context = (apiVersion: number, clientId = 'client'): RequestContext => ({
   clientId,
   clientHost: '/127.0.0.1',
