@@ -104,11 +104,21 @@ export class LeaderEpochFileCache {
     return formatCheckpoint(this.#entries.map((e) => `${e.epoch} ${e.startOffset}`));
   }
 
-  /** Makes the file safe from power loss. */
-  makeDurable(): void {
+  /**
+   * Waits until the file's content is on the device. Its name is so once the directory has been
+   * synced as well, which the caller does.
+   */
+  async sync(): Promise<void> {
     if (this.#durable) return;
-    this.#disk.replaceFile(this.#path, this.#format());
-    this.#durable = true;
+    const synced = this.#entries;
+    const file = this.#disk.open(this.#path, 'read');
+    try {
+      await file.sync();
+    } finally {
+      file.close();
+    }
+    // A change while waiting has put another file in its place.
+    if (synced === this.#entries) this.#durable = true;
   }
 
   /**

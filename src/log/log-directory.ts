@@ -29,6 +29,8 @@ export class LogDirectory {
   readonly #logger: Logger;
   readonly #onOffline: (directory: LogDirectory) => void;
   #failure: Error | null = null;
+  /** Partitions were made or deleted, which the device may not know yet. */
+  entriesDirty = true;
 
   constructor(options: {
     path: string;

@@ -129,13 +129,12 @@ export class LogFlusher {
     const { clock, probe } = environment;
     const startedAt = clock.monotonic();
     this.#target = logEndOffset();
-    this.#makeNamesDurable();
+    this.#syncDirectories();
     try {
-      await Promise.all(unsafe.map((segment) => segment.sync(this.#isComplete(segment))));
+      const syncs = unsafe.map((segment) => segment.sync(this.#isComplete(segment)));
+      await Promise.all([epochs.sync(), ...syncs]);
     } catch (error) {
-      probe.flushFailures++;
-      if (isOutOfDescriptors(error)) throw logDirectory.failed(`can't flush ${path}`, error);
-      logDirectory.takeOffline(`can't flush ${path}`, error);
+      this.#failed(error);
     }
     // Another log's failed sync on the same disk: what this one says can't be trusted either.
     logDirectory.assertOnline();
@@ -145,18 +144,27 @@ export class LogFlusher {
     environment.onDirty();
   }
 
-  #makeNamesDurable(): void {
+  #syncDirectories(): void {
     const { environment, logDirectory, path, epochs } = this.#options;
+    if (!this.entriesDirty && epochs.isDurable) return;
     try {
-      epochs.makeDurable();
-      if (!this.entriesDirty) return;
       environment.disk.syncDirectory(path);
-      environment.disk.syncDirectory(logDirectory.path);
       this.entriesDirty = false;
+      if (logDirectory.entriesDirty) environment.disk.syncDirectory(logDirectory.path);
+      logDirectory.entriesDirty = false;
     } catch (error) {
-      environment.probe.flushFailures++;
-      throw logDirectory.failed(`can't flush ${path}`, error);
+      this.#failed(error);
     }
+  }
+
+  /** What a failed sync left behind is unknown; only a lack of descriptors says nothing of it. */
+  #failed(error: unknown): never {
+    const { environment, logDirectory, path } = this.#options;
+    environment.probe.flushFailures++;
+    const what = `can't flush ${path}`;
+    if (isOutOfDescriptors(error)) throw logDirectory.failed(what, error);
+    logDirectory.takeOffline(what, error);
+    throw new ProtocolError(ErrorCode.KAFKA_STORAGE_ERROR, what);
   }
 
   #isComplete(segment: LogSegment): boolean {

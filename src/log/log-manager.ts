@@ -224,6 +224,7 @@ export class LogManager {
     const path = `${managed.path}/${partitionDirectory(topic, partition)}`;
     try {
       disk.makeDirectory(path);
+      managed.directory.entriesDirty = true;
       writeTopicId(disk, path, topicId);
       const none = { recoveryPoints: new Map(), logStarts: new Map(), highWatermarks: new Map() };
       return this.#open(managed, topic, partition, topicId, false, none);
@@ -263,6 +264,7 @@ export class LogManager {
     const dead = `${managed.path}/${deletedDirectory(topic, partition, unique.toString('hex'))}`;
     try {
       disk.rename(log.path, dead);
+      managed.directory.entriesDirty = true;
     } catch (error) {
       throw log.logDirectory.failed(`can't delete ${log.path}`, error);
     }

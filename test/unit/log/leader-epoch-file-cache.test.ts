@@ -83,11 +83,13 @@ describe('LeaderEpochFileCache', () => {
     expect(list(cache)).toEqual([[1, 0]]);
   });
 
-  it('is safe from power loss once it was made durable', () => {
+  it('is safe from power loss once it was synced', async () => {
     for (let seed = 0; seed < 50; seed++) {
       const { disk, cache } = cacheWith([1, 0], [2, 5]);
       expect(cache.isDurable).toBe(false);
-      cache.makeDurable();
+      await cache.sync();
+      disk.syncDirectory('/');
+      expect(cache.isDurable).toBe(true);
       cache.assign(3, 9);
       disk.crash(seededRandom(seed));
       const again = new LeaderEpochFileCache(disk, '');
