@@ -88,7 +88,7 @@ const lagColumns: readonly Column<LagRow>[] = [
 
 const describeCommand: Command = {
   name: 'describe',
-  summary: 'Show a group’s members, offsets and lag.',
+  summary: "Show a group's members, offsets and lag.",
   usage: 'group describe [GROUP…] [options]',
   examples: ['weir group describe billing', 'weir group describe --all-groups --json'],
   options: [
@@ -215,7 +215,7 @@ const resetOptions: readonly Option[] = [
 
 const resetCommand: Command = {
   name: 'reset-offsets',
-  summary: 'Move a group’s committed offsets while it has no members.',
+  summary: "Move a group's committed offsets while it has no members.",
   usage: 'group reset-offsets GROUP [options]',
   examples: [
     'weir group reset-offsets billing --topic orders --to-earliest',

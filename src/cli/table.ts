@@ -37,19 +37,6 @@ export async function printRows<T>(
   else await args.terminal.out(tableText(columns, rows));
 }
 
-/** Prints one thing: as lines of `name: value`, or with `--json` as an object. */
-export async function printRecord(
-  args: Arguments,
-  record: Readonly<Record<string, Cell>>,
-): Promise<void> {
-  if (args.has('json')) return args.terminal.out(`${JSON.stringify(record, null, 2)}\n`);
-  const width = Math.max(...Object.keys(record).map((name) => name.length)) + 1;
-  const lines = Object.entries(record).map(
-    ([name, value]) => `${`${name}:`.padEnd(width)} ${show(value)}\n`,
-  );
-  return args.terminal.out(lines.join(''));
-}
-
 const show = (cell: Cell): string => (cell === null ? '-' : String(cell));
 
 /** Code points, not UTF-16 units: close enough to columns for names and numbers. */

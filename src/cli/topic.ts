@@ -21,7 +21,7 @@ const configOption: Option = {
   name: 'config',
   value: 'KEY=VALUE',
   repeated: true,
-  doc: 'Setting of the topic, in Kafka’s names (retention.ms=86400000).',
+  doc: "Setting of the topic, in Kafka's names (retention.ms=86400000).",
 };
 const PARTITIONS_MAX = 10_000;
 const REPLICATION_MAX = 0x7fff;
@@ -118,8 +118,8 @@ const createCommand: Command = {
   options: [
     ...common,
     topicOption,
-    { name: 'partitions', value: 'N', doc: 'Number of partitions (default: the cluster’s).' },
-    { name: 'replication-factor', value: 'N', doc: 'Number of replicas (default: the cluster’s).' },
+    { name: 'partitions', value: 'N', doc: "Number of partitions (default: the cluster's)." },
+    { name: 'replication-factor', value: 'N', doc: "Number of replicas (default: the cluster's)." },
     configOption,
     { name: 'if-not-exists', doc: 'Succeed when the topic exists already.' },
   ],

@@ -16,6 +16,7 @@ import type { Infer } from '../protocol/schema.ts';
 import { backoffMs } from './backoff.ts';
 import { calls } from './call.ts';
 import type { Client, Lane } from './client.ts';
+import { fetchBody } from './fetch-request.ts';
 import { type FetchedBatch, forEachBatch } from './fetched-batch.ts';
 import { listOffsets, partitionKey, type TopicPartition } from './list-offsets.ts';
 
@@ -54,7 +55,6 @@ type FetchResponse = Infer<typeof fetchResponse>;
 type PartitionResponse = FetchResponse['responses'][number]['partitions'][number];
 
 const TOPIC_ID_VERSION = 13;
-const NO_SESSION = { sessionId: 0, sessionEpoch: -1 };
 
 export class Fetcher {
   /** Plain counters for whoever exposes them. */
@@ -265,10 +265,14 @@ export class Fetcher {
       named ? calls.fetch.max : TOPIC_ID_VERSION - 1,
     );
     this.counters.requests++;
-    const response = await connection.request(calls.fetch, this.#body(states), {
-      version,
-      timeoutMs: this.#options.maxWaitMs + this.#client.requestTimeoutMs,
-    });
+    const response = await connection.request(
+      calls.fetch,
+      fetchBody(states, this.#options, metadata),
+      {
+        version,
+        timeoutMs: this.#options.maxWaitMs + this.#client.requestTimeoutMs,
+      },
+    );
     if (this.#closed) return;
     if (response.errorCode !== ErrorCode.NONE) throw new ProtocolError(response.errorCode);
     for (const topic of response.responses) {
@@ -283,43 +287,6 @@ export class Fetcher {
         this.#answered(state, offsets[at]!, topic.topicId, answer);
       }
     }
-  }
-
-  #body(states: readonly PartitionState[]) {
-    const { minBytes, maxWaitMs, maxBytes, partitionMaxBytes, isolation } = this.#options;
-    const topics = new Map<string, PartitionState[]>();
-    for (const state of states) {
-      const list = topics.get(state.topic);
-      if (list === undefined) topics.set(state.topic, [state]);
-      else list.push(state);
-    }
-    return {
-      clusterId: null,
-      replicaId: -1,
-      replicaState: { replicaId: -1, replicaEpoch: -1 },
-      maxWaitMs,
-      minBytes,
-      maxBytes,
-      isolationLevel: isolation === 'read_committed' ? 1 : 0,
-      ...NO_SESSION,
-      topics: [...topics].map(([topic, list]) => ({
-        topic,
-        topicId: this.#client.metadata.topic(topic)?.id ?? ZERO_UUID,
-        partitions: list.map((state) => ({
-          partition: state.partition,
-          currentLeaderEpoch:
-            this.#client.metadata.partition(state.topic, state.partition)?.leaderEpoch ?? -1,
-          fetchOffset: state.position!,
-          lastFetchedEpoch: -1,
-          logStartOffset: -1,
-          partitionMaxBytes,
-          replicaDirectoryId: ZERO_UUID,
-          highWatermark: Number.MAX_SAFE_INTEGER,
-        })),
-      })),
-      forgottenTopicsData: [],
-      rackId: '',
-    };
   }
 
   #answered(

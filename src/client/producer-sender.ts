@@ -5,21 +5,28 @@
  * partition; several are under way. Work is done in `#pump`, which runs once after any number of
  * wake-ups. A batch is in exactly one place: open or waiting in its queue, in flight, or finished.
  */
-import { ZERO_UUID } from '../base/bytes.ts';
 import type { Timer } from '../base/clock.ts';
 import { OperatingError, reasonOf } from '../base/errors.ts';
-import { ErrorCode, errorName, isRetriable, ProtocolError } from '../protocol/error-codes.ts';
-import type { produceResponse } from '../protocol/messages/00-produce.ts';
+import { ErrorCode, isRetriable } from '../protocol/error-codes.ts';
 import type { BatchProducer, RecordBatchBuilder } from '../protocol/record-batch-builder.ts';
-import type { Infer } from '../protocol/schema.ts';
 import { backoffMs } from './backoff.ts';
 import { calls } from './call.ts';
 import type { Client } from './client.ts';
 import type { Connection } from './connection.ts';
+import {
+  isSequenceError,
+  type ProduceAnswer,
+  type ProduceResponse,
+  produceAnswerFor,
+  produceBody,
+  produceError,
+  produceVersion,
+} from './produce-request.ts';
 import type { ProducerBatch } from './producer-batch.ts';
 import type { ProducerCounters } from './producer-counters.ts';
+import { ProducerIdentity } from './producer-identity.ts';
+import { ProducerLeader } from './producer-leader.ts';
 import { IN_FLIGHT_BATCHES_MAX, type PartitionQueue } from './producer-queue.ts';
-import { ReadBarrier } from './read-barrier.ts';
 
 export interface SenderOptions {
   readonly acks: 0 | 1 | -1;
@@ -40,38 +47,14 @@ export interface SenderOwner {
   readonly builder: () => RecordBatchBuilder;
 }
 
-type ProduceResponse = Infer<typeof produceResponse>;
-type PartitionResponse = ProduceResponse['responses'][number]['partitionResponses'][number];
-
-/** First version that names topics by id. */
-const TOPIC_ID_VERSION = 13;
-
-/** The broker of some leaders, as the sender sees it. */
-interface Leader {
-  readonly id: number;
-  connection: Connection | null;
-  connecting: boolean;
-  inFlight: number;
-  /** Monotonic milliseconds until which the broker asked for silence (KIP-219). */
-  mutedUntil: number;
-  barrier: ReadBarrier | null;
-}
-
-interface Identity {
-  readonly id: number;
-  readonly epoch: number;
-}
-
 export class ProducerSender {
   readonly #client: Client;
   readonly #options: SenderOptions;
   readonly #counters: ProducerCounters;
   readonly #owner: SenderOwner;
   readonly #ready = new Set<PartitionQueue>();
-  readonly #leaders = new Map<number, Leader>();
-  #identity: Identity | null = null;
-  #identifying = false;
-  #identityFailures = 0;
+  readonly #leaders = new Map<number, ProducerLeader>();
+  readonly #identity: ProducerIdentity;
   #pumpQueued = false;
   #timer: Timer | null = null;
   #timerAt = Infinity;
@@ -88,6 +71,14 @@ export class ProducerSender {
     this.#options = options;
     this.#counters = counters;
     this.#owner = owner;
+    this.#identity = new ProducerIdentity(
+      client,
+      () => this.wake(),
+      (error, retryAt) => {
+        this.#lastError = error;
+        this.#wakeAt(retryAt);
+      },
+    );
   }
 
   /** The queue has something to send. */
@@ -121,12 +112,12 @@ export class ProducerSender {
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
-    for (const leader of this.#leaders.values()) leader.barrier?.close();
+    for (const leader of this.#leaders.values()) leader.close();
   }
 
   #pump(): void {
     const now = this.#client.clock.monotonic();
-    const byLeader = new Map<Leader, PartitionQueue[]>();
+    const byLeader = new Map<ProducerLeader, PartitionQueue[]>();
     for (const queue of this.#ready) {
       if (!queue.hasWork) {
         this.#ready.delete(queue);
@@ -139,12 +130,14 @@ export class ProducerSender {
       else queues.push(queue);
     }
     if (byLeader.size === 0) return;
-    if (this.#options.idempotent && this.#identity === null) return this.#identify();
+    if (this.#options.idempotent && this.#identity.current === null) {
+      return this.#identity.request();
+    }
     for (const [leader, queues] of byLeader) this.#sendTo(leader, queues);
   }
 
   /** Where the queue's next batch may be sent now; null: nowhere yet. */
-  #leaderFor(queue: PartitionQueue, now: number): Leader | null {
+  #leaderFor(queue: PartitionQueue, now: number): ProducerLeader | null {
     if (queue.retryAt > now) {
       this.#wakeAt(queue.retryAt);
       return null;
@@ -173,25 +166,30 @@ export class ProducerSender {
     return IN_FLIGHT_BATCHES_MAX;
   }
 
-  #leader(id: number): Leader {
+  #leader(id: number): ProducerLeader {
     let leader = this.#leaders.get(id);
     if (leader === undefined) {
-      leader = {
-        id,
-        connection: null,
-        connecting: false,
-        inFlight: 0,
-        mutedUntil: 0,
-        barrier: null,
+      const listener = {
+        wake: () => this.wake(),
+        failed: (error: Error) => {
+          this.#lastError = error;
+          // The leader may have moved while its old broker is away.
+          this.#client.metadata.requestRefresh();
+          this.wake();
+        },
+        uncertain: (records: number) => {
+          this.#counters.uncertain += records;
+        },
       };
+      leader = new ProducerLeader(this.#client, id, this.#options.acks, listener);
       this.#leaders.set(id, leader);
     }
     return leader;
   }
 
-  #sendTo(leader: Leader, queues: PartitionQueue[]): void {
-    const connection = leader.connection;
-    if (connection === null || !connection.isOpen) return this.#connect(leader);
+  #sendTo(leader: ProducerLeader, queues: PartitionQueue[]): void {
+    const { connection } = leader;
+    if (connection === null) return leader.connect();
     let rest = queues;
     while (rest.length > 0 && connection.writable && leader.inFlight < this.#options.inFlightMax) {
       const batches: ProducerBatch[] = [];
@@ -218,17 +216,17 @@ export class ProducerSender {
   /** Moves the queue's next batch into flight. */
   #take(
     queue: PartitionQueue,
-    leader: Leader,
+    leader: ProducerLeader,
   ): { readonly batch: ProducerBatch; readonly bytes: number } | null {
     if (queue.waiting.length === 0) queue.close();
     const batch = queue.waiting[0];
     if (batch === undefined) return null;
     let producer: BatchProducer | undefined;
     if (this.#options.idempotent) {
-      const { id, epoch } = this.#identity!;
+      const { id, epoch } = this.#identity.current!;
       const identified = queue.identify(batch, id, epoch);
       if (identified === null) {
-        this.#identity = null;
+        this.#identity.forget();
         this.wake();
         return null;
       }
@@ -245,9 +243,10 @@ export class ProducerSender {
     return { batch, bytes };
   }
 
-  #send(leader: Leader, connection: Connection, batches: ProducerBatch[]): void {
+  #send(leader: ProducerLeader, connection: Connection, batches: ProducerBatch[]): void {
     const { acks } = this.#options;
-    const version = this.#version(connection, batches);
+    const { metadata, requestTimeoutMs } = this.#client;
+    const version = produceVersion(connection, batches, metadata);
     if (version < 0) {
       const error = new OperatingError(
         'unsupported-version',
@@ -256,7 +255,7 @@ export class ProducerSender {
       for (const batch of batches) this.#failed(batch, error);
       return;
     }
-    const body = this.#body(batches, version);
+    const body = produceBody(batches, acks, requestTimeoutMs, metadata);
     for (const batch of batches) batch.writes++;
     if (acks === 0) {
       connection.sendUnanswered(calls.produce, version, body, (error) => {
@@ -280,37 +279,6 @@ export class ProducerSender {
     );
   }
 
-  #version(connection: Connection, batches: readonly ProducerBatch[]): number {
-    const { metadata } = this.#client;
-    const named = batches.every(
-      (batch) => (metadata.topic(batch.queue.topic.name)?.id ?? ZERO_UUID) !== ZERO_UUID,
-    );
-    return connection.versionOf(calls.produce, named ? TOPIC_ID_VERSION : TOPIC_ID_VERSION - 1);
-  }
-
-  #body(batches: readonly ProducerBatch[], version: number) {
-    const topics = new Map<
-      string,
-      { name: string; topicId: string; partitionData: { index: number; records: Buffer }[] }
-    >();
-    for (const batch of batches) {
-      const { name } = batch.queue.topic;
-      let topic = topics.get(name);
-      if (topic === undefined) {
-        const id = this.#client.metadata.topic(name)?.id ?? ZERO_UUID;
-        topic = { name, topicId: version < TOPIC_ID_VERSION ? ZERO_UUID : id, partitionData: [] };
-        topics.set(name, topic);
-      }
-      topic.partitionData.push({ index: batch.queue.index, records: batch.sealed });
-    }
-    return {
-      transactionalId: null,
-      acks: this.#options.acks,
-      timeoutMs: this.#client.requestTimeoutMs,
-      topicData: [...topics.values()],
-    };
-  }
-
   /** The transport has let go of the batches' bytes. */
   #written(batches: readonly ProducerBatch[]): void {
     for (const batch of batches) {
@@ -319,7 +287,11 @@ export class ProducerSender {
     }
   }
 
-  #settleUnanswered(leader: Leader, batches: readonly ProducerBatch[], error: Error | null): void {
+  #settleUnanswered(
+    leader: ProducerLeader,
+    batches: readonly ProducerBatch[],
+    error: Error | null,
+  ): void {
     for (const batch of batches) {
       this.#land(batch);
       // Part of it may have left, so sending it again could double it: acks=0 gives it up.
@@ -330,30 +302,23 @@ export class ProducerSender {
     this.wake();
   }
 
-  #settle(leader: Leader, batches: readonly ProducerBatch[], response: ProduceResponse): void {
+  #settle(
+    leader: ProducerLeader,
+    batches: readonly ProducerBatch[],
+    response: ProduceResponse,
+  ): void {
     if (response.throttleTimeMs > 0) {
       leader.mutedUntil = this.#client.clock.monotonic() + response.throttleTimeMs;
     }
     for (const batch of batches) {
-      const answer = this.#answerFor(batch, response);
+      const answer = produceAnswerFor(batch, response, this.#client.metadata);
       if (answer === undefined) {
         this.#retry(batch, new OperatingError('missing-answer', 'the broker left a batch out'));
       } else this.#settleBatch(batch, answer);
     }
   }
 
-  #answerFor(batch: ProducerBatch, response: ProduceResponse): PartitionResponse | undefined {
-    const { name } = batch.queue.topic;
-    const id = this.#client.metadata.topic(name)?.id;
-    for (const topic of response.responses) {
-      if (topic.name !== name && (topic.topicId === ZERO_UUID || topic.topicId !== id)) continue;
-      const found = topic.partitionResponses.find((p) => p.index === batch.queue.index);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  }
-
-  #settleBatch(batch: ProducerBatch, answer: PartitionResponse): void {
+  #settleBatch(batch: ProducerBatch, answer: ProduceAnswer): void {
     const code = answer.errorCode;
     if (code === ErrorCode.NONE || code === ErrorCode.DUPLICATE_SEQUENCE_NUMBER) {
       this.#land(batch);
@@ -420,83 +385,6 @@ export class ProducerSender {
     if (queue.hasWork) this.#ready.add(queue);
   }
 
-  #connect(leader: Leader): void {
-    if (leader.connecting || this.#closed) return;
-    leader.connecting = true;
-    const connected = (async () => this.#client.connection(leader.id, 'produce'))();
-    connected.then(
-      (connection) => {
-        leader.connecting = false;
-        this.#adopt(leader, connection);
-        this.wake();
-      },
-      (error: unknown) => {
-        leader.connecting = false;
-        this.#lastError = error instanceof Error ? error : new Error(reasonOf(error));
-        // The leader may have moved while its old broker is away. The link paces the attempts.
-        this.#client.metadata.requestRefresh();
-        this.wake();
-      },
-    );
-  }
-
-  #adopt(leader: Leader, connection: Connection): void {
-    if (leader.connection === connection) return;
-    leader.connection = connection;
-    leader.barrier?.close();
-    leader.barrier =
-      this.#options.acks === 0
-        ? new ReadBarrier(this.#client.clock, connection, (records) => {
-            this.#counters.uncertain += records;
-          })
-        : null;
-    const { onDrain, onClose } = connection;
-    const { barrier } = leader;
-    connection.onDrain = () => {
-      onDrain();
-      this.wake();
-    };
-    connection.onClose = (error) => {
-      onClose(error);
-      barrier?.lost();
-      if (leader.connection === connection) leader.connection = null;
-      this.#lastError = error;
-      this.#client.metadata.requestRefresh();
-      this.wake();
-    };
-  }
-
-  #identify(): void {
-    if (this.#identifying) return;
-    this.#identifying = true;
-    this.#initProducerId().then(
-      (identity) => {
-        this.#identifying = false;
-        this.#identityFailures = 0;
-        this.#identity = identity;
-        this.wake();
-      },
-      (error: unknown) => {
-        this.#identifying = false;
-        this.#identityFailures++;
-        this.#lastError = error instanceof Error ? error : new Error(reasonOf(error));
-        const { clock, random, retryBackoff } = this.#client;
-        this.#wakeAt(clock.monotonic() + backoffMs(retryBackoff, this.#identityFailures, random));
-      },
-    );
-  }
-
-  async #initProducerId(): Promise<Identity> {
-    const response = await this.#client.request('any', calls.initProducerId, {
-      transactionalId: null,
-      transactionTimeoutMs: 0x7fff_ffff,
-      producerId: -1,
-      producerEpoch: -1,
-    });
-    if (response.errorCode !== ErrorCode.NONE) throw new ProtocolError(response.errorCode);
-    return { id: response.producerId, epoch: response.producerEpoch };
-  }
-
   #wakeAt(at: number): void {
     if (at >= this.#timerAt) return;
     this.#timer?.cancel();
@@ -507,19 +395,4 @@ export class ProducerSender {
       this.wake();
     });
   }
-}
-
-const isSequenceError = (code: number): boolean =>
-  code === ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER ||
-  code === ErrorCode.UNKNOWN_PRODUCER_ID ||
-  code === ErrorCode.INVALID_PRODUCER_EPOCH;
-
-function produceError(batch: ProducerBatch, answer: PartitionResponse): ProtocolError {
-  const where = `${batch.queue.topic.name}-${batch.queue.index}`;
-  const details = [
-    answer.errorMessage,
-    ...answer.recordErrors.map((e) => `record ${e.batchIndex}: ${e.batchIndexErrorMessage ?? ''}`),
-  ].filter((text) => text !== null);
-  const more = details.length === 0 ? '' : ` (${details.slice(0, 3).join('; ')})`;
-  return new ProtocolError(answer.errorCode, `${where}: ${errorName(answer.errorCode)}${more}`);
 }

@@ -9,72 +9,19 @@
  */
 import type { Timer } from '../base/clock.ts';
 import { OperatingError } from '../base/errors.ts';
-import { type CompressionName, CompressionType } from '../protocol/compression.ts';
+import { CompressionType } from '../protocol/compression.ts';
 import { ErrorCode, errorName, isRetriable, ProtocolError } from '../protocol/error-codes.ts';
-import {
-  encodeHeaders,
-  type Header,
-  keyOf,
-  NO_HEADERS,
-  type RecordView,
-} from '../protocol/record-batch.ts';
+import { encodeHeaders, keyOf, NO_HEADERS, type RecordView } from '../protocol/record-batch.ts';
 import { RecordBatchBuilder } from '../protocol/record-batch-builder.ts';
 import type { Client } from './client.ts';
 import { copyRecord, type Delivered, ProducerBatch } from './producer-batch.ts';
 import { ProducerCounters } from './producer-counters.ts';
+import type { AppendOptions, DeliveryReport, ProducerOptions } from './producer-options.ts';
 import type { PartitionQueue } from './producer-queue.ts';
 import { ProducerSender } from './producer-sender.ts';
 import { TopicQueues } from './producer-topic.ts';
 
-export interface ProducerOptions {
-  /** 0: no answer; 1: the leader's; -1: that of all in-sync replicas. */
-  readonly acks: 0 | 1 | -1;
-  readonly compression?: CompressionName;
-  readonly compressionLevel?: number;
-  /** How long a batch waits for more records; 0: only for those of the same turn. */
-  readonly lingerMs?: number;
-  /** Size of a batch before compression. */
-  readonly batchBytes?: number;
-  /** Memory for records without an outcome. */
-  readonly bufferBytes?: number;
-  /** Sequence numbers, so that retries make no duplicates. Default: with acks -1. */
-  readonly idempotent?: boolean;
-  /** From `append` to the outcome. */
-  readonly deliveryTimeoutMs?: number;
-  /** Largest request, and largest record. */
-  readonly requestBytesMax?: number;
-  /** Requests without an answer, for each broker. */
-  readonly inFlightMax?: number;
-  /** Called once for each batch with its outcome. Must not throw. */
-  readonly delivery?: (report: DeliveryReport) => void;
-}
-
-export interface DeliveryReport {
-  readonly topic: string;
-  /** -1 when the records failed before a partition was chosen. */
-  readonly partition: number;
-  /** Records. */
-  readonly count: number;
-  readonly bytes: number;
-  readonly error: Error | null;
-  /** Offset of the batch's first record; -1 when the broker did not tell (acks=0, failures). */
-  readonly baseOffset: number;
-  /** The `tag` of every record that had one, in order. */
-  readonly tags: readonly unknown[];
-}
-
-export interface AppendOptions {
-  readonly key?: Uint8Array | null;
-  /** Milliseconds since 1970; default: now. */
-  readonly timestamp?: number;
-  /** Headers, or headers that `encodeHeaders` packed before. */
-  readonly headers?: readonly Header[] | Uint8Array;
-  readonly partition?: number;
-  /** Comes back in the delivery report of the batch. */
-  readonly tag?: unknown;
-  /** Called with the outcome of the record's batch. Must not throw. */
-  readonly delivered?: Delivered;
-}
+export type { AppendOptions, DeliveryReport, ProducerOptions } from './producer-options.ts';
 
 /** Lengths, deltas and attributes of a record: what it takes beyond its own bytes, at most. */
 const RECORD_OVERHEAD_BYTES = 24;
