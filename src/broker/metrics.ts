@@ -60,19 +60,22 @@ export function registerBrokerMetrics(
   );
 }
 
-/** One thread does it all: what the event loop is idle, network and handlers are. */
+/**
+ * One thread does it all: what the event loop is idle, network and handlers are. Over the last
+ * window and the part of this one that has passed.
+ */
 function idleShare({ clock }: BrokerServices): () => number {
-  let before = eventLoopUtilization();
-  let sinceMs = clock.monotonic();
-  let share = 1;
+  let from = eventLoopUtilization();
+  let turn = from;
+  let turnedAtMs = clock.monotonic();
   return () => {
     const now = clock.monotonic();
-    const seen = 1 - eventLoopUtilization(before).utilization;
-    if (now - sinceMs < IDLE_WINDOW_MS) return sinceMs === now ? share : seen;
-    share = seen;
-    before = eventLoopUtilization();
-    sinceMs = now;
-    return share;
+    if (now - turnedAtMs >= IDLE_WINDOW_MS) {
+      from = turn;
+      turn = eventLoopUtilization();
+      turnedAtMs = now;
+    }
+    return 1 - eventLoopUtilization(from).utilization;
   };
 }
 

@@ -1,0 +1,206 @@
+import { describe, expect, it } from 'vitest';
+import { FatalError } from '../../../src/base/errors.ts';
+import { seededRandom } from '../../../src/base/random.ts';
+import { checkBrokerConfig, checkTopicConfig } from '../../../src/cluster/config-rules.ts';
+import { Configs } from '../../../src/cluster/configs.ts';
+import { MetadataImage, ResourceType } from '../../../src/cluster/metadata-image.ts';
+import {
+  decodeRecord,
+  encodeRecord,
+  type MetadataRecord,
+} from '../../../src/cluster/metadata-records.ts';
+import { ProducerIds } from '../../../src/cluster/producer-ids.ts';
+import { collisionKey, topicNameFault } from '../../../src/cluster/topic-names.ts';
+import { randomUuid } from '../../../src/cluster/uuid.ts';
+import { brokerKeys } from '../../../src/config/broker-keys.ts';
+import { parseValue } from '../../../src/config/table.ts';
+import { topicKeys } from '../../../src/config/topic-keys.ts';
+
+const ID = 'S9M0RZaDS02vYH3ohG4FXA';
+
+const partition = (partitionId: number, leaderEpoch = 0): MetadataRecord => ({
+  type: 'Partition',
+  value: {
+    topicId: ID,
+    partitionId,
+    replicas: [0],
+    isr: [0],
+    leader: 0,
+    leaderEpoch,
+    partitionEpoch: 0,
+  },
+});
+const records: MetadataRecord[] = [
+  {
+    type: 'RegisterBroker',
+    value: {
+      brokerId: 0,
+      brokerEpoch: 1,
+      incarnationId: ID,
+      rack: 'a',
+      endPoints: [{ name: 'PLAINTEXT', host: 'localhost', port: 9092 }],
+      logDirs: [ID],
+      fenced: false,
+    },
+  },
+  { type: 'Topic', value: { name: 't', topicId: ID } },
+  partition(0),
+  partition(1),
+  {
+    type: 'Config',
+    value: { resourceType: 2, resourceName: 't', name: 'retention.ms', value: '5' },
+  },
+  {
+    type: 'PartitionChange',
+    value: { topicId: ID, partitionId: 1, isr: [0], leader: 0, leaderEpoch: 7, partitionEpoch: 1 },
+  },
+  { type: 'ProducerIds', value: { brokerId: 0, brokerEpoch: 1, nextProducerId: 2000 } },
+];
+
+describe('metadata records', () => {
+  it('read back as they were written', () => {
+    for (const record of [...records, { type: 'RemoveTopic', value: { topicId: ID } } as const]) {
+      expect(decodeRecord(encodeRecord(record))).toEqual(record);
+    }
+  });
+  it('of an unknown frame, type or version stop the start', () => {
+    for (const at of [0, 1, 2]) {
+      const bytes = encodeRecord(records[1]!);
+      bytes[at] = 99;
+      expect(() => decodeRecord(bytes)).toThrow(FatalError);
+    }
+  });
+});
+
+describe('the image', () => {
+  const filled = (): MetadataImage => {
+    const image = new MetadataImage();
+    for (const record of records) image.apply(record);
+    return image;
+  };
+  it('is what the records say', () => {
+    const image = filled();
+    expect(image.partitionCount).toBe(2);
+    expect(image.topic('t')).toBe(image.topicById(ID));
+    expect(image.topic('t')!.partitions.map((p) => p.leaderEpoch)).toEqual([0, 7]);
+    expect(image.settings(ResourceType.topic, 't').get('retention.ms')).toBe('5');
+    expect(image.nextProducerId).toBe(2000);
+    expect(image.brokers.get(0)).toMatchObject({ rack: 'a', fenced: false });
+  });
+  it('forgets a topic with its settings, but not that it was there', () => {
+    const image = filled();
+    image.apply({ type: 'RemoveTopic', value: { topicId: ID } });
+    expect(image.topic('t')).toBeUndefined();
+    expect(image.settings(ResourceType.topic, 't').size).toBe(0);
+    expect([image.partitionCount, image.wasRemoved(ID)]).toEqual([0, true]);
+  });
+  it('refuses records that cannot be true', () => {
+    const image = filled();
+    expect(() => image.apply(records[1]!)).toThrow(/exists already/);
+    expect(() => image.apply(partition(5))).toThrow(/gap/);
+    expect(() =>
+      image.apply({ type: 'RemoveTopic', value: { topicId: randomUuid(seededRandom(1)) } }),
+    ).toThrow(/does not exist/);
+  });
+});
+
+describe('settings', () => {
+  const image = new MetadataImage();
+  const set = (resourceType: number, resourceName: string, name: string, value: string | null) =>
+    image.apply({ type: 'Config', value: { resourceType, resourceName, name, value } });
+
+  it('of a topic are its own, else the broker’s at run time, in its file, by default', () => {
+    const configs = new Configs({ 'log.retention.minutes': 10 }, image, 3);
+    const retention = () => configs.topic('t', 'retention.ms');
+    expect(configs.topic('t', 'segment.ms')).toBe(7 * 24 * 3_600_000);
+    expect(retention()).toBe(600_000);
+    set(ResourceType.broker, '', 'log.retention.ms', '400');
+    expect(retention()).toBe(400);
+    set(ResourceType.broker, '3', 'log.retention.ms', '300');
+    expect(retention()).toBe(300);
+    set(ResourceType.topic, 't', 'retention.ms', '200');
+    expect(retention()).toBe(200);
+    expect(configs.logConfig('t').retentionMs).toBe(200);
+    expect(configs.topicChain('t', topicKeys.get('retention.ms')!).map((e) => e.source)).toEqual([
+      1, 2, 3, 4, 5,
+    ]);
+  });
+
+  it('have defaults that their own tables take', () => {
+    for (const key of [...topicKeys.values(), ...brokerKeys.values()]) {
+      if (key.default === null) continue;
+      expect([key.name, parseValue(key, key.default)]).toEqual([key.name, { value: key.default }]);
+    }
+  });
+
+  it('of topics fall back to settings that brokers have', () => {
+    for (const { name, brokerKeys: synonyms, default: fallback } of topicKeys.values()) {
+      for (const synonym of synonyms) {
+        const key = brokerKeys.get(synonym.name);
+        expect([name, synonym.name, key !== undefined]).toEqual([name, synonym.name, true]);
+      }
+      const configs = new Configs({}, new MetadataImage(), 0);
+      expect([name, configs.topic('t', name)]).toEqual([name, fallback]);
+    }
+  });
+
+  it('are refused in Kafka’s words', () => {
+    expect(() => checkTopicConfig('segment.bytes', '1')).toThrow(
+      'Invalid value 1 for configuration segment.bytes: Value must be at least 1048576',
+    );
+    expect(() => checkTopicConfig('preallocate', 'yes')).toThrow(
+      'Expected value to be either true or false',
+    );
+    expect(() => checkTopicConfig('retention.ms', '1.5')).toThrow('Not a number of type LONG');
+    expect(() => checkTopicConfig('retention.ms', '')).toThrow('Not a number of type LONG');
+    expect(() => checkTopicConfig('min.cleanable.dirty.ratio', '1.5')).toThrow(
+      'Value must be no more than 1',
+    );
+    expect(checkTopicConfig('retention.ms', '9223372036854775807')).toBe(2 ** 63);
+    expect(() => checkBrokerConfig('node.id', '1')).toThrow(
+      'Cannot update these configs dynamically',
+    );
+  });
+});
+
+describe('names', () => {
+  it.each(['a', 'A-Z_0.9', 'x'.repeat(249), '...'])('takes %j', (name) => {
+    expect(topicNameFault(name)).toBeNull();
+  });
+  it.each(['', '.', '..', 'x'.repeat(250), 'a/b', 'a\0b', 'ä', 'a b', 'a\n', '..\\..'])(
+    'refuses %j',
+    (name) => {
+      expect(topicNameFault(name)).toContain('Topic name is invalid');
+    },
+  );
+  it('collide when they differ in dots alone', () => {
+    expect(collisionKey('a.b_c')).toBe(collisionKey('a_b.c'));
+  });
+  it('of topics never look like options', () => {
+    const random = seededRandom(3);
+    for (let i = 0; i < 2000; i++)
+      expect(randomUuid(random)).toMatch(/^[A-Za-z0-9_][A-Za-z0-9_-]{21}$/);
+  });
+});
+
+describe('producer ids', () => {
+  it('come out of blocks, one request for each however many wait', async () => {
+    let blocks = 0;
+    const ids = new ProducerIds(async () => {
+      await new Promise((resolve) => setImmediate(resolve));
+      return { first: 10 * blocks++, count: 10 };
+    });
+    const taken = await Promise.all(Array.from({ length: 35 }, () => ids.next()));
+    expect(taken).toEqual(Array.from({ length: 35 }, (_, i) => i));
+    expect(blocks).toBe(4);
+  });
+  it('ask again after a failure', async () => {
+    let calls = 0;
+    const ids = new ProducerIds(async () => {
+      if (++calls === 1) throw new Error('no room');
+      return { first: 0, count: 10 };
+    });
+    await expect(ids.next()).rejects.toThrow('no room');
+    expect(await ids.next()).toBe(0);
+  });
+});
