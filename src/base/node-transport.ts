@@ -11,7 +11,6 @@
  * one gathering system call.
  */
 import net from 'node:net';
-import { reasonOf } from './errors.ts';
 import type { Listening, Stream, Transport } from './transport.ts';
 
 /** Size of the buffer that all sockets of a thread read into. */
@@ -225,7 +224,3 @@ function connect(host: string, port: number, timeoutMs: number): Promise<Stream>
 
 /** TCP of this machine. `host` may be a name; IPv6 addresses are taken without brackets. */
 export const nodeTransport: Transport = { listen, connect };
-
-/** For messages about a listener that could not be opened. */
-export const listenProblem = (host: string, port: number, error: unknown): string =>
-  `cannot listen on ${host}:${port}: ${reasonOf(error)}`;

@@ -8,7 +8,6 @@
  */
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
-import { topicKeys } from '../config/topic-keys.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import { checkBrokerConfig, checkTopicConfig } from './config-rules.ts';
 import type { Configs } from './configs.ts';
@@ -17,31 +16,13 @@ import type { MetadataLog } from './metadata-log.ts';
 import type { MetadataRecord } from './metadata-records.ts';
 import type { Partitions } from './partitions.ts';
 import type { ProducerIdBlock } from './producer-ids.ts';
-import { checkTopicName, collisionKey, METADATA_TOPIC, OFFSETS_TOPIC } from './topic-names.ts';
+import { type CreatedTopic, type NewTopic, TopicPlanner } from './topic-planner.ts';
 import { randomUuid } from './uuid.ts';
 
 const PRODUCER_ID_BLOCK = 1000;
 
 /** Topics that clients' metadata requests are about to create; more are not begun. */
 const AUTO_CREATE_PENDING_MAX = 1000;
-
-export interface NewTopic {
-  readonly name: string;
-  /** -1: the broker's default, or as assigned. */
-  readonly numPartitions: number;
-  readonly replicationFactor: number;
-  readonly assignments: readonly {
-    readonly partitionIndex: number;
-    readonly brokerIds: readonly number[];
-  }[];
-  readonly configs: readonly { readonly name: string; readonly value: string | null }[];
-}
-
-export interface CreatedTopic {
-  readonly topicId: string;
-  readonly numPartitions: number;
-  readonly replicationFactor: number;
-}
 
 /** One change of a setting; null takes it away. */
 export interface ConfigChange {
@@ -75,12 +56,15 @@ export interface ControllerOptions {
 
 export class Controller {
   readonly #options: ControllerOptions;
+  readonly #planner: TopicPlanner;
   readonly #creating = new Set<string>();
   #last: Promise<unknown> = Promise.resolve();
   #brokerEpoch = 0;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
+    const { nodeId, image, configs, random } = options;
+    this.#planner = new TopicPlanner(nodeId, image, configs, random);
   }
 
   /**
@@ -144,7 +128,7 @@ export class Controller {
       let partitions = this.#options.image.partitionCount;
       const outcomes = topics.map((topic) =>
         outcomeOf(() => {
-          const created = this.#planTopic(topic, planned, partitions, records);
+          const created = this.#planner.planTopic(topic, planned, partitions, records);
           partitions += created.numPartitions;
           return created;
         }),
@@ -203,7 +187,7 @@ export class Controller {
       const records: MetadataRecord[] = [];
       const outcomes = requests.map(({ name, count, assignments }) =>
         outcomeOf(() => {
-          records.push(...this.#planPartitions(name, count, assignments));
+          records.push(...this.#planner.planPartitions(name, count, assignments));
           return null;
         }),
       );
@@ -261,7 +245,7 @@ export class Controller {
     if (begun.length === 0) return;
     for (const name of begun) this.#creating.add(name);
     this.createTopics(
-      begun.map((name) => this.#automatic(name)),
+      begun.map((name) => this.#planner.automatic(name)),
       false,
     )
       .then((outcomes) => {
@@ -281,219 +265,6 @@ export class Controller {
       .finally(() => {
         for (const name of begun) this.#creating.delete(name);
       });
-  }
-
-  #automatic(name: string): NewTopic {
-    const { configs } = this.#options;
-    if (name !== OFFSETS_TOPIC) {
-      return { name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] };
-    }
-    return {
-      name,
-      numPartitions: configs.number('offsets.topic.num.partitions'),
-      replicationFactor: 1,
-      assignments: [],
-      configs: [
-        { name: 'cleanup.policy', value: 'compact' },
-        { name: 'compression.type', value: 'producer' },
-        {
-          name: 'segment.bytes',
-          value: String(Math.max(configs.number('offsets.topic.segment.bytes'), 1024 * 1024)),
-        },
-      ],
-    };
-  }
-
-  #planTopic(
-    topic: NewTopic,
-    planned: Set<string>,
-    partitionsBefore: number,
-    records: MetadataRecord[],
-  ): CreatedTopic {
-    const { name } = topic;
-    this.#checkNewName(name, planned);
-    const { count, factor } = this.#shape(topic);
-    this.#checkPartitionLimit(partitionsBefore + count);
-    const configs = checkedConfigs(topic.configs);
-    const topicId = randomUuid(this.#options.random);
-    records.push({ type: 'Topic', value: { name, topicId } });
-    records.push(...this.#partitionRecords(topicId, 0, count));
-    for (const [key, value] of configs) {
-      records.push({
-        type: 'Config',
-        value: { resourceType: ResourceType.topic, resourceName: name, name: key, value },
-      });
-    }
-    planned.add(collisionKey(name));
-    return { topicId, numPartitions: count, replicationFactor: factor };
-  }
-
-  #checkNewName(name: string, planned: ReadonlySet<string>): void {
-    const { image } = this.#options;
-    if (name === METADATA_TOPIC) {
-      throw new ProtocolError(
-        ErrorCode.INVALID_REQUEST,
-        `Creation of internal topic ${METADATA_TOPIC} is prohibited.`,
-      );
-    }
-    checkTopicName(name);
-    if (image.topic(name) !== undefined) {
-      throw new ProtocolError(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${name}' already exists.`);
-    }
-    const key = collisionKey(name);
-    let other = planned.has(key) ? key : undefined;
-    if (other === undefined && (name.includes('.') || name.includes('_'))) {
-      other = [...image.topics.keys()].find((known) => collisionKey(known) === key);
-    }
-    if (other !== undefined) {
-      throw new ProtocolError(
-        ErrorCode.INVALID_TOPIC_EXCEPTION,
-        `Topic '${name}' collides with existing topic: ${other}`,
-      );
-    }
-  }
-
-  #shape(topic: NewTopic): { count: number; factor: number } {
-    const { configs } = this.#options;
-    if (topic.assignments.length > 0) return this.#assignedShape(topic);
-    const { replicationFactor, numPartitions } = topic;
-    if (numPartitions < -1 || numPartitions === 0) {
-      throw new ProtocolError(
-        ErrorCode.INVALID_PARTITIONS,
-        'Number of partitions was set to an invalid non-positive value.',
-      );
-    }
-    if (replicationFactor < -1 || replicationFactor === 0) {
-      throw new ProtocolError(
-        ErrorCode.INVALID_REPLICATION_FACTOR,
-        'Replication factor must be larger than 0, or -1 to use the default value.',
-      );
-    }
-    const brokers = this.#options.image.brokers.size;
-    const factor =
-      replicationFactor === -1
-        ? Math.min(configs.number('default.replication.factor'), brokers)
-        : replicationFactor;
-    if (factor > brokers) {
-      throw new ProtocolError(
-        ErrorCode.INVALID_REPLICATION_FACTOR,
-        `Unable to replicate the partition ${factor} time(s): The target replication factor of ${factor} cannot be reached because only ${brokers} broker(s) are registered.`,
-      );
-    }
-    const count = numPartitions === -1 ? configs.number('num.partitions') : numPartitions;
-    return { count, factor };
-  }
-
-  #assignedShape(topic: NewTopic): { count: number; factor: number } {
-    if (topic.replicationFactor !== -1) {
-      throw new ProtocolError(
-        ErrorCode.INVALID_REQUEST,
-        'A manual partition assignment was specified, but replication factor was not set to -1.',
-      );
-    }
-    if (topic.numPartitions !== -1) {
-      throw new ProtocolError(
-        ErrorCode.INVALID_REQUEST,
-        'A manual partition assignment was specified, but numPartitions was not set to -1.',
-      );
-    }
-    const indexes = topic.assignments.map((a) => a.partitionIndex).sort((a, b) => a - b);
-    indexes.forEach((index, i) => {
-      if (index !== i) {
-        throw new ProtocolError(
-          ErrorCode.INVALID_REPLICA_ASSIGNMENT,
-          'partitions should be a consecutive 0-based integer sequence',
-        );
-      }
-    });
-    for (const assignment of topic.assignments) this.#checkReplicas(assignment.brokerIds);
-    return { count: topic.assignments.length, factor: topic.assignments[0]?.brokerIds.length ?? 1 };
-  }
-
-  #checkReplicas(brokerIds: readonly number[]): void {
-    if (brokerIds.length === 0) {
-      throw new ProtocolError(
-        ErrorCode.INVALID_REPLICA_ASSIGNMENT,
-        'The manual partition assignment includes an empty replica list.',
-      );
-    }
-    if (new Set(brokerIds).size !== brokerIds.length) {
-      throw new ProtocolError(
-        ErrorCode.INVALID_REPLICA_ASSIGNMENT,
-        'The manual partition assignment includes a broker more than once.',
-      );
-    }
-    const unknown = brokerIds.find((id) => !this.#options.image.brokers.has(id));
-    if (unknown !== undefined) {
-      throw new ProtocolError(
-        ErrorCode.INVALID_REPLICA_ASSIGNMENT,
-        `The manual partition assignment includes broker ${unknown}, but no such broker is registered.`,
-      );
-    }
-  }
-
-  #checkPartitionLimit(count: number): void {
-    const limit = this.#options.configs.number('partitions.max');
-    if (count > limit) {
-      throw new ProtocolError(
-        ErrorCode.POLICY_VIOLATION,
-        `Excessively large number of partitions: there would be ${count}, at most ${limit} are allowed.`,
-      );
-    }
-  }
-
-  #planPartitions(
-    name: string,
-    count: number,
-    assignments: readonly { readonly brokerIds: readonly number[] }[] | null,
-  ): MetadataRecord[] {
-    const topic = this.#options.image.topic(name);
-    if (topic === undefined) throw new ProtocolError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
-    const have = topic.partitions.length;
-    if (count === have) {
-      throw new ProtocolError(
-        ErrorCode.INVALID_PARTITIONS,
-        `Topic already has ${have} partition(s).`,
-      );
-    }
-    if (count < have) {
-      throw new ProtocolError(
-        ErrorCode.INVALID_PARTITIONS,
-        `The topic ${name} currently has ${have} partition(s); ${count} would not be an increase.`,
-      );
-    }
-    if (assignments !== null) {
-      if (assignments.length !== count - have) {
-        throw new ProtocolError(
-          ErrorCode.INVALID_REPLICA_ASSIGNMENT,
-          `Attempted to add ${count - have} additional partition(s), but only ${assignments.length} assignment(s) were specified.`,
-        );
-      }
-      for (const { brokerIds } of assignments) this.#checkReplicas(brokerIds);
-    }
-    this.#checkPartitionLimit(this.#options.image.partitionCount + count - have);
-    return this.#partitionRecords(topic.id, have, count);
-  }
-
-  /** With one broker there is one place for every replica. */
-  #partitionRecords(topicId: string, from: number, to: number): MetadataRecord[] {
-    const { nodeId } = this.#options;
-    const records: MetadataRecord[] = [];
-    for (let partitionId = from; partitionId < to; partitionId++) {
-      records.push({
-        type: 'Partition',
-        value: {
-          topicId,
-          partitionId,
-          replicas: [nodeId],
-          isr: [nodeId],
-          leader: nodeId,
-          leaderEpoch: 0,
-          partitionEpoch: 0,
-        },
-      });
-    }
-    return records;
   }
 
   #follow(name: string): void {
@@ -528,24 +299,3 @@ function outcomeOf<T>(plan: () => T): Outcome<T> {
     throw error;
   }
 }
-
-function checkedConfigs(
-  configs: readonly { readonly name: string; readonly value: string | null }[],
-): Map<string, string> {
-  const checked = new Map<string, string>();
-  const empty = configs.filter(({ value }) => value === null).map(({ name }) => name);
-  if (empty.length > 0) {
-    throw new ProtocolError(
-      ErrorCode.INVALID_CONFIG,
-      `Null value not supported for topic configs: ${empty.join(',')}`,
-    );
-  }
-  for (const { name, value } of configs) {
-    checkTopicConfig(name, value as string);
-    checked.set(name, value as string);
-  }
-  return checked;
-}
-
-/** For answers that list the settings of a topic: all names, in order. */
-export const topicConfigNames: readonly string[] = [...topicKeys.keys()].sort();

@@ -4,7 +4,8 @@
  */
 import { ZERO_UUID } from '../../base/bytes.ts';
 import { describedValue } from '../../cluster/configs.ts';
-import type { CreatedTopic, Outcome } from '../../cluster/controller.ts';
+import type { Outcome } from '../../cluster/controller.ts';
+import type { CreatedTopic } from '../../cluster/topic-planner.ts';
 import { topicKeys } from '../../config/topic-keys.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';

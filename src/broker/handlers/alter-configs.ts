@@ -5,7 +5,7 @@
 import type { ConfigChange } from '../../cluster/controller.ts';
 import { ResourceType } from '../../cluster/metadata-image.ts';
 import { brokerKeys } from '../../config/broker-keys.ts';
-import { isSecret, type Key } from '../../config/table.ts';
+import type { Key } from '../../config/table.ts';
 import { topicKeys } from '../../config/topic-keys.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
@@ -100,7 +100,3 @@ export function checkNoNull(configs: Resource['configs'], isNullAllowed: (i: num
 /** Undefined for a name that no table has: the controller refuses it. */
 export const keyOf = (resourceType: number, name: string): Key | undefined =>
   resourceType === ResourceType.topic ? topicKeys.get(name) : brokerKeys.get(name);
-
-/** For the log of who changed what; never a secret's value. */
-export const shownValue = (key: Key | undefined, value: string | null): string | null =>
-  key !== undefined && isSecret(key) ? '***' : value;
