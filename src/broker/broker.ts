@@ -26,7 +26,7 @@ import { BufferPool } from '../log/buffer-pool.ts';
 import { LogManager } from '../log/log-manager.ts';
 import { readMetaProperties } from '../log/meta-properties.ts';
 import type { MetricsRegistry } from '../observe/registry.ts';
-import type { ConnectionLimits } from './connection.ts';
+import type { ConnectionLimits } from './connection-limits.ts';
 import { ConnectionStats } from './connection-stats.ts';
 import { Dispatcher } from './dispatch.ts';
 import { FetchSessionCache } from './fetch-session.ts';
@@ -319,11 +319,13 @@ export class Broker implements Role {
     if (this.#state === BrokerState.shuttingDown || this.#state === BrokerState.notRunning) return;
     this.#state = BrokerState.shuttingDown;
     for (const listener of this.#listeners) await listener.drain();
+    // Who waits for records or for members would wait in vain.
+    this.#services?.fetchPurgatory.completeAll();
+    this.#services?.groups.stop();
     await this.#drained();
     this.#services?.fetchPurgatory.stop();
     for (const listener of this.#listeners) listener.stop();
     this.#connectionTimers?.clear();
-    this.#services?.groups.stop();
     await this.#logs?.stop();
     this.#state = BrokerState.notRunning;
   }

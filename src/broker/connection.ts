@@ -9,27 +9,17 @@
  */
 import { ByteReader } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
-import { OperatingError, reasonOf } from '../base/errors.ts';
+import { BugError, OperatingError, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { TimerWheel, WheelEntry } from '../base/timer-wheel.ts';
 import type { Stream } from '../base/transport.ts';
 import type { BufferPool } from '../log/buffer-pool.ts';
+import { type ConnectionLimits, deadlineOf } from './connection-limits.ts';
 import type { ConnectionStats } from './connection-stats.ts';
 import type { Answer, Dispatcher, Parsed } from './dispatch.ts';
 import { FrameReader } from './frame-reader.ts';
 import { CloseConnection, type ConnectionInfo } from './handler.ts';
 import type { RequestMemory } from './request-memory.ts';
-
-export interface ConnectionLimits {
-  readonly requestBytesMax: number;
-  /** Answers not taken by the client, above which its requests are not read. */
-  readonly queuedResponseBytesMax: number;
-  /** Requests that wait or are under way, above which no more are read. */
-  readonly queuedRequestsMax: number;
-  readonly idleMs: number;
-  readonly firstRequestMs: number;
-  readonly requestMs: number;
-}
 
 export interface ConnectionOptions {
   readonly stream: Stream;
@@ -111,6 +101,13 @@ export class Connection {
     this.#draining = true;
     this.#pauseOrResume();
     if (!this.isBusy) this.#stream.end();
+  }
+
+  /** Closes at once; a connection that owes no answer is only closed, not cut off. */
+  stop(): void {
+    if (this.isBusy) return this.close('shutdown', 'the broker stops');
+    this.#stream.destroy();
+    this.#release();
   }
 
   /** Closes at once. `code` is counted, `reason` logged. */
@@ -212,6 +209,8 @@ export class Connection {
   }
 
   #refuse(error: unknown): void {
+    // An invariant is broken: nobody knows what else is, so the role ends and begins anew.
+    if (error instanceof BugError) throw error;
     if (error instanceof CloseConnection) return this.close(error.code, error.message);
     if (error instanceof RangeError) return this.close('request-malformed', error.message);
     this.#options.logger.error('a request failed for no reason of its own', {
@@ -361,40 +360,17 @@ export class Connection {
   #watch(): void {
     const { timers, limits } = this.#options;
     const now = this.#now();
-    let dueMs = now + limits.requestMs;
-    let problem: [code: string, reason: string] | null = null;
-    const deadline = (atMs: number, code: string, reason: string): void => {
-      if (atMs <= now) problem ??= [code, reason];
-      dueMs = Math.min(dueMs, atMs);
+    const times = {
+      openedAtMs: this.#openedAtMs,
+      lastRequestAtMs: this.#lastRequestAtMs,
+      partialSinceMs: this.#paused ? -1 : this.#partialSinceMs,
+      stalledSinceMs: this.#stalledSinceMs,
+      hasRequested: this.#requests > 0,
+      isBusy: this.#slots.length > 0 || this.#waiting.length > 0,
     };
-    if (this.#requests === 0) {
-      deadline(
-        this.#openedAtMs + limits.firstRequestMs,
-        'first-request-timeout',
-        `no request within ${limits.firstRequestMs} ms`,
-      );
-    }
-    if (this.#partialSinceMs >= 0 && !this.#paused) {
-      deadline(
-        this.#partialSinceMs + limits.requestMs,
-        'request-timeout',
-        `a request took more than ${limits.requestMs} ms to arrive`,
-      );
-    }
-    if (this.#stalledSinceMs >= 0) {
-      deadline(
-        this.#stalledSinceMs + limits.idleMs,
-        'answers-not-taken',
-        `answers were not taken for ${limits.idleMs} ms`,
-      );
-    } else if (this.#slots.length === 0 && this.#waiting.length === 0) {
-      deadline(this.#lastRequestAtMs + limits.idleMs, 'idle', `no request for ${limits.idleMs} ms`);
-    }
-    if (problem !== null) {
-      this.#timer = null;
-      this.#expire(problem[0], problem[1]);
-      return;
-    }
+    const { dueMs, passed } = deadlineOf(times, limits, now);
+    this.#timer = null;
+    if (passed !== null) return this.#expire(passed.code, passed.reason);
     this.#timer = timers.add(dueMs - now, () => {
       if (!this.#closed) this.#watch();
     });

@@ -1,10 +1,12 @@
 /** From what was thrown to what the protocol says: handlers answer, they do not fail. */
+import { BugError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 
 /** The error's code, or UNKNOWN_SERVER_ERROR for what is none of the protocol's (and is logged). */
 export function codeOfError(error: unknown, logger: Logger): number {
   if (error instanceof ProtocolError) return error.code;
+  if (error instanceof BugError) throw error;
   logger.error('a request failed unexpectedly', {
     'error.message': error instanceof Error ? error.message : String(error),
     'error.stack_trace': error instanceof Error ? error.stack : undefined,

@@ -8,7 +8,8 @@ import type { Logger } from '../base/logger.ts';
 import type { TimerWheel } from '../base/timer-wheel.ts';
 import type { Listening, Stream, Transport } from '../base/transport.ts';
 import type { BufferPool } from '../log/buffer-pool.ts';
-import { Connection, type ConnectionLimits } from './connection.ts';
+import { Connection } from './connection.ts';
+import type { ConnectionLimits } from './connection-limits.ts';
 import type { ConnectionStats } from './connection-stats.ts';
 import type { Dispatcher } from './dispatch.ts';
 import type { ListenerAddress } from './listener-address.ts';
@@ -79,7 +80,7 @@ export class Listener {
 
   /** Closes what is left. */
   stop(): void {
-    for (const connection of this.#connections) connection.close('shutdown', 'the broker stops');
+    for (const connection of this.#connections) connection.stop();
   }
 
   #accept(stream: Stream): void {

@@ -35,7 +35,7 @@ export class DelayedFetch implements PartitionWatcher {
     this.#timer = this.#purgatory.timers.add(waitMs, () => {
       this.#timer = null;
       this.#purgatory.expirations += 1;
-      this.#finish();
+      this.complete();
     });
   }
 
@@ -55,7 +55,8 @@ export class DelayedFetch implements PartitionWatcher {
     this.#purgatory.forget(this);
   }
 
-  #finish(): void {
+  /** With what there is, now. */
+  complete(): void {
     if (this.#done) return;
     this.#stop();
     this.#run();
@@ -104,6 +105,11 @@ export class FetchPurgatory {
 
   forget(fetch: DelayedFetch): void {
     this.#waiting.delete(fetch);
+  }
+
+  /** Everybody who waits is answered with what there is. */
+  completeAll(): void {
+    for (const fetch of this.#waiting) fetch.complete();
   }
 
   /** The broker stops: nobody is called any more. */

@@ -296,6 +296,25 @@ describe('limits', () => {
 });
 
 describe('stopping', () => {
+  it('does not wait for those who wait', async () => {
+    running = await startBroker();
+    const client = await connect();
+    await createTopic(client, 't');
+    const answer = client.request('Fetch', 11, {
+      maxWaitMs: 600_000,
+      minBytes: 1,
+      maxBytes: 1000,
+      topics: [
+        { topic: 't', partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1000 }] },
+      ],
+    });
+    await expect.poll(() => running.broker.services.fetchPurgatory.size).toBe(1);
+    const stopped = running.broker.stop();
+    expect((await answer).errorCode).toBe(0);
+    await stopped;
+    expect(closes().get('shutdown')).toBeUndefined();
+  });
+
   it('answers what is under way and closes', async () => {
     running = await startBroker();
     const client = await connect();
