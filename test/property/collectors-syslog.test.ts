@@ -13,6 +13,8 @@ const SAMPLES = [
   "<34>Oct 11 22:14:15 mymachine su[42]: 'su root' failed",
   '<189>29: *Jan  1 03:13:14.663 UTC: %LINK-3-UPDOWN: Interface up',
   '<13>2026-11-22T10:00:00.123456+01:00 h app: m',
+  '<13>Oct 11 22:14:15 [h] app: m',
+  '<13>Oct 11 22:14:15 h] app: m',
   'no priority at all é漢🜁',
 ];
 
@@ -38,8 +40,8 @@ describe('the syslog parser', () => {
     const writer = new EcsWriter();
     const parser = new SyslogParser(writer, 0);
     const peer = Buffer.from('peer');
-    const parse = (bytes: Buffer, start: number, end: number): string => {
-      parser.write(bytes, start, end, 1_763_823_845_000, peer);
+    const parse = (bytes: Buffer, start: number, end: number, by = parser): string => {
+      by.write(bytes, start, end, 1_763_823_845_000, peer);
       return writer.buffer.toString('utf8', 0, writer.pos);
     };
     for (let i = 0; i < ROUNDS; i++) {
@@ -52,11 +54,12 @@ describe('the syslog parser', () => {
       const record = JSON.parse(text) as { '@timestamp': string; message: string };
       expect(Number.isNaN(Date.parse(record['@timestamp']))).toBe(false);
       expect(typeof record.message).toBe('string');
-      // The same message between other bytes is the same record.
+      // The same message between other bytes, and to one who has seen none before, is the same record.
       const noise = Buffer.alloc(40);
       random.fill(noise);
       const among = Buffer.concat([noise, bytes, noise]);
-      expect(parse(among, 40, 40 + bytes.length)).toBe(text);
+      const fresh = new SyslogParser(writer, 0);
+      expect(parse(among, 40, 40 + bytes.length, fresh)).toBe(text);
     }
   });
 });

@@ -7,6 +7,7 @@ import {
   TAG_TRUNCATED,
 } from '../ecs-writer.ts';
 import { BsdTimeReader, type Zone } from './bsd-time.ts';
+import { HeaderCache } from './header-cache.ts';
 import { PRIORITY_DEFAULT, PRIORITY_MAX, PRIORITY_PARTS } from './priority.ts';
 import { StructuredData } from './structured-data.ts';
 
@@ -63,6 +64,8 @@ export class SyslogParser {
   readonly #writer: EcsWriter;
   readonly #bsdTime: BsdTimeReader;
   readonly #data = new StructuredData();
+  readonly #cache = new HeaderCache();
+  #isModern = false;
   /** Header fields as ranges; an empty range is an absent field. */
   #host = 0;
   #hostEnd = 0;
@@ -153,6 +156,7 @@ export class SyslogParser {
     this.#stampMs = Number.NaN;
     this.#message = message;
     this.#tags = tags;
+    this.#isModern = false;
     this.#data.clear();
   }
 
@@ -189,6 +193,7 @@ export class SyslogParser {
     const dataEnd = this.#data.find(bytes, msgidEnd + 1, end);
     if (dataEnd < 0 || (dataEnd < end && bytes[dataEnd] !== SPACE)) return false;
 
+    this.#isModern = true;
     this.#isoStamp(bytes, start, stampEnd);
     if (!this.#hasStamp && !isNil(bytes, start, stampEnd)) this.#tags |= TAG_TIME_ERROR;
     if (!isNil(bytes, host, hostEnd)) [this.#host, this.#hostEnd] = [host, hostEnd];
@@ -296,11 +301,7 @@ export class SyslogParser {
     else writer.begin(Number.isNaN(this.#stampMs) ? nowMs : this.#stampMs);
     writer.tags = this.#tags;
     // Header fields are short and bounded; they go first, the message takes the room that is left.
-    if (priority !== NO_PRIORITY) this.#composeLog(bytes, priority);
-    if (this.#hostEnd > this.#host)
-      this.#text(HOST_OPEN, bytes, this.#host, this.#hostEnd, TEXT_CLOSE);
-    else if (peer.length > 0) this.#text(HOST_OPEN, peer, 0, peer.length, TEXT_CLOSE);
-    this.#composeProcess(bytes);
+    this.#composeHeader(bytes, priority, peer);
     writer.raw(this.#filePart);
     writer.raw(MESSAGE_OPEN);
     if (writer.text(bytes, this.#message, end) < end) writer.tags |= TAG_TRUNCATED;
@@ -308,6 +309,24 @@ export class SyslogParser {
     if ((this.#tags & (TAG_PARSE_ERROR | TAG_TIME_ERROR)) !== 0)
       this.#text(ORIGINAL_OPEN, bytes, start, end, TEXT_CLOSE);
     writer.end();
+  }
+
+  #composeHeader(bytes: Uint8Array, priority: number, peer: Uint8Array): void {
+    const writer = this.#writer;
+    const hasHost = this.#hostEnd > this.#host;
+    // What the header says depends on its text from the host on, and on this.
+    const kind = priority * 2 + (this.#isModern ? 1 : 0);
+    const isBracketed = hasHost && this.#host > 0 && bytes[this.#host - 1] === 0x5b;
+    const canCache = hasHost && !isBracketed && priority !== NO_PRIORITY;
+    if (canCache && this.#cache.write(writer, kind, bytes, this.#host, this.#message)) return;
+    const from = writer.pos;
+    if (priority !== NO_PRIORITY) this.#composeLog(bytes, priority);
+    if (hasHost) this.#text(HOST_OPEN, bytes, this.#host, this.#hostEnd, TEXT_CLOSE);
+    else if (peer.length > 0) this.#text(HOST_OPEN, peer, 0, peer.length, TEXT_CLOSE);
+    this.#composeProcess(bytes);
+    if (canCache && writer.tags === 0) {
+      this.#cache.keep(writer, from, kind, bytes, this.#host, this.#message);
+    }
   }
 
   #text(open: Uint8Array, bytes: Uint8Array, start: number, end: number, close: Uint8Array): void {
