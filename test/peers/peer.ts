@@ -58,24 +58,60 @@ export const hashOf = (...parts: readonly (string | Uint8Array)[]): string => {
 
 /**
  * The folder `key` of the cache; `build` fills it when it is absent. What a failed or parallel
- * build leaves is never seen: the folder appears whole, by a rename.
+ * build leaves is never seen: one process builds, and the folder appears whole, by a rename.
  */
-export async function cached(
-  key: string,
+export const cached = (key: string, build: (directory: string) => Promise<void>): Promise<string> =>
+  placed(path.join(cacheDirectory, key), build);
+
+/** The same for any folder. */
+export async function placed(
+  directory: string,
   build: (directory: string) => Promise<void>,
 ): Promise<string> {
-  const directory = path.join(cacheDirectory, key);
   if (fs.existsSync(directory)) return directory;
-  fs.mkdirSync(cacheDirectory, { recursive: true });
-  const temporary = fs.mkdtempSync(path.join(cacheDirectory, `.${key}-`));
+  const parent = path.dirname(directory);
+  fs.mkdirSync(parent, { recursive: true });
+  // One build at a time on the machine: Maven's own repository takes no more.
+  const release = await lock(path.join(cacheDirectory, '.lock'));
   try {
-    await build(temporary);
-    fs.chmodSync(temporary, 0o755);
-    if (!fs.existsSync(directory)) fs.renameSync(temporary, directory);
+    if (fs.existsSync(directory)) return directory;
+    const temporary = fs.mkdtempSync(path.join(parent, '.build-'));
+    try {
+      await build(temporary);
+      fs.chmodSync(temporary, 0o755);
+      fs.renameSync(temporary, directory);
+    } finally {
+      fs.rmSync(temporary, { recursive: true, force: true });
+    }
   } finally {
-    fs.rmSync(temporary, { recursive: true, force: true });
+    release();
   }
   return directory;
+}
+
+/** Takes a lock between processes; that of a process that is gone counts for nothing. */
+async function lock(file: string): Promise<() => void> {
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  for (;;) {
+    try {
+      fs.writeFileSync(file, String(process.pid), { flag: 'wx' });
+      return () => fs.rmSync(file, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const holder = Number(fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : 0);
+    if (holder > 0 && !isAlive(holder)) fs.rmSync(file, { force: true });
+    else await sleep(READY_INTERVAL_MS);
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 /** A port that nobody listens on, on loopback. Below the range of outgoing connections. */

@@ -13,6 +13,7 @@ import {
   freePort,
   mustRun,
   PeerProcess,
+  placed,
   runRoot,
   startContainer,
   temporaryDirectory,
@@ -199,14 +200,11 @@ function jvmOptions(config: string, javaHome: string): string {
 /** The unpacked distribution where any user can read it. */
 async function readableHome(distribution: Distribution): Promise<string> {
   const name = `${distribution.flavour}-${distribution.version}`;
-  const target = path.join(runRoot, name);
-  if (!fs.existsSync(target)) {
-    const unpacked = path.join(await mavenZip(distribution.artefact), name);
-    const temporary = temporaryDirectory('home');
+  const unpacked = path.join(await mavenZip(distribution.artefact), name);
+  const target = await placed(path.join(runRoot, name), async (temporary) => {
     await mustRun('cp', ['-R', `${unpacked}/.`, temporary]);
     await mustRun('chmod', ['-R', 'a+rX', temporary]);
-    if (!fs.existsSync(target)) fs.renameSync(temporary, target);
-  }
+  });
   fs.utimesSync(target, new Date(), new Date()); // In use: not to be cleared as old.
   return target;
 }
