@@ -1,12 +1,12 @@
 /**
  * Gives memory back when a thread has nothing to do. V8 collects when it needs room, so a thread
  * that was busy once (at its start, in a burst) would keep what that took for as long as it idles.
- * Each thread looks now and then whether it idles, and then collects and shrinks its heap once
- * until it was busy again: some ten milliseconds, when nobody waits.
+ * Each thread looks now and then whether it idles, and then collects and shrinks its heap, once
+ * until it was busy or grew again: some ten milliseconds, when nobody waits.
  */
 import { flushCompileCache } from 'node:module';
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
-import { setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Clock, Timer } from './clock.ts';
 
@@ -14,35 +14,50 @@ import type { Clock, Timer } from './clock.ts';
 const FIRST_LOOK_MS = 2_000;
 const LOOK_MS = 15_000;
 
+/** An idle thread whose heap grew by so much since the last time collects again. */
+const GROWTH_BYTES = 4 * 1_048_576;
+
 /** Share of its time that an idle thread is busy at most. */
 const IDLE_UTILIZATION_MAX = 0.02;
 
 type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void;
 
-/**
- * `collect` gives memory back; `utilization` tells which share of the time since its last call the
- * thread was busy. Returns how to end it.
- */
-export function collectWhenIdle(
-  clock: Clock,
-  collect: () => void = collector(),
-  utilization: () => number = utilizationSince(),
-): () => void {
+/** What a thread can tell of itself. */
+export interface Vitals {
+  /** Which share of the time since the last call the thread was busy. */
+  readonly utilization: () => number;
+  /** Size of the heap, with what could be collected. */
+  readonly heapBytes: () => number;
+  /** Gives back what can be. */
+  readonly collect: () => void;
+}
+
+/** Returns how to end it. */
+export function collectWhenIdle(clock: Clock, vitals: Vitals = threadVitals()): () => void {
   let wasBusy = true;
+  let heapBytes = 0;
   let timer: Timer;
   const look = (): void => {
-    if (utilization() > IDLE_UTILIZATION_MAX) wasBusy = true;
-    else if (wasBusy) {
+    const idles = vitals.utilization() <= IDLE_UTILIZATION_MAX;
+    if (!idles) wasBusy = true;
+    else if (wasBusy || vitals.heapBytes() - heapBytes >= GROWTH_BYTES) {
       wasBusy = false;
-      collect();
+      vitals.collect();
+      heapBytes = vitals.heapBytes();
       // The collection itself is no reason for another one.
-      utilization();
+      vitals.utilization();
     }
     timer = clock.after(LOOK_MS, look);
   };
   timer = clock.after(FIRST_LOOK_MS, look);
   return () => timer.cancel();
 }
+
+export const threadVitals = (): Vitals => ({
+  utilization: utilizationSince(),
+  heapBytes: () => getHeapStatistics().total_heap_size,
+  collect: collector(),
+});
 
 function utilizationSince(): () => number {
   let before: EventLoopUtilization = performance.eventLoopUtilization();

@@ -30,6 +30,11 @@ const appliance = {
     'JavaScript heap in use by the thread of the role.',
     ['role'],
   ],
+  weir_role_external_bytes: [
+    'gauge',
+    'Memory outside the JavaScript heap that the thread of the role holds, such as buffers.',
+    ['role'],
+  ],
   weir_http_requests_total: ['counter', 'HTTP requests answered.', ['method', 'route', 'status']],
   weir_http_request_seconds: ['histogram', 'Time to answer an HTTP request.', ['method', 'route']],
   weir_http_refused_total: [

@@ -149,6 +149,15 @@ export class MetricsRegistry {
       },
       (emit) => emit(getHeapStatistics().used_heap_size, role),
     );
+    this.family(
+      {
+        name: 'weir_role_external_bytes',
+        type: 'gauge',
+        help: 'Memory outside the JavaScript heap that the thread of the role holds, such as buffers.',
+        labels,
+      },
+      (emit) => emit(getHeapStatistics().external_memory, role),
+    );
   }
 }
 

@@ -1,18 +1,23 @@
 import { describe, expect, it } from 'vitest';
-import { collectWhenIdle } from '../../../src/base/idle-collection.ts';
+import { collectWhenIdle, threadVitals } from '../../../src/base/idle-collection.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
 describe('an idle thread', () => {
-  it('collects once, and again only after it was busy', () => {
+  it('collects once, and again only after it was busy or grew', () => {
     const clock = new ManualClock();
     let collections = 0;
-    let busy = 0.5;
-    const collect = (): void => {
-      collections += 1;
-    };
-    const stop = collectWhenIdle(clock, collect, () => busy);
-    const after = (ms: number, utilization: number): number => {
-      busy = utilization;
+    let utilization = 0.5;
+    let heapBytes = 50e6;
+    const stop = collectWhenIdle(clock, {
+      utilization: () => utilization,
+      heapBytes: () => heapBytes,
+      collect: () => {
+        collections += 1;
+        heapBytes = 10e6;
+      },
+    });
+    const after = (ms: number, busy: number): number => {
+      utilization = busy;
       clock.advance(ms);
       return collections;
     };
@@ -21,19 +26,28 @@ describe('an idle thread', () => {
     expect(after(60_000, 0)).toBe(1);
     expect(after(15_000, 0.03)).toBe(1);
     expect(after(15_000, 0)).toBe(2);
+    heapBytes = 14e6;
+    expect(after(15_000, 0)).toBe(2);
+    heapBytes = 15e6;
+    expect(after(15_000, 0.03)).toBe(2);
+    expect(after(15_000, 0)).toBe(3);
+    heapBytes = 15e6;
+    expect(after(15_000, 0)).toBe(4);
     stop();
     expect(clock.pending).toBe(0);
   });
 
-  it('shrinks its heap with V8’s own collection', () => {
+  it('tells its own heap and utilization, and shrinks its heap', () => {
     const clock = new ManualClock();
+    const vitals = threadVitals();
     let garbage: unknown[] | null = Array.from({ length: 500_000 }, (_, i) => ({ i }));
     expect(garbage).toHaveLength(500_000);
     garbage = null;
-    const before = process.memoryUsage().heapTotal;
-    const stop = collectWhenIdle(clock, undefined, () => 0);
+    const before = vitals.heapBytes();
+    const stop = collectWhenIdle(clock, { ...vitals, utilization: () => 0 });
     clock.advance(2_000);
-    expect(process.memoryUsage().heapTotal).toBeLessThan(before);
+    expect(vitals.heapBytes()).toBeLessThan(before);
+    expect(vitals.utilization()).toBeGreaterThanOrEqual(0);
     stop();
   });
 });

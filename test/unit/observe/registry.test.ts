@@ -68,6 +68,7 @@ describe('MetricsRegistry', () => {
     expect(samples.map(({ name, labels }) => [name, labels['role']])).toEqual([
       ['weir_role_event_loop_utilization', 'broker'],
       ['weir_role_heap_used_bytes', 'broker'],
+      ['weir_role_external_bytes', 'broker'],
     ]);
     for (const { name } of samples) expect(metricNames).toContain(name);
   });
