@@ -14,6 +14,8 @@ import type { OffsetToCommit, Source, SourceBatches, SourceListener } from './so
 export interface KafkaSourceOptions {
   readonly group: string;
   readonly topics: readonly string[];
+  /** Static membership (KIP-345): whoever comes back under this name has its partitions at once. */
+  readonly instanceId: string;
   /** Told when the group will never take this member (no permission, …). */
   readonly onFatal: (error: Error) => void;
 }
@@ -50,6 +52,7 @@ export class KafkaSource implements Source {
     const member = new GroupMember(this.#client, {
       groupId: this.#options.group,
       topics: this.#options.topics,
+      groupInstanceId: this.#options.instanceId,
       onAssigned: (partitions) => this.#assigned(member, partitions, listener),
       onRevoked: async (partitions, lost) => {
         await listener.revoked(partitions, lost);

@@ -48,7 +48,7 @@ function tryProduce(port: number): Promise<boolean> {
 
 async function round(data: string, idle: boolean): Promise<Figures> {
   const [port, http] = [await freePort(), await freePort()];
-  const args = ['src/main.ts', 'up', '--data', data];
+  const args = ['src/weir.mjs', 'up', '--data', data];
   args.push('--set', `kafka.port=${port}`, '--set', `console.port=${http}`);
   args.push('--set', 'collectors.files.enabled=false', '--set', 'collectors.syslog.enabled=false');
   const begin = performance.now();

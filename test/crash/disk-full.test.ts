@@ -51,7 +51,7 @@ describeWithPeers(['linux', 'root'], 'a full disk', () => {
   async function recordsReadable(): Promise<number> {
     const text = spawnSync(
       process.execPath,
-      ['src/main.ts', 'consume', 'filling', '--from-beginning', '--timeout-ms', '3000'].concat([
+      ['src/weir.mjs', 'consume', 'filling', '--from-beginning', '--timeout-ms', '3000'].concat([
         '--bootstrap-server',
         weir.bootstrap,
       ]),

@@ -237,9 +237,14 @@ describeWithPeers(['elasticsearch', 'rsyslog', 'linux'], 'acceptance', () => {
       expect(lost).toBeLessThan(EACH);
 
       const count = async (): Promise<number> => {
-        await elasticsearch.call('POST', '/logs-weir-default/_refresh');
-        const answer = await elasticsearch.call('GET', '/logs-weir-default/_count');
-        return answer.body.count as number;
+        await elasticsearch.call('POST', '/logs-weir-default/_refresh', undefined, true);
+        const answer = await elasticsearch.call(
+          'GET',
+          '/logs-weir-default/_count',
+          undefined,
+          true,
+        );
+        return answer.status === 200 ? (answer.body.count as number) : 0;
       };
       const until = performance.now() + 120_000;
       while ((await count()) < log.records && performance.now() < until) await pause(500);
