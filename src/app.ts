@@ -8,7 +8,7 @@
  */
 import { type Clock, systemClock } from './base/clock.ts';
 import { type DataDirectory, openDataDirectory } from './base/data-directory.ts';
-import { reasonOf } from './base/errors.ts';
+import { OperatingError, reasonOf } from './base/errors.ts';
 import { collectWhenIdle } from './base/idle-collection.ts';
 import { RoleSupervisor } from './base/role-supervisor.ts';
 import type { LogLevel } from './base/role-thread.ts';
@@ -87,8 +87,10 @@ export class App {
       // Modules load while the broker's thread recovers its logs.
       const console = this.#has('console') ? loadConsole() : null;
       await broker;
+      this.#goesOn();
       await this.#resolveBootstrap();
       if (console !== null) await this.#startConsole(await console);
+      this.#goesOn();
       this.#settings = { ...this.#settings, values: scrapingItself(this.#settings.values) };
       await Promise.all([this.#startRole('collectors'), this.#startRole('connectors')]);
       this.#stopCollecting = collectWhenIdle(this.#clock);
@@ -138,6 +140,11 @@ export class App {
     }
     if (this.#door !== null) roles.push({ name: 'console', ...this.#door.status() });
     return roles;
+  }
+
+  /** Throws when it was told to stop meanwhile: what would start now, nobody would stop. */
+  #goesOn(): void {
+    if (this.#stopped !== null) throw new OperatingError('stopped', 'the start was ended');
   }
 
   #has(role: RoleName): boolean {

@@ -4,7 +4,7 @@ import { sleep, systemClock } from '../base/clock.ts';
 import type { Settings } from '../config/settings.ts';
 import type { RoleReport } from '../console/status.ts';
 import type { ApplianceLog } from '../observe/logger.ts';
-import { type Command, ExitCode } from './command.ts';
+import { type Command, ExitCode, type Terminal } from './command.ts';
 import { configurationOf, configurationOptions } from './configuration-options.ts';
 import { applianceVersion } from './version.ts';
 
@@ -60,27 +60,61 @@ export const upCommand = (assemble: (parts: ApplianceParts) => Promise<Appliance
     ];
     for (const warning of warnings) log.logger.warn(warning);
     const app = await assemble({ settings, warnings, log });
-    await app.start();
-    const startedInMs = process.uptime() * 1_000;
-    const troubles = await troublesOf(app);
-    const { startScreen } = await import('./start-screen.ts');
-    const screen = {
-      settings: app.settings,
-      configFile: configuration.file,
-      warnings: [...warnings, ...troubles],
-      startedInMs,
-    };
-    // Where programs read the log, people read the screen on the other stream.
-    if (log.format === 'human') await terminal.out(startScreen(screen));
-    else terminal.err(startScreen(screen));
-    log.logger.info('appliance is up', { 'event.duration_ms': Math.round(startedInMs) });
-    await terminal.interrupted;
+    const ended = toldToEnd(terminal, log);
+    const started = app.start();
+    // A start may take long, where logs have to be recovered: who ends it does not wait for that.
+    const first = await Promise.race([started.then(() => null), ended]);
+    if (first === null) await greet(terminal, app, configuration.file, warnings, log.format);
+    if (first === null) log.logger.info('appliance is up', { 'event.duration_ms': uptimeMs() });
+    const code = first ?? (await ended);
     log.logger.info('appliance is stopping');
+    started.catch(() => {});
     await app.stop();
     log.close();
-    return ExitCode.OK;
+    return code;
   },
 });
+
+const uptimeMs = (): number => Math.round(process.uptime() * 1_000);
+
+/**
+ * Resolves to the exit code when the user, the system or a bug of the main thread ends the
+ * appliance. After a bug the state of this thread is unknown, and that of the others is not: they
+ * are stopped in order.
+ */
+function toldToEnd(terminal: Terminal, log: ApplianceLog): Promise<number> {
+  // Output that nobody reads any more is no reason to end.
+  process.stdout.removeAllListeners('error').on('error', () => {});
+  const hungUp = new Promise<number>((resolve) => {
+    process.once('SIGHUP', () => resolve(ExitCode.OK));
+  });
+  const crashed = new Promise<number>((resolve) => {
+    process.on('uncaughtException', (error) => {
+      const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      log.logger.error('bug in the main thread', { 'error.stack_trace': stack });
+      resolve(ExitCode.FAILURE);
+    });
+  });
+  return Promise.race([terminal.interrupted.then(() => ExitCode.OK), hungUp, crashed]);
+}
+
+/** Prints the first screen. Where programs read the log, people read it on the other stream. */
+async function greet(
+  terminal: Terminal,
+  app: Appliance,
+  configFile: string | null,
+  warnings: readonly string[],
+  format: ApplianceLog['format'],
+): Promise<void> {
+  const startedInMs = uptimeMs();
+  const troubles = await troublesOf(app);
+  const { startScreen } = await import('./start-screen.ts');
+  const { settings } = app;
+  const shown = [...warnings, ...troubles];
+  const screen = startScreen({ settings, configFile, warnings: shown, startedInMs });
+  if (format === 'human') await terminal.out(screen);
+  else terminal.err(screen);
+}
 
 /** What does not work right after the start, such as a port of an agent that is taken. */
 async function troublesOf(app: Appliance): Promise<string[]> {

@@ -119,6 +119,16 @@ describe('the appliance', () => {
     expect((await get(first, '/healthz')).status).toBe(200);
   });
 
+  it('ends a start that was under way when it is told to stop', async () => {
+    const { app } = await appliance();
+    const started = app.start();
+    await app.stop();
+    await expect(started).rejects.toThrow();
+    expect(existsSync(join(folder, 'weir-data', 'weir.lock'))).toBe(false);
+    const { app: next } = await appliance();
+    await next.start();
+  });
+
   it('does not start without its broker', async () => {
     const { app } = await appliance({ start: 'fatal' });
     await expect(app.start()).rejects.toThrow(new FatalError('port 9092 is taken'));

