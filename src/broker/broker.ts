@@ -25,6 +25,7 @@ import { GroupCoordinator } from '../coordinator/group-coordinator.ts';
 import { BufferPool } from '../log/buffer-pool.ts';
 import { LogManager } from '../log/log-manager.ts';
 import { readMetaProperties } from '../log/meta-properties.ts';
+import type { PartitionLog } from '../log/partition-log.ts';
 import type { MetricsRegistry } from '../observe/registry.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import { ConnectionStats } from './connection-stats.ts';
@@ -65,7 +66,18 @@ export interface BrokerOptions {
   readonly transport: Transport;
   readonly logger: Logger;
   readonly registry: MetricsRegistry;
+  /**
+   * The broker cannot go on: the disk of its metadata has failed. By default its thread ends with
+   * the error, and its supervisor begins anew.
+   */
+  readonly onFatal?: (error: FatalError) => void;
 }
+
+const endThread = (error: FatalError): void => {
+  queueMicrotask(() => {
+    throw error;
+  });
+};
 
 /** Kafka's numbers of a broker's state, as its metric has them. */
 export const BrokerState = {
@@ -227,11 +239,23 @@ export class Broker implements Role {
       configFor: (topic) => configs.logConfig(topic),
       retentionCheckMs: configs.number('log.retention.check.interval.ms'),
       producerIdExpirationMs: configs.number('producer.id.expiration.ms'),
+      onDirectoryOffline: (path, held) => this.#directoryFailed(path, held),
     });
     this.#state = BrokerState.recovery;
     await logs.start();
     this.#logs = logs;
     return logs;
+  }
+
+  #directoryFailed(path: string, held: readonly PartitionLog[]): void {
+    for (const { topic, partition } of held) {
+      // Whoever waits for one of its partitions is told at once.
+      this.#services?.partitions.get(topic, partition)?.touched();
+    }
+    if (this.#state !== BrokerState.running) return;
+    if (!held.some(({ topic }) => topic === METADATA_TOPIC)) return;
+    const { onFatal = endThread } = this.#options;
+    onFatal(new FatalError(`the log folder ${path}, which holds the metadata, has failed`));
   }
 
   /** That of the data, or a new one where there is none. */

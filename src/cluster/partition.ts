@@ -61,8 +61,9 @@ export class Partition {
   get name(): string {
     return `${this.topic}-${this.index}`;
   }
+  /** Its log could not be opened, or its disk has failed since. */
   get isOffline(): boolean {
-    return this.#log === null;
+    return this.#log === null || this.#log.logDirectory.failure !== null;
   }
   get log(): PartitionLog {
     if (this.#removed) throw new ProtocolError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);

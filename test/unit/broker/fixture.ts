@@ -41,6 +41,7 @@ export interface StartOptions {
   readonly directory?: string;
   readonly clock?: Clock;
   readonly disk?: Disk;
+  readonly onFatal?: (error: Error) => void;
 }
 
 let seed = 1;
@@ -68,6 +69,7 @@ export async function startBroker(
     transport: nodeTransport,
     logger,
     registry: new MetricsRegistry(),
+    ...(options.onFatal === undefined ? {} : { onFatal: options.onFatal }),
   });
   await broker.start();
   const { port } = broker.listeners[0]!;

@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Disk } from '../../../src/base/disk.ts';
@@ -111,8 +112,8 @@ describe('a restart', () => {
   });
 });
 
-/** The machine's disk, on which writes to the logs of topics fail while `full`. */
-function fillableDisk(): { disk: Disk; state: { full: boolean } } {
+/** The machine's disk, on which writes to files fail with `code` while `full`. */
+function fillableDisk(code = 'ENOSPC', folder = ''): { disk: Disk; state: { full: boolean } } {
   const state = { full: false };
   const disk: Disk = {
     ...nodeDisk,
@@ -120,9 +121,9 @@ function fillableDisk(): { disk: Disk; state: { full: boolean } } {
       const file = nodeDisk.open(name, mode);
       return new Proxy(file, {
         get(target, property) {
-          if (property === 'write' && state.full) {
+          if (property === 'write' && state.full && name.includes(folder)) {
             return () => {
-              throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+              throw Object.assign(new Error('injected'), { code });
             };
           }
           const value = Reflect.get(target, property, target) as unknown;
@@ -181,5 +182,66 @@ describe('a full disk', () => {
     );
     await client.close();
     await running.stop();
+  });
+});
+
+describe('a failing disk', () => {
+  it('ends the broker when it holds the metadata', async () => {
+    const { disk, state } = fillableDisk('EIO');
+    const fatal: Error[] = [];
+    const running = await startBroker({}, { disk, onFatal: (error) => fatal.push(error) });
+    const client = await WireClient.connect(running.port);
+    await createTopic(client, 't');
+    state.full = true;
+    expect((await produce(client, 't', batchOf(['x']))).errorCode).toBe(
+      ErrorCode.KAFKA_STORAGE_ERROR,
+    );
+    expect(fatal[0]?.message).toContain('which holds the metadata, has failed');
+    state.full = false;
+    // Nothing is believed of that disk until it has been read again.
+    expect((await produce(client, 't', batchOf(['x']))).errorCode).toBe(
+      ErrorCode.KAFKA_STORAGE_ERROR,
+    );
+    await client.close();
+    await running.stop();
+  });
+
+  it('takes the partitions on it offline, and no others', async () => {
+    const first = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-disk-a-'));
+    const second = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-disk-b-'));
+    const { disk, state } = fillableDisk('EIO', second);
+    const running = await startBroker({ 'log.dirs': [first, second] }, { disk });
+    const client = await WireClient.connect(running.port);
+    // The metadata is on the first disk, so partitions begin on the second.
+    await createTopic(client, 't', 2);
+    const held = running.broker.services.partitions.topic('t')!.partitions;
+    const onSecond = held.findIndex(({ log }) => log.path.startsWith(second));
+    const reader = await WireClient.connect(running.port);
+    const waiting = fetch(reader, 't', 0, { partition: onSecond, maxWaitMs: 600_000 });
+    await expect.poll(() => running.broker.services.fetchPurgatory.size).toBe(1);
+    state.full = true;
+    const send = (partition: number) => produce(client, 't', batchOf(['x']), { partition });
+    expect((await send(onSecond)).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    expect((await send(1 - onSecond)).errorCode).toBe(0);
+    expect((await waiting).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    const metadata = await client.request('Metadata', 9, { topics: [{ name: 't' }] });
+    const told = metadata.topics[0].partitions.find((p: any) => p.partitionIndex === onSecond);
+    expect(told).toMatchObject({
+      errorCode: ErrorCode.LEADER_NOT_AVAILABLE,
+      leaderId: -1,
+      offlineReplicas: [0],
+    });
+    expect(running.broker.status()).toMatchObject({
+      light: 'red',
+      reason: '1 partitions are offline',
+    });
+    expect(await running.broker.metrics()).toContain(
+      'kafka_server_replicamanager_offlinereplicacount 1',
+    );
+    const dirs = await client.request('DescribeLogDirs', 4, { topics: null });
+    expect(dirs.results.map((r: any) => r.errorCode)).toEqual([0, ErrorCode.KAFKA_STORAGE_ERROR]);
+    await Promise.all([client.close(), reader.close()]);
+    await running.stop();
+    for (const directory of [first, second]) fs.rmSync(directory, { recursive: true, force: true });
   });
 });
