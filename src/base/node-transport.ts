@@ -171,10 +171,8 @@ function listen(host: string, port: number, accept: (stream: Stream) => void): P
     server.once('error', reject);
     server.listen({ host, port, backlog: LISTEN_BACKLOG }, () => {
       server.off('error', reject);
-      // Errors of accept(2), such as EMFILE, are not fatal; the system's queue holds the peer.
-      server.on('error', ignore);
       const address = server.address() as net.AddressInfo;
-      resolve({
+      const listening: Listening = {
         host: address.address,
         port: address.port,
         close: () => {
@@ -182,7 +180,9 @@ function listen(host: string, port: number, accept: (stream: Stream) => void): P
           server.close();
           return Promise.resolve();
         },
-      });
+      };
+      server.on('error', (error) => listening.onError?.(error));
+      resolve(listening);
     });
   });
 }

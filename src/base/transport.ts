@@ -36,6 +36,8 @@ export interface Stream {
 export interface Listening {
   readonly host: string;
   readonly port: number;
+  /** A connection could not be accepted (EMFILE, …); the listener goes on. */
+  onError?: (error: Error) => void;
   /** Stops accepting; streams that are open stay open. */
   close(): Promise<void>;
 }

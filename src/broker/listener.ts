@@ -62,6 +62,7 @@ export class Listener {
       this.#listening = await transport.listen(address.host, address.port, (stream) =>
         this.#accept(stream),
       );
+      this.#listening.onError = (error) => this.#notAccepted(codeOf(error), '?');
     } catch (error) {
       const reason =
         codeOf(error) === 'EADDRINUSE' ? 'another program has that port' : reasonOf(error);
@@ -84,7 +85,7 @@ export class Listener {
   }
 
   #accept(stream: Stream): void {
-    const { options } = { options: this.#options };
+    const options = this.#options;
     const { stats, address } = options;
     const ip = hostOf(stream.remote);
     const open = this.#byIp.get(ip) ?? 0;
@@ -128,8 +129,12 @@ export class Listener {
   }
 
   #refuse(stream: Stream, reason: string): void {
-    const { stats, clock, logger, address } = this.#options;
     stream.destroy();
+    this.#notAccepted(reason, stream.remote);
+  }
+
+  #notAccepted(reason: string, remote: string): void {
+    const { stats, clock, logger, address } = this.#options;
     stats.countClose(reason);
     this.#refusedSince += 1;
     const now = clock.monotonic();
@@ -137,7 +142,7 @@ export class Listener {
     this.#lastRefusalMs = now;
     logger.warn('connections refused', {
       'event.reason': reason,
-      'client.address': stream.remote,
+      'client.address': remote,
       'weir.listener': address.name,
       'weir.connections.refused': this.#refusedSince,
     });

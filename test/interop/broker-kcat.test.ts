@@ -1,5 +1,6 @@
 /** librdkafka, through kcat, on our broker: metadata, every codec, keys, headers, idempotence, groups. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeWithPeers } from '../peers/gate.ts';
 import { kcat } from '../peers/kcat.ts';
 import { type RunningBroker, startBroker } from '../unit/broker/fixture.ts';
 
@@ -19,7 +20,7 @@ const run = async (args: string[], stdin = ''): Promise<string> => {
 const lines = (count: number, prefix: string): string[] =>
   Array.from({ length: count }, (_, i) => `${prefix}-${i}`);
 
-describe('kcat', () => {
+describeWithPeers(['kcat'], 'kcat', () => {
   it('lists the broker and its topics', async () => {
     await run(['-P', '-t', 'listed'], 'x\n');
     const listed = JSON.parse(await run(['-L', '-J']));
