@@ -49,7 +49,6 @@ const codecs: readonly CompressionCodec[] = [
 /** Kafka's default (KIP-390). */
 const ZSTD_LEVEL_DEFAULT = 3;
 
-
 /** Levels are the codec's own; gzip and zstd take one, the others ignore it. */
 export function compress(code: CompressionCode, bytes: Buffer, level?: number): Buffer {
   return codecs[code]!.compress(bytes, level);

@@ -27,11 +27,11 @@ describeWithPeers(['curl'], 'curl sends to /ingest', () => {
     app = fastify();
     await app.register(collector.plugin);
     await collector.start();
-    await app.listen({ host: '127.0.0.1', port: 20_541 });
+    await app.listen({ host: '127.0.0.1', port: 0 });
     url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}/ingest`;
   });
   afterAll(async () => {
-    await app.close();
+    await app?.close();
     await collector.stop();
     collector.balance.check();
   });

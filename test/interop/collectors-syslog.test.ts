@@ -11,19 +11,22 @@ import { collectorDefaults } from '../../src/collectors/settings.ts';
 import { SyslogCollector } from '../../src/collectors/syslog/syslog-collector.ts';
 import { describeWithPeers } from '../peers/gate.ts';
 import { loggen } from '../peers/loggen.ts';
+import { freePort } from '../peers/peer.ts';
 import { startRsyslog } from '../peers/rsyslog.ts';
 import { memorySinks } from '../unit/collectors/support/memory-sink.ts';
 
 const run = promisify(execFile);
-const PORT = 20_531;
+let port = 0;
 const LINES = 2000;
 let collector: SyslogCollector;
 let sinks = memorySinks();
 
-async function serve(): Promise<void> {
+/** On another port each time, unless it is to come back where it was. */
+async function serve(at?: number): Promise<void> {
+  port = at ?? (await freePort());
   sinks = memorySinks();
   collector = new SyslogCollector({
-    settings: { ...collectorDefaults.syslog, port: PORT },
+    settings: { ...collectorDefaults.syslog, port },
     sinks: sinks.factory,
     transport: nodeTransport,
     disk: nodeDisk,
@@ -55,7 +58,7 @@ describeWithPeers(['rsyslog'], 'rsyslog sends to us', () => {
     { framing: 'traditional', format: 'rfc3164' },
   ] as const)('over TCP, $framing, $format', async (kind) => {
     await serve();
-    const rsyslog = await startRsyslog({ module: 'omfwd', port: PORT, protocol: 'tcp', ...kind });
+    const rsyslog = await startRsyslog({ module: 'omfwd', port, protocol: 'tcp', ...kind });
     try {
       const socket = net.connect(rsyslog.port, '127.0.0.1');
       const lines = Array.from(
@@ -79,13 +82,13 @@ describeWithPeers(['rsyslog'], 'rsyslog sends to us', () => {
 
   it('again after we were away', async () => {
     await serve();
-    const rsyslog = await startRsyslog({ module: 'omfwd', port: PORT, protocol: 'tcp' });
+    const rsyslog = await startRsyslog({ module: 'omfwd', port, protocol: 'tcp' });
     try {
       const socket = net.connect(rsyslog.port, '127.0.0.1');
       socket.write('<13>1 - h a - - - first\n');
       await expect.poll(stored, { timeout: 20_000 }).toBe(1);
       await collector.stop();
-      await serve();
+      await serve(port);
       socket.end('<13>1 - h a - - - second\n<13>1 - h a - - - third\n');
       await expect.poll(() => sinks.sink().messages().at(-1), { timeout: 20_000 }).toBe('third');
     } finally {
@@ -108,7 +111,7 @@ describeWithPeers(['logger'], 'logger sends to us', () => {
       '--server',
       '127.0.0.1',
       '--port',
-      String(PORT),
+      String(port),
       ...flags,
       '--tag',
       'job',
@@ -144,7 +147,7 @@ describeWithPeers(['loggen'], 'loggen sends to us', () => {
         '--number',
         String(LINES),
         '127.0.0.1',
-        String(PORT),
+        String(port),
       ];
       await loggen(args);
       await expect.poll(stored, { timeout: 10_000 }).toBe(LINES);

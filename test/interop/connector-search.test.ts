@@ -2,7 +2,7 @@
  * The Elasticsearch connector between Apache Kafka and real search servers: every record is a
  * document exactly once or a dead letter, though both sides of the connector are ended meanwhile.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { nodeDisk } from '../../src/base/node-disk.ts';
@@ -14,6 +14,7 @@ import { type ApplianceValues, applianceKeys } from '../../src/config/appliance-
 import type { Settings } from '../../src/config/settings.ts';
 import { ConnectorsRole } from '../../src/connectors/connectors-role.ts';
 import { startElasticsearch } from '../peers/elasticsearch.ts';
+import { describeWithPeers } from '../peers/gate.ts';
 import { type Kafka, startKafka } from '../peers/kafka.ts';
 import { kcat } from '../peers/kcat.ts';
 import { showPeersOnFailure } from '../peers/on-failure.ts';
@@ -100,11 +101,11 @@ async function countOf(server: SearchServer): Promise<number> {
 const poisonIn = (count: number): number =>
   Array.from({ length: count }, (_, n) => n).filter((n) => n % POISON_EVERY === 7).length;
 
-for (const [name, start] of [
-  ['Elasticsearch', startElasticsearch],
-  ['OpenSearch', startOpenSearch],
+for (const [name, flavour, start] of [
+  ['Elasticsearch', 'elasticsearch', startElasticsearch],
+  ['OpenSearch', 'opensearch', startOpenSearch],
 ] as const) {
-  describe(`connector to ${name}`, () => {
+  describeWithPeers([flavour, 'kafka', 'kcat'], `connector to ${name}`, () => {
     let server: SearchServer;
     let client: Client;
     const topic = `logs-${name.toLowerCase()}`;

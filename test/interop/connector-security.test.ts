@@ -1,7 +1,7 @@
 /** The connector against an Elasticsearch with TLS and users. (API keys need a module that the test distribution lacks.) */
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { systemRandom } from '../../src/base/random.ts';
@@ -10,6 +10,7 @@ import { ElasticsearchDestination } from '../../src/connectors/elasticsearch/ela
 import { readElasticsearchSettings } from '../../src/connectors/elasticsearch/settings.ts';
 import { SinkTask } from '../../src/connectors/sink-task.ts';
 import { startElasticsearch } from '../peers/elasticsearch.ts';
+import { describeWithPeers } from '../peers/gate.ts';
 import { showPeersOnFailure } from '../peers/on-failure.ts';
 import { mustRun, needProgram, sleep, temporaryDirectory } from '../peers/peer.ts';
 import type { SearchServer } from '../peers/search-server.ts';
@@ -115,36 +116,40 @@ const login = (user: string, password = PASSWORD): Record<string, string> => ({
   'connection.password': password,
 });
 
-describe('connector to an Elasticsearch with security', () => {
-  it('delivers with user and password over TLS', async () => {
-    const { log } = await start('logs-weir-basic', login('admin'));
-    await expectDelivered('logs-weir-basic', log);
-  });
+describeWithPeers(
+  ['elasticsearch', 'openssl'],
+  'connector to an Elasticsearch with security',
+  () => {
+    it('delivers with user and password over TLS', async () => {
+      const { log } = await start('logs-weir-basic', login('admin'));
+      await expectDelivered('logs-weir-basic', log);
+    });
 
-  it('delivers compressed requests', async () => {
-    const config = { ...login('admin'), 'connection.compression': 'true' };
-    const { log } = await start('logs-weir-gzip', config);
-    await expectDelivered('logs-weir-gzip', log);
-  });
+    it('delivers compressed requests', async () => {
+      const config = { ...login('admin'), 'connection.compression': 'true' };
+      const { log } = await start('logs-weir-gzip', config);
+      await expectDelivered('logs-weir-gzip', log);
+    });
 
-  it('delivers as a user who may do nothing but write', async () => {
-    const { log } = await start('logs-weir-writer', login('writer'));
-    await expectDelivered('logs-weir-writer', log);
-  });
+    it('delivers as a user who may do nothing but write', async () => {
+      const { log } = await start('logs-weir-writer', login('writer'));
+      await expectDelivered('logs-weir-writer', log);
+    });
 
-  it('fails with the reason on a wrong password, and loses nothing', async () => {
-    const { task, log } = await start('logs-weir-wrong', login('admin', 'guessed'));
-    await eventually('FAILED', () => task.state === 'FAILED');
-    expect(task.light).toBe('red');
-    expect(task.fault).toContain('401');
-    expect(log.committed).toEqual([0]);
-  });
+    it('fails with the reason on a wrong password, and loses nothing', async () => {
+      const { task, log } = await start('logs-weir-wrong', login('admin', 'guessed'));
+      await eventually('FAILED', () => task.state === 'FAILED');
+      expect(task.light).toBe('red');
+      expect(task.fault).toContain('401');
+      expect(log.committed).toEqual([0]);
+    });
 
-  it('sends nothing to a server whose certificate it does not trust', async () => {
-    const { task, log } = await start('logs-weir-untrusted', login('admin'), null);
-    await eventually('a fault', () => task.fault !== '');
-    expect(task.fault).toMatch(/certificate/i);
-    expect(task.light).toBe('red');
-    expect(log.committed).toEqual([0]);
-  });
-});
+    it('sends nothing to a server whose certificate it does not trust', async () => {
+      const { task, log } = await start('logs-weir-untrusted', login('admin'), null);
+      await eventually('a fault', () => task.fault !== '');
+      expect(task.fault).toMatch(/certificate/i);
+      expect(task.light).toBe('red');
+      expect(log.committed).toEqual([0]);
+    });
+  },
+);

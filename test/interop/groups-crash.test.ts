@@ -16,7 +16,7 @@ describe('a killed broker', () => {
     await createTopic(client, 't', 1);
     await client.close();
   });
-  afterAll(() => weir.stop());
+  afterAll(() => weir?.stop());
 
   const commit = (client: WireClient, groupId: string, committedOffset: number) =>
     client.tryRequest('OffsetCommit', 8, {

@@ -3,7 +3,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { nodeDisk } from '../../src/base/node-disk.ts';
@@ -12,6 +12,7 @@ import { defaultLogConfig } from '../../src/log/log-config.ts';
 import { LogManager } from '../../src/log/log-manager.ts';
 import type { PartitionLog } from '../../src/log/partition-log.ts';
 import { CompressionType } from '../../src/protocol/compression.ts';
+import { describeWithPeers } from '../peers/gate.ts';
 import { kafkaTool } from '../peers/kafka.ts';
 import { temporaryDirectory } from '../peers/peer.ts';
 import { batchOf, START_MS } from '../unit/log/support.ts';
@@ -46,7 +47,7 @@ const complaints = (stderr: string): string[] =>
       (line) => line !== '' && !/^Non-consecutive offsets in|^ {2}-1 is followed by/.test(line),
     );
 
-describe('DumpLogSegments on our files', () => {
+describeWithPeers(['kafka'], 'DumpLogSegments on our files', () => {
   const directory = temporaryDirectory('log-dump');
   const partition = path.join(directory, 't-0');
   const files = (suffix: string): string[] =>

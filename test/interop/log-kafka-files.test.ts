@@ -3,25 +3,25 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { nodeDisk } from '../../src/base/node-disk.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { defaultLogConfig } from '../../src/log/log-config.ts';
 import { LogManager } from '../../src/log/log-manager.ts';
+import { describeWithPeers } from '../peers/gate.ts';
 import { type Kafka, kafkaTool, startKafka } from '../peers/kafka.ts';
 import { batchOf, MemoryLogger, readAll } from '../unit/log/support.ts';
 
 const RECORDS = 3000;
 
-describe('a log that goes from Kafka to us and back', () => {
+describeWithPeers(['kafka'], 'a log that goes from Kafka to us and back', () => {
   let kafka: Kafka;
   let data = '';
   const logger = new MemoryLogger();
 
   beforeAll(async () => {
     kafka = await startKafka({
-      port: 20_101,
       local: true,
       properties: { 'log.index.interval.bytes': 1024 },
     });

@@ -2,7 +2,7 @@
  * Our messages against Apache Kafka's own classes: its random messages are read and written again by
  * us, byte for byte; ours by it. Runs a JVM.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ByteReader } from '../../src/base/bytes.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { apis } from '../../src/protocol/apis.ts';
@@ -16,6 +16,7 @@ import {
 } from '../../src/protocol/stored/consumer-protocol.ts';
 import { groupMetadataKey, groupMetadataValue } from '../../src/protocol/stored/group-metadata.ts';
 import { offsetCommitKey, offsetCommitValue } from '../../src/protocol/stored/offset-commit.ts';
+import { describeWithPeers } from '../peers/gate.ts';
 import { randomMessage, versionsOf } from '../property/random-message.ts';
 import { ProtocolPeer } from './protocol-java/peer.ts';
 
@@ -66,12 +67,6 @@ addStored(offsetCommitValue, `${GROUP}.OffsetCommitValue`);
 addStored(groupMetadataKey, `${GROUP}.GroupMetadataKey`, -2);
 addStored(groupMetadataValue, `${GROUP}.GroupMetadataValue`);
 
-let peer: ProtocolPeer;
-beforeAll(async () => {
-  peer = await ProtocolPeer.start();
-});
-afterAll(() => peer?.stop());
-
 const seeds = Array.from({ length: ROUNDS }, (_, i) => 1000 + i);
 
 function rewritten({ message, version }: Compared, bytes: Buffer): Buffer {
@@ -81,7 +76,13 @@ function rewritten({ message, version }: Compared, bytes: Buffer): Buffer {
   return encode(message, version, value);
 }
 
-describe("Kafka's message classes", () => {
+describeWithPeers(['kafka', 'javac'], "Kafka's message classes", () => {
+  let peer: ProtocolPeer;
+  beforeAll(async () => {
+    peer = await ProtocolPeer.start();
+  });
+  afterAll(() => peer?.stop());
+
   it('know every version that is compared, and none that is not', async () => {
     for (const api of apis.values()) {
       const name = `org.apache.kafka.common.message.${api.name}RequestData`;

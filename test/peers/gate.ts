@@ -5,6 +5,7 @@
  * machine a suite whose programs are not installed is skipped, and says which ones it missed.
  */
 import fs from 'node:fs';
+import path from 'node:path';
 import { describe } from 'vitest';
 import { findJava } from './java.ts';
 import { cacheDirectory, findProgram } from './peer.ts';
@@ -25,17 +26,41 @@ const maven = (cached: string, javaMajor: number) => (): string | null => {
   }
 };
 
+const compiler = (): string | null => {
+  try {
+    if (fs.existsSync(path.join(findJava(17).home, 'bin', 'javac'))) return null;
+  } catch {
+    // No Java at all.
+  }
+  return 'a Java 17 compiler (Debian package openjdk-17-jdk-headless)';
+};
+
+/** `loggen` may stand in the cache, taken out of its package. */
+const loggen = (): string | null =>
+  fs.existsSync(path.join(cacheDirectory, 'loggen')) ? null : program('loggen', 'syslog-ng-core')();
+
+/** The module of rsyslog that writes to Kafka, wherever Debian keeps those. */
+const omkafka = (): string | null => {
+  const roots = fs.existsSync('/usr/lib') ? fs.readdirSync('/usr/lib') : [];
+  const found = roots.some((name) => fs.existsSync(`/usr/lib/${name}/rsyslog/omkafka.so`));
+  return found ? program('rsyslogd', 'rsyslog')() : 'omkafka (Debian package rsyslog-kafka)';
+};
+
 /** What is missing for a peer, or null. */
 const missing = {
   kafka: maven('kafka-', 17),
   elasticsearch: maven('elasticsearch-', 21),
   opensearch: maven('opensearch-', 21),
+  javac: compiler,
   kcat: program('kcat', 'kcat'),
   rsyslog: program('rsyslogd', 'rsyslog'),
-  loggen: program('loggen', 'syslog-ng-core'),
+  omkafka,
+  loggen,
   logger: program('logger', 'bsdutils'),
   curl: program('curl', 'curl'),
   prometheus: program('prometheus', 'prometheus'),
+  openssl: program('openssl', 'openssl'),
+  npm: program('npm', 'npm'),
   strace: program('strace', 'strace'),
   root: () => (process.getuid?.() === 0 ? null : 'root'),
   linux: () => (process.platform === 'linux' ? null : 'Linux'),
