@@ -1,6 +1,6 @@
 /**
  * Which topics and partitions may be made, and the records that make them: Kafka's rules, refused
- * in Kafka's words and in its order (name, partitions, replicas, assignment, settings).
+ * in Kafka's words and in its order (name, replicas, partitions, assignment, settings).
  */
 import type { Random } from '../base/random.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
@@ -121,16 +121,16 @@ export class TopicPlanner {
     const configs = this.#configs;
     if (topic.assignments.length > 0) return this.#assignedShape(topic);
     const { replicationFactor, numPartitions } = topic;
-    if (numPartitions < -1 || numPartitions === 0) {
-      throw new ProtocolError(
-        ErrorCode.INVALID_PARTITIONS,
-        'Number of partitions was set to an invalid non-positive value.',
-      );
-    }
     if (replicationFactor < -1 || replicationFactor === 0) {
       throw new ProtocolError(
         ErrorCode.INVALID_REPLICATION_FACTOR,
         'Replication factor must be larger than 0, or -1 to use the default value.',
+      );
+    }
+    if (numPartitions < -1 || numPartitions === 0) {
+      throw new ProtocolError(
+        ErrorCode.INVALID_PARTITIONS,
+        'Number of partitions was set to an invalid non-positive value.',
       );
     }
     const brokers = this.#image.brokers.size;

@@ -19,11 +19,11 @@ export interface GroupSettings {
   readonly groupsMax: number;
 }
 
-/** Kafka's defaults. */
+/** Kafka's defaults, those of the properties that it ships where they differ. */
 export const groupDefaults: GroupSettings = {
   minSessionTimeoutMs: 6_000,
   maxSessionTimeoutMs: 1_800_000,
-  initialRebalanceDelayMs: 3_000,
+  initialRebalanceDelayMs: 0,
   groupMaxSize: 2 ** 31 - 1,
   offsetMetadataMaxBytes: 4_096,
   offsetsRetentionMs: 7 * 24 * 3_600_000,

@@ -21,7 +21,10 @@ type Response = Infer<typeof metadataResponse>;
 type TopicAnswer = Response['topics'][number];
 
 export const metadataHandler = handler<Request, Response>(apis.get(3), (request, context) => {
-  const { broker, endpoint } = context;
+  const { broker, endpoint, apiVersion } = context;
+  if (apiVersion < TOPIC_ID_REQUEST_VERSION && request.topics?.some(hasIdOnly) === true) {
+    return refusal(request.topics);
+  }
   const topics = topicsOf(request, context);
   return {
     throttleTimeMs: 0,
@@ -37,61 +40,78 @@ export const metadataHandler = handler<Request, Response>(apis.get(3), (request,
   };
 });
 
+type Wanted = NonNullable<Request['topics']>[number];
+
+/** Versions 10 and 11 have a field for ids, and take none. */
+const TOPIC_ID_REQUEST_VERSION = 12;
+const hasIdOnly = ({ name, topicId }: Wanted): boolean => name === null || topicId !== ZERO_UUID;
+
+const refusal = (topics: readonly Wanted[]): Response => ({
+  throttleTimeMs: 0,
+  brokers: [],
+  clusterId: null,
+  controllerId: -1,
+  topics: topics.map(({ name, topicId }) => ({
+    ...absent(name ?? '', topicId, ErrorCode.INVALID_REQUEST, operationsOf('topic', false)),
+    isInternal: false,
+  })),
+  clusterAuthorizedOperations: operationsOf('cluster', false),
+  errorCode: ErrorCode.NONE,
+});
+
+/** Each topic once, however often it is named; names count only where there are no ids. */
 function topicsOf(request: Request, context: RequestContext): TopicAnswer[] {
-  const { image } = context.broker;
+  const { image, controller, hot } = context.broker;
   const { topics } = request;
   const operations = operationsOf('topic', request.includeTopicAuthorizedOperations);
   if (topics === null || (context.apiVersion === 0 && topics.length === 0)) {
     return [...image.topics.values()].map((topic) => found(topic, context, operations));
   }
+  const ids = new Set(topics.map(({ topicId }) => topicId).filter((id) => id !== ZERO_UUID));
+  if (ids.size > 0) return [...ids].map((id) => byId(id, context, operations));
+  const answers: TopicAnswer[] = [];
   const missing: string[] = [];
-  const answers = topics.map(({ name, topicId }): TopicAnswer => {
-    if (name !== null) return byName(name, topicId, context, operations, missing);
-    const topic = topicId === ZERO_UUID ? undefined : image.topicById(topicId);
-    if (topic !== undefined) return found(topic, context, operations);
-    return absent(null, topicId, ErrorCode.UNKNOWN_TOPIC_ID, context.apiVersion);
-  });
-  const create = request.allowAutoTopicCreation && context.broker.hot.autoCreateTopics;
-  if (create && missing.length > 0) context.broker.controller.autoCreate(missing);
+  for (const name of new Set(topics.map((topic) => topic.name))) {
+    if (name === null) {
+      answers.push(
+        absent(null, ZERO_UUID, ErrorCode.UNKNOWN_TOPIC_ID, operationsOf('topic', false)),
+      );
+      continue;
+    }
+    const topic = image.topic(name);
+    if (topic !== undefined) answers.push(found(topic, context, operations));
+    else {
+      const isValid = topicNameFault(name) === null;
+      if (isValid) missing.push(name);
+      const code = isValid
+        ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        : ErrorCode.INVALID_TOPIC_EXCEPTION;
+      answers.push(absent(name, ZERO_UUID, code, operations));
+    }
+  }
+  const create = request.allowAutoTopicCreation && hot.autoCreateTopics;
+  if (create && missing.length > 0) controller.autoCreate(missing);
   return answers;
 }
 
-function byName(
-  name: string,
-  topicId: string,
-  context: RequestContext,
-  operations: number,
-  missing: string[],
-): TopicAnswer {
-  const topic = context.broker.image.topic(name);
-  const { apiVersion } = context;
-  if (topic === undefined) {
-    if (topicNameFault(name) !== null) {
-      return absent(name, ZERO_UUID, ErrorCode.INVALID_TOPIC_EXCEPTION, apiVersion);
-    }
-    missing.push(name);
-    return absent(name, ZERO_UUID, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, apiVersion);
-  }
-  if (topicId !== ZERO_UUID && topicId !== topic.id) {
-    return absent(name, topicId, ErrorCode.INCONSISTENT_TOPIC_ID, apiVersion);
-  }
-  return found(topic, context, operations);
+function byId(id: string, context: RequestContext, operations: number): TopicAnswer {
+  const topic = context.broker.image.topicById(id);
+  if (topic !== undefined) return found(topic, context, operations);
+  return absent(null, id, ErrorCode.UNKNOWN_TOPIC_ID, operationsOf('topic', false));
 }
-
-const NULL_NAME_VERSION = 12;
 
 const absent = (
   name: string | null,
   topicId: string,
   errorCode: number,
-  version: number,
+  operations: number,
 ): TopicAnswer => ({
   errorCode,
-  name: name ?? (version >= NULL_NAME_VERSION ? null : ''),
+  name,
   topicId,
   isInternal: name !== null && isInternal(name),
   partitions: [],
-  topicAuthorizedOperations: operationsOf('topic', false),
+  topicAuthorizedOperations: operations,
 });
 
 function found(topic: TopicImage, context: RequestContext, operations: number): TopicAnswer {

@@ -95,5 +95,5 @@ const failure = (name: string, errorCode: number, errorMessage: string): TopicAn
   topicConfigErrorCode: ErrorCode.NONE,
   numPartitions: -1,
   replicationFactor: -1,
-  configs: null,
+  configs: [],
 });

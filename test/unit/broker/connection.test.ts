@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import {
   batchOf,
   createTopic,
@@ -311,6 +312,33 @@ describe('stopping', () => {
     await expect.poll(() => running.broker.services.fetchPurgatory.size).toBe(1);
     const stopped = running.broker.stop();
     expect((await answer).errorCode).toBe(0);
+    await stopped;
+    expect(closes().get('shutdown')).toBeUndefined();
+  });
+
+  it('does not wait for members who wait for each other', async () => {
+    running = await startBroker({ 'group.initial.rebalance.delay.ms': 600_000 });
+    const client = await connect();
+    const key = { key: 'g', keyType: 0 };
+    await expect
+      .poll(async () => (await client.request('FindCoordinator', 3, key)).errorCode)
+      .toBe(0);
+    const answer = client.request('JoinGroup', 3, {
+      groupId: 'g',
+      sessionTimeoutMs: 600_000,
+      rebalanceTimeoutMs: 600_000,
+      memberId: '',
+      protocolType: 'consumer',
+      protocols: [{ name: 'range', metadata: Buffer.alloc(0) }],
+    });
+    const state = async () => {
+      const other = await connect();
+      const described = await other.request('DescribeGroups', 5, { groups: ['g'] });
+      return described.groups[0].groupState;
+    };
+    await expect.poll(state).toBe('PreparingRebalance');
+    const stopped = running.broker.stop();
+    expect((await answer).errorCode).toBe(ErrorCode.NOT_COORDINATOR);
     await stopped;
     expect(closes().get('shutdown')).toBeUndefined();
   });
