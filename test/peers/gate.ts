@@ -4,7 +4,9 @@
  * Where `CI` is set everything runs, and a peer that can't start is a failure. On a developer's
  * machine a suite whose programs are not installed is skipped, and says which ones it missed.
  */
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { describe } from 'vitest';
 import { findJava } from './java.ts';
@@ -46,6 +48,16 @@ const omkafka = (): string | null => {
   return found ? program('rsyslogd', 'rsyslog')() : 'omkafka (Debian package rsyslog-kafka)';
 };
 
+/** Containers and users' machines often may not. */
+const tmpfs = (): string | null => {
+  if (process.platform !== 'linux') return 'Linux';
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-mount-'));
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder]).status;
+  if (mounted === 0) spawnSync('umount', [folder]);
+  fs.rmdirSync(folder);
+  return mounted === 0 ? null : 'the right to mount a tmpfs';
+};
+
 /** What is missing for a peer, or null. */
 const missing = {
   kafka: maven('kafka-', 17),
@@ -62,7 +74,7 @@ const missing = {
   openssl: program('openssl', 'openssl'),
   npm: program('npm', 'npm'),
   strace: program('strace', 'strace'),
-  root: () => (process.getuid?.() === 0 ? null : 'root'),
+  tmpfs,
   linux: () => (process.platform === 'linux' ? null : 'Linux'),
 } satisfies Record<string, () => string | null>;
 
