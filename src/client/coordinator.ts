@@ -29,8 +29,8 @@ export class Coordinator {
 
   /**
    * Sends a request to the coordinator. While it moves, loads or is away it is looked for and asked
-   * again, for at most `retryMs`; `errorOf` reads the answer's error code. Other errors are for the
-   * caller. Rejects with ProtocolError of the last such code, or as `Client.request` does.
+   * again, for at most `retryMs` and while `isWanted`; `errorOf` reads the answer's error code. Other
+   * errors are for the caller. Rejects with ProtocolError of the last such code, or as `Client.request` does.
    */
   async request<Q, R>(
     call: Call<Q, R>,
@@ -41,6 +41,7 @@ export class Coordinator {
       readonly timeoutMs?: number;
       readonly version?: number;
       readonly retryMs?: number;
+      readonly isWanted?: () => boolean;
     } = {},
   ): Promise<R> {
     const { clock, random, retryBackoff, requestTimeoutMs } = this.#client;
@@ -58,7 +59,8 @@ export class Coordinator {
         failure = error as Error;
       }
       this.#broker = null;
-      if (clock.monotonic() >= deadline) throw failure;
+      const isWanted = options.isWanted?.() ?? true;
+      if (!isWanted || clock.monotonic() >= deadline) throw failure;
       await sleep(clock, backoffMs(retryBackoff, attempt, random));
     }
   }

@@ -229,7 +229,7 @@ export class GroupMember {
         assignments,
       },
       (r) => r.errorCode,
-      { lane: this.#lane, timeoutMs: this.#rebalanceTimeoutMs + JOIN_GRACE_MS },
+      this.#joinOptions(),
     );
     this.#check(response.errorCode, 'SyncGroup');
     const assignment = decodeAssignment(response.assignment);
@@ -258,7 +258,7 @@ export class GroupMember {
         calls.joinGroup,
         { ...body, memberId: this.#memberId },
         (r) => r.errorCode,
-        { lane: this.#lane, timeoutMs: this.#rebalanceTimeoutMs + JOIN_GRACE_MS },
+        this.#joinOptions(),
       );
     let response = await send();
     if (response.errorCode === ErrorCode.MEMBER_ID_REQUIRED) {
@@ -267,6 +267,12 @@ export class GroupMember {
     }
     this.#check(response.errorCode, 'JoinGroup');
     return response;
+  }
+
+  /** The coordinator may let a join wait for a whole rebalance; one that leaves does not look for it. */
+  #joinOptions(): { lane: Lane; timeoutMs: number; isWanted: () => boolean } {
+    const timeoutMs = this.#rebalanceTimeoutMs + JOIN_GRACE_MS;
+    return { lane: this.#lane, timeoutMs, isWanted: () => !this.#leaving };
   }
 
   async #assign(joined: JoinResponse): Promise<{ memberId: string; assignment: Buffer }[]> {
