@@ -50,6 +50,19 @@ async function setup() {
   return { clock, transport, broker, coordinator, events, join };
 }
 
+/** A JoinGroup's answer. */
+const stillLoading = {
+  throttleTimeMs: 0,
+  errorCode: ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
+  generationId: -1,
+  protocolType: null,
+  protocolName: null,
+  leader: '',
+  skipAssignment: false,
+  memberId: '',
+  members: [],
+};
+
 describe('membership', () => {
   test('joins, is assigned everything, heartbeats, and leaves', async () => {
     const { clock, coordinator, events, join } = await setup();
@@ -150,6 +163,15 @@ describe('membership', () => {
     expect(fatal).toMatchObject([{ code: ErrorCode.FENCED_INSTANCE_ID }]);
   });
 
+  test('leaves without waiting for a coordinator that never comes', async () => {
+    const { clock, broker, events, join } = await setup();
+    broker.intercept = ({ api }) => (api === 'JoinGroup' ? { answer: stillLoading } : undefined);
+    const member = join('a');
+    await clock.advance(20);
+    await clock.until(member.leave(), 2000); // The request timeout is 5000.
+    expect(events).toEqual([]);
+  });
+
   test('waits for a coordinator that loads or moves', async () => {
     const { clock, broker, events, join } = await setup();
     let refusals = 3;
@@ -157,19 +179,7 @@ describe('membership', () => {
       if (api !== 'Heartbeat' && api !== 'JoinGroup') return undefined;
       if (refusals === 0 || api === 'Heartbeat') return undefined;
       refusals--;
-      const errorCode = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS;
-      const answer = {
-        throttleTimeMs: 0,
-        errorCode,
-        generationId: -1,
-        protocolType: null,
-        protocolName: null,
-        leader: '',
-        skipAssignment: false,
-        memberId: '',
-        members: [],
-      };
-      return { answer };
+      return { answer: stillLoading };
     };
     join('a');
     await clock.advance(5000);
