@@ -32,69 +32,66 @@ export const deleteTopicsHandler = handler<Request, Response>(
       context.apiVersion >= TOPIC_IDS_VERSION
         ? request.topics.map(({ name, topicId }) => ({ name, id: topicId }))
         : request.topicNames.map((name) => ({ name, id: ZERO_UUID }));
-    const responses: Answer[] = [];
-    const ids = new Set<string>();
-    const doubles = doublesOf(asked);
-    for (const wanted of asked) {
-      const resolved = resolve(wanted, doubles, context);
-      if (resolved instanceof ProtocolError) responses.push(answer(wanted, resolved));
-      else if (ids.has(resolved)) {
-        const text = 'The provided topic name maps to an ID that was already supplied.';
-        responses.push(answer(wanted, new ProtocolError(ErrorCode.INVALID_REQUEST, text)));
-      } else ids.add(resolved);
-    }
-    responses.push(...(await remove([...ids], context)));
+    const { responses, ids } = resolved(asked, context);
+    responses.push(...(await remove(ids, context)));
     if (context.apiVersion < MESSAGE_VERSION) for (const r of responses) r.errorMessage = null;
     return { throttleTimeMs: 0, responses };
   },
 );
 
-function doublesOf(asked: readonly Wanted[]): ReadonlySet<string> {
-  const seen = new Set<string>();
-  const doubles = new Set<string>();
-  for (const { name, id } of asked) {
-    const key = name ?? id;
-    if (seen.has(key)) doubles.add(key);
-    seen.add(key);
-  }
-  return doubles;
+interface Resolved {
+  /** Of those that are refused. */
+  readonly responses: Answer[];
+  /** Topics to delete. */
+  readonly ids: ReadonlySet<string>;
 }
 
-/** The topic's id, or why there is none. */
-function resolve(
-  { name, id }: Wanted,
-  doubles: ReadonlySet<string>,
-  context: RequestContext,
-): string | ProtocolError {
+/** What is named twice is not deleted at all, and answered once. */
+function resolved(asked: readonly Wanted[], context: RequestContext): Resolved {
   const { image } = context.broker;
-  if (name === null && id === ZERO_UUID) {
-    return new ProtocolError(
-      ErrorCode.INVALID_REQUEST,
-      'Neither topic name nor id were specified.',
-    );
+  const responses: Answer[] = [];
+  const refuse = (wanted: Wanted, code: number, text: string): void => {
+    responses.push(answer(wanted, new ProtocolError(code, text)));
+  };
+  const { INVALID_REQUEST } = ErrorCode;
+  const names: string[] = [];
+  const givenIds: string[] = [];
+  for (const wanted of asked) {
+    if (wanted.name !== null && wanted.id !== ZERO_UUID) {
+      refuse(wanted, INVALID_REQUEST, 'You may not specify both topic name and topic id.');
+    } else if (wanted.name !== null) names.push(wanted.name);
+    else if (wanted.id !== ZERO_UUID) givenIds.push(wanted.id);
+    else refuse(wanted, INVALID_REQUEST, 'Neither topic name nor id were specified.');
   }
-  if (name !== null && id !== ZERO_UUID) {
-    return new ProtocolError(
-      ErrorCode.INVALID_REQUEST,
-      'You may not specify both topic name and topic id.',
-    );
+  const ids = new Set<string>();
+  for (const id of new Set(givenIds)) {
+    const wanted = { name: null, id };
+    if (isTwiceIn(givenIds, id)) refuse(wanted, INVALID_REQUEST, 'Duplicate topic id.');
+    else if (image.topicById(id) !== undefined) ids.add(id);
+    else refuse(wanted, ErrorCode.UNKNOWN_TOPIC_ID, 'This server does not host this topic ID.');
   }
-  if (doubles.has(name ?? id)) {
-    const what = name === null ? 'id' : 'name';
-    return new ProtocolError(ErrorCode.INVALID_REQUEST, `Duplicate topic ${what}.`);
+  for (const name of new Set(names)) {
+    const id = image.topic(name)?.id;
+    const wanted = { name, id: ZERO_UUID };
+    if (isTwiceIn(names, name)) refuse(wanted, INVALID_REQUEST, 'Duplicate topic name.');
+    else if (id === undefined) {
+      const text = 'This server does not host this topic-partition.';
+      refuse(wanted, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, text);
+    } else if (givenIds.includes(id)) {
+      ids.delete(id);
+      const text = 'The provided topic name maps to an ID that was already supplied.';
+      refuse({ name, id }, INVALID_REQUEST, text);
+    } else ids.add(id);
   }
-  const topic = name === null ? image.topicById(id) : image.topic(name);
-  if (topic !== undefined) return topic.id;
-  return new ProtocolError(
-    name === null ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
-    name === null
-      ? 'This server does not host this topic ID.'
-      : 'This server does not host this topic-partition.',
-  );
+  return { responses, ids };
 }
 
-async function remove(ids: readonly string[], context: RequestContext): Promise<Answer[]> {
+const isTwiceIn = <T>(list: readonly T[], item: T): boolean =>
+  list.indexOf(item) !== list.lastIndexOf(item);
+
+async function remove(wanted: ReadonlySet<string>, context: RequestContext): Promise<Answer[]> {
   const { controller, logger, image } = context.broker;
+  const ids = [...wanted];
   const names = ids.map((id) => image.topicById(id)?.name ?? null);
   try {
     const outcomes = await controller.deleteTopics(ids);

@@ -51,11 +51,12 @@ function describe(
 ): Response['results'][number] {
   const { resourceType, resourceName } = asked;
   const named = { resourceType, resourceName };
+  const keys = asked.configurationKeys;
   try {
     const configs = entriesOf(asked, context)
-      .filter(({ key }) => asked.configurationKeys?.includes(key.name) ?? true)
+      .filter(({ key }) => keys === null || keys.length === 0 || keys.includes(key.name))
       .map((entry) => answer(entry, request));
-    return { ...named, errorCode: ErrorCode.NONE, errorMessage: null, configs };
+    return { ...named, errorCode: ErrorCode.NONE, errorMessage: '', configs };
   } catch (error) {
     const errorCode = codeOfError(error, context.broker.logger);
     return { ...named, errorCode, errorMessage: messageOfError(error), configs: [] };
@@ -90,12 +91,16 @@ function topicEntries(topic: string, context: RequestContext): Entry[] {
   const { configs, image } = context.broker;
   checkTopicName(topic);
   if (image.topic(topic) === undefined) {
-    throw new ProtocolError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    throw new ProtocolError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, '');
   }
   return [...topicKeys.values()].map((key) => {
     const chain = configs.topicChain(topic, key);
     const value = describedValue(key, configs.valueIn(key, chain[0]));
-    return { key, value, chain, readOnly: false };
+    // Of the settings that it falls back to, only the first one's default counts as a place.
+    const shown = chain.filter(
+      ({ name, source }) => source !== ConfigSource.default || name === key.brokerKeys[0]?.name,
+    );
+    return { key, value, chain: shown, readOnly: false };
   });
 }
 

@@ -31,12 +31,16 @@ export const createPartitionsHandler = handler<Request, Response>(
       results.push({
         name,
         errorCode: error?.code ?? ErrorCode.NONE,
-        errorMessage: error?.message ?? null,
+        errorMessage: error === null ? null : textOf(error),
       });
     });
     return { throttleTimeMs: 0, results };
   },
 );
+
+/** Kafka's clients have words of their own for a topic that is not there. */
+const textOf = (error: ProtocolError): string | null =>
+  error.code === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION ? null : error.message;
 
 async function create(
   topics: Request['topics'],

@@ -31,7 +31,7 @@ export const describeClusterHandler = handler<Request, Response>(
           : ErrorCode.UNSUPPORTED_ENDPOINT_TYPE,
       errorMessage: known ? null : 'The request was sent to an endpoint of the wrong type.',
       endpointType: BROKERS,
-      clusterId: broker.clusterId,
+      clusterId: known ? broker.clusterId : '',
       controllerId: known ? nodeId : -1,
       brokers: known ? [{ brokerId: nodeId, host, port, rack: broker.rack, isFenced: false }] : [],
       clusterAuthorizedOperations: operationsOf(

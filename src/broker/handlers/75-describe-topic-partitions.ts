@@ -22,6 +22,7 @@ type TopicAnswer = Response['topics'][number];
 export const describeTopicPartitionsHandler = handler<Request, Response>(
   apis.get(75),
   (request, context) => {
+    if (!isCursorGood(request)) return refusal(request);
     const { image, configs } = context.broker;
     const { cursor } = request;
     const fetchAll = request.topics.length === 0;
@@ -35,7 +36,7 @@ export const describeTopicPartitionsHandler = handler<Request, Response>(
     );
     const topics: TopicAnswer[] = [];
     for (const name of names) {
-      const first = name === cursor?.topicName ? Math.max(cursor.partitionIndex, 0) : 0;
+      const first = name === cursor?.topicName ? cursor.partitionIndex : 0;
       if (room === 0) return page(topics, name, first);
       const topic = image.topic(name);
       if (topic === undefined) {
@@ -50,6 +51,25 @@ export const describeTopicPartitionsHandler = handler<Request, Response>(
     return { throttleTimeMs: 0, topics, nextCursor: null };
   },
 );
+
+/** A page goes on within the topics that are asked for. */
+const isCursorGood = ({ cursor, topics }: Request): boolean =>
+  cursor === null ||
+  (cursor.partitionIndex >= 0 &&
+    (topics.length === 0 || topics.some(({ name }) => name === cursor.topicName)));
+
+const refusal = ({ topics }: Request): Response => ({
+  throttleTimeMs: 0,
+  topics: topics.map(({ name }) => ({
+    errorCode: ErrorCode.INVALID_REQUEST,
+    name,
+    topicId: ZERO_UUID,
+    isInternal: false,
+    partitions: [],
+    topicAuthorizedOperations: operationsOf('topic', false),
+  })),
+  nextCursor: null,
+});
 
 const page = (topics: TopicAnswer[], topicName: string, partitionIndex: number): Response => ({
   throttleTimeMs: 0,
@@ -66,7 +86,7 @@ const absent = (name: string): TopicAnswer => ({
   topicId: ZERO_UUID,
   isInternal: isInternal(name),
   partitions: [],
-  topicAuthorizedOperations: operationsOf('topic', false),
+  topicAuthorizedOperations: operationsOf('topic', true),
 });
 
 function found(
