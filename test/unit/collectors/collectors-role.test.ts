@@ -12,9 +12,10 @@ import { CollectorsRole } from '../../../src/collectors/collectors-role.ts';
 import { collectorDefaults } from '../../../src/collectors/settings.ts';
 import { metricNames } from '../../../src/observe/catalogue.ts';
 import { MetricsRegistry } from '../../../src/observe/registry.ts';
+import { freePort } from '../../peers/peer.ts';
 import { memorySinks } from './support/memory-sink.ts';
 
-const PORT = 20_551;
+const port = await freePort();
 let root = '';
 let role: CollectorsRole;
 let isReleased = false;
@@ -27,7 +28,7 @@ beforeEach(() => {
   role = new CollectorsRole({
     settings: {
       ...collectorDefaults,
-      syslog: { ...syslog, port: PORT },
+      syslog: { ...syslog, port },
       files: { ...files, paths: [path.join(root, '*.log')], pollMs: 10 },
       scrape: { ...scrape, targets: ['http://127.0.0.1:1/metrics'], intervalMs: 50 },
     },
@@ -69,12 +70,12 @@ it('starts its collectors, shows their books, and stops', async () => {
 
 it('shows the worst light and every reason', async () => {
   const taken = net.createServer();
-  await new Promise<void>((resolve) => taken.listen(PORT, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => taken.listen(port, '127.0.0.1', resolve));
   await role.start();
   await expect.poll(() => role.status().reason).toContain('scrape: http://127.0.0.1:1/metrics');
   expect(role.status()).toMatchObject({
     light: 'yellow',
-    reason: expect.stringContaining(`syslog: TCP 127.0.0.1:${PORT}: the port is taken`) as unknown,
+    reason: expect.stringContaining(`syslog: TCP 127.0.0.1:${port}: the port is taken`) as unknown,
     details: { files: { light: 'green' } },
   });
   await new Promise((resolve) => taken.close(resolve));

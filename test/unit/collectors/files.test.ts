@@ -346,7 +346,7 @@ describe('checkpoints', () => {
     expect(collector?.status().light).toBe('yellow');
     expect(collector?.balance).toMatchObject({ received: 20, stored: 0, droppedTotal: 0 });
     sink.error = null;
-    await expect.poll(seen, { timeout: 5000 }).toEqual(numbers(0, 20));
+    await expect.poll(seen).toEqual(numbers(0, 20));
     expect(collector?.balance).toMatchObject({ received: 20, stored: 20, inFlight: 0 });
   });
 
@@ -436,7 +436,7 @@ describe('lines', () => {
       write('a.log', `${line}\n`);
       await new Promise((resolve) => setTimeout(resolve, 15));
     }
-    await expect.poll(() => seen().join('\n'), { timeout: 3000 }).toBe(input.join('\n'));
+    await expect.poll(() => seen().join('\n')).toBe(input.join('\n'));
     return seen();
   };
 
@@ -500,7 +500,7 @@ describe('lines', () => {
   it('bounds what it joins', async () => {
     write('a.log', `start\n${' more\n'.repeat(1000)}`);
     await start({ multiline: 'indent', lineBytesMax: 1000 });
-    await expect.poll(() => seen().join('\n').length, { timeout: 3000 }).toBe(5 + 6 * 1000);
+    await expect.poll(() => seen().join('\n').length).toBe(5 + 6 * 1000);
     expect(seen().every((message) => String(message).length <= 1000)).toBe(true);
   });
 });

@@ -7,16 +7,17 @@ import { nodeDisk } from '../../../src/base/node-disk.ts';
 import { nodeTransport } from '../../../src/base/node-transport.ts';
 import { collectorDefaults, type SyslogSettings } from '../../../src/collectors/settings.ts';
 import { SyslogCollector } from '../../../src/collectors/syslog/syslog-collector.ts';
+import { freePort } from '../../peers/peer.ts';
 import { memorySinks } from './support/memory-sink.ts';
 
-const PORT = 20_514;
+const port = await freePort();
 let collector: SyslogCollector;
 let sinks = memorySinks();
 
 async function serve(settings: Partial<SyslogSettings> = {}): Promise<void> {
   sinks = memorySinks();
   collector = new SyslogCollector({
-    settings: { ...collectorDefaults.syslog, port: PORT, ...settings },
+    settings: { ...collectorDefaults.syslog, port, ...settings },
     sinks: sinks.factory,
     transport: nodeTransport,
     disk: nodeDisk,
@@ -36,7 +37,7 @@ const event = (name: string): number => new Map(collector.tallies()).get(name) ?
 
 function tcp(...chunks: (string | Buffer)[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = net.connect(PORT, '127.0.0.1', () => {
+    const socket = net.connect(port, '127.0.0.1', () => {
       for (const chunk of chunks) socket.write(chunk);
       socket.end();
     });
@@ -48,7 +49,7 @@ function tcp(...chunks: (string | Buffer)[]): Promise<void> {
 async function udp(...messages: (string | Buffer)[]): Promise<void> {
   const socket = dgram.createSocket('udp4');
   for (const message of messages) {
-    await new Promise<void>((resolve) => socket.send(message, PORT, '127.0.0.1', () => resolve()));
+    await new Promise<void>((resolve) => socket.send(message, port, '127.0.0.1', () => resolve()));
   }
   socket.close();
 }
@@ -139,7 +140,7 @@ describe('the syslog collector', () => {
 
   it('bounds the number of connections', async () => {
     await serve({ connectionsMax: 1 });
-    const first = net.connect(PORT, '127.0.0.1');
+    const first = net.connect(port, '127.0.0.1');
     await expect.poll(() => new Map(collector.gauges()).get('connections')).toBe(1);
     await tcp('<13>no\n').catch(() => {});
     await expect.poll(() => event('connections_refused')).toBe(1);
@@ -149,11 +150,11 @@ describe('the syslog collector', () => {
 
   it('turns yellow when its port is taken, and serves all the same', async () => {
     const taken = net.createServer();
-    await new Promise<void>((resolve) => taken.listen(PORT, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => taken.listen(port, '127.0.0.1', resolve));
     await serve();
     expect(collector.status()).toMatchObject({
       light: 'yellow',
-      reason: `TCP 127.0.0.1:${PORT}: the port is taken`,
+      reason: `TCP 127.0.0.1:${port}: the port is taken`,
     });
     await udp('<13>works');
     await expect.poll(() => sinks.sink().messages()).toEqual(['works']);
