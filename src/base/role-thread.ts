@@ -184,6 +184,7 @@ export class RoleThread<S = unknown> {
   #worker: Worker | null = null;
   #callId = 0;
   #started = false;
+  #hasEnded = false;
   #stopping = false;
   /** What the thread threw last; its end follows. */
   #thrown = '';
@@ -218,6 +219,8 @@ export class RoleThread<S = unknown> {
     });
     try {
       await this.#call('start');
+      // The answer and the end of a thread that died at once may come in one turn.
+      if (this.#hasEnded) throw this.#gone();
       this.#started = true;
     } catch (error) {
       // A role that could not start is not a role that died: the caller knows already.
@@ -300,6 +303,7 @@ export class RoleThread<S = unknown> {
 
   #ended(code: number): void {
     this.#worker = null;
+    this.#hasEnded = true;
     const reason = this.#thrown === '' ? `its thread exited with code ${code}` : this.#thrown;
     if (!this.#stopping) this.#thrown = reason;
     for (const waiting of this.#waiting.values()) waiting.reject(this.#gone());

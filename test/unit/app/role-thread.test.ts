@@ -183,14 +183,24 @@ describe('a supervised role', () => {
     expect(role.restarts).toBe(1);
   });
 
+  it('comes back when it died before anybody saw it start', async () => {
+    const { role } = supervisor({ dies: 'throw', diesAfterMs: 0 });
+    const starting = role.start();
+    // Nothing of the thread is seen meanwhile: its answer and its end arrive together.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+    await starting;
+    await until(() => role.restarts > 0);
+  });
+
   it('does not come back after it was told to stop', async () => {
     const { role } = supervisor({ dies: 'throw', diesAfterMs: 1 });
     await role.start();
     await until(() => role.state === 'waiting');
+    const { restarts } = role;
     await role.stop(100);
     await new Promise((resolve) => setTimeout(resolve, 400));
     expect(role.state).toBe('stopped');
-    expect(role.restarts).toBe(0);
+    expect(role.restarts).toBe(restarts);
   });
 });
 
