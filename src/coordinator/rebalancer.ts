@@ -266,7 +266,7 @@ export class Rebalancer {
     this.#logger.info(message, {
       'kafka.group': group.id,
       'kafka.generation': group.generation,
-      'kafka.group.state': group.state,
+      'kafka.group_state': group.state,
       ...fields,
     });
   }
