@@ -29,18 +29,19 @@ export function checkBrokerConfig(name: string, text: string): KeyValue {
   if (key.dynamic !== 'broker') {
     return refuse(`Cannot update these configs dynamically: [${name}]`, ErrorCode.INVALID_REQUEST);
   }
-  return checkValue(key, text);
+  return checkValue(key, text, ErrorCode.INVALID_REQUEST);
 }
 
-function checkValue(key: Key, text: string): KeyValue {
+function checkValue(key: Key, text: string, code: number = ErrorCode.INVALID_CONFIG): KeyValue {
   if (Buffer.byteLength(text) > VALUE_BYTES_MAX) {
     return refuse(
       `The configuration value cannot be added because it exceeds the maximum value size of ${VALUE_BYTES_MAX} bytes.`,
+      code,
     );
   }
   const parsed = parseValue(key, text);
   if ('value' in parsed && parsed.value !== null) return parsed.value;
-  return refuse(`Invalid value ${text} for configuration ${key.name}: ${problem(key, text)}`);
+  return refuse(`Invalid value ${text} for configuration ${key.name}: ${problem(key, text)}`, code);
 }
 
 function problem(key: Key, text: string): string {

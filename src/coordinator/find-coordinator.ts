@@ -38,8 +38,10 @@ export function findCoordinator(
       ? [ErrorCode.COORDINATOR_NOT_AVAILABLE, NO_NODE]
       : [ErrorCode.NONE, node];
   };
-  const message = (errorCode: number): string | null =>
-    errorCode === ErrorCode.NONE ? null : errorName(errorCode);
+  // Kafka's words for success: the first versions say so, the later ones say nothing.
+  const success = apiVersion < SEVERAL_KEYS_VERSION ? errorName(ErrorCode.NONE) : '';
+  const message = (errorCode: number): string =>
+    errorCode === ErrorCode.NONE ? success : errorName(errorCode);
   const none = {
     throttleTimeMs: 0,
     errorCode: ErrorCode.NONE,

@@ -5,6 +5,7 @@ import {
   attributes,
   BATCH_OVERHEAD,
   BatchAttribute,
+  baseOffset,
   baseSequence,
   batchSize,
   compressionOf,
@@ -58,6 +59,7 @@ export function validateRecords(
         ? validateClientBatch(records, at, records.length)
         : validateBatch(records, at, records.length);
     if (fault !== null) throw new ProtocolError(fault.error, fault.reason);
+    if (origin === 'client') checkStart(records, at);
   }
   if (origin === 'replication') return;
   if (origin === 'client' && batchSize(records, 0) !== records.length) {
@@ -73,6 +75,18 @@ export function validateRecords(
       ErrorCode.RECORD_LIST_TOO_LARGE,
       `${records.length} bytes do not fit into a segment of ${config.segmentBytes}`,
     );
+  }
+}
+
+/** Offsets are the log's to give, and who has a producer id counts its records. */
+function checkStart(records: Buffer, at: number): void {
+  const offset = baseOffset(records, at);
+  if (offset !== 0) {
+    throw new ProtocolError(ErrorCode.INVALID_RECORD, `expected base offset 0, saw ${offset}`);
+  }
+  const sequence = baseSequence(records, at);
+  if (producerId(records, at) >= 0 && sequence < 0) {
+    throw new ProtocolError(ErrorCode.INVALID_RECORD, `sequence ${sequence} of a producer`);
   }
 }
 

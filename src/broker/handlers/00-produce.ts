@@ -17,7 +17,13 @@ import type { produceRequest, produceResponse } from '../../protocol/messages/00
 import {
   attributes,
   BATCH_OVERHEAD,
+  batchSize,
   compressionOf,
+  isTransactional,
+  LOG_OVERHEAD,
+  MAGIC,
+  magic,
+  OFFSET_OF_MAGIC,
   recordCount,
 } from '../../protocol/record-batch.ts';
 import type { Infer } from '../../protocol/schema.ts';
@@ -58,7 +64,7 @@ function appendAll(request: Request, context: RequestContext, written: Partition
       partitionResponses.push(
         partition === undefined
           ? failed(index, missing(topic, byId), null)
-          : append(partition, records as Buffer | null, request.acks, context, written),
+          : append(partition, records as Buffer | null, request, context, written),
       );
     }
     responses.push({ name: data.name, topicId: data.topicId, partitionResponses });
@@ -72,7 +78,7 @@ const missing = (topic: HeldTopic | undefined, byId: boolean): number =>
 function append(
   partition: Partition,
   records: Buffer | null,
-  acks: number,
+  request: Request,
   context: RequestContext,
   written: Partition[],
 ): PartitionAnswer {
@@ -80,11 +86,13 @@ function append(
   const { stats } = partition;
   stats.produceRequests += 1;
   totals.produceRequests += 1;
+  let isAppending = false;
   try {
-    checkRequest(partition, records, acks, context);
+    checkRequest(partition, records, request, context);
+    isAppending = true;
     const info = partition.append(records, {
       origin: 'client',
-      acksAll: acks === -1,
+      acksAll: request.acks === -1,
       reused: true,
     });
     if (!info.duplicate) {
@@ -100,17 +108,30 @@ function append(
     const code = codeOfError(error, context.broker.logger);
     countFailure(partition, code, records?.length ?? 0, context);
     const answer = failed(partition.index, code, messageOfError(error));
+    if (isAppending && !startUnknown.has(code))
+      answer.logStartOffset = partition.log.logStartOffset;
     if (error instanceof RecordsError) answer.recordErrors = [...error.recordErrors];
     return answer;
   }
 }
 
+/** Errors of an append beside which Kafka does not tell where the log starts. */
+const startUnknown: ReadonlySet<number> = new Set([
+  ErrorCode.CORRUPT_MESSAGE,
+  ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+  ErrorCode.NOT_LEADER_OR_FOLLOWER,
+  ErrorCode.MESSAGE_TOO_LARGE,
+  ErrorCode.RECORD_LIST_TOO_LARGE,
+  ErrorCode.KAFKA_STORAGE_ERROR,
+]);
+
 function checkRequest(
   partition: Partition,
   records: Buffer | null,
-  acks: number,
+  request: Request,
   context: RequestContext,
 ): asserts records is Buffer {
+  const { acks, transactionalId } = request;
   if (acks < -1 || acks > 1) throw new ProtocolError(ErrorCode.INVALID_REQUIRED_ACKS);
   if (isInternal(partition.topic) && context.clientId !== ADMIN_CLIENT_ID) {
     throw new ProtocolError(
@@ -118,21 +139,43 @@ function checkRequest(
       `Cannot append to internal topic ${partition.topic}`,
     );
   }
-  if (records === null || records.length < BATCH_OVERHEAD) {
+  if (records === null || !holdsBatch(records)) {
     throw new ProtocolError(
-      records === null || records.length === 0
-        ? ErrorCode.INVALID_RECORD
-        : ErrorCode.CORRUPT_MESSAGE,
+      ErrorCode.INVALID_RECORD,
       `Produce requests with version ${context.apiVersion} must have exactly one record batch per partition`,
     );
   }
-  const codec = compressionOf(attributes(records, 0));
+  const bits = attributes(records, 0);
+  if (isTransactional(bits)) {
+    throw new ProtocolError(
+      transactionalId === null
+        ? ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+        : ErrorCode.INVALID_TXN_STATE,
+    );
+  }
+  const codec = compressionOf(bits);
   if (codec === CompressionType.zstd && context.apiVersion < ZSTD_VERSION) {
     throw new ProtocolError(
       ErrorCode.UNSUPPORTED_COMPRESSION_TYPE,
       `Produce requests with version ${context.apiVersion} are not allowed to use ZStandard compression`,
     );
   }
+}
+
+/** Smaller sizes, and magics that there never were, mean damage: that is for the log to say. */
+const SIZE_MIN = 14;
+
+/** Whether a whole v2 batch may lie there; if not, the records are none rather than damaged. */
+function holdsBatch(records: Buffer): boolean {
+  if (records.length < LOG_OVERHEAD) return false;
+  const size = batchSize(records, 0);
+  if (size - LOG_OVERHEAD < SIZE_MIN) return records.length >= BATCH_OVERHEAD;
+  if (records.length <= OFFSET_OF_MAGIC) return false;
+  const version = magic(records, 0);
+  if (version < 0 || version > MAGIC) return records.length >= BATCH_OVERHEAD;
+  // Less than the start of another one is a tail, and damage.
+  const isOne = size <= records.length && records.length - size < LOG_OVERHEAD;
+  return version === MAGIC && isOne && records.length >= BATCH_OVERHEAD;
 }
 
 function countFailure(

@@ -22,6 +22,7 @@ type PartitionAnswer = Response['responses'][number]['partitions'][number];
 
 const READ_COMMITTED = 1;
 /** Before this version, clients do not know KAFKA_STORAGE_ERROR. */
+const TOPIC_IDS_VERSION = 13;
 const STORAGE_ERROR_VERSION = 6;
 
 const EMPTY = Buffer.alloc(0);
@@ -113,7 +114,7 @@ function readOne(
   try {
     if (partition === undefined) {
       throw new ProtocolError(
-        topic === undefined && asked.topic === ''
+        topic === undefined && context.apiVersion >= TOPIC_IDS_VERSION
           ? ErrorCode.UNKNOWN_TOPIC_ID
           : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
       );
@@ -132,19 +133,12 @@ function readOne(
       code = ErrorCode.NOT_LEADER_OR_FOLLOWER;
     }
     round.urgent = true;
-    const start = partition === undefined || partition.isOffline ? -1 : partitionStart(partition);
-    const answer = { ...emptyAnswer(asked.partition, isolation), errorCode: code };
-    round.answers.push({ asked, answer: { ...answer, logStartOffset: start } });
+    const answer = emptyAnswer(asked.partition, isolation);
+    answer.errorCode = code;
+    answer.abortedTransactions = partition === undefined ? [] : null;
+    round.answers.push({ asked, answer });
   }
 }
-
-const partitionStart = (partition: Partition): number => {
-  try {
-    return partition.log.logStartOffset;
-  } catch {
-    return -1; // Deleted in between; the answer's error says so.
-  }
-};
 
 function read(
   partition: Partition,

@@ -52,9 +52,28 @@ export const listOffsetsHandler = handler<Request, Response>(apis.get(2), (reque
   throttleTimeMs: 0,
   topics: request.topics.map(({ name, partitions }) => ({
     name,
-    partitions: partitions.map((asked) => answer(name, asked, request.isolationLevel, context)),
+    partitions: eachOnce(partitions).map(([asked, isDouble]) =>
+      isDouble ? refused(asked) : answer(name, asked, request.isolationLevel, context),
+    ),
   })),
 }));
+
+/** A partition that is named twice is answered once, with an error. */
+function eachOnce(partitions: readonly Asked[]): (readonly [asked: Asked, isDouble: boolean])[] {
+  const times = new Map<number, number>();
+  for (const { partitionIndex } of partitions) {
+    times.set(partitionIndex, (times.get(partitionIndex) ?? 0) + 1);
+  }
+  const first = new Map(partitions.map((asked) => [asked.partitionIndex, asked]));
+  return [...first.values()].map((asked) => [asked, times.get(asked.partitionIndex) !== 1]);
+}
+
+const refused = ({ partitionIndex }: Asked): PartitionAnswer => ({
+  partitionIndex,
+  errorCode: ErrorCode.INVALID_REQUEST,
+  oldStyleOffsets: [],
+  ...NOTHING,
+});
 
 function answer(
   topic: string,
@@ -99,7 +118,9 @@ function find(partition: Partition, timestamp: number, isolation: number): Found
     case EARLIEST:
     case EARLIEST_LOCAL: {
       const offset = log.logStartOffset;
-      return { offset, timestamp: -1, leaderEpoch: log.epochForOffset(offset) };
+      const epoch = log.epochForOffset(offset);
+      // Nothing is there yet that could tell: what comes will be of this term.
+      return { offset, timestamp: -1, leaderEpoch: epoch < 0 ? partition.leaderEpoch : epoch };
     }
     case LATEST_TIERED:
     case EARLIEST_PENDING_UPLOAD:

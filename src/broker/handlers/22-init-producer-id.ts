@@ -34,7 +34,10 @@ export const initProducerIdHandler = handler<Request, Response>(
     if (request.transactionalId !== null) {
       return refused(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     }
-    if (request.producerId < NO_ID || request.producerEpoch < NO_ID) {
+    const { producerId: oldId, producerEpoch: oldEpoch } = request;
+    // Who had an id had an epoch too.
+    const isHalf = (oldId === NO_ID) !== (oldEpoch === NO_ID);
+    if (oldId < NO_ID || oldEpoch < NO_ID || isHalf) {
       return refused(ErrorCode.INVALID_REQUEST);
     }
     try {

@@ -4,6 +4,7 @@
  */
 import type { ConfigChange } from '../../cluster/controller.ts';
 import { ResourceType } from '../../cluster/metadata-image.ts';
+import { checkTopicName } from '../../cluster/topic-names.ts';
 import { brokerKeys } from '../../config/broker-keys.ts';
 import type { Key } from '../../config/table.ts';
 import { topicKeys } from '../../config/topic-keys.ts';
@@ -77,7 +78,11 @@ function checkResource(resource: Resource, context: RequestContext): void {
   if (new Set(configs.map(({ name }) => name)).size !== configs.length) {
     throw invalid('Error due to duplicate config keys');
   }
-  if (resourceType === ResourceType.topic) return;
+  if (resourceType === ResourceType.topic) {
+    if (resourceName === '') throw invalid('Default topic resources are not allowed.');
+    checkTopicName(resourceName);
+    return;
+  }
   if (resourceType !== ResourceType.broker) {
     throw invalid(`Unknown resource type ${resourceType}`);
   }

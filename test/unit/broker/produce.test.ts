@@ -148,8 +148,8 @@ describe('what is refused', () => {
   it.each<[string, () => Buffer | null, number]>([
     ['no batch at all', () => null, ErrorCode.INVALID_RECORD],
     ['an empty one', () => Buffer.alloc(0), ErrorCode.INVALID_RECORD],
-    ['half a header', () => batchOf(['x']).subarray(0, 30), ErrorCode.CORRUPT_MESSAGE],
-    ['half a batch', () => batchOf(['xxxxxxxx']).subarray(0, 70), ErrorCode.CORRUPT_MESSAGE],
+    ['half a header', () => batchOf(['x']).subarray(0, 30), ErrorCode.INVALID_RECORD],
+    ['half a batch', () => batchOf(['xxxxxxxx']).subarray(0, 70), ErrorCode.INVALID_RECORD],
     [
       'two batches',
       () => Buffer.concat([batchOf(['a']), batchOf(['b'])]),
@@ -160,7 +160,19 @@ describe('what is refused', () => {
       () => broken((b) => b.writeUInt8(b[70]! ^ 1, 70)),
       ErrorCode.CORRUPT_MESSAGE,
     ],
-    ['a wrong magic', () => broken((b) => b.writeInt8(1, 16)), ErrorCode.CORRUPT_MESSAGE],
+    ['an old magic', () => broken((b) => b.writeInt8(1, 16)), ErrorCode.INVALID_RECORD],
+    ['a magic to come', () => broken((b) => b.writeInt8(3, 16)), ErrorCode.CORRUPT_MESSAGE],
+    ['an offset', () => broken((b) => b.writeInt32BE(7, 4)), ErrorCode.INVALID_RECORD],
+    [
+      'a producer without a sequence',
+      () => batchOf(['x'], { producer: { id: 7, epoch: 0, baseSequence: -1 } }),
+      ErrorCode.INVALID_RECORD,
+    ],
+    [
+      'a transaction without an id',
+      () => batchOf(['x'], { attributes: BatchAttribute.transactional }),
+      ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    ],
     ['a negative length', () => broken((b) => b.writeInt32BE(-5, 8)), ErrorCode.CORRUPT_MESSAGE],
     [
       'a control batch',

@@ -266,7 +266,7 @@ describe('finding', () => {
   it('answers several keys from version 4 on, and knows groups only', () => {
     const found = findCoordinator(request, 4, () => node);
     expect(found.coordinators).toEqual(
-      ['g', 'h'].map((key) => ({ key, ...node, errorCode: 0, errorMessage: null })),
+      ['g', 'h'].map((key) => ({ key, ...node, errorCode: 0, errorMessage: '' })),
     );
     const wrong = findCoordinator({ ...request, keyType: 1 }, 4, () => node);
     expect(wrong.coordinators.map((c) => c.errorCode)).toEqual([
