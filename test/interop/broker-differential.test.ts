@@ -1,0 +1,73 @@
+/**
+ * The same requests to Apache Kafka and to our broker, valid, odd and invalid, and the answers field
+ * by field. What may differ stands in `allowed`, with the reason.
+ */
+import fs from 'node:fs';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeWithPeers } from '../peers/gate.ts';
+import { type Kafka, startKafka } from '../peers/kafka.ts';
+import { type RunningBroker, startBroker } from '../unit/broker/fixture.ts';
+import * as configs from './differential/configs.ts';
+import { differences } from './differential/differences.ts';
+import * as groups from './differential/groups.ts';
+import * as records from './differential/records.ts';
+import { Side } from './differential/side.ts';
+import * as topics from './differential/topics.ts';
+
+/** Of both brokers. */
+const settings = { 'offsets.topic.num.partitions': 5 };
+
+describeWithPeers(['kafka'], 'Apache Kafka and we', () => {
+  let kafka: Kafka;
+  let running: RunningBroker;
+  let sides: Side[];
+  beforeAll(async () => {
+    kafka = await startKafka({ local: true, properties: settings });
+    running = await startBroker({ ...settings, 'node.id': 1 });
+    const base = Date.now();
+    sides = [
+      new Side('Kafka', Number(kafka.bootstrap.split(':')[1]), base),
+      new Side('we', running.port, base),
+    ];
+    for (const side of sides) {
+      const { clusterId } = await side.quietly('Metadata', 5, { topics: [] });
+      side.alias(clusterId, 'cluster');
+    }
+    sides[0]!.alias(kafka.logDirs[0], 'log dir');
+    sides[1]!.alias(running.directory, 'log dir');
+  });
+  afterAll(async () => {
+    for (const side of sides ?? []) side.close();
+    await running?.stop();
+    await kafka?.stop();
+  });
+
+  it.each([
+    ['describe the cluster and its topics', topics.metadata],
+    ['create topics', topics.createTopics],
+    ['add partitions', topics.createPartitions],
+    ['delete topics', topics.deleteTopics],
+    ['describe topics, the cluster and disks', topics.describe],
+    ['describe settings', configs.describe],
+    ['change settings', configs.alter],
+    ['append batches', records.produce],
+    ['append as the topic wants it', records.produceByTopicSettings],
+    ['follow the sequences of producers', records.idempotence],
+    ['read', records.fetch],
+    ['know offsets', records.offsets],
+    ['append and read in any order', records.random],
+    ['find coordinators', groups.findCoordinator],
+    ['keep offsets', groups.offsets],
+    ['keep members', groups.members],
+    ['rebalance', groups.pairs],
+    ['list groups', groups.list],
+    ['serve groups in any order', groups.random],
+  ])('%s alike', async (title, scene) => {
+    for (const side of sides) side.entries = [];
+    await Promise.all(sides.map((side) => scene(side)));
+    const found = differences(sides[0]!.entries, sides[1]!.entries);
+    const report = process.env['WEIR_DIFFERENCES'];
+    if (report !== undefined) fs.appendFileSync(report, `# ${title}\n${found.join('\n')}\n`);
+    expect(found).toEqual([]);
+  });
+});

@@ -1,0 +1,106 @@
+/** Compares what two sides answered. */
+import type { Entry } from './side.ts';
+
+interface Allowed {
+  /** Matches `what`; every entry unless given. */
+  readonly what?: RegExp;
+  /** Matches the path of the field, such as `topics.0.errorMessage`. */
+  readonly path: RegExp;
+  /** Both values, if only some may differ. */
+  readonly values?: (kafka: unknown, ours: unknown) => boolean;
+  readonly reason: string;
+}
+
+const bothSpeak = (a: unknown, b: unknown): boolean =>
+  typeof a === 'string' && typeof b === 'string' && a !== '' && b !== '';
+
+const allowed: readonly Allowed[] = [
+  {
+    path: /(errorMessage|batchIndexErrorMessage)$/i,
+    values: bothSpeak,
+    reason: 'Words are for people; that there are some, and the code beside them, is compared.',
+  },
+  {
+    path: /errorMessage$/,
+    values: (kafka, ours) => (kafka === null || kafka === '') && typeof ours === 'string',
+    reason: 'We say in words what is wrong where Kafka has a code alone.',
+  },
+  {
+    what: /^Metadata v1[23].*"AAAAAAAAAAAAAAAAAAAAAA","name":null/,
+    path: /./,
+    reason: 'Neither id nor name: Kafka fails inside, we know no such topic.',
+  },
+  {
+    what: /"isolationLevel":[57]/,
+    path: /./,
+    reason: 'A level that there is not: Kafka fails inside, we read as far as everybody may.',
+  },
+  {
+    what: /"configOperation":9/,
+    path: /errorCode$/,
+    reason: 'An operation that there is not: Kafka fails inside, we call it an invalid request.',
+  },
+  {
+    what: /^IncrementalAlterConfigs.*"nonsense\.key"/,
+    path: /errorCode$/,
+    reason:
+      'Kafka keeps settings of the broker that nobody knows; we refuse them as typing errors.',
+  },
+  {
+    what: /^Produce .*length huge/,
+    path: /errorCode$/,
+    reason: 'The length overflows in Kafka, which fails inside.',
+  },
+  {
+    what: /^Fetch v\d+ session 0 unknown id \[\[\],/,
+    path: /^sessionId$/,
+    reason:
+      'We keep no session over no partition at all: its place is limited, and it is of no use.',
+  },
+  {
+    path: /configs\.node\.id\.synonyms/,
+    reason: 'Our node id has a default.',
+  },
+  {
+    path: /configs\.remote\.log\.(copy\.disable|delete\.on\.disable)$/,
+    values: (_, b) => b === undefined,
+    reason: 'There is no tiered storage here that could be switched off.',
+  },
+  {
+    path: /configs\.min\.insync\.replicas(\.configSource|\.synonyms.*)?$/,
+    reason: 'A new Kafka cluster sets its own default for all brokers (KIP-966).',
+  },
+];
+
+/** One line for each field that differs and may not. */
+export function differences(kafka: readonly Entry[], ours: readonly Entry[]): string[] {
+  const found: string[] = [];
+  const length = Math.max(kafka.length, ours.length);
+  for (let i = 0; i < length; i++) {
+    const [a, b] = [kafka[i], ours[i]];
+    if (a === undefined || b === undefined || a.what !== b.what) {
+      found.push(`step ${i}: Kafka was asked ${a?.what}, we ${b?.what}`);
+      break;
+    }
+    compare(a.what, '', a.answer, b.answer, found);
+  }
+  return found;
+}
+
+function compare(what: string, path: string, a: unknown, b: unknown, found: string[]): void {
+  if (Object.is(a, b)) return;
+  if (isObject(a) && isObject(b) && Array.isArray(a) === Array.isArray(b)) {
+    for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
+      compare(what, path === '' ? key : `${path}.${key}`, a[key], b[key], found);
+    }
+    return;
+  }
+  const fits = (rule: Allowed): boolean =>
+    rule.path.test(path) && (rule.what?.test(what) ?? true) && (rule.values?.(a, b) ?? true);
+  if (!allowed.some(fits)) {
+    found.push(`${what}\n    ${path}: Kafka ${JSON.stringify(a)}, we ${JSON.stringify(b)}`);
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null;

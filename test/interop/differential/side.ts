@@ -1,0 +1,314 @@
+/**
+ * One of two brokers that are asked the same, and what it answered.
+ *
+ * What has to differ (ids, ports, clocks) is replaced by names, the same on both sides, as it comes
+ * in; the rest of each answer is kept as it is and compared by the test.
+ */
+import { ZERO_UUID } from '../../../src/base/bytes.ts';
+import {
+  attributes,
+  baseOffset,
+  baseSequence,
+  baseTimestamp,
+  batchSize,
+  forEachRecord,
+  isLogAppendTime,
+  lastOffsetDelta,
+  partitionLeaderEpoch,
+  producerEpoch,
+  producerId,
+  recordCount,
+  valueOf,
+  verifyCrc,
+} from '../../../src/protocol/record-batch.ts';
+import { type Loose, WireClient } from '../../unit/broker/fixture.ts';
+
+const ANSWER_TIMEOUT_MS = 5_000;
+const SETTLE_TIMEOUT_MS = 10_000;
+const SETTLE_POLL_MS = 20;
+
+const NO_ANSWER = Symbol('no answer');
+const UUID_IN_MEMBER = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
+
+export interface Entry {
+  readonly what: string;
+  readonly answer: unknown;
+}
+
+/** Fields with a time of the broker's clock. */
+const TIMES = new Set(['logAppendTimeMs']);
+
+const NUMERIC_IDS = new Map([
+  ['producerId', 'producer'],
+  ['sessionId', 'session'],
+]);
+
+class NoAnswer extends Error {}
+
+export class Side {
+  readonly name: string;
+  readonly port: number;
+  /** Milliseconds; the same on both sides, and a moment ago. */
+  readonly base: number;
+  entries: Entry[] = [];
+  #client: WireClient | null = null;
+  readonly #names = new Map<unknown, string>();
+  readonly #topicIds = new Map<string, string[]>();
+
+  constructor(name: string, port: number, base: number) {
+    this.name = name;
+    this.port = port;
+    this.base = base;
+  }
+
+  /** From here on `value` reads `<name>` wherever it stands in an answer. */
+  alias(value: unknown, name: string): void {
+    this.#names.set(typeof value === 'number' ? `${name} ${value}` : value, `<${name}>`);
+  }
+
+  async client(): Promise<WireClient> {
+    if (this.#client === null || this.#client.isClosed) {
+      this.#client = await WireClient.connect(this.port);
+    }
+    return this.#client;
+  }
+
+  newClient(): Promise<WireClient> {
+    return WireClient.connect(this.port);
+  }
+
+  close(): void {
+    void this.#client?.close();
+  }
+
+  /** Asks, and keeps the answer for the comparison. `null` when the connection was closed instead. */
+  async ask(
+    api: string,
+    version: number,
+    body: Loose = {},
+    note = '',
+    client?: WireClient,
+  ): Promise<any> {
+    const answer = await this.quietly(api, version, body, client).catch((error: unknown) => {
+      if (error instanceof NoAnswer) return '<no answer>';
+      throw error;
+    });
+    this.keep(`${api} v${version}${note === '' ? '' : ` ${note}`}: ${brief(body)}`, answer);
+    return answer;
+  }
+
+  /** The same in several versions. */
+  async askEach(api: string, versions: readonly number[], body: Loose, note = ''): Promise<void> {
+    for (const version of versions) await this.ask(api, version, body, note);
+  }
+
+  keep(what: string, answer: unknown): void {
+    this.#learn(answer);
+    const masked = this.#masked('', answer);
+    const inOrder = what.startsWith('DescribeTopicPartitions');
+    this.entries.push({
+      what: String(this.#masked('', what)),
+      answer: inOrder ? masked : sorted(masked),
+    });
+  }
+
+  async quietly(api: string, version: number, body: Loose, client?: WireClient): Promise<any> {
+    const connection = client ?? (await this.client());
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<typeof NO_ANSWER>((resolve) => {
+      timer = setTimeout(() => resolve(NO_ANSWER), ANSWER_TIMEOUT_MS);
+    });
+    const answer = await Promise.race([connection.tryRequest(api, version, body), late]);
+    clearTimeout(timer);
+    if (answer === NO_ANSWER) {
+      if (connection === this.#client) this.#client = null;
+      void connection.close();
+      throw new NoAnswer(`${this.name} does not answer ${api} v${version}`);
+    }
+    return answer;
+  }
+
+  /** Repeats a question, unseen, until its answer is as it should be. */
+  async settle(
+    api: string,
+    version: number,
+    body: Loose,
+    good: (answer: any) => boolean,
+  ): Promise<any> {
+    const until = performance.now() + SETTLE_TIMEOUT_MS;
+    for (;;) {
+      const answer = await this.quietly(api, version, body);
+      if (answer !== null && good(answer)) return answer;
+      if (performance.now() > until) {
+        throw new Error(`${this.name} does not settle: ${api} ${JSON.stringify(answer)}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, SETTLE_POLL_MS));
+    }
+  }
+
+  /** Creates a topic and waits until its partitions can be used; returns its id. */
+  async makeTopic(
+    name: string,
+    numPartitions = 1,
+    configs: Record<string, string> = {},
+  ): Promise<string> {
+    const answer = await this.quietly('CreateTopics', 7, {
+      topics: [
+        {
+          name,
+          numPartitions,
+          replicationFactor: 1,
+          assignments: [],
+          configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
+        },
+      ],
+      timeoutMs: 10_000,
+    });
+    if (answer.topics[0].errorCode !== 0) throw new Error(JSON.stringify(answer.topics[0]));
+    this.#learn(answer);
+    await this.topicReady(name, numPartitions);
+    return answer.topics[0].topicId;
+  }
+
+  async topicReady(name: string, numPartitions: number): Promise<void> {
+    const metadata = { topics: [{ name }], allowAutoTopicCreation: false };
+    await this.settle(
+      'Metadata',
+      9,
+      metadata,
+      (a) => a.topics[0].partitions.length === numPartitions,
+    );
+    const partitions = Array.from({ length: numPartitions }, (_, partitionIndex) => ({
+      partitionIndex,
+      timestamp: -1,
+    }));
+    await this.settle('ListOffsets', 4, { replicaId: -1, topics: [{ name, partitions }] }, (a) =>
+      a.topics[0].partitions.every((p: any) => p.errorCode === 0),
+    );
+  }
+
+  async topicGone(name: string): Promise<void> {
+    const metadata = { topics: [{ name }], allowAutoTopicCreation: false };
+    await this.settle('Metadata', 9, metadata, (a) => a.topics[0].errorCode === 3);
+    const partitions = [{ partitionIndex: 0, timestamp: -1 }];
+    await this.settle('ListOffsets', 4, { replicaId: -1, topics: [{ name, partitions }] }, (a) =>
+      a.topics[0].partitions.every((p: any) => p.errorCode === 3),
+    );
+  }
+
+  /** Gives every topic id a name by the topic it came with. */
+  #learn(value: unknown): void {
+    if (Array.isArray(value)) for (const item of value) this.#learn(item);
+    else if (typeof value === 'object' && value !== null && !Buffer.isBuffer(value)) {
+      const { name, topicId } = value as { name?: unknown; topicId?: unknown };
+      if (typeof topicId === 'string' && topicId !== ZERO_UUID && typeof name === 'string') {
+        if (!this.#names.has(topicId)) {
+          const ids = this.#topicIds.get(name) ?? [];
+          ids.push(topicId);
+          this.#topicIds.set(name, ids);
+          this.alias(topicId, `id ${ids.length} of ${name}`);
+        }
+      }
+      for (const item of Object.values(value)) this.#learn(item);
+    }
+  }
+
+  #masked(key: string, value: unknown): unknown {
+    // Small numbers stand in many places and are ids in few.
+    const kind = NUMERIC_IDS.get(key);
+    const name = this.#names.get(kind === undefined ? value : `${kind} ${String(value)}`);
+    if (name !== undefined && (typeof value !== 'number' || kind !== undefined)) return name;
+    if (key === 'records') return this.#batches(value as Buffer | null);
+    if (Buffer.isBuffer(value)) return value.toString('latin1');
+    if (Array.isArray(value)) return value.map((item) => this.#masked(key, item));
+    if (typeof value === 'object' && value !== null) {
+      return Object.fromEntries(
+        Object.entries(value).map(([field, item]) => [field, this.#masked(field, item)]),
+      );
+    }
+    if (value === this.port) return '<port>';
+    if (TIMES.has(key) && (value as number) > 0) return '<time>';
+    if (key.endsWith('Bytes') && (value as number) > 0) return '<bytes>';
+    if (typeof value === 'string') {
+      let text = value
+        .replace(/x{20,}/g, 'x…')
+        .replace(UUID_IN_MEMBER, '<uuid>')
+        .replaceAll(String(this.port), '<port>');
+      for (const [known, word] of this.#names) {
+        if (typeof known === 'string' && known.length > 3) text = text.replaceAll(known, word);
+      }
+      return text;
+    }
+    return value;
+  }
+
+  /** What a reader sees of batches; half a batch at the end is as good as none. */
+  #batches(bytes: Buffer | null): unknown {
+    if (bytes === null) return null;
+    const seen: unknown[] = [];
+    for (let at = 0; at + 61 <= bytes.length && at + batchSize(bytes, at) <= bytes.length; ) {
+      const values: (string | null)[] = [];
+      forEachRecord(bytes, at, (record) => {
+        values.push(valueOf(record)?.toString('latin1').slice(0, 40) ?? null);
+      });
+      const stamped = isLogAppendTime(attributes(bytes, at));
+      seen.push({
+        baseOffset: baseOffset(bytes, at),
+        size: batchSize(bytes, at),
+        lastOffsetDelta: lastOffsetDelta(bytes, at),
+        leaderEpoch: partitionLeaderEpoch(bytes, at),
+        attributes: attributes(bytes, at),
+        baseTimestamp: stamped ? '<time>' : baseTimestamp(bytes, at) - this.base,
+        producerId: this.#masked('producerId', producerId(bytes, at)),
+        producerEpoch: producerEpoch(bytes, at),
+        baseSequence: baseSequence(bytes, at),
+        recordCount: recordCount(bytes, at),
+        crc: verifyCrc(bytes, at),
+        values,
+      });
+      at += batchSize(bytes, at);
+    }
+    return seen;
+  }
+}
+
+const KEYS = [
+  'memberId',
+  'name',
+  'topic',
+  'topicId',
+  'groupId',
+  'partitionIndex',
+  'partition',
+  'index',
+  'key',
+];
+
+/** Kafka takes answers out of hash tables, and nobody relies on their order. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    const keyOf = (item: unknown): string =>
+      item !== null && typeof item === 'object' && !Array.isArray(item)
+        ? KEYS.map((key) => String((item as Record<string, string | number>)[key] ?? ''))
+            .join(' ')
+            .trim()
+        : '';
+    const keyed = value.map((item) => [keyOf(item), sorted(item)] as const);
+    if (
+      keyed.every(([key]) => key !== '') &&
+      new Set(keyed.map(([key]) => key)).size === value.length
+    ) {
+      return Object.fromEntries(keyed);
+    }
+    return keyed.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, item]) => item);
+  }
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, sorted(item)]));
+}
+
+const brief = (body: Loose): string =>
+  JSON.stringify(body, (_, v) =>
+    v !== null && typeof v === 'object' && v.type === 'Buffer' ? `${v.data.length} bytes` : v,
+  )
+    .replace(/x{20,}/g, 'x…')
+    .slice(0, 400);
