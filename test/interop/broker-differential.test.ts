@@ -9,7 +9,9 @@ import { type Kafka, startKafka } from '../peers/kafka.ts';
 import { type RunningBroker, startBroker } from '../unit/broker/fixture.ts';
 import * as configs from './differential/configs.ts';
 import { differences } from './differential/differences.ts';
+import * as groupOffsets from './differential/group-offsets.ts';
 import * as groups from './differential/groups.ts';
+import * as producing from './differential/producing.ts';
 import * as records from './differential/records.ts';
 import { Side } from './differential/side.ts';
 import * as topics from './differential/topics.ts';
@@ -50,14 +52,14 @@ describeWithPeers(['kafka'], 'Apache Kafka and we', () => {
     ['describe topics, the cluster and disks', topics.describe],
     ['describe settings', configs.describe],
     ['change settings', configs.alter],
-    ['append batches', records.produce],
-    ['append as the topic wants it', records.produceByTopicSettings],
-    ['follow the sequences of producers', records.idempotence],
+    ['append batches', producing.produce],
+    ['append as the topic wants it', producing.produceByTopicSettings],
+    ['follow the sequences of producers', producing.idempotence],
     ['read', records.fetch],
     ['know offsets', records.offsets],
     ['append and read in any order', records.random],
     ['find coordinators', groups.findCoordinator],
-    ['keep offsets', groups.offsets],
+    ['keep offsets', groupOffsets.offsets],
     ['keep members', groups.members],
     ['rebalance', groups.pairs],
     ['list groups', groups.list],
