@@ -5,6 +5,13 @@
  *   {"create":{"_id":"<topic id>-<partition>-<offset>"}}\n
  *   {"@timestamp":"…",…}\n
  *
+ * The id makes a repetition harmless: the server answers 409 to a `create` of what it has. It looks
+ * only into the backing index that it writes to, so this does not hold across a rollover of the data
+ * stream. What was under way when the process was killed, or a request timed out, and is sent again
+ * after a rollover stands twice, in two backing indices under one `_id`; no record is lost by it.
+ * (To ask for the ids first would need a refresh and a search over every index for everything that
+ * was not committed, before the first request of each start.)
+ *
  * A value must be one JSON object on one line. What looks different is looked at closely: line
  * breaks between tokens become spaces, a missing `@timestamp` (data streams demand one) is spliced
  * in from the record's time, and what is no JSON object at all is refused.

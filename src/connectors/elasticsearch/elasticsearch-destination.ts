@@ -4,8 +4,7 @@
  *
  * Whatever is not known to have been taken is sent again; a document that is there already answers
  * 409, which is success. So a crash, a timeout or a broken answer costs a repetition, never a
- * document more or less. (Ids are unique within one backing index: what is repeated after the data
- * stream has rolled over in between stands twice.)
+ * document more or less, as long as the data stream does not roll over in between (`bulk-body.ts`).
  */
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
