@@ -1,38 +1,58 @@
 /**
  * `connector`: documents a second from the log into Elasticsearch, beside a bare loop that posts
  * the same documents to `_bulk` out of bodies that were built before.
+ *
+ * Both sides send as many bytes and documents a request, as many requests at once, ids of the same
+ * shape, into the same data stream, each round into a backing index of its own that starts empty.
+ * Both are measured over the same part of a round: its first part (starting, joining the group, code that is
+ * not yet compiled) and its last one (requests that are not full) count on neither side.
  */
 import http from 'node:http';
 import { Client } from '../../src/client/client.ts';
 import { Producer } from '../../src/client/producer.ts';
+import { applianceKeys } from '../../src/config/appliance-keys.ts';
+import { indexTemplate } from '../../src/connectors/elasticsearch/index-template.ts';
 import { startElasticsearch } from '../peers/elasticsearch.ts';
 import type { SearchServer } from '../peers/search-server.ts';
 import { WeirProcess } from '../support/weir-process.ts';
 import { compare, cpuSeconds, type Figures } from './measure.ts';
 
-const DOCUMENTS = 300_000;
-const BODY_BYTES = 5 * 1024 * 1024;
-/** Requests under way at once; the connector's default. */
-const IN_FLIGHT = 2;
+const DOCUMENTS = Number(process.env['WEIR_BENCH_DOCUMENTS'] ?? 1_000_000);
+/** The part of a round that is measured. */
+const FROM = Math.floor(DOCUMENTS * 0.3);
+const TO = Math.floor(DOCUMENTS * 0.95);
 const STREAM = 'logs-weir-default';
+const POLL_MS = 50;
+
+const defaultOf = (name: string): number =>
+  Number(applianceKeys.find((key) => key.name === `connectors.elasticsearch.${name}`)!.default);
+const BODY_BYTES = defaultOf('request.max.bytes');
+const BODY_DOCUMENTS = defaultOf('request.max.records');
+const IN_FLIGHT = defaultOf('in.flight.max');
 
 const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
 const document = (n: number): string =>
   `{"@timestamp":"2026-01-01T00:00:${String(n % 60).padStart(2, '0')}.000Z","message":"GET /api/v1/items/${(n * 7919) % 100_003} ${n % 7 ? 200 : 404} in ${(n * 31) % 977} ms by user ${(n * 104_729) % 1_000_003}","log":{"level":"${n % 9 ? 'info' : 'warn'}"},"service":{"name":"checkout"},"host":{"name":"web-${n % 17}"}}`;
 
-let rounds = 0;
+/** As long as the id of a topic. */
+const ID_PREFIX = 'bare-loop-bare-loop-00';
 
-function bodies(): Buffer[] {
-  const round = rounds++;
+function makeBodies(): Buffer[] {
   const out: Buffer[] = [];
   let text = '';
+  let count = 0;
   for (let n = 0; n < DOCUMENTS; n++) {
-    text += `{"create":{"_id":"bare-${round}-0-${n}"}}\n${document(n)}\n`;
-    if (text.length < BODY_BYTES && n < DOCUMENTS - 1) continue;
-    out.push(Buffer.from(text));
-    text = '';
+    const item = `{"create":{"_id":"${ID_PREFIX}-0-${n}"}}\n${document(n)}\n`;
+    if (count === BODY_DOCUMENTS || text.length + item.length > BODY_BYTES) {
+      out.push(Buffer.from(text));
+      text = '';
+      count = 0;
+    }
+    text += item;
+    count++;
   }
+  out.push(Buffer.from(text));
   return out;
 }
 
@@ -66,33 +86,64 @@ async function indexed(es: SearchServer): Promise<number> {
   return Number(answer.body?._all?.primaries?.indexing?.index_total ?? 0);
 }
 
-/** The rate between the first documents and the last one of this round. */
-async function rate(es: SearchServer, before: number): Promise<number> {
-  let first = 0;
-  let begin = 0;
+/** CPU seconds that the server has used. */
+async function serverSeconds(es: SearchServer): Promise<number> {
+  const { body } = await es.call('GET', '/_nodes/stats/process');
+  const [node] = Object.values(body.nodes) as { process: { cpu: { total_in_millis: number } } }[];
+  return node!.process.cpu.total_in_millis / 1_000;
+}
+
+/** A new backing index, and nothing left to do for the earlier ones. */
+async function freshIndex(es: SearchServer): Promise<void> {
+  const rolled = await es.call('POST', `/${STREAM}/_rollover`, undefined, true);
+  if (rolled.status === 404) return; // The first round: there is no stream yet.
+  if (rolled.status !== 200) throw new Error(JSON.stringify(rolled.body));
+  await es.call('POST', `/${STREAM}/_flush`);
   for (;;) {
-    const done = (await indexed(es)) - before;
-    if (done > 0 && begin === 0) [first, begin] = [done, performance.now()];
-    if (done >= DOCUMENTS) return (DOCUMENTS - first) / ((performance.now() - begin) / 1000);
-    await pause(100);
+    const { body } = await es.call('GET', `/${STREAM}/_stats/merge`);
+    if (body._all.primaries.merges.current === 0) return;
+    await pause(POLL_MS);
   }
 }
 
-async function bare(es: SearchServer): Promise<Figures> {
-  const waiting = bodies();
-  const before = await indexed(es);
-  const cpu = process.cpuUsage();
-  const worker = async (): Promise<void> => {
-    for (let body = waiting.shift(); body !== undefined; body = waiting.shift()) {
-      await post(es.url, body);
+/** What happens between the documents FROM and TO of this round. */
+async function measured(
+  es: SearchServer,
+  before: number,
+  ownSeconds: () => number,
+): Promise<Figures> {
+  const until = async (count: number): Promise<[number, number, number, number]> => {
+    for (;;) {
+      const done = (await indexed(es)) - before;
+      if (done >= count) return [done, performance.now(), ownSeconds(), await serverSeconds(es)];
+      await pause(POLL_MS);
     }
   };
-  const [documents] = await Promise.all([
-    rate(es, before),
+  const [first, begin, own, server] = await until(FROM);
+  const [last, end, ownEnd, serverEnd] = await until(TO);
+  await until(DOCUMENTS);
+  const millions = (last - first) / 1e6;
+  return {
+    'documents/s': (last - first) / ((end - begin) / 1000),
+    'CPU-s per million': (ownEnd - own) / millions,
+    'server CPU-s per million': (serverEnd - server) / millions,
+    // Where every processor is busy this decides, and other work on the machine does not touch it.
+    'CPU-s per million, both': (ownEnd - own + serverEnd - server) / millions,
+  };
+}
+
+async function bare(es: SearchServer, bodies: readonly Buffer[]): Promise<Figures> {
+  await freshIndex(es);
+  const before = await indexed(es);
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < bodies.length) await post(es.url, bodies[next++]!);
+  };
+  const [figures] = await Promise.all([
+    measured(es, before, () => cpuSeconds(process.pid)),
     ...Array.from({ length: IN_FLIGHT }, worker),
   ]);
-  const used = process.cpuUsage(cpu);
-  return { 'documents/s': documents, 'CPU-s per million': (used.user + used.system) / DOCUMENTS };
+  return figures;
 }
 
 async function connected(es: SearchServer): Promise<Figures> {
@@ -101,8 +152,16 @@ async function connected(es: SearchServer): Promise<Figures> {
   const env: Record<string, string> = {};
   const weir = await WeirProcess.start({ settings, env });
   try {
+    let failure = null as Error | null;
     const client = new Client({ bootstrap: weir.bootstrap, clientId: 'bench' });
-    const producer = new Producer(client, { acks: 1, compression: 'lz4', batchBytes: 512 * 1024 });
+    const producer = new Producer(client, {
+      acks: 1,
+      compression: 'lz4',
+      batchBytes: 512 * 1024,
+      delivery: ({ error }) => {
+        failure ??= error;
+      },
+    });
     for (let n = 0; n < DOCUMENTS; n++) {
       const bytes = Buffer.from(document(n));
       while (!producer.append('logs', bytes)) await producer.drained();
@@ -110,15 +169,13 @@ async function connected(es: SearchServer): Promise<Figures> {
     await producer.flush();
     await producer.close();
     client.close();
+    if (failure !== null) throw failure;
     await weir.halt();
     env['WEIR_ELASTICSEARCH_URL'] = es.url;
+    await freshIndex(es);
     const before = await indexed(es);
     await weir.restart();
-    const documents = await rate(es, before);
-    return {
-      'documents/s': documents,
-      'CPU-s per million': cpuSeconds(weir.pid) / (DOCUMENTS / 1e6),
-    };
+    return await measured(es, before, () => cpuSeconds(weir.pid));
   } finally {
     await weir.stop();
   }
@@ -126,11 +183,15 @@ async function connected(es: SearchServer): Promise<Figures> {
 
 export async function connector(count: number): Promise<void> {
   const es = await startElasticsearch({ heap: '2g' });
+  const bodies = makeBodies();
   try {
+    // The connector's own: whoever is first makes the stream of it.
+    const template = indexTemplate(STREAM, es.flavour);
+    await es.call('PUT', `/_index_template/weir-${STREAM}`, template);
     await compare(
       `${DOCUMENTS} documents into Elasticsearch`,
       { name: 'Weir (whole process)', round: () => connected(es) },
-      { name: 'bare _bulk loop', round: () => bare(es) },
+      { name: 'bare _bulk loop', round: () => bare(es, bodies) },
       count,
     );
   } finally {
