@@ -41,7 +41,7 @@ export class CollectorsRole implements Role {
 
   constructor(options: CollectorsRoleOptions) {
     this.#options = options;
-    this.#get = httpGet(options.clock);
+    this.#get = httpGet(options.clock, options.transport);
     this.#collectors = this.#make();
     registerCollectorMetrics(options.registry, () => this.#collectors);
   }

@@ -102,7 +102,8 @@ export class EcsWriter {
   constructor(recordBytesMax = RECORD_BYTES_MAX) {
     this.recordBytesMax = recordBytesMax;
     this.#limit = recordBytesMax;
-    this.buffer = Buffer.alloc(recordBytesMax + TAIL_BYTES + ESCAPED_BYTES_MAX);
+    // Memory that no record has reached is none: zeroing it would take it.
+    this.buffer = Buffer.allocUnsafeSlow(recordBytesMax + TAIL_BYTES + ESCAPED_BYTES_MAX);
     HEAD.copy(this.buffer);
   }
 

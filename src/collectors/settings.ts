@@ -152,7 +152,7 @@ export const collectorDefaults: CollectorSettings = {
     acks: 0,
     topic: 'metrics',
     targets: ['http://127.0.0.1:8080/metrics'],
-    intervalMs: 15 * SECOND,
+    intervalMs: 60 * SECOND,
     timeoutMs: 10 * SECOND,
     bodyBytesMax: 16 * MiB,
   },

@@ -433,7 +433,7 @@ const collectors = [
   {
     name: 'collectors.scrape.interval.ms',
     type: 'duration',
-    default: 15_000,
+    default: 60_000,
     min: 1_000,
     max: 86_400_000,
     doc: 'Time between two scrapes of a target.',

@@ -13,7 +13,7 @@
  */
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Clock } from '../base/clock.ts';
-import { codeOf, FatalError, OperatingError, reasonOf } from '../base/errors.ts';
+import { BugError, codeOf, FatalError, OperatingError, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { metric } from '../observe/catalogue.ts';
 import { LatencyHistogram } from '../observe/latency.ts';
@@ -64,6 +64,7 @@ export class ConsoleServer {
     this.#access = new Access(options.token);
     this.#server = Fastify({
       logger: false,
+      schemaController: { compilersFactory: noSchemas },
       bodyLimit: BODY_BYTES_MAX,
       requestTimeout: options.requestTimeoutMs,
       connectionTimeout: IDLE_MS,
@@ -219,6 +220,12 @@ export class ConsoleServer {
     });
   }
 }
+
+/** No route has a schema; fastify's own compilers of them are a megabyte of code. */
+const noCompiler = (): never => {
+  throw new BugError('routes of the console have no schemas');
+};
+const noSchemas = { buildValidator: () => noCompiler, buildSerializer: () => noCompiler };
 
 interface RouteCounts {
   readonly method: string;

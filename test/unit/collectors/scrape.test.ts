@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
+import { nodeTransport } from '../../../src/base/node-transport.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import { EcsWriter } from '../../../src/collectors/ecs-writer.ts';
 import { ExpositionReader } from '../../../src/collectors/scrape/exposition.ts';
@@ -132,7 +133,7 @@ describe('the scrape collector', () => {
   let server: http.Server;
   let answer: (response: http.ServerResponse) => void;
   const sinks = memorySinks();
-  const get = httpGet(systemClock);
+  const get = httpGet(systemClock, nodeTransport);
 
   async function serve(limits: { timeoutMs?: number; bodyBytesMax?: number } = {}): Promise<void> {
     server = http.createServer((_request, response) => answer(response));
@@ -173,6 +174,16 @@ describe('the scrape collector', () => {
     expect(sinks.sink().stored[0]?.headers['weir.source']).toBe('scrape');
   });
 
+  it('reads an answer in chunks', async () => {
+    answer = (response) =>
+      response.socket?.end(
+        'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nx 7\n\r\n0\r\n\r\n',
+      );
+    await serve();
+    await expect.poll(() => values('x').length).toBeGreaterThan(2);
+    expect(values('x')[0]).toBe(7);
+  });
+
   it.each([
     [
       'answers 500',
@@ -185,7 +196,11 @@ describe('the scrape collector', () => {
       (response: http.ServerResponse) => response.end('x'.repeat(20_000)),
       'more than 10000 bytes',
     ],
-    ['hangs up', (response: http.ServerResponse) => response.destroy(), 'socket hang up'],
+    [
+      'hangs up',
+      (response: http.ServerResponse) => response.destroy(),
+      'the connection ended before the answer',
+    ],
   ])('tells a target that %s', async (_what, behave, reason) => {
     answer = behave;
     await serve({ timeoutMs: 100, bodyBytesMax: 10_000 });
