@@ -15,7 +15,7 @@ const FIRST_LOOK_MS = 2_000;
 const LOOK_MS = 15_000;
 
 /** An idle thread whose heap grew by so much since the last time collects again. */
-const GROWTH_BYTES = 4 * 1_048_576;
+const GROWTH_BYTES = 1_048_576;
 
 /** Share of its time that an idle thread is busy at most. */
 const IDLE_UTILIZATION_MAX = 0.02;

@@ -26,12 +26,12 @@ describe('an idle thread', () => {
     expect(after(60_000, 0)).toBe(1);
     expect(after(15_000, 0.03)).toBe(1);
     expect(after(15_000, 0)).toBe(2);
-    heapBytes = 14e6;
+    heapBytes = 11e6;
     expect(after(15_000, 0)).toBe(2);
-    heapBytes = 15e6;
+    heapBytes = 12e6;
     expect(after(15_000, 0.03)).toBe(2);
     expect(after(15_000, 0)).toBe(3);
-    heapBytes = 15e6;
+    heapBytes = 12e6;
     expect(after(15_000, 0)).toBe(4);
     stop();
     expect(clock.pending).toBe(0);
