@@ -68,9 +68,23 @@ function encodeProduce(options: LoadOptions, partition: number): { frame: Buffer
   return { frame: Buffer.concat(chunks), values };
 }
 
-function connect(options: LoadOptions): Promise<net.Socket> {
+/** Read buffer of a connection, used again and again: fresh memory would be what is measured. */
+const READ_BYTES = 256 * 1024;
+
+function connect(options: LoadOptions, onData: (bytes: Buffer) => void): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
-    const socket = net.connect({ host: options.host, port: options.port, noDelay: true });
+    const socket = net.connect({
+      host: options.host,
+      port: options.port,
+      noDelay: true,
+      onread: {
+        buffer: Buffer.allocUnsafeSlow(READ_BYTES),
+        callback(size, buffer) {
+          onData((buffer as Buffer).subarray(0, size));
+          return true;
+        },
+      },
+    });
     socket.once('connect', () => resolve(socket));
     socket.once('error', reject);
   });
@@ -79,7 +93,8 @@ function connect(options: LoadOptions): Promise<net.Socket> {
 async function produceOn(options: LoadOptions, partition: number): Promise<LoadResult> {
   const { frame, values } = encodeProduce(options, partition);
   const total = Math.ceil(options.bytes / options.partitions / values);
-  const socket = await connect(options);
+  let onData = (_: Buffer): void => {};
+  const socket = await connect(options, (bytes) => onData(bytes));
   let sent = 0;
   let answered = 0;
   return new Promise((resolve, reject) => {
@@ -105,7 +120,7 @@ async function produceOn(options: LoadOptions, partition: number): Promise<LoadR
       if (answered === total) done();
       else send();
     });
-    socket.on('data', (chunk: Buffer) => splitter.push(chunk));
+    onData = (bytes) => splitter.push(bytes);
     socket.on('error', reject);
     send();
   });
@@ -184,7 +199,8 @@ class FetchWalker {
 }
 
 async function fetchOn(options: LoadOptions, partition: number): Promise<LoadResult> {
-  const socket = await connect(options);
+  let onData = (_: Buffer): void => {};
+  const socket = await connect(options, (bytes) => onData(bytes));
   let requests = 0;
   return new Promise((resolve, reject) => {
     const start = performance.now();
@@ -217,7 +233,7 @@ async function fetchOn(options: LoadOptions, partition: number): Promise<LoadRes
       socket.destroy();
       resolve({ bytes: recordBytes, seconds: (performance.now() - start) / 1000, requests });
     });
-    socket.on('data', (chunk: Buffer) => walker.push(chunk));
+    onData = (bytes) => walker.push(bytes);
     socket.on('error', reject);
     ask(0);
   });
