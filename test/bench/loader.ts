@@ -93,7 +93,7 @@ function connect(options: LoadOptions, onData: (bytes: Buffer) => void): Promise
 async function produceOn(options: LoadOptions, partition: number): Promise<LoadResult> {
   const { frame, values } = encodeProduce(options, partition);
   const total = Math.ceil(options.bytes / options.partitions / values);
-  let onData = (_: Buffer): void => {};
+  let onData: (bytes: Buffer) => void = () => {};
   const socket = await connect(options, (bytes) => onData(bytes));
   let sent = 0;
   let answered = 0;
@@ -199,7 +199,7 @@ class FetchWalker {
 }
 
 async function fetchOn(options: LoadOptions, partition: number): Promise<LoadResult> {
-  let onData = (_: Buffer): void => {};
+  let onData: (bytes: Buffer) => void = () => {};
   const socket = await connect(options, (bytes) => onData(bytes));
   let requests = 0;
   return new Promise((resolve, reject) => {
