@@ -199,6 +199,7 @@ async function localKafka(port: number, options: KafkaOptions): Promise<Kafka> {
   const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}\n`);
   fs.writeFileSync(file, lines.join(''));
   const uuid = Buffer.from(hashOf(directory), 'hex');
+  uuid[0]! &= 0x7f; // An id that begins with a dash looks like an option.
   const clusterId = Buffer.concat([uuid, uuid]).toString('base64url');
   const formatted = await kafkaTool('kafka.tools.StorageTool', [
     'format',
