@@ -15,6 +15,7 @@ import type { metadataRequest, metadataResponse } from '../../protocol/messages/
 import type { Infer } from '../../protocol/schema.ts';
 import { operationsOf } from '../authorized-operations.ts';
 import { handler, type RequestContext } from '../handler.ts';
+import { describePartition } from './partition-description.ts';
 
 type Request = Infer<typeof metadataRequest>;
 type Response = Infer<typeof metadataResponse>;
@@ -121,18 +122,7 @@ function found(topic: TopicImage, context: RequestContext, operations: number): 
     name: topic.name,
     topicId: topic.id,
     isInternal: isInternal(topic.name),
-    partitions: topic.partitions.map((p) => {
-      const offline = held?.partitions[p.index]?.isOffline !== false;
-      return {
-        errorCode: offline ? ErrorCode.LEADER_NOT_AVAILABLE : ErrorCode.NONE,
-        partitionIndex: p.index,
-        leaderId: offline ? -1 : p.leader,
-        leaderEpoch: p.leaderEpoch,
-        replicaNodes: [...p.replicas],
-        isrNodes: [...p.isr],
-        offlineReplicas: offline ? [...p.replicas] : [],
-      };
-    }),
+    partitions: topic.partitions.map((p) => describePartition(p, held?.partitions[p.index])),
     topicAuthorizedOperations: operations,
   };
 }

@@ -2,6 +2,7 @@
  * DescribeTopicPartitions, v0 (KIP-966): topics in the order of their names, in pages: an answer
  * names at most so many partitions, and where the next one goes on.
  */
+
 import { ZERO_UUID } from '../../base/bytes.ts';
 import type { TopicImage } from '../../cluster/metadata-image.ts';
 import { isInternal, topicNameFault } from '../../cluster/topic-names.ts';
@@ -14,6 +15,7 @@ import type {
 import type { Infer } from '../../protocol/schema.ts';
 import { operationsOf } from '../authorized-operations.ts';
 import { handler, type RequestContext } from '../handler.ts';
+import { describePartition } from './partition-description.ts';
 
 type Request = Infer<typeof describeTopicPartitionsRequest>;
 type Response = Infer<typeof describeTopicPartitionsResponse>;
@@ -101,20 +103,11 @@ function found(
     name: topic.name,
     topicId: topic.id,
     isInternal: isInternal(topic.name),
-    partitions: topic.partitions.slice(first, last).map((p) => {
-      const offline = held?.partitions[p.index]?.isOffline !== false;
-      return {
-        errorCode: offline ? ErrorCode.LEADER_NOT_AVAILABLE : ErrorCode.NONE,
-        partitionIndex: p.index,
-        leaderId: offline ? -1 : p.leader,
-        leaderEpoch: p.leaderEpoch,
-        replicaNodes: [...p.replicas],
-        isrNodes: [...p.isr],
-        eligibleLeaderReplicas: [],
-        lastKnownElr: [],
-        offlineReplicas: offline ? [...p.replicas] : [],
-      };
-    }),
+    partitions: topic.partitions.slice(first, last).map((p) => ({
+      ...describePartition(p, held?.partitions[p.index]),
+      eligibleLeaderReplicas: [],
+      lastKnownElr: [],
+    })),
     topicAuthorizedOperations: operationsOf('topic', true),
   };
 }
