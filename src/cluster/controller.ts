@@ -11,7 +11,12 @@ import type { Random } from '../base/random.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import { checkBrokerConfig, checkTopicConfig } from './config-rules.ts';
 import type { Configs } from './configs.ts';
-import { type MetadataImage, ResourceType, type TopicImage } from './metadata-image.ts';
+import {
+  type MetadataImage,
+  partitionValue,
+  ResourceType,
+  type TopicImage,
+} from './metadata-image.ts';
 import type { MetadataLog } from './metadata-log.ts';
 import type { MetadataRecord } from './metadata-records.ts';
 import type { Partitions } from './partitions.ts';
@@ -83,9 +88,10 @@ export class Controller {
             brokerEpoch: this.#brokerEpoch,
             incarnationId: randomUuid(random),
             rack,
-            endPoints,
+            endPoints: endPoints.map((endPoint) => ({ ...endPoint, securityProtocol: 0 })),
             logDirs: [],
             fenced: false,
+            inControlledShutdown: false,
           },
         },
       ];
@@ -95,8 +101,7 @@ export class Controller {
           terms.push({
             type: 'PartitionChange',
             value: {
-              topicId: topic.id,
-              partitionId: p.index,
+              ...partitionValue(p),
               isr: [nodeId],
               leader: nodeId,
               leaderEpoch: p.leaderEpoch + 1,

@@ -2,22 +2,35 @@
  * What the metadata log says, in memory: brokers, topics, partitions, settings, producer ids.
  *
  * Only `apply` changes it, one record after another, so the same log gives the same image on every
- * start. Readers use it directly and never keep parts of it across a wait.
+ * start and on every broker. Readers use it directly and never keep parts of it across a wait.
  */
 import { assert, unreachable } from '../base/assert.ts';
 import type { MetadataRecord } from './metadata-records.ts';
 
 export const ResourceType = { topic: 2, broker: 4, brokerLogger: 8, group: 32 } as const;
 
+/** Nobody: a partition without a leader. */
+export const NO_LEADER = -1;
+
 export interface PartitionImage {
   readonly topicId: string;
   readonly index: number;
+  /** In the order of preference; with those that are being added and removed. */
   readonly replicas: readonly number[];
   readonly isr: readonly number[];
-  /** -1: none. */
+  /** Being added and being taken away by a reassignment; empty: there is none. */
+  readonly adding: readonly number[];
+  readonly removing: readonly number[];
+  /** Out of sync, and yet certain to have everything committed (KIP-966). */
+  readonly elr: readonly number[];
+  /** Were in `isr` or `elr`, and lost the certainty by an unclean stop. */
+  readonly lastKnownElr: readonly number[];
+  /** `NO_LEADER`: none. */
   readonly leader: number;
   readonly leaderEpoch: number;
+  /** Goes up with every change. */
   readonly partitionEpoch: number;
+  readonly leaderRecoveryState: number;
 }
 
 export interface TopicImage {
@@ -27,11 +40,50 @@ export interface TopicImage {
   readonly partitions: PartitionImage[];
 }
 
+export interface EndPoint {
+  /** Name of the listener. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly securityProtocol: number;
+}
+
 export interface BrokerImage {
   readonly id: number;
+  /** Offset of its registration; a later start has a greater one. */
   readonly epoch: number;
+  readonly incarnationId: string;
   readonly rack: string | null;
+  readonly endPoints: readonly EndPoint[];
+  /** Ids of its log directories that work; empty: not told. */
+  readonly logDirs: readonly string[];
+  /** Leads nothing and is in no ISR: it has not caught up, or is not heard of. */
   readonly fenced: boolean;
+  readonly inControlledShutdown: boolean;
+}
+
+/** A voter of the metadata quorum; one with another directory is another voter (KIP-853). */
+export interface Voter {
+  readonly id: number;
+  readonly directoryId: string;
+}
+
+/** What a step of records has changed, for those who act on it. */
+export class MetadataDelta {
+  /** Indexes by topic id; of topics that exist. */
+  readonly partitions = new Map<string, Set<number>>();
+  readonly removedTopics: TopicImage[] = [];
+  /** Topics whose settings changed, by name. */
+  readonly topicSettings = new Set<string>();
+  /** Brokers whose settings changed; '' for all of them. */
+  readonly brokerSettings = new Set<string>();
+  readonly brokers = new Set<number>();
+
+  partition(topicId: string, index: number): void {
+    let indexes = this.partitions.get(topicId);
+    if (indexes === undefined) this.partitions.set(topicId, (indexes = new Set()));
+    indexes.add(index);
+  }
 }
 
 type Settings = ReadonlyMap<string, string>;
@@ -85,29 +137,83 @@ export class MetadataImage {
       .map((key) => key.slice(prefix.length));
   }
 
-  apply(record: MetadataRecord): void {
+  apply(record: MetadataRecord, delta: MetadataDelta = new MetadataDelta()): void {
     switch (record.type) {
       case 'Topic':
         return this.#addTopic(record.value.name, record.value.topicId);
       case 'Partition':
       case 'PartitionChange':
-        return this.#putPartition(record);
+        return this.#putPartition(record, delta);
       case 'RemoveTopic':
-        return this.#removeTopic(record.value.topicId);
+        return this.#removeTopic(record.value.topicId, delta);
       case 'Config': {
         const { resourceType, resourceName, name, value } = record.value;
-        return this.#set(`${resourceType}/${resourceName}`, name, value);
+        this.#set(`${resourceType}/${resourceName}`, name, value);
+        if (resourceType === ResourceType.topic) delta.topicSettings.add(resourceName);
+        else if (resourceType === ResourceType.broker) delta.brokerSettings.add(resourceName);
+        return;
       }
       case 'ProducerIds':
         this.#nextProducerId = Math.max(this.#nextProducerId, record.value.nextProducerId);
         return;
       case 'RegisterBroker': {
-        const { brokerId: id, brokerEpoch: epoch, rack, fenced } = record.value;
-        this.#brokers.set(id, { id, epoch, rack, fenced });
+        const { brokerId: id, brokerEpoch: epoch, ...rest } = record.value;
+        this.#brokers.set(id, { id, epoch, ...rest });
+        delta.brokers.add(id);
         return;
       }
+      case 'BrokerChange': {
+        const { brokerId: id, fenced, inControlledShutdown, logDirs } = record.value;
+        const known = this.#brokers.get(id);
+        assert(known !== undefined, `broker ${id} changes before it has registered`);
+        this.#brokers.set(id, { ...known, fenced, inControlledShutdown, logDirs });
+        delta.brokers.add(id);
+        return;
+      }
+      case 'UnregisterBroker':
+        this.#brokers.delete(record.value.brokerId);
+        delta.brokers.add(record.value.brokerId);
+        return;
+      case 'Voters':
+      case 'NoOp':
+        // The quorum's own.
+        return;
       default:
         unreachable(record);
+    }
+  }
+
+  /** Records that make an equal image out of an empty one. */
+  *records(): Generator<MetadataRecord> {
+    for (const { id: brokerId, epoch: brokerEpoch, ...rest } of this.#brokers.values()) {
+      const value = { brokerId, brokerEpoch, ...rest };
+      yield {
+        type: 'RegisterBroker',
+        value: { ...value, endPoints: [...rest.endPoints], logDirs: [...rest.logDirs] },
+      };
+    }
+    for (const topicId of this.#removed) {
+      // A name that no topic may have: it is gone at once, and its id stays known.
+      yield { type: 'Topic', value: { name: '', topicId } };
+      yield { type: 'RemoveTopic', value: { topicId } };
+    }
+    for (const { name, id: topicId, partitions } of this.#topics.values()) {
+      yield { type: 'Topic', value: { name, topicId } };
+      for (const partition of partitions) {
+        yield { type: 'Partition', value: partitionValue(partition) };
+      }
+    }
+    for (const [resource, settings] of this.#settings) {
+      const slash = resource.indexOf('/');
+      const resourceType = Number(resource.slice(0, slash));
+      const resourceName = resource.slice(slash + 1);
+      for (const [name, value] of settings) {
+        yield { type: 'Config', value: { resourceType, resourceName, name, value } };
+      }
+    }
+    if (this.#nextProducerId > 0) {
+      const value = { brokerId: -1, brokerEpoch: -1, nextProducerId: this.#nextProducerId };
+      yield { type: 'ProducerIds', value };
     }
   }
 
@@ -118,33 +224,36 @@ export class MetadataImage {
     this.#topicsById.set(id, topic);
   }
 
-  #putPartition(record: MetadataRecord & { type: 'Partition' | 'PartitionChange' }): void {
-    const { topicId, partitionId: index, isr, leader, leaderEpoch, partitionEpoch } = record.value;
+  #putPartition(
+    record: MetadataRecord & { type: 'Partition' | 'PartitionChange' },
+    delta: MetadataDelta,
+  ): void {
+    const { topicId, partitionId: index, ...state } = record.value;
     const topic = this.#topicsById.get(topicId);
     assert(topic !== undefined, `partition ${index} of a topic ${topicId} that does not exist`);
     const known = topic.partitions[index];
-    const replicas = record.type === 'Partition' ? record.value.replicas : known?.replicas;
-    assert(replicas !== undefined, `partition ${topic.name}-${index} changes before it exists`);
+    assert(
+      known !== undefined || record.type === 'Partition',
+      `partition ${topic.name}-${index} changes before it exists`,
+    );
     assert(index <= topic.partitions.length, `gap before partition ${topic.name}-${index}`);
     if (known === undefined) this.#partitionCount += 1;
-    topic.partitions[index] = {
-      topicId,
-      index,
-      replicas,
-      isr,
-      leader,
-      leaderEpoch,
-      partitionEpoch,
-    };
+    const replicas =
+      state.replicas.length === 0 && known !== undefined ? known.replicas : state.replicas;
+    topic.partitions[index] = { topicId, index, ...state, replicas };
+    delta.partition(topicId, index);
   }
 
-  #removeTopic(id: string): void {
+  #removeTopic(id: string, delta: MetadataDelta): void {
     const topic = this.#topicsById.get(id);
     assert(topic !== undefined, `removal of a topic ${id} that does not exist`);
     this.#topics.delete(topic.name);
     this.#topicsById.delete(id);
     this.#settings.delete(`${ResourceType.topic}/${topic.name}`);
     this.#partitionCount -= topic.partitions.length;
+    delta.partitions.delete(id);
+    delta.topicSettings.delete(topic.name);
+    if (topic.partitions.length > 0) delta.removedTopics.push(topic);
     this.#removed.add(id);
     if (this.#removed.size > REMOVED_TOPICS_MAX) {
       for (const oldest of this.#removed) {
@@ -164,4 +273,30 @@ export class MetadataImage {
     if (settings === undefined) this.#settings.set(resource, (settings = new Map()));
     settings.set(name, value);
   }
+}
+
+/** The whole state of a partition as its records carry it. */
+export function partitionValue(partition: PartitionImage): (MetadataRecord & {
+  type: 'Partition';
+})['value'] {
+  const {
+    index: partitionId,
+    replicas,
+    isr,
+    adding,
+    removing,
+    elr,
+    lastKnownElr,
+    ...rest
+  } = partition;
+  return {
+    ...rest,
+    partitionId,
+    replicas: [...replicas],
+    isr: [...isr],
+    adding: [...adding],
+    removing: [...removing],
+    elr: [...elr],
+    lastKnownElr: [...lastKnownElr],
+  };
 }

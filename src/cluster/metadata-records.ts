@@ -4,6 +4,7 @@
  *
  * A record's value is: frame version (uvarint, 1), type (uvarint), version (uvarint), body. A type
  * or version that this program does not know stops the start: what it says is not to be guessed.
+ * Records are written in the newest version of their type and read in every one there was.
  */
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { FatalError } from '../base/errors.ts';
@@ -24,17 +25,30 @@ import {
 const FRAME_VERSION = 1;
 
 const stored = { api: -1, min: 0, max: 0, flexible: 0 } as const;
+/** Since there are several brokers. */
+const replicated = { ...stored, max: 1 } as const;
 
 export const topicRecord = message('TopicRecord', stored, { name: string, topicId: uuid });
 
-export const partitionRecord = message('PartitionRecord', stored, {
-  topicId: uuid,
-  partitionId: int32,
-  replicas: array(int32),
+/** What of a partition changes; see `PartitionImage` for the meaning of each. */
+const partitionState = {
   isr: array(int32),
   leader: int32,
   leaderEpoch: int32,
   partitionEpoch: int32,
+  adding: array(int32).since(1),
+  removing: array(int32).since(1),
+  elr: array(int32).since(1),
+  lastKnownElr: array(int32).since(1),
+  /** 0: recovered, 1: was elected uncleanly and has not said that it has recovered. */
+  leaderRecoveryState: int8.since(1),
+} as const;
+
+export const partitionRecord = message('PartitionRecord', replicated, {
+  topicId: uuid,
+  partitionId: int32,
+  replicas: array(int32),
+  ...partitionState,
 });
 
 /** A value of null takes the setting away. */
@@ -45,13 +59,13 @@ export const configRecord = message('ConfigRecord', stored, {
   value: string.nullable(),
 });
 
-export const partitionChangeRecord = message('PartitionChangeRecord', stored, {
+/** The whole state of the partition after the change. */
+export const partitionChangeRecord = message('PartitionChangeRecord', replicated, {
   topicId: uuid,
   partitionId: int32,
-  isr: array(int32),
-  leader: int32,
-  leaderEpoch: int32,
-  partitionEpoch: int32,
+  ...partitionState,
+  /** Empty in version 0: unchanged. */
+  replicas: array(int32).since(1),
 });
 
 export const removeTopicRecord = message('RemoveTopicRecord', stored, { topicId: uuid });
@@ -63,25 +77,53 @@ export const producerIdsRecord = message('ProducerIdsRecord', stored, {
   nextProducerId: int64,
 });
 
-export const registerBrokerRecord = message('RegisterBrokerRecord', stored, {
+export const registerBrokerRecord = message('RegisterBrokerRecord', replicated, {
   brokerId: int32,
   brokerEpoch: int64,
   incarnationId: uuid,
   rack: string.nullable(),
-  endPoints: array({ name: string, host: string, port: int32 }),
+  endPoints: array({ name: string, host: string, port: int32, securityProtocol: int8.since(1) }),
   logDirs: array(uuid),
   fenced: bool,
+  inControlledShutdown: bool.since(1),
 });
+
+export const unregisterBrokerRecord = message('UnregisterBrokerRecord', stored, {
+  brokerId: int32,
+  brokerEpoch: int64,
+});
+
+/** The whole changeable state of a broker's registration after the change. */
+export const brokerChangeRecord = message('BrokerRegistrationChangeRecord', stored, {
+  brokerId: int32,
+  brokerEpoch: int64,
+  fenced: bool,
+  inControlledShutdown: bool,
+  /** Directories that work. */
+  logDirs: array(uuid),
+});
+
+/** Who votes in the metadata quorum, from this record on (KIP-853). */
+export const votersRecord = message('VotersRecord', stored, {
+  voters: array({ id: int32, directoryId: uuid }),
+});
+
+/** Says nothing: the first record of a new controller's term, behind which all before is committed. */
+export const noOpRecord = message('NoOpRecord', stored, {});
 
 /** Of each type, the number that stands in the log. Never reuse one. */
 const types = {
   RegisterBroker: { number: 0, schema: registerBrokerRecord },
+  UnregisterBroker: { number: 1, schema: unregisterBrokerRecord },
   Topic: { number: 2, schema: topicRecord },
   Partition: { number: 3, schema: partitionRecord },
   Config: { number: 4, schema: configRecord },
   PartitionChange: { number: 5, schema: partitionChangeRecord },
   RemoveTopic: { number: 9, schema: removeTopicRecord },
   ProducerIds: { number: 15, schema: producerIdsRecord },
+  BrokerChange: { number: 17, schema: brokerChangeRecord },
+  NoOp: { number: 20, schema: noOpRecord },
+  Voters: { number: 100, schema: votersRecord },
 } as const;
 
 type Types = typeof types;
@@ -101,8 +143,8 @@ export function encodeRecord(record: MetadataRecord): Buffer {
   const writer = new ByteWriter();
   writer.uvarint(FRAME_VERSION);
   writer.uvarint(number);
-  writer.uvarint(0);
-  codec(schema as Message<any>, 0).write(writer, record.value);
+  writer.uvarint(schema.max);
+  codec(schema as Message<any>, schema.max).write(writer, record.value);
   return writer.toBuffer();
 }
 
@@ -112,7 +154,7 @@ export function decodeRecord(value: Buffer): MetadataRecord {
   const number = reader.uvarint();
   const version = reader.uvarint();
   const known = byNumber.get(number);
-  if (frame !== FRAME_VERSION || known === undefined || version !== 0) {
+  if (frame !== FRAME_VERSION || known === undefined || version > known.schema.max) {
     throw new FatalError(
       `the metadata log has a record of frame ${frame}, type ${number}, version ${version}, which this version of Weir does not know`,
     );

@@ -255,6 +255,11 @@ export class TopicPlanner {
           leader: nodeId,
           leaderEpoch: 0,
           partitionEpoch: 0,
+          adding: [],
+          removing: [],
+          elr: [],
+          lastKnownElr: [],
+          leaderRecoveryState: 0,
         },
       });
     }

@@ -18,17 +18,23 @@ import { topicKeys } from '../../../src/config/topic-keys.ts';
 
 const ID = 'S9M0RZaDS02vYH3ohG4FXA';
 
+const state = (partitionId: number, leaderEpoch: number, partitionEpoch: number) => ({
+  topicId: ID,
+  partitionId,
+  replicas: [0, 1, 2],
+  isr: [0],
+  leader: 0,
+  leaderEpoch,
+  partitionEpoch,
+  adding: [2],
+  removing: [1],
+  elr: [1],
+  lastKnownElr: [2],
+  leaderRecoveryState: 0,
+});
 const partition = (partitionId: number, leaderEpoch = 0): MetadataRecord => ({
   type: 'Partition',
-  value: {
-    topicId: ID,
-    partitionId,
-    replicas: [0],
-    isr: [0],
-    leader: 0,
-    leaderEpoch,
-    partitionEpoch: 0,
-  },
+  value: state(partitionId, leaderEpoch, 0),
 });
 const records: MetadataRecord[] = [
   {
@@ -38,9 +44,10 @@ const records: MetadataRecord[] = [
       brokerEpoch: 1,
       incarnationId: ID,
       rack: 'a',
-      endPoints: [{ name: 'PLAINTEXT', host: 'localhost', port: 9092 }],
+      endPoints: [{ name: 'PLAINTEXT', host: 'localhost', port: 9092, securityProtocol: 0 }],
       logDirs: [ID],
-      fenced: false,
+      fenced: true,
+      inControlledShutdown: false,
     },
   },
   { type: 'Topic', value: { name: 't', topicId: ID } },
@@ -52,8 +59,20 @@ const records: MetadataRecord[] = [
   },
   {
     type: 'PartitionChange',
-    value: { topicId: ID, partitionId: 1, isr: [0], leader: 0, leaderEpoch: 7, partitionEpoch: 1 },
+    value: state(1, 7, 1),
   },
+  {
+    type: 'BrokerChange',
+    value: {
+      brokerId: 0,
+      brokerEpoch: 1,
+      fenced: false,
+      inControlledShutdown: true,
+      logDirs: [ID],
+    },
+  },
+  { type: 'Voters', value: { voters: [{ id: 0, directoryId: ID }] } },
+  { type: 'NoOp', value: {} },
   { type: 'ProducerIds', value: { brokerId: 0, brokerEpoch: 1, nextProducerId: 2000 } },
 ];
 
@@ -73,6 +92,24 @@ describe('metadata records', () => {
 });
 
 describe('the image', () => {
+  it('is made again, equal, by the records it tells', () => {
+    const image = new MetadataImage();
+    const OTHER = 'AAAAAAAAAAAAAAAAAAAAZw';
+    for (const record of [
+      ...records,
+      { type: 'Topic', value: { name: 'gone', topicId: OTHER } } as const,
+      { type: 'RemoveTopic', value: { topicId: OTHER } } as const,
+    ]) {
+      image.apply(record);
+    }
+    const again = new MetadataImage();
+    for (const record of image.records()) again.apply(decodeRecord(encodeRecord(record)));
+    expect([...again.records()]).toEqual([...image.records()]);
+    expect(again.topics).toEqual(image.topics);
+    expect(again.brokers).toEqual(image.brokers);
+    expect(again.wasRemoved(OTHER)).toBe(true);
+    expect(again.nextProducerId).toBe(image.nextProducerId);
+  });
   const filled = (): MetadataImage => {
     const image = new MetadataImage();
     for (const record of records) image.apply(record);
