@@ -19,6 +19,8 @@ export interface ConnectionOptions {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly clientId: string;
+  /** How this program calls itself to the broker; default `weir`. */
+  readonly softwareName?: string;
   readonly host: string;
   readonly port: number;
   readonly connectTimeoutMs: number;
@@ -44,6 +46,8 @@ interface VersionRange {
 }
 
 const SOFTWARE_NAME = 'weir';
+/** Another broker of the cluster: it is told of the APIs that brokers have for each other, too. */
+export const PEER_SOFTWARE_NAME = 'weir-broker';
 const SOFTWARE_VERSION = '0.1.0';
 /** The lowest version with the client's name; a broker without it answers with what it has. */
 const API_VERSIONS_VERSION = 3;
@@ -250,7 +254,7 @@ export class Connection {
     const key = calls.apiVersions.key;
     this.#versions = new Map([[key, { min: 0, max: API_VERSIONS_VERSION }]]);
     const body = {
-      clientSoftwareName: SOFTWARE_NAME,
+      clientSoftwareName: this.#options.softwareName ?? SOFTWARE_NAME,
       clientSoftwareVersion: SOFTWARE_VERSION,
       clusterId: null,
       nodeId: -1,

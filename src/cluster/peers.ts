@@ -1,0 +1,199 @@
+/**
+ * Requests to the other brokers: at most one connection for each (peer, channel), opened when
+ * something is to be sent, pipelined, answered in order.
+ *
+ * What may wait long at the peer has a channel of its own, so that nothing urgent stands behind it.
+ * There are no retries here and no queue but what is in flight: after an attempt to connect has
+ * failed, sends fail at once for a short while, and who sends decides when to try again.
+ */
+import type { Clock } from '../base/clock.ts';
+import { OperatingError } from '../base/errors.ts';
+import type { Transport } from '../base/transport.ts';
+import type { Call } from '../client/call.ts';
+import { Connection, PEER_SOFTWARE_NAME } from '../client/connection.ts';
+
+/**
+ * `quorum`: votes and announcements of leaders; `metadata`: fetches of the metadata log, which wait
+ * at the leader; `control`: requests to the active controller; `fetch`: the replication of partitions.
+ */
+export type Channel = 'quorum' | 'metadata' | 'control' | 'fetch';
+
+export interface Peers {
+  /**
+   * Resolves to the answer, whose byte strings nobody else uses. Rejects with OperatingError
+   * `no-broker`, `disconnected`, `request-timeout`: what became of the request is unknown then.
+   */
+  send<Q, R>(
+    nodeId: number,
+    channel: Channel,
+    call: Call<Q, R>,
+    body: Q,
+    timeoutMs: number,
+  ): Promise<R>;
+  /** Calls it when a connection to a peer that was open is lost, but for those that we close. */
+  onLost(listener: (nodeId: number, channel: Channel) => void): void;
+  /** Address book; from configuration (`cluster.brokers`) first, from registrations later. */
+  setAddress(nodeId: number, host: string, port: number): void;
+  close(): void;
+}
+
+export interface NetworkPeersOptions {
+  readonly nodeId: number;
+  readonly transport: Transport;
+  readonly clock: Clock;
+}
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Time for a connection to stand, and for the peer's list of versions. */
+const CONNECT_MS_MAX = 2_000;
+/** After a failed attempt to connect, sends fail for that long without another one. */
+const REST_MS = 20;
+const IN_FLIGHT_MAX = 1_000;
+const FRAME_BYTES_MAX = 128 * 1024 * 1024;
+
+export class NetworkPeers implements Peers {
+  readonly #options: NetworkPeersOptions;
+  readonly #addresses = new Map<number, Address>();
+  /** By `id/channel`. */
+  readonly #ways = new Map<string, Way>();
+  readonly #lost: ((nodeId: number, channel: Channel) => void)[] = [];
+  #closed = false;
+
+  constructor(options: NetworkPeersOptions) {
+    this.#options = options;
+  }
+
+  async send<Q, R>(
+    nodeId: number,
+    channel: Channel,
+    call: Call<Q, R>,
+    body: Q,
+    timeoutMs: number,
+  ): Promise<R> {
+    const { clock } = this.#options;
+    const deadline = clock.monotonic() + timeoutMs;
+    const way = this.#way(nodeId, channel);
+    const connection = way.current ?? (await this.#within(way.open(), nodeId, timeoutMs));
+    const left = deadline - clock.monotonic();
+    return connection.request(call, body, { timeoutMs: Math.max(left, 1) });
+  }
+
+  onLost(listener: (nodeId: number, channel: Channel) => void): void {
+    this.#lost.push(listener);
+  }
+
+  setAddress(nodeId: number, host: string, port: number): void {
+    const known = this.#addresses.get(nodeId);
+    if (known?.host === host && known.port === port) return;
+    this.#addresses.set(nodeId, { host, port });
+    for (const [key, way] of this.#ways) {
+      if (!key.startsWith(`${nodeId}/`)) continue;
+      this.#ways.delete(key);
+      way.close();
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const way of this.#ways.values()) way.close();
+    this.#ways.clear();
+  }
+
+  #way(nodeId: number, channel: Channel): Way {
+    if (this.#closed) throw new OperatingError('disconnected', 'this broker is stopping');
+    const key = `${nodeId}/${channel}`;
+    let way = this.#ways.get(key);
+    if (way === undefined) {
+      const address = this.#addresses.get(nodeId);
+      if (address === undefined) {
+        throw new OperatingError('no-broker', `broker ${nodeId} has no known address`);
+      }
+      way = new Way(this.#options, address, () => {
+        for (const listener of this.#lost) listener(nodeId, channel);
+      });
+      this.#ways.set(key, way);
+    }
+    return way;
+  }
+
+  #within<T>(opening: Promise<T>, nodeId: number, timeoutMs: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#options.clock.after(timeoutMs, () => {
+        const text = `no connection to broker ${nodeId} within ${timeoutMs} ms`;
+        reject(new OperatingError('request-timeout', text));
+      });
+      opening.then(resolve, reject).finally(() => timer.cancel());
+    });
+  }
+}
+
+/** To one peer, for one channel. */
+class Way {
+  readonly #options: NetworkPeersOptions;
+  readonly #address: Address;
+  readonly #onLost: () => void;
+  #connection: Connection | null = null;
+  #opening: Promise<Connection> | null = null;
+  #failure: { readonly error: unknown; readonly untilMs: number } | null = null;
+  #closed = false;
+
+  constructor(options: NetworkPeersOptions, address: Address, onLost: () => void) {
+    this.#options = options;
+    this.#address = address;
+    this.#onLost = onLost;
+  }
+
+  get current(): Connection | null {
+    return this.#connection;
+  }
+
+  open(): Promise<Connection> {
+    if (this.#opening !== null) return this.#opening;
+    if (this.#failure !== null && this.#options.clock.monotonic() < this.#failure.untilMs) {
+      return Promise.reject(this.#failure.error);
+    }
+    this.#opening = this.#connect().finally(() => {
+      this.#opening = null;
+    });
+    return this.#opening;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#connection?.close();
+  }
+
+  async #connect(): Promise<Connection> {
+    const { transport, clock, nodeId } = this.#options;
+    let connection: Connection;
+    try {
+      connection = await Connection.open({
+        ...this.#address,
+        transport,
+        clock,
+        clientId: `broker-${nodeId}`,
+        softwareName: PEER_SOFTWARE_NAME,
+        connectTimeoutMs: CONNECT_MS_MAX,
+        requestTimeoutMs: CONNECT_MS_MAX,
+        inFlightMax: IN_FLIGHT_MAX,
+        frameBytesMax: FRAME_BYTES_MAX,
+      });
+    } catch (error) {
+      this.#failure = { error, untilMs: clock.monotonic() + REST_MS };
+      throw error;
+    }
+    this.#failure = null;
+    if (this.#closed) connection.close();
+    if (!connection.isOpen) throw new OperatingError('disconnected', 'the connection was closed');
+    this.#connection = connection;
+    connection.onClose = () => {
+      this.#connection = null;
+      if (!this.#closed) this.#onLost();
+    };
+    return connection;
+  }
+}
