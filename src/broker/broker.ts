@@ -7,7 +7,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { Disk } from '../base/disk.ts';
-import { FatalError, reasonOf } from '../base/errors.ts';
+import { BugError, FatalError, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { Role, RoleStatus } from '../base/role.ts';
@@ -15,9 +15,11 @@ import { TimerWheel } from '../base/timer-wheel.ts';
 import type { Transport } from '../base/transport.ts';
 import { Configs, type GivenConfig } from '../cluster/configs.ts';
 import { Controller } from '../cluster/controller.ts';
+import { ControllerChannel } from '../cluster/controller-channel.ts';
 import { MetadataImage, type TopicImage } from '../cluster/metadata-image.ts';
 import { METADATA_TOPIC_ID, MetadataLog } from '../cluster/metadata-log.ts';
 import { Partitions } from '../cluster/partitions.ts';
+import { NetworkPeers } from '../cluster/peers.ts';
 import { ProducerIds } from '../cluster/producer-ids.ts';
 import { METADATA_TOPIC, OFFSETS_TOPIC } from '../cluster/topic-names.ts';
 import { randomUuid } from '../cluster/uuid.ts';
@@ -27,10 +29,12 @@ import { LogManager } from '../log/log-manager.ts';
 import { readMetaProperties } from '../log/meta-properties.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
 import type { MetricsRegistry } from '../observe/registry.ts';
+import type { Api } from '../protocol/apis.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import { ConnectionStats } from './connection-stats.ts';
 import { Dispatcher } from './dispatch.ts';
 import { FetchSessionCache } from './fetch-session.ts';
+import { type ConnectionInfo, RequestContext } from './handler.ts';
 import { handlers } from './handlers/index.ts';
 import { Listener } from './listener.ts';
 import { listenerAddresses } from './listener-address.ts';
@@ -157,8 +161,17 @@ export class Broker implements Role {
     const metadata =
       logs.get(METADATA_TOPIC, 0) ?? logs.create(METADATA_TOPIC, METADATA_TOPIC_ID, 0);
     metadata.updateConfig(configs.logConfig(METADATA_TOPIC));
-    const log = new MetadataLog(metadata, clock);
-    log.replay((record) => image.apply(record));
+    const log = new MetadataLog(metadata, clock, image, nodeId);
+    log.replay();
+    const peers = new NetworkPeers({ nodeId, transport: this.#options.transport, clock });
+    const channel = new ControllerChannel({
+      nodeId,
+      store: log,
+      peers,
+      clock,
+      local: async (api, version, body) =>
+        this.#controllerRequest(api, version, body, INSIDE) ?? Promise.reject(noSay(api)),
+    });
     const partitions = new Partitions({ logs, configs, logger, nodeId });
     const hot: HotSettings = hotSettings(configs);
     const controller = new Controller({
@@ -198,8 +211,13 @@ export class Broker implements Role {
       random,
       logger,
       configs,
+      store: log,
       image,
       controller,
+      channel,
+      peers,
+      controllerRequest: (api, version, body, connection) =>
+        this.#controllerRequest(api, version, body, connection),
       partitions,
       producerIds: new ProducerIds(() => controller.allocateProducerIds()),
       logs,
@@ -300,6 +318,19 @@ export class Broker implements Role {
     for (const listener of this.#listeners) await listener.start();
   }
 
+  #controllerRequest(
+    api: Api,
+    version: number,
+    body: unknown,
+    connection: ConnectionInfo,
+  ): Promise<unknown> | null {
+    const handle = handlers.find((known) => known.api.key === api.key)?.controller ?? null;
+    if (handle === null) return null;
+    const now = this.#options.clock.monotonic();
+    const context = new RequestContext(version, 0, '', connection, this.services, now);
+    return Promise.resolve(handle(body, context));
+  }
+
   #offsetsTopicReady(): boolean {
     const { image, controller } = this.services;
     if (image.topic(OFFSETS_TOPIC) !== undefined) return true;
@@ -397,6 +428,20 @@ export class Broker implements Role {
     return offline;
   }
 }
+
+/** Requests of this broker to itself. */
+const INSIDE: ConnectionInfo = {
+  id: -1,
+  remote: 'inside',
+  clientHost: 'inside',
+  listener: '',
+  advertised: { host: '', port: 0 },
+  softwareName: '',
+  softwareVersion: '',
+  softwareKey: '',
+};
+
+const noSay = (api: Api): BugError => new BugError(`the controller does not decide ${api.name}`);
 
 const hotSettings = (configs: Configs): HotSettings => ({
   flushOnAcksAll: configs.boolean('log.flush.on.acks.all'),

@@ -3,6 +3,7 @@
  * ApiVersions and the request metrics read that list.
  */
 import type { Api } from '../protocol/apis.ts';
+import { ProtocolError } from '../protocol/error-codes.ts';
 import type { BrokerServices } from './services.ts';
 
 /** Who asks, as far as the connection knows. */
@@ -111,6 +112,8 @@ export interface Handler {
   readonly keepsRequest: boolean;
   /** The next request of the same kind may start before this one's answer is there. */
   readonly pipelined: boolean;
+  /** What the active controller does with it; null: every broker handles it itself. */
+  readonly controller: ((request: any, context: RequestContext) => unknown) | null;
 }
 
 export interface HandlerOptions {
@@ -130,5 +133,33 @@ export const handler = <Q, R>(
     handle,
     keepsRequest: options.keepsRequest ?? true,
     pipelined: options.pipelined ?? false,
+    controller: null,
   };
 };
+
+/** Longest time that a request waits for an active controller when it names none, milliseconds. */
+const CONTROLLER_MS_MAX = 30_000;
+
+/**
+ * Declares the handler of an API that the active controller decides: on another broker the request
+ * goes on to it (KIP-590), and its answer comes back. Without a controller in `timeoutOf`
+ * milliseconds the connection is closed, as when a broker has gone: clients try again.
+ */
+export const controllerHandler = <Q, R>(
+  api: Api | undefined,
+  handle: (request: Q, context: RequestContext) => R | Promise<R>,
+  timeoutOf: (request: Q) => number = () => CONTROLLER_MS_MAX,
+): Handler => ({
+  ...handler<Q, R>(api, async (request, context) => {
+    const { store, channel } = context.broker;
+    if (store.isActive) return handle(request, context);
+    try {
+      const { apiVersion } = context;
+      return (await channel.forward(api!, apiVersion, request, timeoutOf(request))) as R;
+    } catch (error) {
+      if (error instanceof ProtocolError) throw new CloseConnection('no-controller', error.message);
+      throw error;
+    }
+  }),
+  controller: handle,
+});

@@ -7,14 +7,19 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { Configs } from '../cluster/configs.ts';
 import type { Controller } from '../cluster/controller.ts';
+import type { ControllerChannel } from '../cluster/controller-channel.ts';
 import type { MetadataImage } from '../cluster/metadata-image.ts';
+import type { MetadataStore } from '../cluster/metadata-store.ts';
 import type { Partitions } from '../cluster/partitions.ts';
+import type { Peers } from '../cluster/peers.ts';
 import type { ProducerIds } from '../cluster/producer-ids.ts';
 import type { GroupCoordinator } from '../coordinator/group-coordinator.ts';
 import type { LogManager } from '../log/log-manager.ts';
+import type { Api } from '../protocol/apis.ts';
 import type { ApiStats } from './api-stats.ts';
 import type { ConnectionStats } from './connection-stats.ts';
 import type { FetchSessionCache } from './fetch-session.ts';
+import type { ConnectionInfo } from './handler.ts';
 import type { FetchPurgatory } from './purgatory.ts';
 
 export interface BrokerServices {
@@ -25,8 +30,14 @@ export interface BrokerServices {
   readonly random: Random;
   readonly logger: Logger;
   readonly configs: Configs;
+  /** The metadata log; `image` is its image. */
+  readonly store: MetadataStore;
   readonly image: MetadataImage;
+  /** Acts only while this broker is the active controller; others go through `channel`. */
   readonly controller: Controller;
+  /** To the active controller. */
+  readonly channel: ControllerChannel;
+  readonly peers: Peers;
   readonly partitions: Partitions;
   readonly producerIds: ProducerIds;
   readonly logs: LogManager;
@@ -47,6 +58,16 @@ export interface BrokerServices {
   offsetsTopicReady(): boolean;
   /** `host:port` of the first listener, as far as it is known. */
   address(): string;
+  /**
+   * A request that the active controller, this broker, decides. Null: the controller has no say in
+   * such requests.
+   */
+  controllerRequest(
+    api: Api,
+    version: number,
+    body: unknown,
+    connection: ConnectionInfo,
+  ): Promise<unknown> | null;
 }
 
 export interface HotSettings {

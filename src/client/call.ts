@@ -59,10 +59,36 @@ import {
   offsetDeleteRequest,
   offsetDeleteResponse,
 } from '../protocol/messages/47-offset-delete.ts';
+import { voteRequest, voteResponse } from '../protocol/messages/52-vote.ts';
+import {
+  beginQuorumEpochRequest,
+  beginQuorumEpochResponse,
+} from '../protocol/messages/53-begin-quorum-epoch.ts';
+import {
+  endQuorumEpochRequest,
+  endQuorumEpochResponse,
+} from '../protocol/messages/54-end-quorum-epoch.ts';
+import {
+  describeQuorumRequest,
+  describeQuorumResponse,
+} from '../protocol/messages/55-describe-quorum.ts';
+import { envelopeRequest, envelopeResponse } from '../protocol/messages/58-envelope.ts';
+import {
+  fetchSnapshotRequest,
+  fetchSnapshotResponse,
+} from '../protocol/messages/59-fetch-snapshot.ts';
 import {
   describeClusterRequest,
   describeClusterResponse,
 } from '../protocol/messages/60-describe-cluster.ts';
+import {
+  brokerRegistrationRequest,
+  brokerRegistrationResponse,
+} from '../protocol/messages/62-broker-registration.ts';
+import {
+  brokerHeartbeatRequest,
+  brokerHeartbeatResponse,
+} from '../protocol/messages/63-broker-heartbeat.ts';
 import type { Message } from '../protocol/schema.ts';
 
 export interface Call<Q, R> extends Api {
@@ -100,5 +126,13 @@ export const calls = {
   deleteGroups: call(deleteGroupsRequest, deleteGroupsResponse),
   incrementalAlterConfigs: call(incrementalAlterConfigsRequest, incrementalAlterConfigsResponse),
   offsetDelete: call(offsetDeleteRequest, offsetDeleteResponse),
+  vote: call(voteRequest, voteResponse),
+  beginQuorumEpoch: call(beginQuorumEpochRequest, beginQuorumEpochResponse),
+  endQuorumEpoch: call(endQuorumEpochRequest, endQuorumEpochResponse),
+  describeQuorum: call(describeQuorumRequest, describeQuorumResponse),
+  fetchSnapshot: call(fetchSnapshotRequest, fetchSnapshotResponse),
+  envelope: call(envelopeRequest, envelopeResponse),
+  brokerRegistration: call(brokerRegistrationRequest, brokerRegistrationResponse),
+  brokerHeartbeat: call(brokerHeartbeatRequest, brokerHeartbeatResponse),
   describeCluster: call(describeClusterRequest, describeClusterResponse),
 };

@@ -285,7 +285,6 @@ export class Controller {
   async #commit(records: readonly MetadataRecord[]): Promise<void> {
     if (records.length === 0) return;
     await this.#options.log.append(records);
-    for (const record of records) this.#options.image.apply(record);
   }
 
   #exclusively<T>(change: () => Promise<T>): Promise<T> {

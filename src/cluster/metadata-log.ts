@@ -10,7 +10,9 @@ import { FatalError, reasonOf } from '../base/errors.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
 import { batchSize, forEachRecord, valueOf } from '../protocol/record-batch.ts';
 import { RecordBatchBuilder } from '../protocol/record-batch-builder.ts';
+import { MetadataDelta, MetadataImage } from './metadata-image.ts';
 import { decodeRecord, encodeRecord, type MetadataRecord } from './metadata-records.ts';
+import type { MetadataListener, MetadataStore } from './metadata-store.ts';
 
 /** Kafka's id of its own metadata topic. */
 export const METADATA_TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAQ';
@@ -20,16 +22,29 @@ const REPLAY_READ_BYTES = 1024 * 1024;
 /** One writer, for ever in its first term. */
 const LEADER_EPOCH = 1;
 
-export class MetadataLog {
+export class MetadataLog implements MetadataStore {
+  readonly image: MetadataImage;
+  readonly leaderId: number;
+  readonly epoch = LEADER_EPOCH;
+  readonly isActive = true;
   readonly #log: PartitionLog;
   readonly #clock: Clock;
+  readonly #listeners: MetadataListener[] = [];
   #appliedOffset = -1;
   #appliedTimestamp = 0;
 
-  constructor(log: PartitionLog, clock: Clock) {
+  constructor(log: PartitionLog, clock: Clock, image: MetadataImage, nodeId: number) {
     this.#log = log;
     this.#clock = clock;
+    this.image = image;
+    this.leaderId = nodeId;
   }
+
+  onCommitted(listener: MetadataListener): void {
+    this.#listeners.push(listener);
+  }
+  /** It never does. */
+  onLeaderChange(): void {}
 
   /** Offset of the last record that was appended or replayed; -1: none. */
   get lastOffset(): number {
@@ -40,8 +55,8 @@ export class MetadataLog {
     return this.#appliedTimestamp;
   }
 
-  /** Calls `apply` for every record, in order. Throws FatalError on one that can't be read. */
-  replay(apply: (record: MetadataRecord) => void): void {
+  /** Makes the image. Throws FatalError on a record that can't be read. */
+  replay(): void {
     const end = this.#log.logEndOffset;
     for (let offset = this.#log.logStartOffset; offset < end; ) {
       const read = this.#log.read(offset, REPLAY_READ_BYTES, { upTo: end, minOneMessage: true });
@@ -50,7 +65,7 @@ export class MetadataLog {
       for (let at = 0; at < bytes.length; at += batchSize(bytes, at)) {
         forEachRecord(bytes, at, (record) => {
           try {
-            apply(decodeRecord(valueOf(record) ?? Buffer.alloc(0)));
+            this.image.apply(decodeRecord(valueOf(record) ?? Buffer.alloc(0)));
           } catch (error) {
             throw new FatalError(
               `metadata record at offset ${record.offset} is of no use: ${reasonOf(error)}`,
@@ -65,7 +80,7 @@ export class MetadataLog {
   }
 
   /** Appends one step and resolves when it is on the device. */
-  async append(records: readonly MetadataRecord[]): Promise<void> {
+  async append(records: readonly MetadataRecord[]): Promise<number> {
     const now = this.#clock.now();
     const builder = new RecordBatchBuilder({ initialBytes: 1024 });
     for (const record of records) builder.append(now, null, encodeRecord(record));
@@ -77,6 +92,10 @@ export class MetadataLog {
     this.#log.setHighWatermark(this.#log.logEndOffset);
     this.#appliedOffset = info.lastOffset;
     this.#appliedTimestamp = now;
+    const delta = new MetadataDelta();
+    for (const record of records) this.image.apply(record, delta);
+    for (const listener of this.#listeners) listener(delta, this.image);
+    return info.lastOffset;
   }
 }
 

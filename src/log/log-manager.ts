@@ -70,6 +70,7 @@ export class LogManager {
   #checkpointTimer: Timer | null = null;
   #retentionTimer: Timer | null = null;
   #state: 'new' | 'running' | 'stopped' = 'new';
+  readonly #epochsOfCleanStop: number[] = [];
 
   constructor(options: LogManagerOptions) {
     this.#options = options;
@@ -137,7 +138,9 @@ export class LogManager {
 
   #loadLogs(managed: ManagedDirectory): void {
     const { disk, logger } = this.#options;
-    const clean = managed.takeCleanMarker();
+    const marker = managed.takeCleanMarker();
+    const clean = marker !== null;
+    this.#epochsOfCleanStop.push(marker?.brokerEpoch ?? -1);
     const offsets = managed.readOffsets();
     for (const name of disk.list(managed.path)) {
       if (name.endsWith(DELETED_DIRECTORY_SUFFIX)) {
@@ -185,6 +188,15 @@ export class LogManager {
     managed.logs.set(key, log);
     this.#logs.set(key, log);
     return log;
+  }
+
+  /**
+   * The epoch under which the broker was registered when it stopped, if every directory was stopped
+   * cleanly then; else -1: something that was not on the device may be lost.
+   */
+  get previousBrokerEpoch(): number {
+    const [first = -1, ...others] = this.#epochsOfCleanStop;
+    return others.every((epoch) => epoch === first) ? first : -1;
   }
 
   get(topic: string, partition: number): PartitionLog | undefined {
@@ -347,17 +359,20 @@ export class LogManager {
     );
   }
 
-  /** Flushes and closes everything and leaves the marker of a clean shutdown. Idempotent. */
-  async stop(): Promise<void> {
+  /**
+   * Flushes and closes everything and leaves the marker of a clean shutdown, with the epoch under
+   * which the broker is registered. Idempotent.
+   */
+  async stop(brokerEpoch = -1): Promise<void> {
     if (this.#state === 'stopped') return;
     this.#state = 'stopped';
     this.#checkpointTimer?.cancel();
     this.#retentionTimer?.cancel();
     for (const timer of this.#removals) timer.cancel();
-    for (const managed of this.#directories) await this.#close(managed);
+    for (const managed of this.#directories) await this.#close(managed, brokerEpoch);
   }
 
-  async #close(managed: ManagedDirectory): Promise<void> {
+  async #close(managed: ManagedDirectory, brokerEpoch: number): Promise<void> {
     const logs = [...managed.logs.values()];
     let failed = false;
     for (let first = 0; first < logs.length; first += CLOSING_MAX) {
@@ -373,7 +388,7 @@ export class LogManager {
     if (failed || managed.directory.failure !== null) return;
     managed.checkpoint(true);
     try {
-      managed.writeCleanMarker();
+      managed.writeCleanMarker(brokerEpoch);
     } catch (error) {
       managed.directory.failed(`can't write the shutdown marker of ${managed.path}`, error);
     }

@@ -49,19 +49,23 @@ export class ManagedDirectory {
     return this.directory.path;
   }
 
-  /** Whether the last stop was clean; true once at most. */
-  takeCleanMarker(): boolean {
+  /**
+   * Whether the last stop was clean, and under which epoch the broker was registered then (-1: not
+   * told); null: it was not clean. Takes the marker away.
+   */
+  takeCleanMarker(): { readonly brokerEpoch: number } | null {
     const path = `${this.path}/${CLEAN_SHUTDOWN_FILE}`;
-    if (!this.#disk.exists(path)) return false;
+    const marker = this.#disk.readFile(path);
+    if (marker === null) return null;
     this.#disk.remove(path);
     if (this.#disk.exists(path)) throw new FatalError(`${path} can't be removed`);
     this.#disk.syncDirectory(this.path);
-    return true;
+    return { brokerEpoch: epochOf(marker.toString()) };
   }
 
   /** Kafka's content: a version, and the epoch under which the broker was registered. */
-  writeCleanMarker(): void {
-    const text = JSON.stringify({ version: 0, brokerEpoch: -1 });
+  writeCleanMarker(brokerEpoch: number): void {
+    const text = JSON.stringify({ version: 0, brokerEpoch });
     this.#disk.replaceFile(`${this.path}/${CLEAN_SHUTDOWN_FILE}`, Buffer.from(text));
   }
 
@@ -122,5 +126,15 @@ export class ManagedDirectory {
       this.directory.failed(`can't write the checkpoints of ${this.path}`, error);
       this.#logger.warn(`can't write the checkpoints of ${this.path}: ${reasonOf(error)}`);
     }
+  }
+}
+
+/** Markers of old are empty, or have no epoch. */
+function epochOf(marker: string): number {
+  try {
+    const { brokerEpoch } = JSON.parse(marker) as { brokerEpoch?: unknown };
+    return typeof brokerEpoch === 'number' && Number.isSafeInteger(brokerEpoch) ? brokerEpoch : -1;
+  } catch {
+    return -1;
   }
 }

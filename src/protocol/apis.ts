@@ -44,7 +44,21 @@ import {
   incrementalAlterConfigsResponse,
 } from './messages/44-incremental-alter-configs.ts';
 import { offsetDeleteRequest, offsetDeleteResponse } from './messages/47-offset-delete.ts';
+import { voteRequest, voteResponse } from './messages/52-vote.ts';
+import {
+  beginQuorumEpochRequest,
+  beginQuorumEpochResponse,
+} from './messages/53-begin-quorum-epoch.ts';
+import { endQuorumEpochRequest, endQuorumEpochResponse } from './messages/54-end-quorum-epoch.ts';
+import { describeQuorumRequest, describeQuorumResponse } from './messages/55-describe-quorum.ts';
+import { envelopeRequest, envelopeResponse } from './messages/58-envelope.ts';
+import { fetchSnapshotRequest, fetchSnapshotResponse } from './messages/59-fetch-snapshot.ts';
 import { describeClusterRequest, describeClusterResponse } from './messages/60-describe-cluster.ts';
+import {
+  brokerRegistrationRequest,
+  brokerRegistrationResponse,
+} from './messages/62-broker-registration.ts';
+import { brokerHeartbeatRequest, brokerHeartbeatResponse } from './messages/63-broker-heartbeat.ts';
 import {
   listConfigResourcesRequest,
   listConfigResourcesResponse,
@@ -67,6 +81,8 @@ export interface Api {
   readonly flexible: number;
   readonly request: Message<any>;
   readonly response: Message<any>;
+  /** For the brokers of a cluster among each other: clients are not told of it. */
+  readonly forPeers: boolean;
 }
 
 const api = (request: Message<any>, response: Message<any>, advertisedMin = request.min): Api => ({
@@ -78,6 +94,12 @@ const api = (request: Message<any>, response: Message<any>, advertisedMin = requ
   flexible: request.flexible,
   request,
   response,
+  forPeers: false,
+});
+
+const peerApi = (request: Message<any>, response: Message<any>): Api => ({
+  ...api(request, response),
+  forPeers: true,
 });
 
 const all: readonly Api[] = [
@@ -110,7 +132,15 @@ const all: readonly Api[] = [
   api(deleteGroupsRequest, deleteGroupsResponse),
   api(incrementalAlterConfigsRequest, incrementalAlterConfigsResponse),
   api(offsetDeleteRequest, offsetDeleteResponse),
+  peerApi(voteRequest, voteResponse),
+  peerApi(beginQuorumEpochRequest, beginQuorumEpochResponse),
+  peerApi(endQuorumEpochRequest, endQuorumEpochResponse),
+  api(describeQuorumRequest, describeQuorumResponse),
+  peerApi(envelopeRequest, envelopeResponse),
+  peerApi(fetchSnapshotRequest, fetchSnapshotResponse),
   api(describeClusterRequest, describeClusterResponse),
+  peerApi(brokerRegistrationRequest, brokerRegistrationResponse),
+  peerApi(brokerHeartbeatRequest, brokerHeartbeatResponse),
   api(listConfigResourcesRequest, listConfigResourcesResponse),
   api(describeTopicPartitionsRequest, describeTopicPartitionsResponse),
 ];

@@ -21,6 +21,9 @@ const KEY = 18;
 const SOFTWARE_VERSION = 3;
 const EXPECTED_NODE_VERSION = 5;
 
+/** As other brokers call themselves (`client/connection.ts`). */
+const PEER_SOFTWARE_NAME = 'weir-broker';
+
 /** Names of client software end up in metrics, so their number is bounded. */
 const SOFTWARES_MAX = 100;
 
@@ -38,7 +41,9 @@ export const makeApiVersionsHandler = (servedKeys: () => readonly number[]) =>
     if (context.apiVersion >= EXPECTED_NODE_VERSION && isElsewhere(request, context)) {
       return answer(ErrorCode.REBOOTSTRAP_REQUIRED, []);
     }
-    return answer(ErrorCode.NONE, servedKeys());
+    const isPeer = request.clientSoftwareName === PEER_SOFTWARE_NAME;
+    const keys = servedKeys().filter((key) => isPeer || apis.get(key)?.forPeers === false);
+    return answer(ErrorCode.NONE, keys);
   });
 
 const isElsewhere = (request: Request, context: RequestContext): boolean =>

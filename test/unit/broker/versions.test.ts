@@ -38,13 +38,24 @@ describe('ApiVersions', () => {
     const told = new Map(
       response.apiKeys.map((a: any) => [a.apiKey, [a.minVersion, a.maxVersion]]),
     );
-    expect([...told.keys()]).toEqual(handlers.map((h) => h.api.key).sort((a, b) => a - b));
-    for (const { api } of handlers) {
+    const shown = handlers.map((h) => h.api).filter((api) => !api.forPeers);
+    expect([...told.keys()]).toEqual(shown.map((api) => api.key).sort((a, b) => a - b));
+    for (const api of shown) {
       expect(told.get(api.key)).toEqual([api.key === 0 ? 0 : api.min, api.max]);
     }
   });
 
-  it('tells of every API in the protocol table that has nothing to do with authentication', () => {
+  it('tells other brokers of what is for brokers, too', async () => {
+    const response = await client.request('ApiVersions', 3, {
+      ...software,
+      clientSoftwareName: 'weir-broker',
+    });
+    const told = response.apiKeys.map((a: any) => a.apiKey);
+    expect(told).toEqual(handlers.map((h) => h.api.key).sort((a, b) => a - b));
+    expect(told).toContain(52);
+  });
+
+  it('serves every API in the protocol table that has nothing to do with authentication', () => {
     const served = new Set(handlers.map((h) => h.api.key));
     const missing = [...apis.values()].filter(({ key }) => !served.has(key)).map((a) => a.name);
     expect(missing).toEqual(['SaslHandshake', 'SaslAuthenticate']);

@@ -1,0 +1,208 @@
+/**
+ * This broker's membership in the cluster: it registers with the controller, which gives it an
+ * epoch, then sends heartbeats for as long as it lives (KIP-631).
+ *
+ * It is fenced until its image has reached its registration and it asks to be let in; and again
+ * when the controller has not heard of it for too long. A broker whose epoch is not known any more
+ * registers anew. Stopping, it first asks to be relieved of its leaderships.
+ */
+import { type Clock, sleep, type Timer } from '../base/clock.ts';
+import { reasonOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { calls } from '../client/call.ts';
+import { ErrorCode, errorName, ProtocolError } from '../protocol/error-codes.ts';
+import type { ControllerChannel } from './controller-channel.ts';
+import type { EndPoint } from './metadata-image.ts';
+import type { MetadataStore } from './metadata-store.ts';
+
+/** Between two attempts to register, and between looks at the image, milliseconds. */
+const RETRY_MS = 50;
+const LOOK_MS = 5;
+
+/** While it is let in or shuts down, heartbeats follow each other this fast. */
+const URGENT_HEARTBEAT_MS = 20;
+
+export interface LifecycleSettings {
+  /** `broker.heartbeat.interval.ms` */
+  readonly heartbeatMs: number;
+  /** `broker.session.timeout.ms` */
+  readonly sessionMs: number;
+}
+
+export interface BrokerLifecycleOptions {
+  readonly nodeId: number;
+  readonly clusterId: string;
+  readonly incarnationId: string;
+  readonly rack: string | null;
+  /** Epoch of the last life if it ended cleanly, else -1. */
+  readonly previousEpoch: number;
+  readonly endPoints: () => readonly EndPoint[];
+  /** Ids of the log directories. */
+  readonly directories: () => { readonly online: string[]; readonly offline: string[] };
+  readonly store: MetadataStore;
+  readonly channel: ControllerChannel;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly settings: LifecycleSettings;
+}
+
+export class BrokerLifecycle {
+  readonly #options: BrokerLifecycleOptions;
+  #epoch = -1;
+  #isFenced = true;
+  #wantsIn = false;
+  #wantsShutDown = false;
+  #mayShutDown = false;
+  #isStopped = false;
+  #previousEpoch: number;
+  #timer: Timer | null = null;
+  #underWay: Promise<void> | null = null;
+  #changed: (() => void) | null = null;
+
+  constructor(options: BrokerLifecycleOptions) {
+    this.#options = options;
+    this.#previousEpoch = options.previousEpoch;
+  }
+
+  /** Number of this life of the broker; -1 until it is registered. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+  /** As the controller said last. */
+  get isFenced(): boolean {
+    return this.#isFenced;
+  }
+
+  /** Resolves when the broker is registered and its image says so; keeps trying until then. */
+  async register(): Promise<void> {
+    const { clock, logger, store } = this.#options;
+    let told = '';
+    while (!this.#isStopped) {
+      try {
+        await this.#register();
+        break;
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error;
+        if (error.code === ErrorCode.KAFKA_STORAGE_ERROR) throw error;
+        const reason = reasonOf(error);
+        if (reason !== told)
+          logger.warn('the broker is not registered yet', { 'error.message': reason });
+        told = reason;
+        await sleep(clock, RETRY_MS);
+      }
+    }
+    while (!this.#isStopped && store.lastOffset < this.#epoch) await sleep(clock, LOOK_MS);
+  }
+
+  async #register(): Promise<void> {
+    const { nodeId, clusterId, incarnationId, rack, endPoints, directories } = this.#options;
+    const { channel, settings, logger } = this.#options;
+    const body = {
+      brokerId: nodeId,
+      clusterId,
+      incarnationId,
+      listeners: endPoints().map((endPoint) => ({ ...endPoint })),
+      features: [],
+      rack,
+      isMigratingZkBroker: false,
+      logDirs: directories().online,
+      previousBrokerEpoch: this.#previousEpoch,
+    };
+    const answer = await channel.send(calls.brokerRegistration, body, settings.sessionMs);
+    if (answer.errorCode !== ErrorCode.NONE) {
+      throw new ProtocolError(
+        answer.errorCode,
+        `the controller refuses the registration: ${errorName(answer.errorCode)}`,
+      );
+    }
+    this.#epoch = answer.brokerEpoch;
+    // From now on this life is the previous one.
+    this.#previousEpoch = answer.brokerEpoch;
+    this.#isFenced = true;
+    logger.debug('the broker is registered', { 'weir.broker.epoch': this.#epoch });
+  }
+
+  /** Asks to be let in; resolves when the broker may lead. Heartbeats go on from here. */
+  async unfence(): Promise<void> {
+    this.#wantsIn = true;
+    this.#beat();
+    await this.#until(() => !this.#isFenced);
+  }
+
+  /**
+   * Asks the controller to move this broker's leaderships; resolves when it may go, or after
+   * `timeoutMs`.
+   */
+  async shutDown(timeoutMs: number): Promise<boolean> {
+    const { clock } = this.#options;
+    this.#wantsShutDown = true;
+    this.#beat();
+    const late = clock.after(timeoutMs, () => {
+      this.#isStopped = true;
+      this.#changed?.();
+    });
+    await this.#until(() => this.#mayShutDown);
+    late.cancel();
+    return this.#mayShutDown;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    this.#changed?.();
+  }
+
+  async #until(holds: () => boolean): Promise<void> {
+    while (!holds() && !this.#isStopped) {
+      await new Promise<void>((resolve) => {
+        this.#changed = resolve;
+      });
+    }
+  }
+
+  #beat(): void {
+    this.#timer?.cancel();
+    if (this.#isStopped || this.#underWay !== null) return;
+    this.#underWay = this.#heartbeat()
+      .catch((error: unknown) => {
+        this.#options.logger.debug('no answer to a heartbeat', {
+          'error.message': reasonOf(error),
+        });
+      })
+      .finally(() => {
+        this.#underWay = null;
+        this.#changed?.();
+        if (this.#isStopped) return;
+        const urgent = this.#isFenced || this.#wantsShutDown;
+        const delayMs = urgent ? URGENT_HEARTBEAT_MS : this.#options.settings.heartbeatMs;
+        this.#timer = this.#options.clock.after(delayMs, () => this.#beat());
+      });
+  }
+
+  async #heartbeat(): Promise<void> {
+    const { nodeId, channel, store, settings, directories, logger } = this.#options;
+    const body = {
+      brokerId: nodeId,
+      brokerEpoch: this.#epoch,
+      currentMetadataOffset: store.lastOffset,
+      wantFence: !this.#wantsIn,
+      wantShutDown: this.#wantsShutDown,
+      offlineLogDirs: directories().offline,
+    };
+    const answer = await channel.send(calls.brokerHeartbeat, body, settings.sessionMs);
+    if (
+      answer.errorCode === ErrorCode.STALE_BROKER_EPOCH ||
+      answer.errorCode === ErrorCode.BROKER_ID_NOT_REGISTERED
+    ) {
+      logger.warn('the controller does not know this broker any more; it registers anew');
+      await this.#register();
+      return;
+    }
+    if (answer.errorCode !== ErrorCode.NONE) {
+      throw new ProtocolError(answer.errorCode, 'the controller refuses the heartbeat');
+    }
+    if (answer.isFenced && !this.#isFenced) logger.warn('the controller has fenced this broker');
+    this.#isFenced = answer.isFenced;
+    this.#mayShutDown = answer.shouldShutDown;
+  }
+}
