@@ -146,6 +146,7 @@ export class Broker implements Role {
     const memory = new RequestMemory(configs.number('queued.max.request.bytes'));
     registerBrokerMetrics(registry, this, services, memory);
     await this.#listen(addresses, services, memory);
+    await this.#join(services);
     this.#state = BrokerState.running;
     logger.info('the broker is ready', {
       'weir.cluster.id': services.clusterId,
@@ -189,8 +190,6 @@ export class Broker implements Role {
       },
     });
     const rack = configs.broker('broker.rack') as string | null;
-    await controller.register(rack, []);
-    partitions.load(image);
     const groups = new GroupCoordinator({
       log: new OffsetsLog(partitions, configs, hot),
       topics: {
@@ -216,6 +215,7 @@ export class Broker implements Role {
       controller,
       channel,
       peers,
+      serving: { now: false },
       controllerRequest: (api, version, body, connection) =>
         this.#controllerRequest(api, version, body, connection),
       partitions,
@@ -238,10 +238,17 @@ export class Broker implements Role {
         return `${host}:${port}`;
       },
     };
-    this.#services = services;
+    return services;
+  }
+
+  /** Catches up with the cluster and enters it; clients are served from here on. */
+  async #join(services: BrokerServices): Promise<void> {
+    const { image, controller, partitions, rack, serving } = services;
+    await controller.register(rack, []);
+    partitions.load(image);
     const offsets = image.topic(OFFSETS_TOPIC);
     if (offsets !== undefined) this.#loadGroups(offsets, 0);
-    return services;
+    serving.now = true;
   }
 
   async #openLogs(configs: Configs, nodeId: number, clusterId: string): Promise<LogManager> {

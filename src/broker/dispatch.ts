@@ -21,6 +21,10 @@ import type { BrokerServices } from './services.ts';
 
 const API_VERSIONS = 18;
 const PRODUCE = 0;
+const FETCH = 1;
+
+/** What brokers send each other that clients send, too. */
+const whileStarting: ReadonlySet<number> = new Set([FETCH, API_VERSIONS]);
 
 /** Encoded, ready for the socket. No chunks: nothing is sent. */
 export interface Answer {
@@ -81,7 +85,10 @@ export class Dispatcher {
       throw new CloseConnection('unsupported-api', `API key ${apiKey} is not served`);
     }
     const { handler, stats } = known;
-    const { min, max, name } = handler.api;
+    const { min, max, name, forPeers } = handler.api;
+    if (!this.#services.serving.now && !forPeers && !whileStarting.has(apiKey)) {
+      throw new CloseConnection('starting', `${name} comes before this broker has caught up`);
+    }
     let version = apiVersion;
     let unsupported = false;
     if (version < min || version > max) {

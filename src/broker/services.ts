@@ -37,6 +37,8 @@ export interface BrokerServices {
   readonly controller: Controller;
   /** To the active controller. */
   readonly channel: ControllerChannel;
+  /** Whether this broker has caught up and was let in; until then it serves none but its peers. */
+  readonly serving: { now: boolean };
   readonly peers: Peers;
   readonly partitions: Partitions;
   readonly producerIds: ProducerIds;
