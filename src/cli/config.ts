@@ -70,10 +70,11 @@ const keys: Command = {
   words: [0, 1],
   async run(args) {
     const { configurationTable } = await import('../config/configuration.ts');
+    const { memberKeys } = await import('../config/broker-list.ts');
     const { describeType, isSecret } = await import('../config/table.ts');
     const { shownText } = await import('../config/print.ts');
     const wanted = args.words[0]?.toLowerCase() ?? '';
-    const found = [...configurationTable().values()].filter(({ name, doc }) =>
+    const found = [...configurationTable().values(), ...memberKeys].filter(({ name, doc }) =>
       `${name} ${doc}`.toLowerCase().includes(wanted),
     );
     if (args.has('json')) {

@@ -10,7 +10,18 @@ export const configurationOptions: readonly Option[] = [
     value: 'FILE',
     doc: 'Configuration file; weir.yaml here when it exists.',
   },
-  { name: 'data', short: 'd', value: 'DIR', doc: 'Folder for all data: --set data.dir=DIR.' },
+  {
+    name: 'data',
+    short: 'd',
+    value: 'DIR,…',
+    doc: 'Folder for all data, or one for each broker: --set data.dir=DIR.',
+  },
+  { name: 'brokers', value: 'N', doc: 'Brokers that keep the log together: --set brokers=N.' },
+  {
+    name: 'broker',
+    value: 'ID,…',
+    doc: 'Run only these of the brokers in this process: --set brokers.here=ID.',
+  },
   { name: 'roles', value: 'ROLE,…', doc: 'Parts to run: broker, collectors, connectors, console.' },
   {
     name: 'set',
@@ -22,6 +33,8 @@ export const configurationOptions: readonly Option[] = [
 
 const shorthands = [
   ['data', 'data.dir'],
+  ['brokers', 'brokers'],
+  ['broker', 'brokers.here'],
   ['roles', 'roles'],
 ] as const;
 

@@ -29,10 +29,11 @@ export interface ApplianceParts {
 export const upCommand = (assemble: (parts: ApplianceParts) => Promise<Appliance>): Command => ({
   name: 'up',
   summary: 'Start the appliance and run until it is told to end.',
-  usage: 'up [--config FILE] [--data DIR] [--roles ROLE,…] [--set KEY=VALUE]…',
+  usage: 'up [--config FILE] [--data DIR,…] [--brokers N] [--roles ROLE,…] [--set KEY=VALUE]…',
   examples: [
     'weir up',
     'weir up --data /var/lib/weir --set console.port=8081',
+    'weir up --brokers 3 --data /disk1,/disk2,/disk3',
     'weir up --roles collectors,connectors --set engine.kafka.bootstrap=kafka-1:9092,kafka-2:9092',
     'WEIR_ELASTICSEARCH_URL=http://127.0.0.1:9200 weir up',
   ],

@@ -12,9 +12,24 @@ const MIB = 1_048_576;
 const general = [
   {
     name: 'data.dir',
-    type: 'string',
-    default: 'weir-data',
-    doc: 'Folder that holds everything the appliance keeps; made with mode 0700 when absent. Relative to the working directory.',
+    type: 'list',
+    default: ['weir-data'] as readonly string[],
+    min: 1,
+    doc: "Folder that holds everything the appliance keeps; made with mode 0700 when absent. Relative to the working directory. With several brokers, either one folder for all of them, or one for each, in the order of the brokers: the first one is also the appliance's own.",
+  },
+  {
+    name: 'brokers',
+    type: 'int',
+    default: 1,
+    min: 1,
+    max: 64,
+    doc: 'Brokers that keep the log together, with ids from 0. In the file it may also be a list with a mapping for each broker: `config keys brokers` names what it takes.',
+  },
+  {
+    name: 'brokers.here',
+    type: 'list',
+    default: [] as readonly string[],
+    doc: 'Ids of the brokers that run in this process, where others run the other ones; empty: all.',
   },
   {
     name: 'roles',
@@ -56,6 +71,12 @@ const general = [
     default: true,
     doc: "Whether the appliance's own log also goes into the topic of the collectors' logs.",
   },
+  {
+    name: 'metrics.labels',
+    type: 'list',
+    default: [] as readonly string[],
+    doc: 'NAME=VALUE pairs that every series of /metrics bears, such as kafka_cluster=weir.',
+  },
 ] as const satisfies readonly Key[];
 
 const listeners = [
@@ -69,7 +90,7 @@ const listeners = [
     name: 'kafka.port',
     ...PORT,
     default: 9092,
-    doc: 'Port that Kafka clients connect to; 0 takes any free one.',
+    doc: 'Port that Kafka clients connect to; 0 takes any free one. With several brokers, each adds its id.',
   },
   {
     name: 'kafka.advertised.host',

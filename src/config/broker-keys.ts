@@ -25,6 +25,12 @@ const identity: readonly Key[] = [
     doc: 'Where this broker stands; replicas are spread over racks.',
   },
   {
+    name: 'cluster.brokers',
+    type: 'list',
+    default: [],
+    doc: 'Every broker of the cluster as ID@HOST:PORT, where the others reach it; empty: this broker is alone.',
+  },
+  {
     name: 'log.dirs',
     type: 'list',
     default: null,

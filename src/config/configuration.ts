@@ -3,10 +3,11 @@
  * makes `Settings` of them, or says everything that is wrong at once.
  */
 import { readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { codeOf, FatalError, reasonOf } from '../base/errors.ts';
 import { type ApplianceValues, applianceKeys } from './appliance-keys.ts';
 import { brokerKeys } from './broker-keys.ts';
+import { BROKER_PREFIX, type BrokerSettings, bracketed, brokersOf } from './broker-list.ts';
 import { type Effective, type Loaded, loadConfig } from './load.ts';
 import { problemLine } from './print.ts';
 import type { RoleName, Settings } from './settings.ts';
@@ -19,8 +20,6 @@ export const FILE_DEFAULT = 'weir.yaml';
 
 /** Bytes that a configuration file may have. */
 const FILE_BYTES_MAX = 1_048_576;
-
-const BROKER_PREFIX = 'broker.';
 
 export interface Sources {
   /** `--config`; absent: `WEIR_CONFIG`, or `weir.yaml` when it exists. */
@@ -39,6 +38,7 @@ export interface Configuration extends Loaded {
   readonly file: string | null;
   /** Of every known key; the values of secret keys are for redaction only. */
   readonly table: ReadonlyMap<string, Key>;
+  readonly brokers: readonly BrokerSettings[];
 }
 
 /** Every key that exists: the appliance's, and Kafka's behind `broker.`. */
@@ -62,8 +62,14 @@ export async function readConfiguration(sources: Sources): Promise<Configuration
   }
   const table = configurationTable();
   const loaded = loadConfig({ table, file, environment, options });
-  const problems = [...loaded.problems, ...validate(loaded.values)].sort(byPlace);
-  return { ...loaded, problems, table, file: text === null ? null : path };
+  const list = brokersOf(loaded.values, workingDirectory);
+  const problems = [
+    ...loaded.problems,
+    ...list.problems,
+    ...validate(loaded.values, list.brokers),
+  ].sort(byPlace);
+  const { brokers } = list;
+  return { ...loaded, problems, table, brokers, file: text === null ? null : path };
 }
 
 /** In the order of the file; what has no place comes last. */
@@ -104,19 +110,20 @@ export function settingsOf(
     );
   }
   const values = scrapingItself(applianceValues(configuration.values));
-  const dataDir = resolve(workingDirectory, values['data.dir']);
+  const dataDir = resolve(workingDirectory, values['data.dir'][0]!);
   const external = values['engine.kafka.bootstrap'];
   const roles = (values.roles as readonly RoleName[]).filter(
     (role) => role !== 'broker' || external.length === 0,
   );
-  const broker = brokerValues(configuration.values, values, dataDir);
+  const { brokers } = configuration;
   return {
     version,
     dataDir,
     roles,
-    bootstrap: external.length > 0 ? external : [reachable(broker)],
+    bootstrap: external.length > 0 ? external : brokers.map(({ address }) => address),
     values,
-    broker,
+    brokers,
+    broker: brokers[0]?.given ?? {},
   };
 }
 
@@ -135,43 +142,11 @@ export function scrapingItself(values: ApplianceValues): ApplianceValues {
   return { ...values, 'collectors.scrape.targets': targets };
 }
 
-function brokerValues(
-  given: ReadonlyMap<string, Effective>,
-  values: ApplianceValues,
-  dataDir: string,
-): Record<string, KeyValue> {
-  const host = values['kafka.host'];
-  const port = values['kafka.port'];
-  const advertised = values['kafka.advertised.host'];
-  const result: Record<string, KeyValue> = {
-    listeners: [`PLAINTEXT://${bracketed(host)}:${port}`],
-    'advertised.listeners':
-      advertised === null ? [] : [`PLAINTEXT://${bracketed(advertised)}:${port}`],
-    'log.dirs': [join(dataDir, 'broker-0')],
-  };
-  for (const [name, { value }] of given) {
-    if (name.startsWith(BROKER_PREFIX)) result[name.slice(BROKER_PREFIX.length)] = value;
-  }
-  return result;
-}
-
-const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
-
-/** The first listener, from this machine. */
-function reachable(broker: Readonly<Record<string, KeyValue>>): string {
-  const first = (broker['listeners'] as readonly string[])[0] ?? '';
-  const [, host = '', port = '9092'] = /^[^:]+:\/\/(.*):(\d+)$/.exec(first) ?? [];
-  const everywhere = host === '' || host === '0.0.0.0' || host === '[::]';
-  return `${everywhere ? '127.0.0.1' : host}:${port}`;
-}
-
 /** For the log's redactor. */
 export function* secretsOf(
   configuration: Configuration,
 ): Generator<readonly [name: string, value: string | null]> {
-  for (const key of configuration.table.values()) {
-    if (!isSecret(key)) continue;
-    const value = configuration.values.get(key.name)?.value;
-    yield [key.name, typeof value === 'string' ? value : null];
+  for (const { key, value } of configuration.values.values()) {
+    if (isSecret(key)) yield [key.name, typeof value === 'string' ? value : null];
   }
 }

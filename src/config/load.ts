@@ -4,6 +4,7 @@
  * one go: a user mends the file once.
  */
 import { nearest } from '../base/nearest.ts';
+import { brokerItem, brokerItemTable } from './broker-list.ts';
 import { type Key, type KeyValue, parseValue } from './table.ts';
 import type { FileContent, Place, Problem } from './yaml-file.ts';
 
@@ -52,9 +53,11 @@ export function loadConfig(given: Given): Loaded {
   const warnings: Problem[] = [];
 
   const take = (name: string, value: unknown, origin: Origin, places: Places): void => {
-    const key = table.get(name);
+    const item = brokerItem(name);
+    const key = item === null ? table.get(name) : memberOf(name, item.key);
     if (key === undefined) {
-      const message = `${places.what}unknown key ${name}${suggestion(name, table)}`;
+      const hint = item === null ? suggestion(name, table) : memberSuggestion(name, item.key);
+      const message = `${places.what}unknown key ${name}${hint}`;
       problems.push({ message, place: places.key });
       return;
     }
@@ -109,6 +112,16 @@ interface Places {
 }
 
 const nowhere = (what: string): Places => ({ what, key: null, value: null });
+
+function memberOf(name: string, member: string): Key | undefined {
+  const key = brokerItemTable.get(member);
+  return key === undefined ? undefined : { ...key, name };
+}
+
+function memberSuggestion(name: string, member: string): string {
+  const near = nearest(member, brokerItemTable.keys()) ?? bySuffix(member, brokerItemTable);
+  return near === null ? '' : `; did you mean ${name.slice(0, -member.length)}${near}?`;
+}
 
 function suggestion(name: string, table: ReadonlyMap<string, Key>): string {
   const near = nearest(name, table.keys()) ?? bySuffix(name, table);

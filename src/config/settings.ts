@@ -3,6 +3,7 @@
  * of what was given; nothing reads files or environment variables after that.
  */
 import type { ApplianceValues } from './appliance-keys.ts';
+import type { BrokerSettings } from './broker-list.ts';
 import type { KeyValue } from './table.ts';
 
 export const roleNames = ['broker', 'collectors', 'connectors', 'console'] as const;
@@ -11,17 +12,20 @@ export type RoleName = (typeof roleNames)[number];
 export interface Settings {
   /** The program's own version, of package.json. */
   readonly version: string;
-  /** Absolute. */
+  /** The appliance's own, absolute: the first of `data.dir`. */
   readonly dataDir: string;
   /** What runs in this process; `broker` never with an external engine. */
   readonly roles: readonly RoleName[];
-  /** Where our own roles find the log: the embedded broker's listener, or the Kafka cluster. */
+  /** Where our own roles find the log: the embedded brokers, or the Kafka cluster. */
   readonly bootstrap: readonly string[];
   /** Every key of `appliance-keys.ts`. */
   readonly values: ApplianceValues;
+  /** Every broker of the cluster, also those of other processes; none with an external engine. */
+  readonly brokers: readonly BrokerSettings[];
   /**
-   * Kafka's broker names that were given (`broker.*` of the file, without the prefix), and always
-   * `listeners`, `advertised.listeners` and `log.dirs`.
+   * Of the broker whose thread has these settings (elsewhere, of the first one): Kafka's names that
+   * were given (`broker.*` of the file, without the prefix), and always `listeners`,
+   * `advertised.listeners` and `log.dirs`.
    */
   readonly broker: Readonly<Record<string, KeyValue>>;
 }

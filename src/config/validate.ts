@@ -1,13 +1,19 @@
 /** What no single key can know: rules between keys, checked after each of them is good by itself. */
 import { isIP } from 'node:net';
+import { type BrokerSettings, brokerItem } from './broker-list.ts';
 import type { Effective, Origin } from './load.ts';
 import type { Problem } from './yaml-file.ts';
 
 type Values = ReadonlyMap<string, Effective>;
 
 /** All broken rules, each with the place of the key that breaks it. */
-export function validate(values: Values): Problem[] {
-  return [...exposed(values), ...portsTwice(values), ...engines(values)];
+export function validate(values: Values, brokers: readonly BrokerSettings[]): Problem[] {
+  return [
+    ...exposed(values),
+    ...portsTwice(values, brokers),
+    ...engines(values),
+    ...constantLabels(values),
+  ];
 }
 
 /** Whether only this machine reaches a listener on `host`. */
@@ -28,11 +34,14 @@ export function openListeners(values: Values): { readonly key: string; readonly 
     if (!isLoopback(host)) open.push({ key, host });
   };
   if (roles.includes('broker') && list(values, 'engine.kafka.bootstrap').length === 0) {
-    const listeners = list(values, 'broker.listeners');
-    if (listeners.length === 0) check('kafka.host', text(values, 'kafka.host'));
-    for (const listener of listeners) {
-      const host = /^[A-Z0-9_]+:\/\/(.*):\d+$/i.exec(listener)?.[1]?.replaceAll(/[[\]]/g, '');
-      check('broker.listeners', host === undefined || host === '' ? '0.0.0.0' : host);
+    if (usesKafkaHost(values)) check('kafka.host', text(values, 'kafka.host'));
+    for (const [key, { value }] of values) {
+      if (brokerItem(key)?.key === 'host') check(key, String(value));
+      if (key !== 'broker.listeners' && brokerItem(key)?.key !== 'listeners') continue;
+      for (const listener of Array.isArray(value) ? (value as readonly string[]) : []) {
+        const host = /^[A-Z0-9_]+:\/\/(.*):\d+$/i.exec(listener)?.[1]?.replaceAll(/[[\]]/g, '');
+        check(key, host === undefined || host === '' ? '0.0.0.0' : host);
+      }
     }
   }
   if (roles.includes('console') && values.get('console.token')?.value === null) {
@@ -42,6 +51,15 @@ export function openListeners(values: Values): { readonly key: string; readonly 
     check('collectors.syslog.host', text(values, 'collectors.syslog.host'));
   }
   return open;
+}
+
+/** Whether a broker listens where `kafka.host` says. */
+function usesKafkaHost(values: Values): boolean {
+  if (list(values, 'broker.listeners').length > 0) return false;
+  const count = Number(values.get('brokers')?.value ?? 1);
+  return Array.from({ length: count }, (_, i) => `brokers[${i}]`).some(
+    (item) => !values.has(`${item}.host`) && !values.has(`${item}.listeners`),
+  );
 }
 
 function exposed(values: Values): Problem[] {
@@ -56,7 +74,7 @@ function exposed(values: Values): Problem[] {
   });
 }
 
-function portsTwice(values: Values): Problem[] {
+function portsTwice(values: Values, brokers: readonly BrokerSettings[]): Problem[] {
   const problems: Problem[] = [];
   const roles = list(values, 'roles');
   const seen = new Map<number, string>();
@@ -72,7 +90,10 @@ function portsTwice(values: Values): Problem[] {
       });
     }
   };
-  if (list(values, 'broker.listeners').length === 0) claim('kafka.port', 'broker');
+  for (const { id, here, address } of roles.includes('broker') ? brokers : []) {
+    const port = Number(address.slice(address.lastIndexOf(':') + 1));
+    if (here && port > 0) seen.set(port, brokers.length > 1 ? `broker ${id}` : 'kafka.port');
+  }
   claim('console.port', 'console');
   if (values.get('collectors.syslog.enabled')?.value === true) {
     claim('collectors.syslog.port', 'collectors');
@@ -87,6 +108,17 @@ function engines(values: Values): Problem[] {
     .filter((address) => !/^(\[[^\]]+\]|[^:\s]+):\d{1,5}$/.test(address))
     .map((address) => ({
       message: `engine.kafka.bootstrap: expected HOST:PORT, saw ${JSON.stringify(address)}`,
+      place,
+    }));
+}
+
+/** Names that Prometheus takes for labels; those with two underscores in front are its own. */
+function constantLabels(values: Values): Problem[] {
+  const place = placeOf(values.get('metrics.labels')?.origin);
+  return list(values, 'metrics.labels')
+    .filter((pair) => !/^(?!__)[A-Za-z_][A-Za-z0-9_]*=/.test(pair))
+    .map((pair) => ({
+      message: `metrics.labels: expected NAME=VALUE, saw ${JSON.stringify(pair)}`,
       place,
     }));
 }

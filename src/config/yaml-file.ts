@@ -1,6 +1,9 @@
 /**
  * Reads the configuration file into flat dotted keys, each with the place it stands at. Nothing is
  * judged here but the YAML itself and the `${NAME}`s in it.
+ *
+ * A list of mappings gives its length under its own name, and the members of each mapping under
+ * `name[0].member`.
  */
 import { isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
 
@@ -87,19 +90,28 @@ export function readYaml(
       return;
     }
     const list = isSeq(value);
+    if (list && value.items.some(isMap)) {
+      value.items.forEach((item, i) => walk(item, `${name}[${i}]`));
+      add(name, value.items.length, keyPlace, value);
+      return;
+    }
     const read = list
       ? value.items.map((item) => scalar(item, name))
       : value === null
         ? null
         : scalar(value, name);
     if (read === undefined || (list && (read as unknown[]).includes(undefined))) return;
+    add(name, read, keyPlace, value);
+  };
+
+  const add = (name: string, value: unknown, keyPlace: Place, node: Node | null): void => {
     const twice = entries.find((entry) => entry.name === name);
     if (twice !== undefined) {
       const message = `${name} stands twice; first in line ${twice.keyPlace.line}`;
       problems.push({ message, place: keyPlace });
       return;
     }
-    entries.push({ name, value: read, keyPlace, valuePlace: value ? placeOf(value) : keyPlace });
+    entries.push({ name, value, keyPlace, valuePlace: node ? placeOf(node) : keyPlace });
   };
 
   walk(document.contents, '');

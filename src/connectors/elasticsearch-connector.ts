@@ -44,7 +44,7 @@ export async function startElasticsearchConnector(
   const source = new KafkaSource(client, {
     group: values['connectors.elasticsearch.group'],
     topics: values['connectors.elasticsearch.topics'],
-    instanceId: instanceOf(values['data.dir']),
+    instanceId: instanceOf(settings.dataDir),
     onFatal: (error) => {
       fatal = `consumer group: ${error.message}`;
       logger.error('the connector can not read the log', { 'error.message': error.message });

@@ -54,6 +54,7 @@ function settingsFor(url: string, topic: string): Settings {
     roles: ['connectors'],
     bootstrap: [kafka.bootstrap],
     values: values as ApplianceValues,
+    brokers: [],
     broker: {},
   };
 }

@@ -18,6 +18,7 @@ function roleWith(given: Readonly<Record<string, unknown>>): ConnectorsRole {
     // Nobody listens there.
     bootstrap: ['127.0.0.1:1'],
     values: { ...values, ...given } as ApplianceValues,
+    brokers: [],
     broker: {},
   };
   const seams = { clock: systemClock, random: systemRandom, disk: nodeDisk, logger: silentLogger };

@@ -1,0 +1,416 @@
+/**
+ * The brokers of the appliance, made of `brokers`, `brokers[0].…`, `data.dir`, `kafka.*` and
+ * `broker.*`: who they are, where they listen, where their data is, and with which of Kafka's
+ * settings they run.
+ *
+ * A lone broker is what it always was: everything that exists only because of other brokers
+ * (`cluster.brokers`, defaults of replication) is set from two brokers on.
+ */
+import { join, resolve } from 'node:path';
+import { applianceKeys } from './appliance-keys.ts';
+import { brokerKeys } from './broker-keys.ts';
+import type { Effective, Origin } from './load.ts';
+import { type Key, type KeyValue, tableOf } from './table.ts';
+import type { Place, Problem } from './yaml-file.ts';
+
+export const BROKER_PREFIX = 'broker.';
+
+/** More replicas than this need somebody's wish. */
+const REPLICAS_DEFAULT_MAX = 3;
+
+const PORT_MAX = 65_535;
+
+export interface BrokerSettings {
+  readonly id: number;
+  /** Name of its role: `broker` when it is alone, else `broker-ID`. */
+  readonly role: string;
+  /** Whether it runs in this process. */
+  readonly here: boolean;
+  /** Its `log.dirs`, absolute. */
+  readonly dirs: readonly string[];
+  /** `HOST:PORT` where our own roles and the other brokers reach it; port 0: any free one. */
+  readonly address: string;
+  /** Kafka's settings by name, for its thread: what somebody gave, and what follows from the rest. */
+  readonly given: Readonly<Record<string, KeyValue>>;
+}
+
+/** What a mapping in the list `brokers` takes besides Kafka's own names. */
+const itemKeys: readonly Key[] = [
+  {
+    name: 'id',
+    type: 'int',
+    default: null,
+    min: 0,
+    max: 9_999,
+    doc: 'Number of the broker, for good; its place in the list, from 0, when absent.',
+  },
+  {
+    name: 'data',
+    type: 'list',
+    default: null,
+    min: 1,
+    doc: 'Folders (disks) for its data, in each of which it makes broker-ID; data.dir when absent.',
+  },
+  { name: 'rack', type: 'string', default: null, doc: 'Where it stands: broker.rack.' },
+  { name: 'host', type: 'string', default: null, doc: 'Instead of kafka.host.' },
+  {
+    name: 'port',
+    type: 'int',
+    default: null,
+    min: 0,
+    max: PORT_MAX,
+    doc: 'Instead of kafka.port + id.',
+  },
+  {
+    name: 'advertised.host',
+    type: 'string',
+    default: null,
+    doc: 'Instead of kafka.advertised.host.',
+  },
+];
+
+/** The same with the names that help shows. */
+export const memberKeys: readonly Key[] = itemKeys.map((key) => ({
+  ...key,
+  name: `brokers[].${key.name}`,
+}));
+
+/** Follow from who a broker is, so that nobody gives them. */
+const derived: ReadonlySet<string> = new Set(['node.id', 'broker.rack', 'cluster.brokers']);
+
+/** Members of `brokers[…]`. */
+export const brokerItemTable: ReadonlyMap<string, Key> = tableOf([
+  ...itemKeys,
+  ...[...brokerKeys.values()].filter(({ name }) => !derived.has(name)),
+]);
+
+/** `brokers[1].rack` as the broker's place in the list and the member's name; null for other keys. */
+export function brokerItem(name: string): { readonly index: number; readonly key: string } | null {
+  const match = /^brokers\[(\d{1,4})\]\.(.+)$/.exec(name);
+  return match === null ? null : { index: Number(match[1]), key: match[2]! };
+}
+
+type Values = ReadonlyMap<string, Effective>;
+
+export interface BrokerList {
+  readonly brokers: readonly BrokerSettings[];
+  readonly problems: readonly Problem[];
+}
+
+/** Never throws; with problems, the brokers are good for nothing but more checks. */
+export function brokersOf(values: Values, workingDirectory: string): BrokerList {
+  if (isExternal(values)) return { brokers: [], problems: [] };
+  const problems: Problem[] = [];
+  const report = (name: string, message: string): void => {
+    problems.push({ message: `${name}: ${message}`, place: placeOf(values.get(name)?.origin) });
+  };
+  const count = Number(valueOf(values, 'brokers') ?? 1);
+  const members = membersOf(values);
+  for (const [index, given] of members) {
+    if (index < count) continue;
+    const brokers = count === 1 ? 'is only one broker' : `are only ${count} brokers`;
+    for (const { name } of given.values()) report(name, `there ${brokers} (brokers)`);
+  }
+  const plan = new Plan(values, workingDirectory, count, members, report);
+  return { brokers: plan.make(), problems };
+}
+
+interface Member {
+  readonly name: string;
+  readonly value: KeyValue;
+}
+
+/** Reports a problem of the key `name`. */
+type Report = (name: string, message: string) => void;
+
+class Plan {
+  readonly #values: Values;
+  readonly #count: number;
+  readonly #members: ReadonlyMap<number, ReadonlyMap<string, Member>>;
+  readonly #report: Report;
+  /** Resolved against the working directory. */
+  readonly #resolve: (folder: string) => string;
+
+  constructor(
+    values: Values,
+    workingDirectory: string,
+    count: number,
+    members: ReadonlyMap<number, ReadonlyMap<string, Member>>,
+    report: Report,
+  ) {
+    this.#values = values;
+    this.#count = count;
+    this.#members = members;
+    this.#report = report;
+    this.#resolve = (folder) => resolve(workingDirectory, folder);
+  }
+
+  make(): BrokerSettings[] {
+    const indexes = Array.from({ length: this.#count }, (_, i) => i);
+    const ids = indexes.map((i) => this.#id(i));
+    this.#checkIds(ids);
+    this.#checkGlobals();
+    const folders = this.#folders(ids);
+    const here = this.#here(ids);
+    const listeners = indexes.map((i) => this.#listeners(i, ids[i]!));
+    const addresses = listeners.map(reachable);
+    // Brokers with one id have one port: said already.
+    const distinct = new Set(ids).size === ids.length;
+    if (distinct) this.#checkAddresses(addresses, here.size < ids.length);
+    const cluster = ids.map((id, i) => `${id}@${addresses[i]!}`);
+    return indexes.map((i): BrokerSettings => {
+      const id = ids[i]!;
+      return {
+        id,
+        role: this.#count === 1 ? 'broker' : `broker-${id}`,
+        here: here.has(id),
+        dirs: folders[i]!,
+        address: addresses[i]!,
+        given: this.#given(i, id, listeners[i]!, folders[i]!, cluster),
+      };
+    });
+  }
+
+  #member(index: number, key: string): KeyValue {
+    return this.#members.get(index)?.get(key)?.value ?? null;
+  }
+
+  /** A lone broker that is not named in a list has the id that Kafka's own key gives. */
+  #id(index: number): number {
+    const given = this.#member(index, 'id');
+    if (given !== null) return Number(given);
+    const alone = this.#count === 1 ? valueOf(this.#values, 'broker.node.id') : null;
+    return Number(alone ?? index);
+  }
+
+  #checkIds(ids: readonly number[]): void {
+    ids.forEach((id, i) => {
+      const first = ids.indexOf(id);
+      if (first === i) return;
+      const key = this.#members.get(i)?.has('id') === true ? i : first;
+      this.#report(`brokers[${key}].id`, `two brokers have the id ${id}`);
+    });
+  }
+
+  /** Names of one broker that stand where those of all brokers stand. */
+  #checkGlobals(): void {
+    if (this.#count === 1) return;
+    const remedies = {
+      'broker.listeners': 'use kafka.host and kafka.port, or listeners in the list `brokers`',
+      'broker.advertised.listeners': 'use kafka.advertised.host, or the list `brokers`',
+      'broker.log.dirs': 'use data.dir, or data in the list `brokers`',
+      'broker.node.id': 'use id in the list `brokers`',
+    };
+    for (const [key, remedy] of Object.entries(remedies)) {
+      if (this.#values.has(key)) {
+        this.#report(key, `${this.#count} brokers can't share it; ${remedy}`);
+      }
+    }
+    if (this.#values.has('broker.cluster.brokers')) {
+      this.#report('broker.cluster.brokers', 'follows from the list `brokers`');
+    }
+  }
+
+  /** One folder of `data.dir` for all brokers, or one for each; or those that a broker was given. */
+  #folders(ids: readonly number[]): (readonly string[])[] {
+    const shared = listOf(this.#values, 'data.dir').map(this.#resolve);
+    const owners = new Map<string, string>();
+    const claim = (folder: string, name: string): void => {
+      const other = owners.get(folder);
+      if (other === undefined) owners.set(folder, name);
+      else if (other === name) this.#report(name, `${folder} stands twice`);
+      else this.#report(name, `${folder} is ${other} already`);
+    };
+    if (shared.length > 1) for (const folder of shared) claim(folder, 'data.dir');
+    const own = ids.map((_, i) => this.#member(i, 'data') as readonly string[] | null);
+    if (shared.length > 1 && shared.length !== ids.length && own.some((data) => data === null)) {
+      const brokers = ids.length === 1 ? '1 broker' : `${ids.length} brokers`;
+      this.#report(
+        'data.dir',
+        `${shared.length} folders for ${brokers}; give one for all, or one for each (brokers: ${shared.length})`,
+      );
+    }
+    return ids.map((id, i) => {
+      const exact = this.#member(i, 'log.dirs') ?? this.#globalDirs();
+      if (exact !== null) {
+        return (exact as readonly string[]).map((dir) => {
+          const folder = this.#resolve(dir);
+          claim(folder, this.#nameOfDirs(i));
+          return folder;
+        });
+      }
+      const given = own[i]?.map(this.#resolve) ?? null;
+      for (const folder of given ?? []) claim(folder, `brokers[${i}].data`);
+      const folders = given ?? [shared.length > 1 ? (shared[i] ?? shared[0]!) : shared[0]!];
+      return folders.map((folder) => join(folder, `broker-${this.#folderId(i, id)}`));
+    });
+  }
+
+  #globalDirs(): KeyValue {
+    return this.#count === 1 ? valueOf(this.#values, 'broker.log.dirs') : null;
+  }
+
+  #nameOfDirs(index: number): string {
+    const own = this.#members.get(index)?.has('log.dirs') === true;
+    return own ? `brokers[${index}].log.dirs` : 'broker.log.dirs';
+  }
+
+  /** A lone broker's folder has always been `broker-0`, whatever `broker.node.id` says. */
+  #folderId(index: number, id: number): number {
+    const named = this.#count > 1 || this.#members.get(index)?.has('id') === true;
+    return named ? id : index;
+  }
+
+  #here(ids: readonly number[]): ReadonlySet<number> {
+    const here = listOf(this.#values, 'brokers.here');
+    for (const text of here) {
+      if (!ids.some((id) => String(id) === text)) {
+        this.#report('brokers.here', `no broker has the id ${text}; there are ${ids.join(', ')}`);
+      }
+    }
+    return new Set(ids.filter((id) => here.length === 0 || here.includes(String(id))));
+  }
+
+  #listeners(index: number, id: number): readonly string[] {
+    const own = this.#member(index, 'listeners');
+    const all = this.#count === 1 ? valueOf(this.#values, 'broker.listeners') : null;
+    const given = own ?? all;
+    if (given !== null) return given as readonly string[];
+    return [`PLAINTEXT://${bracketed(this.#host(index))}:${this.#port(index, id)}`];
+  }
+
+  #host(index: number): string {
+    return String(this.#member(index, 'host') ?? valueOf(this.#values, 'kafka.host'));
+  }
+
+  #port(index: number, id: number): number {
+    const own = this.#member(index, 'port');
+    if (own !== null) return Number(own);
+    const first = Number(valueOf(this.#values, 'kafka.port'));
+    // A lone broker that is in no list has the port, whatever its id.
+    const port = first === 0 ? 0 : first + this.#folderId(index, id);
+    if (port > PORT_MAX) {
+      this.#report('kafka.port', `broker ${id} would listen on ${port}; choose a lower one`);
+    }
+    return port;
+  }
+
+  #checkAddresses(addresses: readonly string[], isSplit: boolean): void {
+    addresses.forEach((address, i) => {
+      const port = Number(address.slice(address.lastIndexOf(':') + 1));
+      const name = this.#nameOfPort(i);
+      if (port === 0) {
+        if (isSplit) this.#report(name, 'must not be 0 where brokers run in several processes');
+      } else if (addresses.indexOf(address) !== i) {
+        this.#report(name, `${address} is another broker's already`);
+      }
+    });
+  }
+
+  /** The key that says where broker `index` listens. */
+  #nameOfPort(index: number): string {
+    const own = this.#members.get(index);
+    for (const key of ['listeners', 'port', 'host']) {
+      if (own?.has(key) === true) return `brokers[${index}].${key}`;
+    }
+    return 'kafka.port';
+  }
+
+  #given(
+    index: number,
+    id: number,
+    listeners: readonly string[],
+    dirs: readonly string[],
+    cluster: readonly string[],
+  ): Record<string, KeyValue> {
+    const advertised =
+      this.#member(index, 'advertised.host') ?? valueOf(this.#values, 'kafka.advertised.host');
+    const port = this.#port(index, id);
+    const result: Record<string, KeyValue> = {
+      'advertised.listeners':
+        advertised === null ? [] : [`PLAINTEXT://${bracketed(String(advertised))}:${port}`],
+      ...this.#replication(),
+    };
+    for (const [name, { value }] of this.#values) {
+      if (name.startsWith(BROKER_PREFIX)) result[name.slice(BROKER_PREFIX.length)] = value;
+    }
+    for (const [key, { value }] of this.#members.get(index) ?? []) {
+      if (brokerKeys.has(key)) result[key] = value;
+    }
+    const rack = this.#member(index, 'rack');
+    if (rack !== null) result['broker.rack'] = rack;
+    const isNamed = this.#count > 1 || this.#members.get(index)?.has('id') === true;
+    if (isNamed) result['node.id'] = id;
+    if (this.#count > 1) result['cluster.brokers'] = cluster;
+    return { ...result, listeners, 'log.dirs': dirs };
+  }
+
+  /** What follows from the number of brokers, where nobody says otherwise. */
+  #replication(): Record<string, KeyValue> {
+    if (this.#count === 1) return {};
+    const replicas = Math.min(REPLICAS_DEFAULT_MAX, this.#count);
+    return {
+      'default.replication.factor': replicas,
+      'offsets.topic.replication.factor': replicas,
+      ...(this.#count >= REPLICAS_DEFAULT_MAX ? { 'min.insync.replicas': 2 } : {}),
+    };
+  }
+}
+
+/** The brokers with the ports that were really taken, in the order of `brokers`. */
+export function withPorts(
+  brokers: readonly BrokerSettings[],
+  ports: readonly number[],
+): BrokerSettings[] {
+  const ported = (text: string, i: number): string => text.replace(/:0$/, `:${ports[i]!}`);
+  const cluster = brokers.map(({ id, address }, i) => `${id}@${ported(address, i)}`);
+  return brokers.map((broker, i) => {
+    const list = (name: string): KeyValue =>
+      ((broker.given[name] ?? []) as readonly string[]).map((text) => ported(text, i));
+    const given = {
+      ...broker.given,
+      listeners: list('listeners'),
+      'advertised.listeners': list('advertised.listeners'),
+      'cluster.brokers': cluster,
+    };
+    return { ...broker, address: ported(broker.address, i), given };
+  });
+}
+
+function membersOf(values: Values): Map<number, Map<string, Member>> {
+  const members = new Map<number, Map<string, Member>>();
+  for (const [name, { value }] of values) {
+    const item = brokerItem(name);
+    if (item === null || value === null) continue;
+    const own = members.get(item.index) ?? new Map<string, Member>();
+    own.set(item.key, { name, value });
+    members.set(item.index, own);
+  }
+  return members;
+}
+
+/** Whether Apache Kafka keeps the log. */
+const isExternal = (values: Values): boolean => listOf(values, 'engine.kafka.bootstrap').length > 0;
+
+const defaults = tableOf<Key>([...applianceKeys]);
+
+const valueOf = (values: Values, name: string): KeyValue =>
+  values.get(name)?.value ?? defaults.get(name)?.default ?? null;
+
+function listOf(values: Values, name: string): readonly string[] {
+  const value = valueOf(values, name);
+  return Array.isArray(value) ? (value as readonly string[]) : [];
+}
+
+const placeOf = (origin: Origin | undefined): Place | null =>
+  origin?.source === 'file' ? origin.place : null;
+
+export const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
+
+/** The first listener, from this machine. */
+function reachable(listeners: readonly string[]): string {
+  const first = listeners[0] ?? '';
+  const [, host = '', port = '9092'] = /^[^:]+:\/\/(.*):(\d+)$/.exec(first) ?? [];
+  const everywhere = host === '' || host === '0.0.0.0' || host === '[::]';
+  return `${everywhere ? '127.0.0.1' : host}:${port}`;
+}
