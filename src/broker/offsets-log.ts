@@ -8,6 +8,7 @@ import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import type { HotSettings } from './services.ts';
 
 export class OffsetsLog implements CoordinatorLog {
+  readonly topic = OFFSETS_TOPIC;
   readonly #partitions: Partitions;
   readonly #configs: Configs;
   readonly #hot: HotSettings;
@@ -28,6 +29,10 @@ export class OffsetsLog implements CoordinatorLog {
     const held = this.#held(partition);
     held.append(batch, { origin: 'coordinator', acksAll: true });
     if (this.#hot.flushOnAcksAll) await held.flushed();
+  }
+
+  async committed(partition: number): Promise<void> {
+    if (this.#hot.flushOnAcksAll) await this.#held(partition).flushed();
   }
 
   range(partition: number): { readonly start: number; readonly end: number } {

@@ -1,18 +1,37 @@
 /**
- * `__consumer_offsets` as the coordinator sees it; the broker binds it to the partitions it leads.
+ * An internal topic as its coordinator sees it; the broker binds it to the partitions it leads.
  */
+import { ProtocolError } from '../protocol/error-codes.ts';
+
 export interface CoordinatorLog {
-  /** The partition that holds the group; see `groupPartition`. */
-  partitionFor(groupId: string): number;
+  readonly topic: string;
+  /** The partition that holds what goes by this key (a group's id); see `groupPartition`. */
+  partitionFor(key: string): number;
   /**
-   * Appends one batch. Resolves when the batch is as safe as acks=all makes it, in the order of the
-   * calls. Rejects with a ProtocolError, after which the batch may or may not be in the log.
+   * Appends one batch as the leader of term `epoch`. Resolves when the batch is as safe as acks=all
+   * makes it, in the order of the calls. Rejects with `UncommittedError` when the batch is in the
+   * log and may stay or vanish, and with another ProtocolError when it is not in the log.
    */
-  append(partition: number, batch: Buffer): Promise<void>;
-  /** First offset that can be read, and the one behind the last. */
-  range(partition: number): { readonly start: number; readonly end: number };
+  append(partition: number, batch: Buffer, epoch: number): Promise<void>;
+  /** First offset that can be read, and the one behind the last, committed or not. */
+  range(partition: number, epoch: number): { readonly start: number; readonly end: number };
   /** Whole batches from the one that holds `offset` on: at least one, then about `maxBytes`. */
-  read(partition: number, offset: number, maxBytes: number): Buffer | Promise<Buffer>;
+  read(
+    partition: number,
+    offset: number,
+    maxBytes: number,
+    epoch: number,
+  ): Buffer | Promise<Buffer>;
+  /**
+   * Resolves when everything before `end` is as safe as acks=all makes it, however long that takes.
+   * Rejects with ProtocolError when this broker's term as the leader is over.
+   */
+  committed(partition: number, end: number, epoch: number): Promise<void>;
+}
+
+/** The batch was appended, but whether it stays is not known. */
+export class UncommittedError extends ProtocolError {
+  override name = 'UncommittedError';
 }
 
 export const OFFSETS_TOPIC = '__consumer_offsets';

@@ -81,7 +81,8 @@ export class GroupCoordinator {
 
   /**
    * This broker leads the partition now, in this leader epoch: reads it, and serves its groups from
-   * then on. Until it resolves, they are COORDINATOR_LOAD_IN_PROGRESS. An older epoch is ignored.
+   * then on. Until it resolves, they are COORDINATOR_LOAD_IN_PROGRESS; where it fails it is tried
+   * again. An older epoch is ignored.
    */
   load(partition: number, epoch = 0): Promise<void> {
     return this.#shards.load(partition, epoch);

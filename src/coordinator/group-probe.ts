@@ -20,11 +20,19 @@ export class GroupProbe {
   expiredMembers = 0;
   expiredOffsets = 0;
   deletedOffsets = 0;
-  /** Batches that `__consumer_offsets` took, and those it refused. */
+  /** Batches that `__consumer_offsets` took, and those it refused or did not commit. */
   appends = 0;
   failedAppends = 0;
   /** Records of `__consumer_offsets` that could not be read while loading, and were skipped. */
   unreadableRecords = 0;
+  /** Partitions of `__consumer_offsets` that were loaded, and attempts that failed. */
+  loads = 0;
+  failedLoads = 0;
+  /** Partitions that were read anew because it was unknown whether an append would stay. */
+  uncertainAppends = 0;
+  /** Milliseconds. */
+  lastLoadMs = 0;
+  longestLoadMs = 0;
   /** Requests refused because of `group.max.size`, too many groups, or too many unused member ids. */
   refusedMembers = 0;
   refusedGroups = 0;

@@ -5,12 +5,7 @@ import { decodeVersioned, encodeVersioned, storedVersion } from '../protocol/sto
 import type { Group, StoredGroup } from './group.ts';
 import type { CommittedOffset } from './group-offsets.ts';
 import { Member, NO_ASSIGNMENT } from './member.ts';
-
-export interface StoredRecord {
-  readonly key: Buffer;
-  /** Null: a tombstone. */
-  readonly value: Buffer | null;
-}
+import type { StoredRecord } from './shard-log.ts';
 
 /** The version that leads a key tells the type of the record. */
 const OFFSET_COMMIT_KEY_LEGACY = 0;

@@ -39,5 +39,7 @@ export const PENDING_MEMBERS_MAX = 10_000;
 export const REASON_CHARS_MAX = 255;
 /** Records that wait for the batch under way share the next one up to this size. */
 export const STORE_BATCH_BYTES_MAX = 512 * 1024;
-/** How much of the log is read at a time when groups are loaded. */
-export const LOAD_BYTES = 5 * 1024 * 1024;
+/** How much of the logs is read in one turn of the event loop while they are loaded. */
+export const LOAD_TURN_BYTES = 256 * 1024;
+/** A partition that could not be loaded is tried again after this long. */
+export const LOAD_RETRY_MS = 1_000;

@@ -23,10 +23,9 @@ import type { Infer } from '../protocol/schema.ts';
 import type { Group } from './group.ts';
 import type { CommittedOffset, GroupOffsets } from './group-offsets.ts';
 import type { GroupProbe } from './group-probe.ts';
-import type { StoredRecord } from './group-records.ts';
 import { groupTombstone, offsetRecord, offsetTombstone } from './group-records.ts';
 import type { GroupSettings } from './group-settings.ts';
-import type { GroupStore } from './group-store.ts';
+import type { ShardLog, StoredRecord } from './shard-log.ts';
 
 export type CommitRequest = Infer<typeof offsetCommitRequest>;
 export type CommitTopicRequest = CommitRequest['topics'][number];
@@ -40,7 +39,7 @@ export type DeleteTopicRequest = Infer<typeof offsetDeleteRequest>['topics'][num
 type DeleteTopicResponse = Infer<typeof offsetDeleteResponse>['topics'][number];
 
 export interface OffsetsParts {
-  readonly store: GroupStore;
+  readonly store: ShardLog;
   readonly settings: GroupSettings;
   readonly clock: Clock;
   readonly probe: GroupProbe;
@@ -73,7 +72,7 @@ export function checkCommit(group: Group, request: CommitRequest): number {
 }
 
 export class Offsets {
-  readonly #store: GroupStore;
+  readonly #store: ShardLog;
   readonly #settings: GroupSettings;
   readonly #clock: Clock;
   readonly #probe: GroupProbe;

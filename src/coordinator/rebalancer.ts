@@ -13,14 +13,14 @@ import type { Group } from './group.ts';
 import type { GroupProbe } from './group-probe.ts';
 import { groupRecord } from './group-records.ts';
 import type { GroupSettings } from './group-settings.ts';
-import type { GroupStore } from './group-store.ts';
 import type { Member } from './member.ts';
 import { NO_ASSIGNMENT } from './member.ts';
+import type { ShardLog } from './shard-log.ts';
 import type { Timers } from './timers.ts';
 import { Timeout } from './timers.ts';
 
 export interface RebalancerParts {
-  readonly store: GroupStore;
+  readonly store: ShardLog;
   readonly groups: Map<string, Group>;
   readonly settings: GroupSettings;
   readonly timers: Timers;
@@ -31,7 +31,7 @@ export interface RebalancerParts {
 const NO_ASSIGNMENTS: ReadonlyMap<string, Buffer> = new Map();
 
 export class Rebalancer {
-  readonly #store: GroupStore;
+  readonly #store: ShardLog;
   readonly #groups: Map<string, Group>;
   readonly #settings: GroupSettings;
   readonly #timers: Timers;

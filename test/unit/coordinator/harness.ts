@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import type { CoordinatorLog } from '../../../src/coordinator/coordinator-log.ts';
-import { groupPartition } from '../../../src/coordinator/coordinator-log.ts';
+import { groupPartition, UncommittedError } from '../../../src/coordinator/coordinator-log.ts';
 import { GroupCoordinator } from '../../../src/coordinator/group-coordinator.ts';
 import type { GroupSettings } from '../../../src/coordinator/group-settings.ts';
 import type { JoinRequest, JoinResponse, SyncRequest } from '../../../src/coordinator/member.ts';
@@ -22,10 +22,15 @@ import { StepClock, settle } from './step-clock.ts';
 
 /** `__consumer_offsets` in memory; a test can hold appends back, or have them fail. */
 export class MemoryLog implements CoordinatorLog {
+  readonly topic = '__consumer_offsets';
   readonly partitions: number;
   readonly batches: Buffer[][];
   /** Error code that the next appends fail with; 0: none. */
   failWith = 0;
+  /** Error code that the next appends fail with after they were written; 0: none. */
+  uncertainWith = 0;
+  /** Holds back `committed`, until it is resolved. */
+  commit: Promise<void> = Promise.resolve();
   #held: (() => void)[] | null = null;
 
   constructor(partitions = 4) {
@@ -48,6 +53,10 @@ export class MemoryLog implements CoordinatorLog {
     if (this.failWith !== 0) throw new ProtocolError(this.failWith);
     setBaseOffset(batch, 0, this.range(partition).end);
     this.batches[partition]?.push(Buffer.from(batch));
+    if (this.uncertainWith !== 0) throw new UncommittedError(this.uncertainWith);
+  }
+  committed(): Promise<void> {
+    return this.commit;
   }
   read(partition: number, offset: number, maxBytes: number): Buffer | Promise<Buffer> {
     const found: Buffer[] = [];

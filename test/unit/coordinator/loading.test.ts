@@ -212,11 +212,172 @@ describe('loading', () => {
       throw new RangeError('broken');
     };
     const partition = h.log.partitionFor('g');
-    await expect(h.coordinator.load(partition, 1)).rejects.toThrow('broken');
-    expect(name(await h.commit(1))).toBe('NOT_COORDINATOR');
+    const loaded = h.coordinator.load(partition, 1);
+    await settle();
+    expect(name(await h.commit(1))).toBe('COORDINATOR_LOAD_IN_PROGRESS');
+    expect(h.coordinator.probe).toMatchObject({ loads: 0, failedLoads: 1 });
     h.log.range = range;
-    await h.coordinator.load(partition, 1);
+    await h.clock.pass(1_000);
+    await loaded;
+    expect(h.coordinator.probe).toMatchObject({ loads: 1, failedLoads: 1 });
     expect(await h.commit(1)).toBe(0);
+  });
+
+  it('is given up when the partition goes before it succeeds', async () => {
+    const h = new Harness();
+    h.coordinator = h.create();
+    h.log.range = () => {
+      throw new RangeError('broken');
+    };
+    const partition = h.log.partitionFor('g');
+    const loaded = h.coordinator.load(partition, 1);
+    await settle();
+    h.coordinator.unload(partition, 2);
+    await h.clock.pass(10_000);
+    await loaded;
+    expect(h.coordinator.probe.failedLoads).toBe(1);
+    expect(name(await h.commit(1))).toBe('NOT_COORDINATOR');
+  });
+
+  it('ends when all that was read is committed, not before', async () => {
+    const h = await Harness.start();
+    await h.commit(1);
+    const partition = h.log.partitionFor('g');
+    let commit = (): void => {};
+    h.log.commit = new Promise((resolve) => {
+      commit = resolve;
+    });
+    const loaded = h.coordinator.load(partition, 2);
+    await settle();
+    expect(name(await h.commit(2))).toBe('COORDINATOR_LOAD_IN_PROGRESS');
+    commit();
+    await loaded;
+    expect(await h.committed()).toBe(1);
+  });
+
+  it('reads a bounded part of the logs in a turn, however many partitions there are', async () => {
+    const log = new MemoryLog(8);
+    for (let partition = 0; partition < 8; partition++) {
+      for (let i = 0; i < 20; i++) {
+        const builder = new RecordBatchBuilder();
+        const key = encodeVersioned(offsetCommitKey, 1, { group: 'x', topic: 't', partition: i });
+        builder.append(1, key, Buffer.alloc(100_000));
+        await log.append(partition, builder.build());
+      }
+    }
+    let bytes = 0;
+    const read = log.read.bind(log);
+    log.read = (...args) => {
+      const part = read(...args) as Buffer;
+      bytes += part.length;
+      return part;
+    };
+    const h = new Harness({}, log);
+    let [atTurn, most] = [0, 0];
+    const after = h.clock.after.bind(h.clock);
+    h.clock.after = (delayMs, action) =>
+      after(delayMs, () => {
+        most = Math.max(most, bytes - atTurn);
+        atTurn = bytes;
+        action();
+      });
+    h.coordinator = h.create();
+    const loads = Array.from({ length: 8 }, (_, p) => h.coordinator.load(p, 1));
+    await h.clock.pass(10);
+    await Promise.all(loads);
+    expect(most).toBeLessThan(1024 * 1024);
+    expect(bytes).toBeGreaterThan(16_000_000);
+  });
+});
+
+describe('an append of which nobody knows whether it stays', () => {
+  it('has the groups read anew: what is in the log counts', async () => {
+    const h = await Harness.start();
+    const [m] = await h.stable();
+    expect(await h.commit(1, { generation: 1, memberId: m!.memberId })).toBe(0);
+    h.log.uncertainWith = ErrorCode.REQUEST_TIMED_OUT;
+    const late = await h.commit(2, { generation: 1, memberId: m!.memberId });
+    h.log.uncertainWith = 0;
+    expect(name(late)).toBe('COORDINATOR_NOT_AVAILABLE');
+    await settle();
+    expect(h.coordinator.probe.uncertainAppends).toBe(1);
+    expect(await h.committed()).toBe(2);
+    expect(h.heartbeat(m!)).toBe(0);
+    expect(await h.commit(3, { generation: 1, memberId: m!.memberId })).toBe(0);
+  });
+
+  it('shows nothing of it until it is committed', async () => {
+    const h = await Harness.start();
+    await h.commit(1);
+    let commit = (): void => {};
+    h.log.commit = new Promise((resolve) => {
+      commit = resolve;
+    });
+    h.log.uncertainWith = ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND;
+    expect(name(await h.commit(2))).toBe('COORDINATOR_NOT_AVAILABLE');
+    h.log.uncertainWith = 0;
+    expect(name(await h.commit(3))).toBe('COORDINATOR_LOAD_IN_PROGRESS');
+    commit();
+    await settle();
+    expect(await h.committed()).toBe(2);
+  });
+
+  it('sends members that wait to look for the coordinator', async () => {
+    const h = await Harness.start();
+    const [m] = await h.stable(1, { rebalanceTimeoutMs: 20_000 });
+    const joining = h.enter();
+    await settle();
+    h.log.uncertainWith = ErrorCode.NOT_LEADER_OR_FOLLOWER;
+    const commit = h.commit(2, { generation: 1, memberId: m!.memberId });
+    expect(name(await commit)).toBe('NOT_COORDINATOR');
+    h.log.uncertainWith = 0;
+    expect(name((await joining).errorCode)).toBe('NOT_COORDINATOR');
+    await settle();
+    // The generation before is what the log has.
+    expect(h.describe()).toMatchObject({ groupState: 'Stable' });
+    expect(h.coordinator.probe).toMatchObject({ members: 1, groupCount: 1, offsets: 1 });
+  });
+});
+
+describe('leadership that comes and goes', () => {
+  it('leaves what the newest term says, whatever order loads end in', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const random = seededRandom(seed);
+      const h = await Harness.start();
+      const partition = h.log.partitionFor('g');
+      await h.commit(1);
+      const read = h.log.read.bind(h.log);
+      const slow: (() => void)[] = [];
+      h.log.read = async (...args) => {
+        if (random.next() < 0.7) await new Promise<void>((resolve) => slow.push(resolve));
+        return read(...args);
+      };
+      const loads: Promise<void>[] = [];
+      let leads = true;
+      let epoch = 1;
+      for (let step = 0; step < 30; step++) {
+        leads = random.next() < 0.6;
+        epoch++;
+        if (leads) loads.push(h.coordinator.load(partition, epoch));
+        else h.coordinator.unload(partition, epoch);
+        if (random.next() < 0.5) slow.splice(Math.floor(random.next() * slow.length), 1)[0]?.();
+        if (random.next() < 0.5) await settle();
+      }
+      h.log.read = read;
+      // Late news of a term that is over.
+      loads.push(h.coordinator.load(partition, epoch - 1));
+      if (leads) h.coordinator.unload(partition, epoch - 1);
+      else h.coordinator.unload(partition, epoch);
+      for (const resolve of slow) resolve();
+      await settle();
+      if (leads) {
+        expect(await h.committed()).toBe(1);
+        expect(await h.commit(2)).toBe(0);
+        await Promise.all(loads);
+      } else expect(name(await h.commit(2))).toBe('NOT_COORDINATOR');
+      h.coordinator.stop();
+      expect(h.coordinator.probe).toMatchObject({ members: 0, offsets: 0, groupCount: 0 });
+    }
   });
 
   it('answers members of a partition that moves away', async () => {

@@ -1,15 +1,16 @@
 /**
- * Writes the groups of one partition of `__consumer_offsets`, and reads them back.
+ * Writes what a coordinator knows into one partition of its internal topic, and reads it back, for
+ * one term of this broker as the partition's leader.
  *
  * One batch is under way at a time; records that come meanwhile share the next one. So records reach
  * the log in the order of `write`, their outcomes are reported in that order, and a slow disk makes
  * batches larger rather than more numerous.
  *
- * A crash leaves a prefix of the batches. What was reported as stored is in the log; what was not may
- * be there too.
+ * A crash leaves a prefix of the batches. What was reported as stored is committed; what was not may
+ * be in the log too. So a batch that was appended and not seen to be committed ends this object:
+ * `onUncertain` is called, and whoever owns it reads the log anew.
  */
 import type { Clock } from '../base/clock.ts';
-import { sleep } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { ErrorCode, errorName, ProtocolError } from '../protocol/error-codes.ts';
@@ -25,11 +26,27 @@ import {
 } from '../protocol/record-batch.ts';
 import { RecordBatchBuilder } from '../protocol/record-batch-builder.ts';
 import type { CoordinatorLog } from './coordinator-log.ts';
-import { OFFSETS_TOPIC } from './coordinator-log.ts';
-import type { GroupProbe } from './group-probe.ts';
-import type { RecordVisitor, StoredRecord } from './group-records.ts';
-import { visitRecord } from './group-records.ts';
-import { LOAD_BYTES, STORE_BATCH_BYTES_MAX } from './group-settings.ts';
+import { UncommittedError } from './coordinator-log.ts';
+import { LOAD_TURN_BYTES, STORE_BATCH_BYTES_MAX } from './group-settings.ts';
+import type { LoadPacer } from './load-pacer.ts';
+
+/** What a coordinator counts of its logs, in plain fields. */
+export interface ShardLogProbe {
+  /** Batches that the log took, and those it refused or did not commit. */
+  appends: number;
+  failedAppends: number;
+  /** Records that could not be read while loading, and were skipped. */
+  unreadableRecords: number;
+}
+
+export interface StoredRecord {
+  readonly key: Buffer;
+  /** Null: a tombstone. */
+  readonly value: Buffer | null;
+}
+
+/** Takes one record of the log. Throws RangeError on one that it cannot read. */
+export type ReplayRecord = (key: Buffer, value: Buffer | null) => void;
 
 /** Told once, with an error code: NONE when all records of the operation are in the log. */
 export type Stored = (code: number) => void;
@@ -43,30 +60,38 @@ interface Operation {
   failure: number;
 }
 
-export interface GroupStoreOptions {
+export interface ShardLogOptions {
   readonly log: CoordinatorLog;
   readonly partition: number;
+  /** The leader epoch in which this broker leads the partition. */
+  readonly epoch: number;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly probe: GroupProbe;
+  readonly probe: ShardLogProbe;
+  /** Called before the operations of the batch are told: what is in memory may not be in the log. */
+  readonly onUncertain: () => void;
 }
 
-export class GroupStore {
+export class ShardLog {
   readonly partition: number;
+  readonly epoch: number;
   readonly #log: CoordinatorLog;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #probe: GroupProbe;
+  readonly #probe: ShardLogProbe;
+  readonly #onUncertain: () => void;
   readonly #queue: Operation[] = [];
   #isAppending = false;
   #isClosed = false;
 
-  constructor(options: GroupStoreOptions) {
+  constructor(options: ShardLogOptions) {
     this.partition = options.partition;
+    this.epoch = options.epoch;
     this.#log = options.log;
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#probe = options.probe;
+    this.#onUncertain = options.onUncertain;
   }
 
   get isClosed(): boolean {
@@ -124,37 +149,47 @@ export class GroupStore {
 
   async #append(batch: Buffer): Promise<number> {
     try {
-      await this.#log.append(this.partition, batch);
+      await this.#log.append(this.partition, batch, this.epoch);
       this.#probe.appends++;
       return this.#isClosed ? ErrorCode.NOT_COORDINATOR : ErrorCode.NONE;
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#probe.failedAppends++;
-      this.#logger.warn('group coordinator could not write to its log', {
-        'kafka.topic': OFFSETS_TOPIC,
+      this.#logger.warn('a coordinator could not write to its log', {
+        'kafka.topic': this.#log.topic,
         'kafka.partition': this.partition,
         'error.code': errorName(error.code),
         'error.message': reasonOf(error),
       });
+      if (error instanceof UncommittedError && !this.#isClosed) this.#onUncertain();
       return coordinatorError(error.code);
     }
   }
 
-  /** Reads the whole log. Ends early when the store is closed. */
-  async replay(visitor: RecordVisitor): Promise<void> {
-    const { start, end } = this.#log.range(this.partition);
-    for (let offset = start; offset < end && !this.#isClosed; ) {
-      const bytes = await this.#log.read(this.partition, offset, LOAD_BYTES);
+  /**
+   * Reads the log up to its end as it is now, and waits until all of that is committed. Ends early
+   * when it is closed.
+   */
+  async replay(record: ReplayRecord, pacer: LoadPacer): Promise<void> {
+    const { start, end } = this.#log.range(this.partition, this.epoch);
+    for (let offset = start; offset < end; ) {
+      const turn = pacer.admit();
+      if (turn !== null) await turn;
       if (this.#isClosed) return;
-      const next = this.#replayBatches(bytes, offset, visitor);
+      const read = this.#log.read(this.partition, offset, LOAD_TURN_BYTES, this.epoch);
+      // Without a wait where there is none: what others read in this turn must be known to them.
+      const bytes = read instanceof Promise ? await read : read;
+      if (this.#isClosed) return;
+      pacer.spend(bytes.length);
+      const next = this.#replayBatches(bytes, offset, record);
       if (next <= offset) break;
       offset = next;
-      // Other partitions' requests must not wait for a large log.
-      if (offset < end) await sleep(this.#clock, 0);
     }
+    // Until then another leader might not have it, and nobody may be shown what could vanish.
+    await this.#log.committed(this.partition, end, this.epoch);
   }
 
-  #replayBatches(bytes: Buffer, from: number, visitor: RecordVisitor): number {
+  #replayBatches(bytes: Buffer, from: number, replay: ReplayRecord): number {
     let next = from;
     for (let at = 0; at + LOG_OVERHEAD <= bytes.length; at += batchSize(bytes, at)) {
       if (at + batchSize(bytes, at) > bytes.length) break;
@@ -164,7 +199,7 @@ export class GroupStore {
         const key = keyOf(record);
         if (key === null) return;
         try {
-          visitRecord(key, valueOf(record), visitor);
+          replay(key, valueOf(record));
         } catch (error) {
           if (!(error instanceof RangeError)) throw error;
           this.#unreadable(record.offset, error);
@@ -176,8 +211,8 @@ export class GroupStore {
 
   #unreadable(offset: number, error: RangeError): void {
     this.#probe.unreadableRecords++;
-    this.#logger.error('group coordinator skipped a record it cannot read', {
-      'kafka.topic': OFFSETS_TOPIC,
+    this.#logger.error('a coordinator skipped a record it cannot read', {
+      'kafka.topic': this.#log.topic,
       'kafka.partition': this.partition,
       'kafka.offset': offset,
       'error.message': error.message,

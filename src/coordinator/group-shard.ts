@@ -1,52 +1,57 @@
 /**
- * The groups of one partition of `__consumer_offsets`, and everything that works on them.
- *
- * It is loading, then active, then closed for good: when the partition comes back to this broker it
- * gets a new one, so nothing that was under way in the old one can touch the new one.
+ * The groups of one partition of `__consumer_offsets`, and everything that works on them, for one
+ * term of this broker as the partition's leader. `ShardHost` says when it begins and ends.
  */
-
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import { Group } from './group.ts';
+import type { GroupProbe } from './group-probe.ts';
+import { type RecordVisitor, visitRecord } from './group-records.ts';
 import type { GroupSettings } from './group-settings.ts';
-import type { GroupStoreOptions } from './group-store.ts';
-import { GroupStore } from './group-store.ts';
 import { Membership } from './membership.ts';
 import { Offsets } from './offsets.ts';
 import { Rebalancer } from './rebalancer.ts';
+import type { HostedShard } from './shard-host.ts';
+import type { ShardLog } from './shard-log.ts';
 import type { Timers } from './timers.ts';
 
-export interface ShardOptions extends GroupStoreOptions {
-  /** The leader epoch of the partition that this shard stands for. */
-  readonly epoch: number;
+export interface GroupShardOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly probe: GroupProbe;
   readonly settings: GroupSettings;
   readonly timers: Timers;
-  readonly random: Random;
 }
 
-export class Shard {
-  readonly epoch: number;
+export class GroupShard implements HostedShard {
   readonly groups = new Map<string, Group>();
   readonly membership: Membership;
   readonly offsets: Offsets;
-  isLoading = true;
-
-  readonly #options: ShardOptions;
-  readonly #store: GroupStore;
+  readonly #options: GroupShardOptions;
+  readonly #log: ShardLog;
   readonly #rebalancer: Rebalancer;
+  readonly #visitor: RecordVisitor = {
+    offset: (groupId, topic, partition, committed) => {
+      if (committed === null) this.groups.get(groupId)?.offsets.remove(topic, partition);
+      else this.#known(groupId).offsets.put(topic, partition, committed);
+    },
+    group: (groupId, stored) => {
+      if (stored !== null) return this.#known(groupId).restore(stored);
+      this.groups.get(groupId)?.retire();
+      this.groups.delete(groupId);
+    },
+  };
 
-  constructor(options: ShardOptions) {
-    this.epoch = options.epoch;
+  constructor(options: GroupShardOptions, log: ShardLog) {
     this.#options = options;
-    this.#store = new GroupStore(options);
-    const parts = { ...options, store: this.#store, groups: this.groups };
+    this.#log = log;
+    const parts = { ...options, store: log, groups: this.groups };
     this.#rebalancer = new Rebalancer(parts);
     this.membership = new Membership(parts, this.#rebalancer, options.random);
     this.offsets = new Offsets(parts);
-  }
-
-  get isClosed(): boolean {
-    return this.#store.isClosed;
   }
 
   create(groupId: string): Group {
@@ -60,34 +65,24 @@ export class Shard {
     this.#rebalancer.tidy(group);
   }
 
-  /** Reads the log; then members' sessions begin. */
-  async load(): Promise<void> {
-    await this.#store.replay({
-      offset: (groupId, topic, partition, committed) => {
-        if (committed === null) this.groups.get(groupId)?.offsets.remove(topic, partition);
-        else this.#known(groupId).offsets.put(topic, partition, committed);
-      },
-      group: (groupId, stored) => {
-        if (stored !== null) return this.#known(groupId).restore(stored);
-        this.groups.get(groupId)?.retire();
-        this.groups.delete(groupId);
-      },
-    });
-    if (this.isClosed) return;
+  replay(key: Buffer, value: Buffer | null): void {
+    visitRecord(key, value, this.#visitor);
+  }
+
+  /** Everything is read: members' sessions begin. */
+  loaded(): void {
     for (const group of [...this.groups.values()]) {
       this.#rebalancer.loaded(group);
       this.tidy(group);
     }
-    this.isLoading = false;
   }
 
   #known(groupId: string): Group {
     return this.groups.get(groupId) ?? this.create(groupId);
   }
 
-  /** Answers everything that waits here with `code`, and writes nothing any more. */
+  /** Answers everything that waits here with `code`; its log is closed already. */
   close(code: number): void {
-    this.#store.close();
     for (const group of this.groups.values()) {
       this.#rebalancer.release(group, code);
       group.retire();
@@ -105,10 +100,10 @@ export class Shard {
     group.retire();
     this.groups.delete(group.id);
     return new Promise((resolve) => {
-      this.#store.write(tombstones, (code) => {
+      this.#log.write(tombstones, (code) => {
         if (code === ErrorCode.NONE) {
           this.#options.probe.deletedOffsets += tombstones.length - 1;
-        } else if (!this.isClosed && !this.groups.has(group.id)) {
+        } else if (!this.#log.isClosed && !this.groups.has(group.id)) {
           group.revive(stateTimestamp);
           this.groups.set(group.id, group);
         }
