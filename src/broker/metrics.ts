@@ -205,6 +205,9 @@ function registerLogs(family: Family, { logs, disk, logger }: BrokerServices): v
   family('kafka_log_logmanager_offlinelogdirectorycount', (emit) => {
     emit(logs.directories().filter(({ failure }) => failure !== null).length);
   });
+  family('weir_log_directory_online', (emit) => {
+    for (const { path, failure } of logs.directories()) emit(failure === null ? 1 : 0, path);
+  });
   const space = (name: MetricName, of: 'freeBytes' | 'totalBytes'): void =>
     family(name, (emit) => {
       for (const { path } of logs.directories()) {

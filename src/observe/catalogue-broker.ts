@@ -333,6 +333,11 @@ const logs = {
   weir_log_corrupt_batches_total: ['counter', 'Damaged batches found.'],
   weir_log_no_space_errors_total: ['counter', 'Appends refused because the disk was full.'],
   weir_log_io_errors_total: ['counter', 'Other failures of disks.'],
+  weir_log_directory_online: [
+    'gauge',
+    'Whether a log folder can be used (1) or was given up after an error of its disk (0).',
+    ['directory'],
+  ],
   weir_log_directory_free_bytes: ['gauge', 'Free bytes of a log folder’s volume.', ['directory']],
   weir_log_directory_total_bytes: ['gauge', 'Size of a log folder’s volume.', ['directory']],
   weir_broker_series_dropped: [

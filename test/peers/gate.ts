@@ -71,6 +71,7 @@ const missing = {
   logger: program('logger', 'bsdutils'),
   curl: program('curl', 'curl'),
   prometheus: program('prometheus', 'prometheus'),
+  alertmanager: program('prometheus-alertmanager', 'prometheus-alertmanager'),
   openssl: program('openssl', 'openssl'),
   npm: program('npm', 'npm'),
   strace: program('strace', 'strace'),

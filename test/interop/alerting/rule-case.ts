@@ -1,0 +1,89 @@
+/**
+ * What one alert has to do, in the terms of `promtool test rules`: series go in, and at given times
+ * the alert fires with these labels and texts, or does not.
+ */
+export interface Series {
+  /** `name{labels}`; `kafka_cluster="c"` is added. */
+  readonly series: string;
+  /** promtool's notation, one value a minute: `0 1 1+0x10`. */
+  readonly values: string;
+}
+
+export interface RuleCase {
+  readonly alert: string;
+  /** Series that make it fire and, later, resolve. */
+  readonly input: readonly Series[];
+  /** Series that are just short of it; nothing fires at any of `quiet`. */
+  readonly below: readonly Series[];
+  readonly quietAt: readonly string[];
+  /** Times on `input`: before `for` is over, when it fires, when it is over again. */
+  readonly notYetAt: string;
+  readonly firesAt: string;
+  readonly resolvedAt: string;
+  /** What fires, without `alertname`, `severity` and `kafka_cluster`. */
+  readonly fires: readonly {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly summary: string;
+    readonly description: string;
+  }[];
+}
+
+export const series = (name: string, values: string): Series => ({ series: name, values });
+
+/** The same series and values: of an alert that fires at a value and is quiet at another. */
+export const one = (name: string, input: string, below: string) => ({
+  input: [series(name, input)],
+  below: [series(name, below)],
+});
+
+interface Rule {
+  readonly alert?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** The file for `promtool test rules`, as JSON, which is YAML. */
+export function promtoolTest(
+  testCase: RuleCase,
+  rule: Rule,
+  ruleFiles: readonly string[],
+  groupOrder: readonly string[],
+): string {
+  const { alert } = testCase;
+  const nothing = (at: string) => ({ alertname: alert, eval_time: at, exp_alerts: [] });
+  const firing = testCase.fires.map(({ labels, summary, description }) => ({
+    exp_labels: { severity: rule.labels?.['severity'], kafka_cluster: 'c', ...labels },
+    exp_annotations: { summary, description, runbook_url: rule.annotations?.['runbook_url'] },
+  }));
+  return JSON.stringify({
+    rule_files: ruleFiles,
+    evaluation_interval: '15s',
+    group_eval_order: groupOrder,
+    tests: [
+      {
+        name: 'fires and resolves',
+        interval: '1m',
+        input_series: testCase.input.map(inCluster),
+        alert_rule_test: [
+          nothing(testCase.notYetAt),
+          { alertname: alert, eval_time: testCase.firesAt, exp_alerts: firing },
+          nothing(testCase.resolvedAt),
+        ],
+      },
+      {
+        name: 'is quiet just below',
+        interval: '1m',
+        input_series: testCase.below.map(inCluster),
+        alert_rule_test: testCase.quietAt.map(nothing),
+      },
+      { name: 'is quiet without any data', interval: '1m', alert_rule_test: [nothing('1h')] },
+    ],
+  });
+}
+
+function inCluster({ series: name, values }: Series): Series {
+  const brace = name.indexOf('{');
+  const labels = brace < 0 ? '' : `,${name.slice(brace + 1, -1)}`;
+  const bare = brace < 0 ? name : name.slice(0, brace);
+  return { series: `${bare}{kafka_cluster="c"${labels}}`, values };
+}
