@@ -52,9 +52,21 @@ import {
   deleteGroupsResponse,
 } from '../protocol/messages/42-delete-groups.ts';
 import {
+  electLeadersRequest,
+  electLeadersResponse,
+} from '../protocol/messages/43-elect-leaders.ts';
+import {
   incrementalAlterConfigsRequest,
   incrementalAlterConfigsResponse,
 } from '../protocol/messages/44-incremental-alter-configs.ts';
+import {
+  alterPartitionReassignmentsRequest,
+  alterPartitionReassignmentsResponse,
+} from '../protocol/messages/45-alter-partition-reassignments.ts';
+import {
+  listPartitionReassignmentsRequest,
+  listPartitionReassignmentsResponse,
+} from '../protocol/messages/46-list-partition-reassignments.ts';
 import {
   offsetDeleteRequest,
   offsetDeleteResponse,
@@ -72,6 +84,10 @@ import {
   describeQuorumRequest,
   describeQuorumResponse,
 } from '../protocol/messages/55-describe-quorum.ts';
+import {
+  alterPartitionRequest,
+  alterPartitionResponse,
+} from '../protocol/messages/56-alter-partition.ts';
 import { envelopeRequest, envelopeResponse } from '../protocol/messages/58-envelope.ts';
 import {
   fetchSnapshotRequest,
@@ -89,6 +105,18 @@ import {
   brokerHeartbeatRequest,
   brokerHeartbeatResponse,
 } from '../protocol/messages/63-broker-heartbeat.ts';
+import {
+  unregisterBrokerRequest,
+  unregisterBrokerResponse,
+} from '../protocol/messages/64-unregister-broker.ts';
+import {
+  allocateProducerIdsRequest,
+  allocateProducerIdsResponse,
+} from '../protocol/messages/67-allocate-producer-ids.ts';
+import {
+  assignReplicasToDirsRequest,
+  assignReplicasToDirsResponse,
+} from '../protocol/messages/73-assign-replicas-to-dirs.ts';
 import type { Message } from '../protocol/schema.ts';
 
 export interface Call<Q, R> extends Api {
@@ -125,6 +153,15 @@ export const calls = {
   createPartitions: call(createPartitionsRequest, createPartitionsResponse),
   deleteGroups: call(deleteGroupsRequest, deleteGroupsResponse),
   incrementalAlterConfigs: call(incrementalAlterConfigsRequest, incrementalAlterConfigsResponse),
+  electLeaders: call(electLeadersRequest, electLeadersResponse),
+  alterPartitionReassignments: call(
+    alterPartitionReassignmentsRequest,
+    alterPartitionReassignmentsResponse,
+  ),
+  listPartitionReassignments: call(
+    listPartitionReassignmentsRequest,
+    listPartitionReassignmentsResponse,
+  ),
   offsetDelete: call(offsetDeleteRequest, offsetDeleteResponse),
   vote: call(voteRequest, voteResponse),
   beginQuorumEpoch: call(beginQuorumEpochRequest, beginQuorumEpochResponse),
@@ -134,5 +171,9 @@ export const calls = {
   envelope: call(envelopeRequest, envelopeResponse),
   brokerRegistration: call(brokerRegistrationRequest, brokerRegistrationResponse),
   brokerHeartbeat: call(brokerHeartbeatRequest, brokerHeartbeatResponse),
+  alterPartition: call(alterPartitionRequest, alterPartitionResponse),
+  unregisterBroker: call(unregisterBrokerRequest, unregisterBrokerResponse),
+  allocateProducerIds: call(allocateProducerIdsRequest, allocateProducerIdsResponse),
+  assignReplicasToDirs: call(assignReplicasToDirsRequest, assignReplicasToDirsResponse),
   describeCluster: call(describeClusterRequest, describeClusterResponse),
 };

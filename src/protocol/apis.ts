@@ -39,10 +39,19 @@ import {
   createPartitionsResponse,
 } from './messages/37-create-partitions.ts';
 import { deleteGroupsRequest, deleteGroupsResponse } from './messages/42-delete-groups.ts';
+import { electLeadersRequest, electLeadersResponse } from './messages/43-elect-leaders.ts';
 import {
   incrementalAlterConfigsRequest,
   incrementalAlterConfigsResponse,
 } from './messages/44-incremental-alter-configs.ts';
+import {
+  alterPartitionReassignmentsRequest,
+  alterPartitionReassignmentsResponse,
+} from './messages/45-alter-partition-reassignments.ts';
+import {
+  listPartitionReassignmentsRequest,
+  listPartitionReassignmentsResponse,
+} from './messages/46-list-partition-reassignments.ts';
 import { offsetDeleteRequest, offsetDeleteResponse } from './messages/47-offset-delete.ts';
 import { voteRequest, voteResponse } from './messages/52-vote.ts';
 import {
@@ -51,6 +60,7 @@ import {
 } from './messages/53-begin-quorum-epoch.ts';
 import { endQuorumEpochRequest, endQuorumEpochResponse } from './messages/54-end-quorum-epoch.ts';
 import { describeQuorumRequest, describeQuorumResponse } from './messages/55-describe-quorum.ts';
+import { alterPartitionRequest, alterPartitionResponse } from './messages/56-alter-partition.ts';
 import { envelopeRequest, envelopeResponse } from './messages/58-envelope.ts';
 import { fetchSnapshotRequest, fetchSnapshotResponse } from './messages/59-fetch-snapshot.ts';
 import { describeClusterRequest, describeClusterResponse } from './messages/60-describe-cluster.ts';
@@ -59,6 +69,18 @@ import {
   brokerRegistrationResponse,
 } from './messages/62-broker-registration.ts';
 import { brokerHeartbeatRequest, brokerHeartbeatResponse } from './messages/63-broker-heartbeat.ts';
+import {
+  unregisterBrokerRequest,
+  unregisterBrokerResponse,
+} from './messages/64-unregister-broker.ts';
+import {
+  allocateProducerIdsRequest,
+  allocateProducerIdsResponse,
+} from './messages/67-allocate-producer-ids.ts';
+import {
+  assignReplicasToDirsRequest,
+  assignReplicasToDirsResponse,
+} from './messages/73-assign-replicas-to-dirs.ts';
 import {
   listConfigResourcesRequest,
   listConfigResourcesResponse,
@@ -130,17 +152,24 @@ const all: readonly Api[] = [
   api(saslAuthenticateRequest, saslAuthenticateResponse),
   api(createPartitionsRequest, createPartitionsResponse),
   api(deleteGroupsRequest, deleteGroupsResponse),
+  api(electLeadersRequest, electLeadersResponse),
   api(incrementalAlterConfigsRequest, incrementalAlterConfigsResponse),
+  api(alterPartitionReassignmentsRequest, alterPartitionReassignmentsResponse),
+  api(listPartitionReassignmentsRequest, listPartitionReassignmentsResponse),
   api(offsetDeleteRequest, offsetDeleteResponse),
   peerApi(voteRequest, voteResponse),
   peerApi(beginQuorumEpochRequest, beginQuorumEpochResponse),
   peerApi(endQuorumEpochRequest, endQuorumEpochResponse),
   api(describeQuorumRequest, describeQuorumResponse),
+  peerApi(alterPartitionRequest, alterPartitionResponse),
   peerApi(envelopeRequest, envelopeResponse),
   peerApi(fetchSnapshotRequest, fetchSnapshotResponse),
   api(describeClusterRequest, describeClusterResponse),
   peerApi(brokerRegistrationRequest, brokerRegistrationResponse),
   peerApi(brokerHeartbeatRequest, brokerHeartbeatResponse),
+  api(unregisterBrokerRequest, unregisterBrokerResponse),
+  peerApi(allocateProducerIdsRequest, allocateProducerIdsResponse),
+  peerApi(assignReplicasToDirsRequest, assignReplicasToDirsResponse),
   api(listConfigResourcesRequest, listConfigResourcesResponse),
   api(describeTopicPartitionsRequest, describeTopicPartitionsResponse),
 ];
