@@ -18,11 +18,13 @@ export function claimLogDirectory(
   random: Random,
   directory: string,
   owner: { clusterId: string; nodeId: number },
+  /** Of a directory that has none yet; by default a random one. */
+  newId?: string,
 ): MetaProperties {
   const path = `${directory}/${META_PROPERTIES_FILE}`;
   const bytes = disk.readFile(path);
   if (bytes === null) {
-    const made = { ...owner, directoryId: newDirectoryId(random) };
+    const made = { ...owner, directoryId: newId ?? newDirectoryId(random) };
     disk.replaceFile(path, format(made));
     return made;
   }
@@ -35,7 +37,7 @@ export function claimLogDirectory(
     );
   }
   if (found.directoryId !== '') return found;
-  const completed = { ...found, directoryId: newDirectoryId(random) };
+  const completed = { ...found, directoryId: newId ?? newDirectoryId(random) };
   disk.replaceFile(path, format(completed));
   return completed;
 }

@@ -53,7 +53,8 @@ export const fetchSnapshotResponse = message(
         size: int64,
         position: int64,
         // Bytes from anywhere in the file, and so not cut at the bounds of batches.
-        unalignedRecords: records,
+        // Never null.
+        unalignedRecords: records.nullable(Infinity),
       }),
     }),
     nodeEndpoints: array({ nodeId: int32, host: string, port: uint16 }).since(1).tag(0),
