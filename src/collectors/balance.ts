@@ -11,14 +11,18 @@ import { assert } from '../base/assert.ts';
  *
  * Reasons are a closed list, so that the metric's label set is bounded.
  */
-export type RejectReason =
-  | 'malformed'
-  | 'not_an_object'
-  | 'too_deep'
-  | 'too_large'
-  | 'overload'
-  | 'log_unavailable';
-export type DropReason = 'buffer_full' | 'connection' | 'shutdown' | 'too_large';
+export const rejectReasons = [
+  'malformed',
+  'not_an_object',
+  'too_deep',
+  'too_large',
+  'overload',
+  'log_unavailable',
+] as const;
+export type RejectReason = (typeof rejectReasons)[number];
+
+export const dropReasons = ['buffer_full', 'connection', 'shutdown', 'too_large'] as const;
+export type DropReason = (typeof dropReasons)[number];
 
 export class Balance {
   received = 0;

@@ -1,5 +1,6 @@
 import { metric } from '../observe/catalogue.ts';
 import type { Emit, MetricsRegistry } from '../observe/registry.ts';
+import { dropReasons, rejectReasons } from './balance.ts';
 import type { Collector } from './collector.ts';
 
 /** Exposes the collectors' books as `weir_collector_*`; they are read when somebody scrapes. */
@@ -19,11 +20,12 @@ export function registerCollectorMetrics(
     emit(balance.receivedBytes, name),
   );
   each('weir_collector_stored_total', ({ name, balance }, emit) => emit(balance.stored, name));
+  // Every reason from the start: a series that begins with its first event has no increase to alert on.
   each('weir_collector_rejected_total', ({ name, balance }, emit) => {
-    for (const [reason, count] of balance.rejected) emit(count, name, reason);
+    for (const reason of rejectReasons) emit(balance.rejected.get(reason) ?? 0, name, reason);
   });
   each('weir_collector_dropped_total', ({ name, balance }, emit) => {
-    for (const [reason, count] of balance.dropped) emit(count, name, reason);
+    for (const reason of dropReasons) emit(balance.dropped.get(reason) ?? 0, name, reason);
   });
   each('weir_collector_in_flight', ({ name, balance }, emit) => emit(balance.inFlight, name));
   each('weir_collector_up', (collector, emit) =>

@@ -63,6 +63,13 @@ it('starts its collectors, shows their books, and stops', async () => {
   );
   expect(names.length).toBeGreaterThan(5);
   expect(names.filter((name) => !metricNames.has(name))).toEqual([]);
+  // An alert on an increase needs the series before its first event.
+  for (const series of [
+    'dropped_total{collector="syslog",reason="buffer_full"}',
+    'rejected_total{collector="files",reason="too_large"}',
+  ]) {
+    expect(await role.metrics()).toContain(`weir_collector_${series} 0`);
+  }
   await role.stop();
   await role.stop();
   expect(isReleased).toBe(true);
