@@ -115,12 +115,15 @@ export class Connection {
     if (this.#closed) return;
     const { stats, logger } = this.#options;
     stats.countClose(code);
-    logger.warn('connection closed', {
+    const fields = {
       'event.reason': code,
       'error.message': reason,
       'client.address': this.info.remote,
       'weir.listener': this.info.listener,
-    });
+    };
+    // A stop closes every connection, and is nobody's fault.
+    if (code === 'shutdown') logger.debug('connection closed', fields);
+    else logger.warn('connection closed', fields);
     this.#stream.destroy();
     this.#release();
   }
