@@ -24,7 +24,7 @@ import {
   attributes,
   BATCH_OVERHEAD,
   batchSize,
-  forEachRecord,
+  forEachPassingRecord,
   isControl,
   lastOffset,
   type RecordView,
@@ -233,7 +233,7 @@ export class SinkTask<W extends Window = Window> {
     };
     if (!isControl(attributes(source, position))) {
       try {
-        forEachRecord(source, position, visit);
+        forEachPassingRecord(source, position, visit);
       } catch (error) {
         if (!(error instanceof RangeError)) throw error;
         return this.#skipBatch(range, error.message);
@@ -296,7 +296,7 @@ export class SinkTask<W extends Window = Window> {
     const { source, position } = range;
     assert(source !== null, 'an unresolved range has its batch');
     let left = refusals.size;
-    forEachRecord(source, position, (record) => {
+    forEachPassingRecord(source, position, (record) => {
       const refusal = refusals.get(record.offset);
       if (refusal === undefined) return true;
       this.#refuseRecord(range, record, refusal);

@@ -3,7 +3,7 @@ import {
   BATCH_OVERHEAD,
   baseOffset,
   batchSize,
-  forEachRecord,
+  forEachPassingRecord,
   lastOffset,
   maxTimestamp,
   partitionLeaderEpoch,
@@ -347,7 +347,7 @@ export class LogReader {
       }
       let found: OffsetAndTimestamp | null = null;
       const leaderEpoch = partitionLeaderEpoch(batch, 0);
-      forEachRecord(batch, 0, (record) => {
+      forEachPassingRecord(batch, 0, (record) => {
         if (!wanted(record)) return true;
         found = { offset: record.offset, timestamp: record.timestamp, leaderEpoch };
         return false;

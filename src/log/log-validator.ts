@@ -9,7 +9,7 @@ import {
   baseSequence,
   batchSize,
   compressionOf,
-  forEachRecord,
+  forEachPassingRecord,
   isLogAppendTime,
   isTransactional,
   keyOf,
@@ -137,14 +137,14 @@ function checkRecords(records: Buffer, at: number, config: LogConfig, nowMs: num
 const isOutside = (value: number, low: number, high: number): boolean =>
   value < low || value > high;
 
-/** `forEachRecord`, with what does not decode as the protocol's error. */
+/** `forEachPassingRecord`, with what does not decode as the protocol's error. */
 function visitRecords(
   records: Buffer,
   at: number,
-  visit: Parameters<typeof forEachRecord>[2],
+  visit: Parameters<typeof forEachPassingRecord>[2],
 ): void {
   try {
-    forEachRecord(records, at, visit);
+    forEachPassingRecord(records, at, visit);
   } catch (error) {
     throw new ProtocolError(ErrorCode.INVALID_RECORD, `records don't decode: ${reasonOf(error)}`);
   }

@@ -13,7 +13,7 @@
  * without touching it. `validateBatch` must have passed before another accessor is believed.
  */
 import { crc32c } from '../base/crc32c.ts';
-import { CompressionType, decompress } from './compression.ts';
+import { CompressionType, decompress, release } from './compression.ts';
 import { ErrorCode } from './error-codes.ts';
 
 /** Base offset and length: what precedes the bytes that `batchLength` counts. */
@@ -248,7 +248,33 @@ export function forEachRecord(
   visit: (record: RecordView) => boolean | void,
   maxBytes = DECOMPRESSED_BYTES_MAX,
 ): void {
+  visitRecords(recordBytes(b, p, maxBytes), b, p, visit);
+}
+
+/**
+ * The same for a `visit` that keeps no view of the bytes: they are gone when this returns, and
+ * large batches in a row cost no garbage collections.
+ */
+export function forEachPassingRecord(
+  b: Buffer,
+  p: number,
+  visit: (record: RecordView) => boolean | void,
+  maxBytes = DECOMPRESSED_BYTES_MAX,
+): void {
   const bytes = recordBytes(b, p, maxBytes);
+  try {
+    visitRecords(bytes, b, p, visit);
+  } finally {
+    release(bytes, b);
+  }
+}
+
+function visitRecords(
+  bytes: Buffer,
+  b: Buffer,
+  p: number,
+  visit: (record: RecordView) => boolean | void,
+): void {
   const count = recordCount(b, p);
   const firstOffset = baseOffset(b, p);
   const firstTimestamp = baseTimestamp(b, p);

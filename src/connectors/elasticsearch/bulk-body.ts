@@ -20,11 +20,12 @@
  * a destination did not take can be sent again alone, halved, or looked up in the log.
  */
 import { assert } from '../../base/assert.ts';
-import { ZERO_UUID } from '../../base/bytes.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { RecordView } from '../../protocol/record-batch.ts';
 import type { Added, Refusal, Settlement, Window } from '../connector.ts';
-import type { OffsetRange, OffsetWindow } from '../offset-window.ts';
+import type { OffsetRange } from '../offset-window.ts';
+import { ActionLine } from './action-line.ts';
+import { LineBreaks } from './line-breaks.ts';
 
 /** Bounds of a body; `bytes` shrinks when the server says that requests are too large. */
 export interface BulkLimits {
@@ -39,12 +40,10 @@ export const Outcome = { again: 0, done: 1, duplicate: 2, refused: 3 } as const;
 const IDLE_BYTES = 64 * 1024;
 const ITEMS_INITIAL = 256;
 
-const ACTION_END = Buffer.from('"}}\n');
 const TIMESTAMP_KEY = Buffer.from('"@timestamp"');
 const TIMESTAMP_START = Buffer.from('{"@timestamp":"');
 /** `{"@timestamp":"2026-11-22T15:57:49.000Z",` – years beyond 9999 have three characters more. */
 const SPLICE_BYTES_MAX = 48;
-const OFFSET_DIGITS_MAX = 16;
 const TIME_MS_MAX = 8.64e15;
 
 const NEWLINE = 0x0a;
@@ -82,9 +81,8 @@ export class BulkBody implements Window {
   #ranges: OffsetRange[] = [];
   /** By item; only those that are refused. */
   readonly #refusals = new Map<number, Refusal>();
-  /** The action line up to the offset, and whose it is. */
-  #prefix = Buffer.alloc(0);
-  #prefixOf: OffsetWindow | null = null;
+  readonly #action = new ActionLine();
+  readonly #lines = new LineBreaks();
 
   constructor(limits: BulkLimits, clock: Clock) {
     this.#limits = limits;
@@ -108,14 +106,8 @@ export class BulkBody implements Window {
     if (end - start < 2 || source[start] !== OPEN_BRACE || source[end - 1] !== CLOSE_BRACE) {
       return NOT_AN_OBJECT;
     }
-    if (range.window !== this.#prefixOf) this.#setPrefix(range.window);
-    const most =
-      this.#prefix.length +
-      OFFSET_DIGITS_MAX +
-      ACTION_END.length +
-      SPLICE_BYTES_MAX +
-      (end - start) +
-      1;
+    this.#action.set(range.window, record.offset);
+    const most = this.#action.length + SPLICE_BYTES_MAX + (end - start) + 1;
     if (this.#count > 0) {
       if (this.#count >= this.#limits.records || this.#pos + most > this.#limits.bytes) {
         return 'full';
@@ -135,10 +127,7 @@ export class BulkBody implements Window {
   /** Writes the item at `#pos`, which there is room for. */
   #encode(record: RecordView, start: number, end: number): Refusal | null {
     const buffer = this.#buffer;
-    let at = this.#pos;
-    at += this.#prefix.copy(buffer, at);
-    at = writeDigits(buffer, record.offset, at);
-    at += ACTION_END.copy(buffer, at);
+    let at = this.#pos + this.#action.copy(buffer, this.#pos);
     const valueAt = at;
     let from = start;
     if (!startsWithTimestamp(record.buffer, start) && !hasTimestamp(record.buffer, start, end)) {
@@ -153,10 +142,8 @@ export class BulkBody implements Window {
     }
     at += record.buffer.copy(buffer, at, from, end);
     buffer[at] = NEWLINE;
-    // The one just written bounds the search.
-    const line = buffer.indexOf(NEWLINE, valueAt);
-    if (line !== at) {
-      const refusal = joinLines(buffer, line, valueAt, at);
+    if (this.#lines.nextFrom(record.buffer, from) < end) {
+      const refusal = joinLines(buffer, valueAt, at);
       if (refusal !== null) return refusal;
     }
     this.#pos = at + 1;
@@ -173,16 +160,6 @@ export class BulkBody implements Window {
     this.#outcomes[index] = Outcome.again;
     this.#count = index + 1;
     range.hold();
-  }
-
-  #setPrefix(window: OffsetWindow): void {
-    // A topic that is made anew starts at offset 0 again, but with another id.
-    const { topicId } = window;
-    const name = topicId === '' || topicId === ZERO_UUID ? window.topic : topicId;
-    // Names of topics hold letters, digits, dots, dashes and underscores only.
-    assert(/^[\w.-]+$/.test(name), `unexpected topic id or name '${name}'`);
-    this.#prefix = Buffer.from(`{"create":{"_id":"${name}-${window.partition}-`);
-    this.#prefixOf = window;
   }
 
   /** The request body of the items `[from, to)`; a view, valid until the body changes. */
@@ -252,6 +229,7 @@ export class BulkBody implements Window {
     this.#pos = pos;
     this.#ranges = ranges;
     this.#refusals.clear();
+    this.#lines.forget();
   }
 
   shrink(): void {
@@ -289,18 +267,6 @@ export class BulkBody implements Window {
   }
 }
 
-function writeDigits(buffer: Buffer, value: number, at: number): number {
-  let digits = 1;
-  for (let bound = 10; value >= bound; bound *= 10) digits++;
-  let rest = value;
-  for (let i = at + digits - 1; i >= at; i--) {
-    const tens = rest < 0x8000_0000 ? (rest / 10) | 0 : Math.floor(rest / 10);
-    buffer[i] = 0x30 + (rest - tens * 10);
-    rest = tens;
-  }
-  return at + digits;
-}
-
 /** What our own collectors write: `{"@timestamp"` at once. */
 function startsWithTimestamp(source: Buffer, start: number): boolean {
   for (let i = 0; i < TIMESTAMP_KEY.length; i++) {
@@ -321,16 +287,15 @@ function hasTimestamp(source: Buffer, start: number, end: number): boolean {
 }
 
 /**
- * Turns line breaks in `[start, end)` into spaces, the first being at `line`. In valid JSON they
- * stand between tokens only; a value that is not valid is refused, because a part of it could be
- * taken for an action line.
+ * Turns line breaks in `[start, end)` into spaces. In valid JSON they stand between tokens only; a
+ * value that is not valid is refused, because a part of it could be taken for an action line.
  */
-function joinLines(buffer: Buffer, line: number, start: number, end: number): Refusal | null {
+function joinLines(buffer: Buffer, start: number, end: number): Refusal | null {
   try {
     JSON.parse(buffer.toString('utf8', start, end));
   } catch (error) {
     return { type: 'malformed_json', reason: (error as Error).message, status: 0 };
   }
-  for (let at = line; at < end; at = buffer.indexOf(NEWLINE, at + 1)) buffer[at] = SPACE;
+  for (let at = start; at < end; at++) if (buffer[at] === NEWLINE) buffer[at] = SPACE;
   return null;
 }

@@ -1,9 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
+import { below, seededRandom } from '../../../src/base/random.ts';
 import type { Settlement } from '../../../src/connectors/connector.ts';
 import { BulkBody, Outcome } from '../../../src/connectors/elasticsearch/bulk-body.ts';
 import { type OffsetRange, OffsetWindow } from '../../../src/connectors/offset-window.ts';
-import type { RecordView } from '../../../src/protocol/record-batch.ts';
+import { CompressionType } from '../../../src/protocol/compression.ts';
+import {
+  forEachPassingRecord,
+  type RecordView,
+  setBaseOffset,
+} from '../../../src/protocol/record-batch.ts';
+import { RecordBatchBuilder } from '../../../src/protocol/record-batch-builder.ts';
 import { parseBulk } from './fake-server.ts';
 
 const TIME = Date.parse('2026-11-22T10:00:00.123Z');
@@ -108,6 +115,37 @@ describe('bulk body', () => {
     expect(window.add(rangeOf(), view(1, null))).toMatchObject({ type: 'null_value' });
     expect(window.add(rangeOf(), view(1, '{}', 9e15))).toMatchObject({ type: 'timestamp' });
   });
+
+  it.each(Object.entries(CompressionType))(
+    'takes every record of a batch as it is (%s)',
+    (_, code) => {
+      const random = seededRandom(7);
+      const builder = new RecordBatchBuilder({ compression: code });
+      // Line breaks in some values, and line break bytes in the varints between them.
+      const values = Array.from({ length: 3_000 }, (_, n) => {
+        const field = 'x'.repeat(below(random, 150));
+        const gap = below(random, 20) === 0 ? '\n' : ' ';
+        return `{"@timestamp":${n},${gap}"a":"${field}"}`;
+      });
+      for (const value of values) builder.append(TIME + 5, null, Buffer.from(value));
+      const batch = builder.build();
+      setBaseOffset(batch, 0, 99_998);
+      const window = body(1_000_000, 10_000);
+      const range = rangeOf(200_000);
+      forEachPassingRecord(batch, 0, (record) => {
+        // Some are left out, as those before a committed offset are.
+        if (record.offset % 100 === 3) return;
+        expect(window.add(range, record)).toBe('added');
+      });
+      const expected = values.flatMap((value, n) => {
+        const offset = 99_998 + n;
+        const id = `abcdefghijklmnopqrstuv-3-${offset}`;
+        return offset % 100 === 3 ? [] : [{ id, source: value.replace('\n', ' ') }];
+      });
+      const items = parseBulk(text(window)).map(({ id, source }) => ({ id, source }));
+      expect(items).toEqual(expected);
+    },
+  );
 
   it('is full at its bounds, but takes one record of any size', () => {
     const huge = body(1_000);

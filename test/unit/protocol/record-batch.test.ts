@@ -173,3 +173,44 @@ test('murmur2 equals the values of the Java client', () => {
   for (const [key, hash] of known) expect(murmur2(Buffer.from(key))).toBe(hash);
   expect(partitionForKey(Buffer.from('21'), 7)).toBe((-973932308 & 0x7fffffff) % 7);
 });
+
+test('the memory of an unpacked batch is given back once its records have passed', () => {
+  const value = Buffer.alloc(1_000, 'a line of a log ');
+  for (const compression of Object.values(CompressionType)) {
+    const builder = new RecordBatchBuilder({ compression });
+    for (let n = 0; n < 300; n++) builder.append(n, null, value);
+    const bytes = builder.build();
+    const before = Buffer.from(bytes);
+    let seen: Buffer | null = null;
+    let count = 0;
+    batch.forEachPassingRecord(bytes, 0, (r) => {
+      seen = r.buffer;
+      if (batch.valueOf(r)?.equals(value) === true) count++;
+    });
+    expect(count).toBe(300);
+    expect(seen!.length).toBe(compression === CompressionType.none ? seen!.length : 0);
+    // Again, and the batch itself is as it was.
+    batch.forEachPassingRecord(bytes, 0, () => {
+      count++;
+    });
+    expect(count).toBe(600);
+    expect(bytes.equals(before)).toBe(true);
+  }
+});
+
+test('memory that others share is not given back', () => {
+  const small = new RecordBatchBuilder({ compression: CompressionType.gzip });
+  small.append(1, null, Buffer.from('small'));
+  const bytes = small.build();
+  const neighbours = Array.from({ length: 64 }, (_, n) => Buffer.from(`neighbour ${n}`));
+  batch.forEachPassingRecord(bytes, 0, () => {});
+  expect(neighbours.map(String)).toEqual(neighbours.map((_, n) => `neighbour ${n}`));
+  // A frame whose one block did not get smaller is unpacked to a view of the batch.
+  const noise = Buffer.alloc(200_000);
+  seededRandom(3).fill(noise);
+  const lz4 = new RecordBatchBuilder({ compression: CompressionType.lz4 });
+  lz4.append(1, null, noise);
+  const noisy = lz4.build();
+  batch.forEachPassingRecord(noisy, 0, () => {});
+  expect(batch.verifyCrc(noisy, 0)).toBe(true);
+});
