@@ -173,7 +173,7 @@ export class Broker implements Role {
       local: async (api, version, body) =>
         this.#controllerRequest(api, version, body, INSIDE) ?? Promise.reject(noSay(api)),
     });
-    const partitions = new Partitions({ logs, configs, logger, nodeId });
+    const partitions = new Partitions({ logs, configs, logger, nodeId, clock, image });
     const hot: HotSettings = hotSettings(configs);
     const controller = new Controller({
       nodeId,

@@ -36,6 +36,7 @@ export function fetchBody(
       partitionMaxBytes: limits.partitionMaxBytes,
       replicaDirectoryId: ZERO_UUID,
       highWatermark: Number.MAX_SAFE_INTEGER,
+      flushedOffset: -1,
     });
   }
   return {

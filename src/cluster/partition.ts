@@ -1,11 +1,19 @@
 /**
- * One partition as its leader sees it: the log, its term (leader epoch), and who waits for it.
+ * One partition that this broker holds: its log, the term under way (leader epoch), and whether
+ * this broker leads it or follows somebody. What it is to do comes from the metadata by `update`;
+ * everything older than what is known here is ignored, so the order of news does not matter.
  *
- * The replicas in sync are this broker alone, so the high watermark is the end of the log as soon
- * as an append has returned, and acks=all adds only that the bytes are on the device.
+ * As leader it takes records from producers, and makes them visible once they are committed; see
+ * `Leadership`. As follower it takes the leader's batches as they are, and its high watermark is
+ * what the leader says, as far as its own log reaches.
  */
 import type { AppendInfo, PartitionLog } from '../log/partition-log.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
+import type { CommitWaiter } from './commit-queue.ts';
+import { Leadership } from './leadership.ts';
+import { NO_LEADER, type PartitionImage } from './metadata-image.ts';
+import type { IsrAnswer, IsrChange, PartitionEnvironment } from './partition-environment.ts';
+import type { FollowerPosition, ReplicaState } from './replica-state.ts';
 import type { TopicStats } from './topic-stats.ts';
 
 /** Who may append: see `LogConfig` and `PartitionLog.append`. */
@@ -21,41 +29,60 @@ export interface PartitionAppend {
 
 /** Something that may be able to go on once a partition has changed (a delayed fetch). */
 export interface PartitionWatcher {
-  /** Records of `bytes` have become visible; 0: something else has changed, look again. */
+  /**
+   * Records of about `bytes` have become visible: committed ones to a client, appended ones to a
+   * follower; 0: something else has changed, look again.
+   */
   changed(partition: Partition, bytes: number): void;
+  /** To a follower: records that it has are committed. */
+  committed?(partition: Partition): void;
 }
 
 export interface PartitionOptions {
   readonly topic: string;
   readonly topicId: string;
   readonly index: number;
-  readonly leaderEpoch: number;
-  readonly nodeId: number;
   readonly stats: TopicStats;
   /** Null: its folder could not be opened; every use fails with KAFKA_STORAGE_ERROR. */
   readonly log: PartitionLog | null;
+  readonly environment: PartitionEnvironment;
 }
+
+/** Before the first metadata. */
+const NO_EPOCH = -1;
 
 export class Partition {
   readonly topic: string;
   readonly topicId: string;
   readonly index: number;
-  readonly leaderEpoch: number;
   readonly stats: TopicStats;
-  readonly isr: readonly number[];
+  leaderId = NO_LEADER;
+  leaderEpoch = NO_EPOCH;
+  partitionEpoch = NO_EPOCH;
+  /** In the order of preference. */
+  replicas: readonly number[] = [];
+  adding: readonly number[] = [];
+  removing: readonly number[] = [];
+  /** Of the metadata; a leader has its own, see `isr`. */
+  #knownIsr: readonly number[] = [];
+  readonly #environment: PartitionEnvironment;
   readonly #log: PartitionLog | null;
   readonly #watchers = new Set<PartitionWatcher>();
-  #removed = false;
+  readonly #followerWatchers = new Set<PartitionWatcher>();
+  #lowWaiters: LowWaiter[] = [];
+  #leadership: Leadership | null = null;
+  /** Bytes appended and not yet visible to clients; only roughly after a start. */
+  #hiddenBytes = 0;
+  /** The error of everybody who still has it, after it was removed. */
+  #removed: number | null = null;
 
   constructor(options: PartitionOptions) {
     this.topic = options.topic;
     this.topicId = options.topicId;
     this.index = options.index;
-    this.leaderEpoch = options.leaderEpoch;
     this.stats = options.stats;
-    this.isr = [options.nodeId];
+    this.#environment = options.environment;
     this.#log = options.log;
-    options.log?.setHighWatermark(options.log.logEndOffset);
   }
 
   get name(): string {
@@ -66,7 +93,7 @@ export class Partition {
     return this.#log === null || this.#log.logDirectory.failure !== null;
   }
   get log(): PartitionLog {
-    if (this.#removed) throw new ProtocolError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    if (this.#removed !== null) throw new ProtocolError(this.#removed);
     if (this.#log === null) {
       throw new ProtocolError(
         ErrorCode.KAFKA_STORAGE_ERROR,
@@ -75,12 +102,72 @@ export class Partition {
     }
     return this.#log;
   }
+  get isRemoved(): boolean {
+    return this.#removed !== null;
+  }
+  get isLeader(): boolean {
+    return this.leaderId === this.#environment.nodeId;
+  }
+  /** Null: somebody else leads, or the log can't be used. */
+  get leadership(): Leadership | null {
+    return this.#leadership;
+  }
+  get isr(): readonly number[] {
+    return this.#leadership?.isr ?? this.#knownIsr;
+  }
+  /** What `min.insync.replicas` comes to with as many replicas as there are. */
+  get minIsr(): number {
+    const asked = this.isOffline ? 1 : this.log.config.minInsyncReplicas;
+    return Math.min(asked, this.replicas.length);
+  }
+  get isReassigning(): boolean {
+    return this.adding.length > 0 || this.removing.length > 0;
+  }
   get highWatermark(): number {
     return this.log.highWatermark;
   }
   /** Where reading committed ends; there are no transactions yet, so nothing is held back. */
   get lastStableOffset(): number {
     return this.log.highWatermark;
+  }
+
+  /**
+   * Becomes what the metadata say. Returns whether a new term began or this broker's part in it
+   * changed. What is older than what is known here changes nothing.
+   */
+  update(image: PartitionImage): boolean {
+    if (image.partitionEpoch < this.partitionEpoch || this.#removed !== null) return false;
+    // What a change under way is made from is no news, and must not undo it.
+    const isKnown = image.partitionEpoch === this.partitionEpoch;
+    if (isKnown && this.#leadership !== null && this.#leadership.pending !== null) return false;
+    const isNewTerm = image.leaderEpoch > this.leaderEpoch;
+    const formerLeader = this.leaderId;
+    this.partitionEpoch = image.partitionEpoch;
+    this.leaderEpoch = image.leaderEpoch;
+    this.leaderId = image.leader;
+    this.replicas = image.replicas;
+    this.adding = image.adding;
+    this.removing = image.removing;
+    this.#knownIsr = image.isr;
+    if (this.isLeader) this.#lead(image, isNewTerm);
+    else this.#stopLeading(ErrorCode.NOT_LEADER_OR_FOLLOWER);
+    const changed = isNewTerm || formerLeader !== image.leader;
+    if (changed) this.#notify(0);
+    return changed;
+  }
+
+  #lead(image: PartitionImage, isNewTerm: boolean): void {
+    if (this.#log === null) return;
+    const isNewLeader = this.#leadership === null;
+    this.#leadership ??= new Leadership(this, this.#log, this.#environment);
+    this.#leadership.update(image, isNewTerm || isNewLeader, isNewLeader);
+  }
+
+  #stopLeading(code: number): void {
+    const former = this.#leadership;
+    this.#leadership = null;
+    former?.close(code);
+    for (const { done } of this.#lowWaiters.splice(0)) done(code);
   }
 
   /** KIP-320: a client of another term must refresh its metadata; -1 asks for no check. */
@@ -91,54 +178,226 @@ export class Partition {
     );
   }
 
+  /** The part of the leader; throws NOT_LEADER_OR_FOLLOWER, or what keeps the log from use. */
+  leading(): Leadership {
+    const leadership = this.#leadership;
+    if (leadership !== null) return leadership;
+    if (this.isLeader || this.#removed !== null) void this.log; // Throws why.
+    throw new ProtocolError(ErrorCode.NOT_LEADER_OR_FOLLOWER);
+  }
+
   /**
    * Appends one batch, in the page cache when it returns; offsets are written into `records`.
-   * Throws ProtocolError. With acks=all the caller also waits for `flushed`.
+   * Throws ProtocolError. With acks=all the caller also waits by `wait` or `whenCommitted`.
    */
   append(records: Buffer, how: PartitionAppend): AppendInfo {
+    const leadership = this.leading();
     const { log } = this;
-    if (how.acksAll && this.isr.length < log.config.minInsyncReplicas) {
-      throw new ProtocolError(
-        ErrorCode.NOT_ENOUGH_REPLICAS,
-        `The size of the current ISR of partition ${this.name} is insufficient to satisfy the min.isr requirement of ${log.config.minInsyncReplicas}`,
-      );
-    }
+    if (how.acksAll) leadership.checkEnoughInSync();
     const info = log.append(records, {
       leaderEpoch: this.leaderEpoch,
       origin: how.origin,
       reused: how.reused === true,
     });
-    if (!info.duplicate) {
-      log.setHighWatermark(log.logEndOffset);
-      this.#notify(records.length);
-    }
+    if (info.duplicate) return info;
+    const before = log.highWatermark;
+    this.#hiddenBytes += records.length;
+    if (leadership.appendedHere()) this.highWatermarkMoved(before);
+    for (const watcher of this.#followerWatchers) watcher.changed(this, records.length);
     return info;
   }
 
-  /** Resolves when everything appended so far is on the device; shared by all who wait. */
+  /**
+   * Tells `waiter` once the records before `end` are committed, with `flushed` on the devices of
+   * all replicas in sync, or can't be any more. False: they are, and it is not told.
+   */
+  wait(end: number, flushed: boolean, waiter: CommitWaiter<Partition>): boolean {
+    const leadership = this.leading();
+    const mustWait = leadership.wait(end, flushed, waiter);
+    // Followers that have the records already must hear that somebody waits for their devices.
+    if (mustWait && flushed && leadership.followers.length > 0) this.#hurryFollowers(leadership);
+    return mustWait;
+  }
+  forgetWaiter(waiter: CommitWaiter<Partition>): void {
+    this.#leadership?.forgetWaiter(waiter);
+  }
+
+  #hurryFollowers(leadership: Leadership): void {
+    const { flushUpTo, followers } = leadership;
+    const isAsked = (f: ReplicaState): boolean =>
+      f.logEndOffset >= flushUpTo && f.flushedOffset < flushUpTo;
+    if (!followers.some(isAsked)) return;
+    for (const watcher of this.#followerWatchers) watcher.changed(this, 0);
+  }
+
+  /**
+   * Resolves with NONE once the record at `offset` is committed (with `flushed`: on the devices of
+   * all replicas in sync), with the error why it will not be, or with REQUEST_TIMED_OUT when it is
+   * not by `deadlineMs` of the monotonic clock.
+   */
+  whenCommitted(offset: number, flushed: boolean, deadlineMs: number): Promise<number> {
+    const { clock } = this.#environment;
+    return new Promise((resolve) => {
+      const waiter: CommitWaiter<Partition> = {
+        settled: (_, code) => {
+          timer?.cancel();
+          resolve(code);
+        },
+      };
+      let mustWait: boolean;
+      try {
+        mustWait = this.wait(offset + 1, flushed, waiter);
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error;
+        return resolve(error.code);
+      }
+      const timer = mustWait
+        ? clock.after(Math.max(deadlineMs - clock.monotonic(), 0), () => {
+            this.forgetWaiter(waiter);
+            resolve(ErrorCode.REQUEST_TIMED_OUT);
+          })
+        : null;
+      if (!mustWait) resolve(ErrorCode.NONE);
+    });
+  }
+
+  /** Resolves when everything appended so far is on this broker's device; shared by all who wait. */
   flushed(): Promise<void> {
     return this.log.flush();
   }
 
-  /** Calls `watcher` at every change until `unwatch`. */
-  watch(watcher: PartitionWatcher): void {
-    this.#watchers.add(watcher);
+  /** A follower fetches: see `Leadership.followerFetches`. */
+  followerFetches(id: number, position: FollowerPosition): void {
+    this.leading().followerFetches(id, position);
+  }
+
+  /**
+   * As follower: the leader's batches, whose checksums are checked before they are written. Throws
+   * ProtocolError, and then nothing has changed.
+   */
+  replicate(records: Buffer): void {
+    this.log.append(records, {
+      leaderEpoch: this.leaderEpoch,
+      origin: 'replication',
+      reused: true,
+    });
+    this.#hiddenBytes += records.length;
+  }
+
+  /** As follower: what the leader says of what is committed, and of where the log starts. */
+  follow(highWatermark: number, logStartOffset: number): void {
+    const { log } = this;
+    const before = log.highWatermark;
+    const known = Math.min(highWatermark, log.logEndOffset);
+    // What was committed stays so, whatever a new leader has learnt of it yet.
+    if (known > before) {
+      log.setHighWatermark(known);
+      this.highWatermarkMoved(before);
+    }
+    const start = Math.min(logStartOffset, log.highWatermark);
+    if (start > log.logStartOffset) log.advanceLogStartOffset(start);
+  }
+
+  /** As follower: cuts what the leader has not. */
+  truncateTo(offset: number): void {
+    const { stats } = this.#environment;
+    stats.truncations += 1;
+    if (offset < this.log.highWatermark) stats.truncationsBelowCommitted += 1;
+    this.log.truncateTo(offset);
+    this.#hiddenBytes = 0;
+    this.#notify(0);
+  }
+  /** As follower: the leader's log starts behind the end of ours. */
+  restartAt(offset: number): void {
+    this.#environment.stats.truncations += 1;
+    this.log.truncateFullyAndStartAt(offset);
+    this.#hiddenBytes = 0;
+    this.#notify(0);
+  }
+
+  /** More is visible than at `before`: who waits for it is told. */
+  highWatermarkMoved(before: number): void {
+    const { highWatermark, logEndOffset } = this.log;
+    const hidden = logEndOffset - before;
+    const visible =
+      highWatermark >= logEndOffset || hidden <= 0
+        ? this.#hiddenBytes
+        : Math.round((this.#hiddenBytes * (highWatermark - before)) / hidden);
+    this.#hiddenBytes -= visible;
+    for (const watcher of this.#watchers) watcher.changed(this, Math.max(visible, 1));
+    for (const watcher of this.#followerWatchers) watcher.committed?.(this);
+  }
+
+  /** The controller's answer to a change of the replicas in sync. */
+  isrAltered(change: IsrChange, answer: IsrAnswer): void {
+    this.#leadership?.altered(change, answer);
+  }
+  isrRefused(change: IsrChange, code: number): void {
+    this.#leadership?.refused(change, code);
+  }
+  adopt(answer: IsrAnswer): void {
+    this.partitionEpoch = answer.partitionEpoch;
+    this.#knownIsr = answer.isr;
+  }
+
+  /**
+   * Resolves with NONE once all living replicas start at `offset` or behind, or with the error why
+   * not: REQUEST_TIMED_OUT after `timeoutMs`.
+   */
+  whenLowWatermark(offset: number, timeoutMs: number): Promise<number> {
+    if (this.leading().lowWatermark >= offset) return Promise.resolve(ErrorCode.NONE);
+    return new Promise((resolve) => {
+      const timer = this.#environment.clock.after(timeoutMs, () => {
+        this.#lowWaiters = this.#lowWaiters.filter((other) => other !== waiter);
+        resolve(ErrorCode.REQUEST_TIMED_OUT);
+      });
+      const done = (code: number): void => {
+        timer.cancel();
+        resolve(code);
+      };
+      const waiter: LowWaiter = { offset, done };
+      this.#lowWaiters.push(waiter);
+    });
+  }
+  /** A follower's log starts elsewhere, or a broker came or went. */
+  lowWatermarkMoved(): void {
+    if (this.#lowWaiters.length === 0 || this.#leadership === null) return;
+    const { lowWatermark } = this.#leadership;
+    const ready = this.#lowWaiters.filter(({ offset }) => offset <= lowWatermark);
+    if (ready.length === 0) return;
+    this.#lowWaiters = this.#lowWaiters.filter((waiter) => !ready.includes(waiter));
+    for (const { done } of ready) done(ErrorCode.NONE);
+  }
+
+  /** Calls `watcher` at every change until `unwatch`; a follower's is told of appends, too. */
+  watch(watcher: PartitionWatcher, isFollower = false): void {
+    (isFollower ? this.#followerWatchers : this.#watchers).add(watcher);
   }
   unwatch(watcher: PartitionWatcher): void {
     this.#watchers.delete(watcher);
+    this.#followerWatchers.delete(watcher);
   }
 
-  /** The topic is gone: everybody who waits is told, later uses fail. */
-  remove(): void {
-    this.#removed = true;
+  /** It is gone from here: everybody who waits is told `code`, and later uses fail with it. */
+  remove(code: number = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION): void {
+    this.#removed = code;
+    this.#stopLeading(code);
+    this.leaderId = NO_LEADER;
     this.#notify(0);
   }
-  /** Something that a reader sees has changed (start offset, settings). */
+  /** Something that a reader sees has changed (start offset, settings, its disk has failed). */
   touched(): void {
+    if (this.isOffline) this.#leadership?.failWaiting(ErrorCode.KAFKA_STORAGE_ERROR);
     this.#notify(0);
   }
 
   #notify(bytes: number): void {
     for (const watcher of this.#watchers) watcher.changed(this, bytes);
+    for (const watcher of this.#followerWatchers) watcher.changed(this, bytes);
   }
+}
+
+interface LowWaiter {
+  readonly offset: number;
+  readonly done: (code: number) => void;
 }

@@ -203,7 +203,7 @@ describeWithPeers(['kafka'], 'Kafka’s tools', () => {
       ]);
       expect(out).toMatch(/^50000 records sent/m);
       const partitions = running.broker.services.partitions.topic(topic)!.partitions;
-      const stored = () => partitions.reduce((sum, p) => sum + p.highWatermark, 0);
+      const stored = () => partitions.reduce((sum, p) => sum + p!.highWatermark, 0);
       await expect.poll(stored).toBe(50_000);
       const read = await admin(CONSUMER_PERFORMANCE, '--topic', topic, '--num-records', '50000');
       expect(read).toMatch(/, 50000, /);

@@ -1,7 +1,8 @@
 /**
  * Produce, v3-13: one batch a partition, appended as it came. acks=0 is not answered (and its
- * errors close the connection), acks=1 is answered when the bytes are in the page cache, acks=all
- * when they are on the device, too (`log.flush.on.acks.all`).
+ * errors close the connection), acks=1 is answered when the bytes are in the leader's page cache,
+ * acks=all when they are in those of all replicas in sync, and on their devices, too
+ * (`log.flush.on.acks.all`).
  *
  * v5 log start offset, v7 zstd, v8 errors by record, v9 flexible, v10 leader hints, v13 topic ids.
  */
@@ -29,6 +30,8 @@ import {
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
 import { CloseConnection, handler, NO_RESPONSE, type RequestContext } from '../handler.ts';
+import { leaderOf } from '../leader-hints.ts';
+import { begin, PendingAppend, settled } from '../produce-wait.ts';
 
 type Request = Infer<typeof produceRequest>;
 type Response = Infer<typeof produceResponse>;
@@ -42,45 +45,64 @@ const ADMIN_CLIENT_ID = '__admin_client';
 export const produceHandler = handler<Request, Response | null>(
   apis.get(0),
   (request, context) => {
-    const written: Partition[] = [];
+    const written: PendingAppend[] = [];
     const response = appendAll(request, context, written);
     const { acks } = request;
     if (acks === 0) return unanswered(response);
-    if (acks === 1 || written.length === 0 || !context.broker.hot.flushOnAcksAll) return response;
-    return flushed(request, context, response, written);
+    if (acks === 1 || written.length === 0) return response;
+    const waiting = begin(written, context.broker.hot.flushOnAcksAll);
+    if (waiting === 0) return response;
+    return whenSettled(request, context, response, written, waiting);
   },
   { keepsRequest: false, pipelined: true },
 );
 
-function appendAll(request: Request, context: RequestContext, written: Partition[]): Response {
+function appendAll(request: Request, context: RequestContext, written: PendingAppend[]): Response {
   const { partitions } = context.broker;
   const byId = context.apiVersion >= TOPIC_IDS_VERSION;
   const responses: Response['responses'] = [];
+  const response: Response = { responses, throttleTimeMs: 0, nodeEndpoints: [] };
   for (const data of request.topicData) {
     const topic = byId ? partitions.topicById(data.topicId) : partitions.topic(data.name);
     const partitionResponses: PartitionAnswer[] = [];
     for (const { index, records } of data.partitionData) {
       const partition = topic?.partitions[index];
-      partitionResponses.push(
+      const answer =
         partition === undefined
-          ? failed(index, missing(topic, byId), null)
-          : append(partition, records as Buffer | null, request, context, written),
-      );
+          ? failed(index, missing(topic, index, byId, context), null)
+          : append(partition, records as Buffer | null, request, context, written);
+      if (leaderUnknown.has(answer.errorCode) && topic !== undefined) {
+        answer.currentLeader = leaderOf(topic.id, index, context, response.nodeEndpoints);
+      }
+      partitionResponses.push(answer);
     }
     responses.push({ name: data.name, topicId: data.topicId, partitionResponses });
   }
-  return { responses, throttleTimeMs: 0, nodeEndpoints: [] };
+  return response;
 }
 
-const missing = (topic: HeldTopic | undefined, byId: boolean): number =>
-  topic === undefined && byId ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
+/** Errors beside which a client is told who leads (KIP-951). */
+const leaderUnknown: ReadonlySet<number> = new Set([
+  ErrorCode.NOT_LEADER_OR_FOLLOWER,
+  ErrorCode.FENCED_LEADER_EPOCH,
+]);
+
+const missing = (
+  topic: HeldTopic | undefined,
+  index: number,
+  byId: boolean,
+  context: RequestContext,
+): number =>
+  topic === undefined && byId
+    ? ErrorCode.UNKNOWN_TOPIC_ID
+    : context.broker.partitions.absenceOf(topic, index);
 
 function append(
   partition: Partition,
   records: Buffer | null,
   request: Request,
   context: RequestContext,
-  written: Partition[],
+  written: PendingAppend[],
 ): PartitionAnswer {
   const { totals } = context.broker.partitions;
   const { stats } = partition;
@@ -102,7 +124,7 @@ function append(
       stats.messagesIn += count;
       totals.messagesIn += count;
     }
-    written.push(partition);
+    if (request.acks === -1) written.push(new PendingAppend(partition, info.lastOffset + 1));
     return succeeded(partition.index, info);
   } catch (error) {
     const code = codeOfError(error, context.broker.logger);
@@ -237,53 +259,42 @@ function unanswered(response: Response): null {
   return NO_RESPONSE;
 }
 
-/** Waits until what was appended is on the device, for as long as the client does. */
-async function flushed(
+/** Waits until what was appended is committed, for as long as the client does. */
+async function whenSettled(
   request: Request,
   context: RequestContext,
   response: Response,
-  written: readonly Partition[],
+  written: readonly PendingAppend[],
+  waiting: number,
 ): Promise<Response> {
-  const { produceWaits, fetchPurgatory, logger } = context.broker;
-  const errors = new Map<Partition, number>();
-  const waiting = new Set(written);
-  const flushes = written.map((partition) =>
-    partition.flushed().then(
-      () => waiting.delete(partition),
-      (error: unknown) => errors.set(partition, codeOfError(error, logger)),
-    ),
-  );
+  const { produceWaits, fetchPurgatory } = context.broker;
   produceWaits.count += 1;
-  await new Promise<void>((resolve) => {
-    const timer = fetchPurgatory.timers.add(Math.max(request.timeoutMs, 0), () => {
-      for (const partition of waiting) {
-        if (!errors.has(partition)) errors.set(partition, ErrorCode.REQUEST_TIMED_OUT);
-      }
-      resolve();
-    });
-    void Promise.all(flushes).then(() => {
-      fetchPurgatory.timers.cancel(timer);
-      resolve();
-    });
-  });
+  await settled(written, waiting, request.timeoutMs, fetchPurgatory.timers);
   produceWaits.count -= 1;
-  if (errors.size > 0) replaceFailed(response, errors, context);
+  for (const { partition, code } of written) {
+    if (code !== null && code !== ErrorCode.NONE) replaceFailed(response, partition, code, context);
+  }
   return response;
 }
 
 function replaceFailed(
   response: Response,
-  errors: ReadonlyMap<Partition, number>,
+  partition: Partition,
+  code: number,
   context: RequestContext,
 ): void {
-  for (const [partition, code] of errors) {
-    for (const { name, topicId, partitionResponses } of response.responses) {
-      if (name !== partition.topic && topicId !== partition.topicId) continue;
-      const at = partitionResponses.findIndex(
-        ({ index, errorCode }) => index === partition.index && errorCode === ErrorCode.NONE,
-      );
-      if (at >= 0) partitionResponses[at] = failed(partition.index, code, null);
+  for (const { name, topicId, partitionResponses } of response.responses) {
+    if (name !== partition.topic && topicId !== partition.topicId) continue;
+    const at = partitionResponses.findIndex(
+      ({ index, errorCode }) => index === partition.index && errorCode === ErrorCode.NONE,
+    );
+    if (at < 0) continue;
+    const answer = failed(partition.index, code, null);
+    if (leaderUnknown.has(code)) {
+      const { nodeEndpoints } = response;
+      answer.currentLeader = leaderOf(partition.topicId, partition.index, context, nodeEndpoints);
     }
-    countFailure(partition, code, 0, context);
+    partitionResponses[at] = answer;
   }
+  countFailure(partition, code, 0, context);
 }

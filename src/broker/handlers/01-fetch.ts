@@ -190,6 +190,7 @@ const emptyAnswer = (partitionIndex: number, isolation: number): PartitionAnswer
   divergingEpoch: NONE_DIVERGING,
   currentLeader: NO_LEADER,
   snapshotId: NO_SNAPSHOT,
+  flushUpTo: -1,
   abortedTransactions: isolation === READ_COMMITTED ? [] : null,
   preferredReadReplica: -1,
   records: EMPTY,

@@ -50,6 +50,8 @@ export const fetchRequest = message(
         replicaDirectoryId: uuid.since(17).tag(0),
         // Kafka's absent value is 2^63-1: the replica does not tell (KIP-1166).
         highWatermark: int64.since(18).default(Number.MAX_SAFE_INTEGER).tag(1),
+        // Ours, between our brokers: what lies before is on the follower's device; -1: not told.
+        flushedOffset: int64.since(12).default(-1).tag(10_000),
       }),
     }),
     forgottenTopicsData: array({
@@ -86,6 +88,8 @@ export const fetchResponse = message(
         snapshotId: struct({ endOffset: int64.default(-1), epoch: int32.default(-1) })
           .since(12)
           .tag(2),
+        // Ours, between our brokers: up to where producers wait for the device; -1: nobody does.
+        flushUpTo: int64.since(12).default(-1).tag(10_000),
         // Null when reading uncommitted.
         abortedTransactions: array({ producerId: int64, firstOffset: int64 }).nullable(),
         preferredReadReplica: int32.since(11).default(-1),

@@ -215,7 +215,7 @@ describe('a failing disk', () => {
     // The metadata is on the first disk, so partitions begin on the second.
     await createTopic(client, 't', 2);
     const held = running.broker.services.partitions.topic('t')!.partitions;
-    const onSecond = held.findIndex(({ log }) => log.path.startsWith(second));
+    const onSecond = held.findIndex((partition) => partition!.log.path.startsWith(second));
     const reader = await WireClient.connect(running.port);
     const waiting = fetch(reader, 't', 0, { partition: onSecond, maxWaitMs: 600_000 });
     await expect.poll(() => running.broker.services.fetchPurgatory.size).toBe(1);

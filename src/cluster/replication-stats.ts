@@ -1,0 +1,19 @@
+/** What replication has done on this broker since it started, as plain numbers. */
+export class ReplicationStats {
+  isrShrinks = 0;
+  isrExpands = 0;
+  /** Changes of the ISR that the controller refused. */
+  failedIsrUpdates = 0;
+  /** Bytes of record batches that this broker has fetched as a follower. */
+  bytesIn = 0;
+  /** Bytes of record batches that this broker has sent to followers. */
+  bytesOut = 0;
+  /** Logs that were cut because they differed from the leader's. */
+  truncations = 0;
+  /** Cuts that went below what was known to be committed: an unclean election was before. */
+  truncationsBelowCommitted = 0;
+  /** Batches that came damaged from a leader, and were refused. */
+  corruptBatches = 0;
+  /** Times that a producer's or leader's wait was ended because replicas lacked. */
+  fetchFailures = 0;
+}
