@@ -1,47 +1,88 @@
 /** `__consumer_offsets` for the group coordinator: its partitions, as this broker leads them. */
+import { type Clock, sleep } from '../base/clock.ts';
 import type { Configs } from '../cluster/configs.ts';
+import type { MetadataImage } from '../cluster/metadata-image.ts';
 import type { Partition } from '../cluster/partition.ts';
 import type { Partitions } from '../cluster/partitions.ts';
 import { OFFSETS_TOPIC } from '../cluster/topic-names.ts';
-import { type CoordinatorLog, groupPartition } from '../coordinator/coordinator-log.ts';
+import {
+  type CoordinatorLog,
+  groupPartition,
+  UncommittedError,
+} from '../coordinator/coordinator-log.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import type { HotSettings } from './services.ts';
+
+/** Between two looks whether what a new leader has read is committed by now, milliseconds. */
+const COMMIT_LOOK_MS = 1_000;
+
+/** The records are in the log, and may still come to be committed. */
+const UNDECIDED: ReadonlySet<number> = new Set([
+  ErrorCode.REQUEST_TIMED_OUT,
+  ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+]);
+
+export interface OffsetsLogOptions {
+  readonly partitions: Partitions;
+  readonly image: MetadataImage;
+  readonly configs: Configs;
+  readonly hot: HotSettings;
+  readonly clock: Clock;
+}
 
 export class OffsetsLog implements CoordinatorLog {
   readonly topic = OFFSETS_TOPIC;
   readonly #partitions: Partitions;
+  readonly #image: MetadataImage;
   readonly #configs: Configs;
   readonly #hot: HotSettings;
+  readonly #clock: Clock;
 
-  constructor(partitions: Partitions, configs: Configs, hot: HotSettings) {
+  constructor({ partitions, image, configs, hot, clock }: OffsetsLogOptions) {
     this.#partitions = partitions;
+    this.#image = image;
     this.#configs = configs;
     this.#hot = hot;
+    this.#clock = clock;
   }
 
   partitionFor(groupId: string): number {
-    const topic = this.#partitions.topic(OFFSETS_TOPIC);
+    const topic = this.#image.topic(OFFSETS_TOPIC);
     const count = topic?.partitions.length ?? this.#configs.number('offsets.topic.num.partitions');
     return groupPartition(groupId, count);
   }
 
-  async append(partition: number, batch: Buffer): Promise<void> {
-    const held = this.#held(partition);
-    held.append(batch, { origin: 'coordinator', acksAll: true });
-    if (this.#hot.flushOnAcksAll) await held.flushed();
+  async append(partition: number, batch: Buffer, epoch: number): Promise<void> {
+    const held = this.#led(partition, epoch);
+    const { lastOffset } = held.append(batch, { origin: 'coordinator', acksAll: true });
+    const timeoutMs = this.#configs.number('offsets.commit.timeout.ms');
+    const code = await this.#committed(held, lastOffset, timeoutMs);
+    if (code !== ErrorCode.NONE) throw new UncommittedError(code);
   }
 
-  async committed(partition: number): Promise<void> {
-    if (this.#hot.flushOnAcksAll) await this.#held(partition).flushed();
+  async committed(partition: number, end: number, epoch: number): Promise<void> {
+    for (;;) {
+      const held = this.#led(partition, epoch);
+      const code = await this.#committed(held, end - 1, COMMIT_LOOK_MS);
+      if (code === ErrorCode.NONE) return;
+      if (!UNDECIDED.has(code)) throw new ProtocolError(code);
+      // Too few replicas are in sync: that is told at once, and may last.
+      if (code !== ErrorCode.REQUEST_TIMED_OUT) await sleep(this.#clock, COMMIT_LOOK_MS);
+    }
   }
 
-  range(partition: number): { readonly start: number; readonly end: number } {
-    const { log } = this.#held(partition);
+  #committed(held: Partition, offset: number, timeoutMs: number): Promise<number> {
+    const deadline = this.#clock.monotonic() + timeoutMs;
+    return held.whenCommitted(offset, this.#hot.flushOnAcksAll, deadline);
+  }
+
+  range(partition: number, epoch: number): { readonly start: number; readonly end: number } {
+    const { log } = this.#led(partition, epoch);
     return { start: log.logStartOffset, end: log.logEndOffset };
   }
 
-  read(partition: number, offset: number, maxBytes: number): Buffer {
-    const { log } = this.#held(partition);
+  read(partition: number, offset: number, maxBytes: number, epoch: number): Buffer {
+    const { log } = this.#led(partition, epoch);
     const read = log.read(offset, maxBytes, { upTo: log.logEndOffset, minOneMessage: true });
     // The coordinator may keep views of what it reads, so the bytes do not go back to their pool.
     const { records } = read;
@@ -50,9 +91,13 @@ export class OffsetsLog implements CoordinatorLog {
       : Buffer.concat(records);
   }
 
-  #held(partition: number): Partition {
+  /** The partition, which this broker leads in that term; throws NOT_LEADER_OR_FOLLOWER. */
+  #led(partition: number, epoch: number): Partition {
     const held = this.#partitions.get(OFFSETS_TOPIC, partition);
-    if (held === undefined) throw new ProtocolError(ErrorCode.COORDINATOR_NOT_AVAILABLE);
+    if (held === undefined || held.leaderEpoch !== epoch) {
+      throw new ProtocolError(ErrorCode.NOT_LEADER_OR_FOLLOWER);
+    }
+    held.leading();
     return held;
   }
 }

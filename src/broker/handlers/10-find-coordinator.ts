@@ -1,7 +1,9 @@
 /**
- * FindCoordinator, v0-6: the first question has `__consumer_offsets` created, and is answered
- * COORDINATOR_NOT_AVAILABLE until it is there.
+ * FindCoordinator, v0-6: whoever leads the group's partition of `__consumer_offsets`. The first
+ * question has the topic created, and is answered COORDINATOR_NOT_AVAILABLE until it is there and
+ * its partition has a leader.
  */
+import { OFFSETS_TOPIC } from '../../cluster/topic-names.ts';
 import { findCoordinator } from '../../coordinator/find-coordinator.ts';
 import { apis } from '../../protocol/apis.ts';
 import type {
@@ -9,14 +11,18 @@ import type {
   findCoordinatorResponse,
 } from '../../protocol/messages/10-find-coordinator.ts';
 import type { Infer } from '../../protocol/schema.ts';
+import { node } from '../endpoints.ts';
 import { handler } from '../handler.ts';
 
 type Request = Infer<typeof findCoordinatorRequest>;
 type Response = Infer<typeof findCoordinatorResponse>;
 
-// One broker leads every partition, so the client is where it has to be already.
 export const findCoordinatorHandler = handler<Request, Response>(apis.get(10), (request, context) =>
-  findCoordinator(request, context.apiVersion, () =>
-    context.broker.offsetsTopicReady() ? context.endpoint : undefined,
-  ),
+  findCoordinator(request, context.apiVersion, (groupId) => {
+    const { broker } = context;
+    if (!broker.offsetsTopicReady()) return undefined;
+    const topic = broker.store.image.topic(OFFSETS_TOPIC);
+    const leader = topic?.partitions[broker.groups.partitionFor(groupId)]?.leader ?? -1;
+    return node(leader, context) ?? undefined;
+  }),
 );
