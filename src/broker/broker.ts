@@ -191,7 +191,7 @@ export class Broker implements Role {
     });
     const rack = configs.broker('broker.rack') as string | null;
     const groups = new GroupCoordinator({
-      log: new OffsetsLog(partitions, configs, hot),
+      log: new OffsetsLog({ partitions, image, configs, hot, clock }),
       topics: {
         topicId: (name) => image.topic(name)?.id,
         topicName: (id) => image.topicById(id)?.name,
