@@ -1,0 +1,155 @@
+/**
+ * What a run has seen from outside, for the checkers to judge. Lists only grow; times are
+ * milliseconds of one clock that everybody shares (the simulation's, or the test's).
+ *
+ * Values are unique: a value that stands at two offsets was written twice.
+ */
+
+/** `info`: it may have happened or not (a timeout, acks=0). */
+export type Outcome = 'ok' | 'fail' | 'info';
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export interface Send extends TopicPartition {
+  readonly producer: string;
+  /** Place among the sends of its producer. */
+  readonly index: number;
+  readonly value: string;
+  readonly acks: 0 | 1 | -1;
+  readonly idempotent: boolean;
+  readonly at: number;
+  outcome: Outcome;
+  /** As the broker said; -1: it did not. */
+  offset: number;
+  doneAt: number;
+}
+
+export interface Poll extends TopicPartition {
+  readonly consumer: string;
+  /** Changes whenever the consumer's position is set. */
+  readonly session: number;
+  readonly offset: number;
+  readonly value: string;
+  readonly at: number;
+}
+
+/** A group's commit. */
+export interface Commit extends TopicPartition {
+  readonly group: string;
+  readonly member: string;
+  readonly generation: number;
+  readonly offset: number;
+  readonly at: number;
+  outcome: Outcome;
+  doneAt: number;
+}
+
+/** What a group was told that it had committed; -1: nothing. */
+export interface CommittedRead extends TopicPartition {
+  readonly group: string;
+  readonly offset: number;
+  /** When it was asked for, and when the answer came. */
+  readonly at: number;
+  readonly doneAt: number;
+}
+
+/** A partition that was given to a member of a group. */
+export interface Ownership extends TopicPartition {
+  readonly group: string;
+  readonly generation: number;
+  readonly member: string;
+}
+
+/** A replica as its broker had it at some time. */
+export interface Sample extends TopicPartition {
+  readonly broker: number;
+  /** Which start of the broker. */
+  readonly life: number;
+  readonly leaderEpoch: number;
+  readonly isLeader: boolean;
+  readonly highWatermark: number;
+  readonly logEndOffset: number;
+  readonly at: number;
+}
+
+export interface StoredRecord {
+  readonly offset: number;
+  readonly epoch: number;
+  readonly value: string;
+}
+
+/** A replica's log when everything has come to rest. */
+export interface Replica extends TopicPartition {
+  readonly broker: number;
+  readonly leaderEpoch: number;
+  readonly isLeader: boolean;
+  readonly inSync: boolean;
+  readonly logStartOffset: number;
+  readonly logEndOffset: number;
+  readonly highWatermark: number;
+  /** Where the leader epochs begin, oldest first. */
+  readonly epochs: readonly { readonly epoch: number; readonly startOffset: number }[];
+  readonly records: readonly StoredRecord[];
+}
+
+/** What happened that lets weaker promises be broken. */
+export interface Facts {
+  /** Power was cut: what was in page caches only may be gone. */
+  powerWasCut: boolean;
+  /** A partition's leader may have changed: acks=1 may be lost. */
+  leadersMoved: boolean;
+}
+
+/** Something that must have come to pass in time. */
+export interface Expectation {
+  readonly what: string;
+  readonly met: boolean;
+  readonly detail: string;
+}
+
+export class History {
+  readonly sends: Send[] = [];
+  readonly polls: Poll[] = [];
+  readonly commits: Commit[] = [];
+  readonly committedReads: CommittedRead[] = [];
+  readonly ownerships: Ownership[] = [];
+  readonly samples: Sample[] = [];
+  readonly replicas: Replica[] = [];
+  /** Topics that were deleted on purpose. */
+  readonly deletedTopics = new Set<string>();
+  readonly expectations: Expectation[] = [];
+  readonly facts: Facts = { powerWasCut: false, leadersMoved: false };
+}
+
+export interface Violation {
+  readonly checker: string;
+  readonly message: string;
+}
+
+export type Checker = (history: History) => Violation[];
+
+export const partitionName = (p: TopicPartition): string => `${p.topic}-${p.partition}`;
+
+/** Items by partition. */
+export function byPartition<T extends TopicPartition>(items: readonly T[]): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const name = partitionName(item);
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+/** The leaders' logs at rest, by partition. */
+export function finalLogs(history: History): Map<string, Replica> {
+  const logs = new Map<string, Replica>();
+  for (const replica of history.replicas) {
+    if (replica.isLeader) logs.set(partitionName(replica), replica);
+  }
+  return logs;
+}

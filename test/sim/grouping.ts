@@ -1,0 +1,167 @@
+import { reasonOf } from '../../src/base/errors.ts';
+import { forEachFetchedRecord } from '../../src/client/fetched-batch.ts';
+import { Fetcher } from '../../src/client/fetcher.ts';
+import { GroupMember } from '../../src/client/group-member.ts';
+import type { TopicPartition } from '../../src/client/list-offsets.ts';
+import type { Commit } from '../check/history.ts';
+import { between } from './sim-random.ts';
+import type { World } from './world.ts';
+
+const COMMIT_MS = 700;
+
+/** A member of a group: reads what it is given, commits, and leaves and comes back now and then. */
+export class Grouping {
+  readonly #world: World;
+  readonly #name: string;
+  readonly #group: string;
+  readonly #topics: readonly string[];
+  readonly #client;
+  readonly #random;
+  #member: GroupMember | null = null;
+  #fetcher: Fetcher | null = null;
+  /** Next offset of each partition that is its own. */
+  #next = new Map<string, TopicPartition & { offset: number }>();
+  #stopped = false;
+  /** Commits that were acknowledged. */
+  commits = 0;
+
+  constructor(world: World, name: string, group: string, topics: readonly string[]) {
+    this.#world = world;
+    this.#name = name;
+    this.#group = group;
+    this.#topics = topics;
+    this.#random = world.chance(`grouping-${name}`);
+    this.#client = world.newClient(name);
+    this.#client.clock.after(between(this.#random, 1, 300), () => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      this.#join();
+      const leaveAt = this.#client.clock.monotonic() + between(this.#random, 5_000, 40_000);
+      while (!this.#stopped && this.#client.clock.monotonic() < leaveAt) await this.#turn();
+      await this.#member?.leave();
+      await this.#sleep(between(this.#random, 100, 1000));
+    }
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#client.clock.after(ms, resolve));
+  }
+
+  #join(): void {
+    this.#member = new GroupMember(this.#client, {
+      groupId: this.#group,
+      topics: this.#topics,
+      sessionTimeoutMs: 6000,
+      heartbeatIntervalMs: 1500,
+      rebalanceTimeoutMs: 6000,
+      onAssigned: (partitions) => this.#assigned(partitions),
+      onRevoked: (_partitions, lost) => this.#revoked(lost),
+      onFatal: (error) => this.#world.note(this.#name, `is no member any more: ${error.message}`),
+    });
+    this.#member.start();
+  }
+
+  async #assigned(partitions: readonly TopicPartition[]): Promise<void> {
+    const { generationId } = this.#member!;
+    for (const { topic, partition } of partitions) {
+      this.#world.history.ownerships.push({
+        group: this.#group,
+        generation: generationId,
+        member: this.#name,
+        topic,
+        partition,
+      });
+    }
+    const found = await this.#committed(partitions);
+    if (found === null) return;
+    this.#next = found;
+    this.#fetcher = new Fetcher(this.#client, { offsetReset: 'none', maxWaitMs: 1000 });
+    this.#fetcher.assign([...found.values()].map((p) => ({ ...p })));
+  }
+
+  async #committed(
+    partitions: readonly TopicPartition[],
+  ): Promise<Map<string, TopicPartition & { offset: number }> | null> {
+    const at = this.#world.now;
+    try {
+      const found = new Map<string, TopicPartition & { offset: number }>();
+      for (const { topic, partition, offset } of await this.#member!.committed(partitions)) {
+        const read = { group: this.#group, topic, partition, offset, at, doneAt: this.#world.now };
+        this.#world.history.committedReads.push(read);
+        found.set(`${topic}-${partition}`, { topic, partition, offset: Math.max(0, offset) });
+      }
+      return found;
+    } catch (error) {
+      this.#world.note(this.#name, `cannot ask for offsets: ${reasonOf(error)}`);
+      return null;
+    }
+  }
+
+  async #revoked(lost: boolean): Promise<void> {
+    if (!lost) await this.#commit();
+    this.#fetcher?.close();
+    this.#fetcher = null;
+    this.#next = new Map();
+  }
+
+  async #turn(): Promise<void> {
+    const until = this.#client.clock.monotonic() + COMMIT_MS;
+    while (this.#fetcher !== null && this.#client.clock.monotonic() < until && !this.#stopped) {
+      const fetcher: Fetcher = this.#fetcher;
+      try {
+        for (const batch of await fetcher.poll(COMMIT_MS)) {
+          const next = this.#next.get(`${batch.topic}-${batch.partition}`);
+          forEachFetchedRecord(batch, () => {});
+          if (next !== undefined) next.offset = batch.nextOffset;
+        }
+      } catch (error) {
+        this.#world.note(this.#name, `cannot read: ${reasonOf(error)}`);
+        await this.#sleep(200);
+      }
+    }
+    if (this.#fetcher === null) await this.#sleep(100);
+    else await this.#commit();
+  }
+
+  async #commit(): Promise<void> {
+    const member = this.#member!;
+    const offsets = [...this.#next.values()].map((p) => ({ ...p }));
+    if (offsets.length === 0) return;
+    const commits: Commit[] = offsets.map((p) => ({
+      ...p,
+      group: this.#group,
+      member: this.#name,
+      generation: member.generationId,
+      at: this.#world.now,
+      outcome: 'info',
+      doneAt: Infinity,
+    }));
+    this.#world.history.commits.push(...commits);
+    try {
+      await member.commit(offsets);
+      for (const commit of commits) {
+        commit.outcome = 'ok';
+        commit.doneAt = this.#world.now;
+      }
+      this.commits += 1;
+    } catch (error) {
+      this.#world.note(this.#name, `commit failed: ${reasonOf(error)}`);
+    }
+  }
+
+  /** Asks what the group has committed; false: nobody answers. */
+  async ask(partitions: readonly TopicPartition[]): Promise<boolean> {
+    return (await this.#committed(partitions)) !== null;
+  }
+
+  /** Leaves in order. */
+  stop(): void {
+    this.#stopped = true;
+  }
+  close(): void {
+    this.#fetcher?.close();
+    this.#client.close();
+  }
+}

@@ -1,0 +1,104 @@
+/** Looks into the brokers from outside, and writes down what it sees. */
+
+import type { Partition } from '../../src/cluster/partition.ts';
+import { OFFSETS_TOPIC } from '../../src/cluster/topic-names.ts';
+import { partitionName, type Sample } from '../check/history.ts';
+import { DATA_DIRECTORY, type SimNode } from './sim-node.ts';
+import { storedEpochs, storedRecords } from './stored-log.ts';
+import type { World } from './world.ts';
+
+const SAMPLE_MS = 100;
+
+/** Partitions whose replicas are watched; the groups' are as good as any. */
+const isWatched = (topic: string): boolean => !topic.startsWith('__') || topic === OFFSETS_TOPIC;
+
+export class Observer {
+  readonly #world: World;
+  readonly #last = new Map<string, Sample>();
+  #stopped = false;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#again();
+  }
+
+  #again(): void {
+    this.#world.simulation.after(null, SAMPLE_MS, 'sample', () => {
+      if (this.#stopped) return;
+      for (const node of this.#world.nodes) if (node.isServing) this.#sample(node);
+      this.#again();
+    });
+  }
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #sample(node: SimNode): void {
+    for (const partition of node.broker!.services.partitions.all()) {
+      if (partition.isOffline || !isWatched(partition.topic)) continue;
+      const sample: Sample = {
+        topic: partition.topic,
+        partition: partition.index,
+        broker: node.id,
+        life: node.life,
+        leaderEpoch: partition.leaderEpoch,
+        isLeader: leads(partition),
+        highWatermark: partition.log.highWatermark,
+        logEndOffset: partition.log.logEndOffset,
+        at: this.#world.now,
+      };
+      const key = `${node.id}/${partitionName(sample)}`;
+      const last = this.#last.get(key);
+      const same =
+        last !== undefined &&
+        last.life === sample.life &&
+        last.leaderEpoch === sample.leaderEpoch &&
+        last.isLeader === sample.isLeader &&
+        last.highWatermark === sample.highWatermark;
+      if (same) continue;
+      this.#last.set(key, sample);
+      this.#world.history.samples.push(sample);
+    }
+  }
+
+  /** Every replica as it lies on its disk. */
+  dump(): void {
+    for (const node of this.#world.nodes) {
+      if (!node.isServing) continue;
+      for (const partition of node.broker!.services.partitions.all()) {
+        if (partition.isOffline || partition.topic.startsWith('__')) continue;
+        this.#dumpOne(node, partition);
+      }
+    }
+  }
+
+  #dumpOne(node: SimNode, partition: Partition): void {
+    const { topic, index, log } = partition;
+    const directory = `${DATA_DIRECTORY}/${topic}-${index}`;
+    this.#world.history.replicas.push({
+      topic,
+      partition: index,
+      broker: node.id,
+      leaderEpoch: partition.leaderEpoch,
+      isLeader: leads(partition),
+      inSync: this.#leaderOf(partition)?.isr.includes(node.id) ?? true,
+      logStartOffset: log.logStartOffset,
+      logEndOffset: log.logEndOffset,
+      highWatermark: log.highWatermark,
+      epochs: storedEpochs(node.disk, directory),
+      records: storedRecords(node.disk, directory, log.logEndOffset),
+    });
+  }
+
+  #leaderOf({ topic, index }: Partition): Partition | undefined {
+    for (const node of this.#world.nodes) {
+      if (!node.isServing) continue;
+      const partition = node.broker!.services.partitions.get(topic, index);
+      if (partition !== undefined && leads(partition)) return partition;
+    }
+    return undefined;
+  }
+}
+
+export const leads = (partition: Partition): boolean =>
+  (partition as unknown as { isLeader?: boolean }).isLeader ?? true;

@@ -1,0 +1,280 @@
+/** One run: a cluster, work, faults, peace, and the verdict. */
+import { Admin } from '../../src/client/admin.ts';
+import type { KeyValue } from '../../src/config/table.ts';
+import type { Violation } from '../check/history.ts';
+import { judge } from '../check/index.ts';
+import { drawFaults, Faults, type FaultWeights } from './faults.ts';
+import { Grouping } from './grouping.ts';
+import { leads, Observer } from './observer.ts';
+import { Producing, type ProducingOptions } from './producing.ts';
+import { Reading } from './reading.ts';
+import { between, chance, pick } from './sim-random.ts';
+import { World } from './world.ts';
+
+export interface RunOptions {
+  readonly seed: number;
+  /** Simulated time with work and faults. */
+  readonly seconds?: number;
+  /** Default: drawn from the seed. */
+  readonly brokers?: number;
+  readonly faults?: FaultWeights;
+  /** Print what happens. */
+  readonly loud?: boolean;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly brokers: number;
+  readonly violations: readonly Violation[];
+  readonly hash: string;
+  readonly tail: readonly string[];
+  readonly simulatedMs: number;
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+const SECONDS = 60;
+/** Within this time after the last fault everything must be as it should be. */
+const RECOVERY_MS = 45_000;
+const START_MS = 20_000;
+const GROUP = 'group';
+
+interface Topic {
+  readonly name: string;
+  readonly partitions: number;
+}
+
+/** All of one run's parts. */
+class Run {
+  readonly world: World;
+  readonly #options: RunOptions;
+  readonly #random;
+  readonly topics: Topic[] = [];
+  readonly #producers: Producing[] = [];
+  readonly #readers: Reading[] = [];
+  readonly #members: Grouping[] = [];
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    const draw = (world: World) => world.chance('shape');
+    const brokers = options.brokers ?? 1;
+    this.world = new World({ seed: options.seed, brokers, settings: settingsFor(brokers) });
+    this.world.simulation.trace.isLoud = options.loud === true;
+    this.#random = draw(this.world);
+  }
+
+  async run(): Promise<RunResult> {
+    const { world } = this;
+    for (const node of world.nodes) node.start();
+    const observer = new Observer(world);
+    const ready = await this.#prepare();
+    const faults = new Faults(world, this.#options.faults ?? drawFaults(world));
+    if (ready) {
+      this.#work();
+      const seconds = this.#options.seconds ?? SECONDS;
+      await world.until(seconds * 1000, () => false);
+      for (const producer of this.#producers) producer.stop();
+      world.note('run', 'faults are over');
+      faults.stop();
+      await this.#recover();
+      observer.stop();
+      observer.dump();
+    }
+    return this.#verdict(faults);
+  }
+
+  #expect(what: string, met: boolean, detail = 'not in time'): boolean {
+    this.world.history.expectations.push({ what, met, detail });
+    return met;
+  }
+
+  /** The cluster is up and has its topics. */
+  async #prepare(): Promise<boolean> {
+    const { world } = this;
+    const up = await world.until(START_MS, () => world.nodes.every((node) => node.isServing));
+    if (!this.#expect('every broker serves after the start', up)) return false;
+    const client = world.newClient('admin');
+    const admin = new Admin(client);
+    const wanted = Array.from({ length: 2 }, (_, i) => ({ name: `t${i}`, partitions: 2 }));
+    let created = false;
+    client.clock.after(1, () => {
+      void admin.createTopics(wanted).then((results) => {
+        created = results.every(({ error }) => error === null);
+        for (const { name, error } of results)
+          if (error !== null) world.note('admin', `${name}: ${error.message}`);
+      });
+    });
+    const made = await world.until(START_MS, () => created && this.#hasLeaders(wanted));
+    if (made) this.topics.push(...wanted);
+    return this.#expect('topics can be made', made);
+  }
+
+  #hasLeaders(topics: readonly Topic[]): boolean {
+    return topics.every(({ name, partitions }) =>
+      Array.from({ length: partitions }).every((_, index) => this.#leaderOf(name, index) !== null),
+    );
+  }
+
+  #leaderOf(topic: string, index: number) {
+    for (const node of this.world.nodes) {
+      if (!node.isServing) continue;
+      const partition = node.broker!.services.partitions.get(topic, index);
+      if (partition !== undefined && leads(partition)) return partition;
+    }
+    return null;
+  }
+
+  #work(): void {
+    const { world } = this;
+    const kinds: Pick<ProducingOptions, 'acks' | 'idempotent'>[] = [
+      { acks: -1, idempotent: true },
+      { acks: -1, idempotent: true },
+      { acks: -1, idempotent: false },
+      { acks: 1, idempotent: chance(this.#random, 0.5) },
+      { acks: 0, idempotent: false },
+    ];
+    kinds.forEach((kind, i) => {
+      const meanMs = between(this.#random, 100, 600);
+      const name = `p${i}`;
+      this.#producers.push(
+        new Producing(world, { ...kind, name, meanMs, topics: () => this.topics }),
+      );
+    });
+    const all = this.#partitions();
+    const reader = new Reading(world, 'r0');
+    reader.add(all);
+    this.#readers.push(reader);
+    for (let i = 0; i < pick(this.#random, [1, 2, 3]); i++) {
+      this.#members.push(new Grouping(world, `m${i}`, GROUP, ['t0']));
+    }
+  }
+
+  #partitions(): { topic: string; partition: number }[] {
+    return this.topics.flatMap(({ name, partitions }) =>
+      Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition })),
+    );
+  }
+
+  /** After the last fault everything comes to rest, and everything can be read. */
+  async #recover(): Promise<void> {
+    const { world } = this;
+    const serving = await world.until(RECOVERY_MS, () => world.nodes.every((n) => n.isServing));
+    if (!this.#expect('every broker serves again', serving, this.#unserved())) return;
+    const quiet = await world.until(RECOVERY_MS, () =>
+      this.#producers.every(({ outstanding }) => outstanding === 0),
+    );
+    this.#expect('every send has an outcome', quiet);
+    const settled = await world.until(RECOVERY_MS, () => this.#unsettled() === null);
+    this.#expect('every replica is in sync and committed', settled, this.#unsettled() ?? '');
+    await this.#writesOnceMore();
+    const commits = this.#members[0]!.commits;
+    const committing = await world.until(RECOVERY_MS, () =>
+      this.#members.some((member) => member.commits > commits),
+    );
+    this.#expect('the group commits', committing);
+    await world.until(RECOVERY_MS, () => this.#unsettled() === null);
+    const end = new Reading(world, 'final');
+    end.add(this.#partitions());
+    this.#readers.push(end);
+    const read = await world.until(RECOVERY_MS, () => this.#isRead(end));
+    this.#expect('everything can be read', read);
+  }
+
+  #unserved(): string {
+    return this.world.nodes
+      .filter((node) => !node.isServing)
+      .map((node) => `${node.name} ${node.isUp ? 'does not serve' : 'is down'}`)
+      .join(', ');
+  }
+
+  /** What is not yet as it should be. */
+  #unsettled(): string | null {
+    for (const { topic, partition } of this.#partitions()) {
+      const leader = this.#leaderOf(topic, partition);
+      const name = `${topic}-${partition}`;
+      if (leader === null) return `${name} has no leader`;
+      const end = leader.log.logEndOffset;
+      if (leader.highWatermark !== end)
+        return `${name} ends at ${end}, committed ${leader.highWatermark}`;
+      const image = leader as unknown as { replicas?: readonly number[] };
+      const missing = (image.replicas ?? []).filter((id) => !leader.isr.includes(id));
+      if (missing.length > 0) return `${name}: ${missing.join(',')} not in sync`;
+      for (const node of this.world.nodes) {
+        const other = node.broker!.services.partitions.get(topic, partition);
+        if (other !== undefined && other.log.logEndOffset !== end) {
+          return `${name} of ${node.name} ends at ${other.log.logEndOffset}, the leader's at ${end}`;
+        }
+      }
+    }
+    return null;
+  }
+
+  /** A producer that was there all the time can still write. */
+  async #writesOnceMore(): Promise<void> {
+    const before = this.world.history.sends.length;
+    for (const producer of this.#producers) for (let i = 0; i < 3; i++) producer.burst();
+    const sends = this.world.history.sends.slice(before).filter(({ acks }) => acks !== 0);
+    const done = await this.world.until(RECOVERY_MS, () =>
+      sends.every(({ outcome }) => outcome === 'ok'),
+    );
+    const failed = sends.filter(({ outcome }) => outcome !== 'ok').map(({ value }) => value);
+    this.#expect('producers can write', done, failed.join(' '));
+  }
+
+  #isRead(reader: Reading): boolean {
+    return this.#partitions().every((p) => {
+      const leader = this.#leaderOf(p.topic, p.partition);
+      return leader !== null && reader.position(p) === leader.highWatermark;
+    });
+  }
+
+  #verdict(faults: Faults): RunResult {
+    const { world } = this;
+    const violations = [...world.crashes, ...(world.isBroken ? [] : judge(world.history))];
+    const { sends, polls, commits } = world.history;
+    return {
+      seed: world.seed,
+      brokers: world.nodes.length,
+      violations,
+      hash: world.simulation.trace.hash,
+      tail: world.simulation.trace.tail(),
+      simulatedMs: world.now,
+      counts: {
+        events: world.simulation.events,
+        sends: sends.length,
+        acknowledged: sends.filter(({ outcome }) => outcome === 'ok').length,
+        polls: polls.length,
+        commits: commits.filter(({ outcome }) => outcome === 'ok').length,
+        lives: world.nodes.reduce((sum, { life }) => sum + life, 0),
+        faults: Object.values(faults.counts).reduce((sum, n) => sum + n, 0),
+      },
+    };
+  }
+}
+
+const settingsFor = (brokers: number): Record<string, KeyValue> => ({
+  'offsets.topic.num.partitions': 2,
+  'group.initial.rebalance.delay.ms': 0,
+  'auto.create.topics.enable': false,
+  'group.min.session.timeout.ms': 1000,
+  ...(brokers === 1
+    ? {}
+    : {
+        'default.replication.factor': Math.min(3, brokers),
+        'offsets.topic.replication.factor': Math.min(3, brokers),
+        'min.insync.replicas': brokers >= 3 ? 2 : 1,
+        'replica.lag.time.max.ms': 2000,
+      }),
+});
+
+/** Runs a seed. Rejections that nobody handles are findings of the run. */
+export async function runSeed(options: RunOptions): Promise<RunResult> {
+  const run = new Run(options);
+  const { simulation } = run.world;
+  const unhandled = (error: unknown): void => run.world.thrown(error, simulation.current);
+  process.on('unhandledRejection', unhandled);
+  try {
+    return await run.run();
+  } finally {
+    process.off('unhandledRejection', unhandled);
+  }
+}
