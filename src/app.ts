@@ -1,6 +1,6 @@
 /**
- * The composition root: one process with a thread a role. The broker's thread is started before
- * anything else, because everything else is its client; then the console (on this thread), the
+ * The composition root: one process with a thread a role. The brokers' threads are started before
+ * anything else, because everything else is their client; then the console (on this thread), the
  * collectors and the connectors. They stop in reverse order.
  *
  * A role that dies is started again by its supervisor and takes nothing else with it. What ends the
@@ -12,15 +12,18 @@ import { OperatingError, reasonOf } from './base/errors.ts';
 import { collectWhenIdle } from './base/idle-collection.ts';
 import { RoleSupervisor } from './base/role-supervisor.ts';
 import type { LogLevel } from './base/role-thread.ts';
+import { BrokerFleet } from './broker-fleet.ts';
 import { scrapingItself } from './config/configuration.ts';
 import type { RoleName, Settings } from './config/settings.ts';
 import type { ConsoleServer } from './console/console-server.ts';
 import { endpointsOf } from './console/endpoints.ts';
 import type { LogDoor } from './console/log-door.ts';
-import type { MetricsPage } from './console/metrics-page.ts';
+import type { MetricsPage, Sources } from './console/metrics-page.ts';
 import { type ApplianceStatus, type RoleReport, worstLight } from './console/status.ts';
+import { unreplicated } from './console/topics.ts';
 import { metric } from './observe/catalogue.ts';
 import type { ApplianceLog } from './observe/logger.ts';
+import type { Label } from './observe/merge-exposition.ts';
 import { OwnLog } from './observe/own-log.ts';
 import { MetricsRegistry } from './observe/registry.ts';
 
@@ -28,10 +31,10 @@ import { MetricsRegistry } from './observe/registry.ts';
 const STOP_MS_MAX = 20_000;
 
 type ThreadRole = Exclude<RoleName, 'console'>;
+type ClientRole = Exclude<ThreadRole, 'broker'>;
 
 /** Bounds of each role's heap in MiB. The young generation's is what an idle thread costs. */
-const heaps: Readonly<Record<ThreadRole, { readonly young: number; readonly old: number }>> = {
-  broker: { young: 16, old: 1_024 },
+const heaps: Readonly<Record<ClientRole, { readonly young: number; readonly old: number }>> = {
   collectors: { young: 16, old: 512 },
   connectors: { young: 16, old: 512 },
 };
@@ -42,8 +45,9 @@ export interface AppOptions {
   readonly warnings: readonly string[];
   readonly log: ApplianceLog;
   readonly clock?: Clock;
-  /** Other modules in the roles' place, for tests. */
+  /** Other modules in the roles' place, and another patience with them, for tests. */
   readonly entries?: Partial<Readonly<Record<ThreadRole, URL>>>;
+  readonly stopMsMax?: number;
 }
 
 export class App {
@@ -52,14 +56,15 @@ export class App {
   readonly #clock: Clock;
   readonly #startedAtMs: number;
   readonly #registry: MetricsRegistry;
+  readonly #fleet: BrokerFleet;
   /** In the order of their start. */
-  readonly #supervisors = new Map<ThreadRole, RoleSupervisor<Settings>>();
+  readonly #supervisors = new Map<ClientRole, RoleSupervisor<Settings>>();
   readonly #ownLog: OwnLog;
   #directory: DataDirectory | null = null;
   #console: ConsoleServer | null = null;
   #door: LogDoor | null = null;
   #stopCollecting: () => void = () => {};
-  #stopped: Promise<void> | null = null;
+  #stopped: Promise<boolean> | null = null;
 
   constructor(options: AppOptions) {
     this.#options = options;
@@ -68,6 +73,11 @@ export class App {
     this.#startedAtMs = this.#clock.monotonic();
     this.#registry = new MetricsRegistry({ role: 'console', clock: this.#clock });
     this.#ownLog = new OwnLog(this.#clock);
+    this.#fleet = new BrokerFleet({
+      entry: options.entries?.broker ?? entryOf('broker'),
+      log: options.log,
+      clock: this.#clock,
+    });
     this.#registerMetrics();
   }
 
@@ -77,16 +87,15 @@ export class App {
   }
 
   /**
-   * Resolves when the broker and the console serve and the other roles were started. Rejects, with
-   * everything stopped again, when that can't be.
+   * Resolves when the brokers (or a majority of them) and the console serve, and the other roles
+   * were started. Rejects, with everything stopped again, when that can't be.
    */
   async start(): Promise<void> {
     try {
-      this.#directory = openDataDirectory(this.#settings.dataDir);
-      const broker = this.#startRole('broker');
-      // Modules load while the broker's thread recovers its logs.
+      if (this.#keepsState()) this.#directory = openDataDirectory(this.#settings.dataDir);
+      // Modules load while the brokers' threads recover their logs.
       const console = this.#has('console') ? loadConsole() : null;
-      await broker;
+      if (this.#has('broker')) this.#settings = await this.#fleet.start(this.#settings);
       this.#goesOn();
       await this.#resolveBootstrap();
       if (console !== null) await this.#startConsole(await console);
@@ -100,8 +109,11 @@ export class App {
     }
   }
 
-  /** Reverse order, bounded. Idempotent; never rejects. */
-  stop(): Promise<void> {
+  /**
+   * Reverse order, bounded. Resolves to whether everything ended by itself and in time. Idempotent;
+   * never rejects.
+   */
+  stop(): Promise<boolean> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
@@ -116,7 +128,7 @@ export class App {
       dataDir: this.#settings.dataDir,
       bootstrap: this.#settings.bootstrap,
       endpoints: endpointsOf(this.#settings),
-      warnings: this.#options.warnings,
+      warnings: [...this.#options.warnings, ...this.#warningsOf(topics.topics)],
       roles,
       ...topics,
       process: {
@@ -133,13 +145,29 @@ export class App {
       name: supervisor.name,
       ...(await supervisor.status()),
     }));
-    const roles: RoleReport[] = await Promise.all(reports);
+    const [brokers, others] = await Promise.all([this.#fleet.reports(), Promise.all(reports)]);
+    const roles: RoleReport[] = [...brokers, ...others];
     for (const name of ['collectors', 'connectors'] as const) {
       const reason = this.#has(name) ? idleReason(name, this.#settings) : null;
       if (reason !== null) roles.push({ name, light: 'green', reason, details: {} });
     }
     if (this.#door !== null) roles.push({ name: 'console', ...this.#door.status() });
     return roles;
+  }
+
+  /** What is right as a configuration, and yet loses records with a disk. */
+  async logWarnings(): Promise<readonly string[]> {
+    return this.#warningsOf((await this.#topics()).topics);
+  }
+
+  #warningsOf(topics: ApplianceStatus['topics']): readonly string[] {
+    return unreplicated(topics ?? [], this.#settings.brokers.length);
+  }
+
+  /** A process that is only one of several brokers owns nothing but that broker's folders. */
+  #keepsState(): boolean {
+    const { roles, brokers } = this.#settings;
+    return roles.some((role) => role !== 'broker') || brokers.every(({ here }) => here);
   }
 
   /** Throws when it was told to stop meanwhile: what would start now, nobody would stop. */
@@ -151,7 +179,7 @@ export class App {
     return this.#settings.roles.includes(role);
   }
 
-  async #startRole(name: ThreadRole): Promise<void> {
+  async #startRole(name: ClientRole): Promise<void> {
     if (!this.#has(name) || idleReason(name, this.#settings) !== null) return;
     const { young, old } = heaps[name];
     const supervisor = new RoleSupervisor<Settings>({
@@ -162,18 +190,18 @@ export class App {
       logLevel: this.#settings.values['log.level'] as LogLevel,
       clock: this.#clock,
       resourceLimits: { maxYoungGenerationSizeMb: young, maxOldGenerationSizeMb: old },
-      essential: name === 'broker',
+      essential: false,
     });
     this.#supervisors.set(name, supervisor);
     await supervisor.start();
   }
 
-  /** Port 0 took any free one: the other roles must be told which. */
+  /** A lone broker on port 0 took any free one: the other roles must be told which. */
   async #resolveBootstrap(): Promise<void> {
     const [first] = this.#settings.bootstrap;
-    const broker = this.#supervisors.get('broker');
+    const [broker] = this.#fleet.brokers;
     if (broker === undefined || first?.endsWith(':0') !== true) return;
-    const { details } = await broker.status();
+    const { details } = await broker.supervisor.status();
     const [listener] = (details['listeners'] ?? []) as readonly string[];
     if (listener === undefined) return;
     const port = listener.slice(listener.lastIndexOf(':'));
@@ -193,13 +221,30 @@ export class App {
     });
     this.#door = door;
     const process = processMetrics();
-    const metrics: MetricsPage = new MetricsPage(this.#clock, () => [
+    const rest: Sources = () => [
       this.#registry.text(),
       process(),
       ...[...this.#supervisors.values()]
         .filter((supervisor) => supervisor.state === 'running')
         .map((supervisor) => supervisor.metrics()),
-    ]);
+    ];
+    const labels = values['metrics.labels'].map(labelOf);
+    const metrics: MetricsPage = new MetricsPage(
+      this.#clock,
+      () => [
+        ...this.#fleet.brokers
+          .filter(({ supervisor }) => supervisor.state === 'running')
+          .map(({ id }) => this.#fleet.metrics(id)),
+        ...rest(),
+      ],
+      { labels },
+    );
+    const parts = new Map([['appliance', new MetricsPage(this.#clock, rest, { labels })]]);
+    for (const { id } of this.#fleet.brokers) {
+      const source: Sources = () => [this.#fleet.metrics(id)];
+      const page = new MetricsPage(this.#clock, source, { labels, whole: true });
+      parts.set(`broker/${id}`, page);
+    }
     const server = new ConsoleServer({
       host: values['console.host'],
       port: values['console.port'],
@@ -210,6 +255,7 @@ export class App {
       logger: log.logger,
       registry: this.#registry,
       metrics,
+      metricsParts: parts,
       status: () => this.status(),
       notReady: () => this.#notReady(),
       plugins: door.plugins,
@@ -232,22 +278,21 @@ export class App {
 
   async #notReady(): Promise<string[]> {
     if (this.#stopped !== null) return ['is stopping'];
-    const broker = this.#supervisors.get('broker');
-    if (broker !== undefined) {
-      const { light, reason } = await broker.status();
-      return light === 'red' ? [`broker: ${reason}`] : [];
-    }
+    if (this.#fleet.brokers.length > 0) return this.#fleet.notReady();
     const { topicsReason } = await this.#topics();
     return topicsReason === '' ? [] : [topicsReason];
   }
 
-  async #stop(): Promise<void> {
-    const deadline = this.#clock.monotonic() + STOP_MS_MAX;
+  async #stop(): Promise<boolean> {
+    const deadline = this.#clock.monotonic() + (this.#options.stopMsMax ?? STOP_MS_MAX);
     const left = (): number => Math.max(deadline - this.#clock.monotonic(), 1);
-    const step = async (what: string, action: () => Promise<void> | undefined): Promise<void> => {
+    let inOrder = true;
+    type Ending = Promise<boolean | void> | undefined;
+    const step = async (what: string, action: () => Ending): Promise<void> => {
       try {
-        await within(this.#clock, left(), action());
+        if ((await within(this.#clock, left(), action())) === false) inOrder = false;
       } catch (error) {
+        inOrder = false;
         const fields = { 'weir.part': what, 'error.message': reasonOf(error) };
         this.#options.log.printOnly.error('part did not stop in order', fields);
       }
@@ -256,9 +301,17 @@ export class App {
     await step('collectors', () => this.#supervisors.get('collectors')?.stop(left()));
     await step('console', () => this.#console?.stop());
     await step('log client', () => this.#door?.stop());
-    await step('broker', () => this.#supervisors.get('broker')?.stop(left()));
+    await step('brokers', () => this.#fleet.stop(left()));
+    this.#fleet.release();
     this.#stopCollecting();
     this.#directory?.release();
+    return inOrder;
+  }
+
+  /** Every thread with the id of the broker that it is, or ''. */
+  *#threads(): Generator<readonly [supervisor: RoleSupervisor<Settings>, broker: string]> {
+    for (const { id, supervisor } of this.#fleet.brokers) yield [supervisor, String(id)];
+    for (const supervisor of this.#supervisors.values()) yield [supervisor, ''];
   }
 
   #registerMetrics(): void {
@@ -267,12 +320,12 @@ export class App {
     const { lines } = this.#options.log;
     registry.family(metric('weir_build_info'), (emit) => emit(1, version, process.versions.node));
     registry.family(metric('weir_role_up'), (emit) => {
-      for (const { name, state } of this.#supervisors.values()) {
-        emit(state === 'running' ? 1 : 0, name);
+      for (const [{ name, state }, id] of this.#threads()) {
+        emit(state === 'running' ? 1 : 0, name, id);
       }
     });
     registry.family(metric('weir_role_restarts_total'), (emit) => {
-      for (const { name, restarts } of this.#supervisors.values()) emit(restarts, name);
+      for (const [{ name, restarts }, id] of this.#threads()) emit(restarts, name, id);
     });
     registry.family(metric('weir_log_lines_total'), (emit) => {
       for (const [level, count] of Object.entries(lines)) emit(count, level);
@@ -288,10 +341,8 @@ export class App {
 }
 
 /** Why a role has nothing to do, or null: a thread that only waits would cost ten megabytes. */
-function idleReason(name: ThreadRole, { values }: Settings): string | null {
+function idleReason(name: ClientRole, { values }: Settings): string | null {
   switch (name) {
-    case 'broker':
-      return null;
     case 'collectors': {
       const { 'collectors.syslog.enabled': syslog, 'collectors.files.enabled': files } = values;
       if (syslog || files || values['collectors.scrape.enabled']) return null;
@@ -319,14 +370,20 @@ type ConsoleModules = Awaited<ReturnType<typeof loadConsole>>;
 const entryOf = (name: ThreadRole): URL =>
   new URL(`./${name}/worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
+/** `kafka_cluster=weir`, as checked with the configuration. */
+const labelOf = (pair: string): Label => {
+  const at = pair.indexOf('=');
+  return [pair.slice(0, at), pair.slice(at + 1)];
+};
+
 /** Rejects when `action` takes longer; it goes on, but nobody waits for it. */
-async function within(
+async function within<T>(
   clock: Clock,
   limitMs: number,
-  action: Promise<void> | undefined,
-): Promise<void> {
-  if (action === undefined) return;
-  await new Promise<void>((resolve, reject) => {
+  action: Promise<T> | undefined,
+): Promise<T | undefined> {
+  if (action === undefined) return undefined;
+  return new Promise<T>((resolve, reject) => {
     const timer = clock.after(limitMs, () => {
       reject(new Error(`it took longer than ${Math.round(limitMs)} ms`));
     });

@@ -33,8 +33,13 @@ export interface DataDirectory {
   release(): void;
 }
 
-/** Throws a FatalError when the folder can't be used, or is in use. */
-export function openDataDirectory(path: string): DataDirectory {
+/** Another process has it: nothing here is broken. */
+export class DataDirectoryInUse extends FatalError {
+  override name = 'DataDirectoryInUse';
+}
+
+/** Throws a FatalError when the folder can't be used, DataDirectoryInUse when another process does. */
+export function openDataDirectory(path: string, lockFile: string = LOCK_FILE): DataDirectory {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     if (!statSync(path).isDirectory()) throw new Error('it is not a folder');
@@ -43,13 +48,13 @@ export function openDataDirectory(path: string): DataDirectory {
       `can't use the data folder ${path}: ${reasonOf(error)}; choose another with --data`,
     );
   }
-  const file = join(path, LOCK_FILE);
+  const file = join(path, lockFile);
   const own: Holder = { pid: process.pid, started: startedAt(process.pid) };
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     if (create(file, own)) return { path, release: () => release(file, own) };
     const holder = read(file);
     if (holder !== null && lives(holder)) {
-      throw new FatalError(
+      throw new DataDirectoryInUse(
         `the data folder ${path} is in use by process ${holder.pid}; stop that one, or choose another folder with --data`,
       );
     }

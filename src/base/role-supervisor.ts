@@ -16,6 +16,8 @@ const HEALTHY_MS = 60_000;
 export interface SupervisorOptions<S> extends Omit<RoleThreadOptions<S>, 'onDied'> {
   /** The appliance is nothing without it: when its first start fails, `start` rejects. */
   readonly essential: boolean;
+  /** Called before each thread; what it throws counts as a start that failed. */
+  readonly prepare?: () => void;
 }
 
 export type RoleState = 'starting' | 'running' | 'waiting' | 'stopped';
@@ -43,6 +45,11 @@ export class RoleSupervisor<S = unknown> {
     return this.#state;
   }
 
+  /** Why it does not run; '' while it does. */
+  get reason(): string {
+    return this.#reason;
+  }
+
   /** Threads started after the first one. */
   get restarts(): number {
     return this.#restarts;
@@ -53,6 +60,7 @@ export class RoleSupervisor<S = unknown> {
    * is essential and did not start.
    */
   async start(): Promise<void> {
+    if (this.#stopped) return;
     try {
       await this.#launch();
     } catch (error) {
@@ -64,13 +72,14 @@ export class RoleSupervisor<S = unknown> {
     }
   }
 
-  /** Idempotent; bounded by `withinMs`. */
-  async stop(withinMs: number): Promise<void> {
+  /** Idempotent; bounded by `withinMs`. Resolves to whether the role finished by itself. */
+  async stop(withinMs: number): Promise<boolean> {
     this.#stopped = true;
     this.#timer?.cancel();
-    await this.#thread?.stop(withinMs);
+    const finished = (await this.#thread?.stop(withinMs)) ?? true;
     this.#thread = null;
     this.#state = 'stopped';
+    return finished;
   }
 
   /** Prometheus text. Rejects with an OperatingError when the role is down or does not answer. */
@@ -96,8 +105,14 @@ export class RoleSupervisor<S = unknown> {
     }
   }
 
+  /** What comes before each thread; may be called before the first start, to see whether it works. */
+  prepare(): void {
+    this.#options.prepare?.();
+  }
+
   async #launch(): Promise<void> {
     this.#state = 'starting';
+    this.prepare();
     const thread = new RoleThread<S>({
       ...this.#options,
       onDied: (reason) => this.#died(reason, 'role died'),

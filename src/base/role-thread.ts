@@ -186,6 +186,7 @@ export class RoleThread<S = unknown> {
   #started = false;
   #hasEnded = false;
   #stopping = false;
+  #finished = true;
   /** What the thread threw last; its end follows. */
   #thrown = '';
   #exited: Promise<void> = Promise.resolve();
@@ -230,15 +231,19 @@ export class RoleThread<S = unknown> {
     }
   }
 
-  /** Lets the role finish for up to `withinMs`, then ends it. Idempotent; resolves when it is gone. */
-  async stop(withinMs: number): Promise<void> {
+  /**
+   * Lets the role finish for up to `withinMs`, then ends it. Idempotent; resolves when it is gone,
+   * to whether it finished by itself.
+   */
+  async stop(withinMs: number): Promise<boolean> {
     const worker = this.#worker;
-    if (worker === null) return;
+    if (worker === null) return this.#finished;
     if (!this.#stopping) {
       this.#stopping = true;
       try {
         await this.#call('stop', withinMs);
       } catch (error) {
+        this.#finished = false;
         this.#options.logger.warn('role did not stop by itself', {
           'weir.role': this.name,
           'error.message': reasonOf(error),
@@ -248,6 +253,7 @@ export class RoleThread<S = unknown> {
       await worker.terminate();
     }
     await this.#exited;
+    return this.#finished;
   }
 
   /** Prometheus text of the thread. Rejects when the thread is gone or does not answer in time. */

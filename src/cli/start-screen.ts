@@ -1,6 +1,7 @@
 /** What `weir up` prints once it serves: where things are, and the three commands of the first minute. */
 import type { Settings } from '../config/settings.ts';
 import { consoleUrl, endpointsOf } from '../console/endpoints.ts';
+import type { Endpoint } from '../console/status.ts';
 
 export interface ScreenOptions {
   readonly settings: Settings;
@@ -17,15 +18,15 @@ export function startScreen({
   warnings,
   startedInMs,
 }: ScreenOptions): string {
-  const { version, dataDir, roles, values } = settings;
+  const { version, roles, values } = settings;
   const seconds = (startedInMs / 1_000).toFixed(2);
-  const rows: [string, string, string][] = endpointsOf(settings).map(({ what, where, note }) => [
-    what,
-    where.length > SECOND_COLUMN_MAX ? `${where.slice(0, SECOND_COLUMN_MAX - 1)}…` : where,
-    note,
-  ]);
-  rows.push(['Data', dataDir, configFile === null ? '' : `configuration: ${configFile}`]);
-  const lines = [`Weir ${version} is up (${seconds} s): ${roles.join(', ')}`, '', ...aligned(rows)];
+  const rows: [string, string, string][] = endpointsOf(settings).flatMap(rowsOf);
+  foldersOf(settings).forEach((folder, i) => {
+    const note = i === 0 && configFile !== null ? `configuration: ${configFile}` : '';
+    rows.push([i === 0 ? 'Data' : '', folder, note]);
+  });
+  const parts = roles.map((role) => (role === 'broker' ? brokersText(settings) : role));
+  const lines = [`Weir ${version} is up (${seconds} s): ${parts.join(', ')}`, '', ...aligned(rows)];
   const commands: [string, string, string][] = [];
   const url = consoleUrl(settings);
   if (roles.includes('console') && values['collectors.http.enabled']) {
@@ -35,7 +36,7 @@ export function startScreen({
       '',
     ]);
   }
-  const bootstrap = settings.bootstrap.join(',');
+  const [bootstrap = ''] = settings.bootstrap;
   const elsewhere = bootstrap === '127.0.0.1:9092' ? '' : ` --bootstrap-server ${bootstrap}`;
   const topic = values['collectors.http.topic'];
   commands.push([
@@ -47,6 +48,34 @@ export function startScreen({
   lines.push('', ...aligned(commands));
   if (warnings.length > 0) lines.push('', ...warnings.map((warning) => `  ! ${warning}`));
   return `${lines.join('\n')}\n\n`;
+}
+
+/** `broker`, `3 brokers`, or `broker 1 of 3`. */
+function brokersText({ brokers }: Settings): string {
+  const here = brokers.filter((broker) => broker.here);
+  if (here.length === brokers.length)
+    return here.length === 1 ? 'broker' : `${here.length} brokers`;
+  return `broker ${here.map(({ id }) => id).join(', ')} of ${brokers.length}`;
+}
+
+/** The appliance's folder, and those of brokers that are elsewhere. */
+function foldersOf({ dataDir, brokers }: Settings): string[] {
+  const elsewhere = brokers
+    .filter(({ here }) => here)
+    .flatMap(({ dirs }) => dirs)
+    .filter((folder) => !folder.startsWith(`${dataDir}/`));
+  return [dataDir, ...elsewhere];
+}
+
+/** One bootstrap server a line: each of them is enough, and each may be the one that is down. */
+function rowsOf({ what, where, note }: Endpoint): [string, string, string][] {
+  if (what === 'Kafka') {
+    return where
+      .split(',')
+      .map((address, i) => (i === 0 ? [what, address, note] : ['', address, '']));
+  }
+  const short = where.length > SECOND_COLUMN_MAX;
+  return [[what, short ? `${where.slice(0, SECOND_COLUMN_MAX - 1)}…` : where, note]];
 }
 
 const token = ({ values }: Settings): string =>

@@ -12,7 +12,7 @@ export function processTerminal(): Terminal {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       // The second one ends at once: the first may be waiting for a broker that never answers.
       process.once(signal, () => {
-        process.once(signal, () => process.exit(128 + (signal === 'SIGINT' ? 2 : 15)));
+        process.once(signal, () => process.exit(ExitCode.FAILURE));
         resolve();
       });
     }

@@ -15,7 +15,10 @@ const TROUBLES_MS = 500;
 interface Appliance {
   readonly settings: Settings;
   start(): Promise<void>;
-  stop(): Promise<void>;
+  /** Resolves to whether everything ended in order and in time. */
+  stop(): Promise<boolean>;
+  /** What the operator should know of the log itself. */
+  logWarnings(): Promise<readonly string[]>;
   roles(): Promise<readonly RoleReport[]>;
 }
 
@@ -70,9 +73,9 @@ export const upCommand = (assemble: (parts: ApplianceParts) => Promise<Appliance
     const code = first ?? (await ended);
     log.logger.info('appliance is stopping');
     started.catch(() => {});
-    await app.stop();
+    const inOrder = await app.stop();
     log.close();
-    return code;
+    return inOrder ? code : ExitCode.FAILURE;
   },
 });
 
@@ -120,8 +123,12 @@ async function greet(
 /** What does not work right after the start, such as a port of an agent that is taken. */
 async function troublesOf(app: Appliance): Promise<string[]> {
   const late = sleep(systemClock, TROUBLES_MS).then(() => []);
-  const roles = await Promise.race([app.roles(), late]);
-  return roles
+  const [roles, ofLog] = await Promise.all([
+    Promise.race([app.roles(), late]),
+    Promise.race([app.logWarnings(), late]),
+  ]);
+  const troubles = roles
     .filter(({ light }) => light !== 'green')
     .map(({ name, reason }) => `${name}: ${reason}`);
+  return [...troubles, ...ofLog];
 }

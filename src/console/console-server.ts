@@ -9,6 +9,8 @@
  * | `/healthz` | 200 while the process serves |
  * | `/readyz` | 200 when every essential role works, else 503 with the reasons |
  * | `/metrics` | Prometheus text, gzip when asked for |
+ * | `/metrics/appliance` | the same without the brokers |
+ * | `/metrics/broker/ID` | the same of one broker; 503 while it is down |
  * | `/api/v1/status` | `ApplianceStatus` |
  */
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -43,6 +45,8 @@ export interface ConsoleOptions {
   readonly logger: Logger;
   readonly registry: MetricsRegistry;
   readonly metrics: MetricsPage;
+  /** Parts of it: `appliance`, `broker/0` … */
+  readonly metricsParts?: ReadonlyMap<string, MetricsPage>;
   readonly status: () => Promise<ApplianceStatus>;
   /** Why the appliance is not ready; empty when it is. */
   readonly notReady: () => Promise<readonly string[]>;
@@ -154,7 +158,7 @@ export class ConsoleServer {
   }
 
   #routes(): void {
-    const { metrics, status, notReady } = this.#options;
+    const { metrics, metricsParts, status, notReady } = this.#options;
     this.#server.get('/', async (_request, reply) =>
       reply
         .header('content-security-policy', pagePolicy)
@@ -169,10 +173,12 @@ export class ConsoleServer {
       const ready = reasons.length === 0;
       return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready', reasons });
     });
-    this.#server.get('/metrics', async (request, reply) => {
-      reply.type(METRICS_CONTENT_TYPE).header('vary', 'accept-encoding');
-      if (!acceptsGzip(request.headers['accept-encoding'])) return reply.send(await metrics.text());
-      return reply.header('content-encoding', 'gzip').send(await metrics.zipped());
+    this.#server.get('/metrics', (request, reply) => exposition(metrics, request, reply));
+    this.#server.get('/metrics/*', async (request, reply) => {
+      const { '*': part } = request.params as { '*': string };
+      const page = metricsParts?.get(part);
+      if (page === undefined) return reply.callNotFound();
+      return exposition(page, request, reply);
     });
     this.#server.get('/api/v1/status', async () => status());
   }
@@ -219,6 +225,18 @@ export class ConsoleServer {
       emit(this.#options.metrics.failures);
     });
   }
+}
+
+async function exposition(
+  page: MetricsPage,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const zips = acceptsGzip(request.headers['accept-encoding']);
+  const body = zips ? await page.zipped() : await page.text();
+  reply.type(METRICS_CONTENT_TYPE).header('vary', 'accept-encoding');
+  if (zips) reply.header('content-encoding', 'gzip');
+  return reply.send(body);
 }
 
 /** No route has a schema; fastify's own compilers of them are a megabyte of code. */

@@ -1,11 +1,15 @@
 /**
  * `/metrics`: the texts of all threads as one exposition. It is made at most once a second, however
  * many scrape; a role that is down or stuck is left out, and `weir_role_up` says so.
+ *
+ * The series of a broker's thread bear the label `broker` with its id. Who wants each broker to be a
+ * target of its own scrapes `/metrics/broker/ID`, which fails while that broker is down, and the
+ * rest under `/metrics/appliance`.
  */
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Clock } from '../base/clock.ts';
-import { mergeExpositions } from '../observe/merge-exposition.ts';
+import { type Exposition, type Label, mergeExpositions } from '../observe/merge-exposition.ts';
 
 const FRESH_MS = 1_000;
 
@@ -16,9 +20,20 @@ const zip = promisify(gzip);
 /** Level 1: a scrape is often on the same machine, and half the size is had for a tenth of the time. */
 const GZIP_LEVEL = 1;
 
+/** Asks the threads. */
+export type Sources = () => readonly Promise<string | Exposition>[];
+
+export interface MetricsPageOptions {
+  /** Put on every series. */
+  readonly labels?: readonly Label[];
+  /** Fails when a thread does not answer, instead of leaving it out. */
+  readonly whole?: boolean;
+}
+
 export class MetricsPage {
   readonly #clock: Clock;
-  readonly #sources: () => readonly Promise<string>[];
+  readonly #sources: Sources;
+  readonly #options: MetricsPageOptions;
   #made: Promise<string> | null = null;
   #zipped: Promise<Buffer> | null = null;
   #madeAtMs = Number.NEGATIVE_INFINITY;
@@ -26,9 +41,10 @@ export class MetricsPage {
   duplicates = 0;
   failures = 0;
 
-  constructor(clock: Clock, sources: () => readonly Promise<string>[]) {
+  constructor(clock: Clock, sources: Sources, options: MetricsPageOptions = {}) {
     this.#clock = clock;
     this.#sources = sources;
+    this.#options = options;
   }
 
   text(): Promise<string> {
@@ -48,12 +64,19 @@ export class MetricsPage {
   }
 
   async #make(): Promise<string> {
-    const texts: string[] = [];
+    const { labels = [], whole = false } = this.#options;
+    const expositions: Exposition[] = [];
     for (const outcome of await Promise.allSettled(this.#sources())) {
-      if (outcome.status === 'fulfilled') texts.push(outcome.value);
-      else this.failures += 1;
+      if (outcome.status === 'rejected') {
+        this.failures += 1;
+        if (whole) throw outcome.reason;
+        continue;
+      }
+      const { value } = outcome;
+      const own = typeof value === 'string' ? { text: value, labels: [] } : value;
+      expositions.push({ text: own.text, labels: [...own.labels, ...labels] });
     }
-    const { text, duplicates } = mergeExpositions(texts);
+    const { text, duplicates } = mergeExpositions(expositions);
     this.duplicates += duplicates;
     return text;
   }

@@ -9,6 +9,23 @@ export interface TopicSummary {
   readonly partitions: number;
   /** Sum over the partitions of end offset minus start offset. */
   readonly records: number;
+  readonly replicationFactor: number;
+  /** Partitions that have fewer replicas in sync than they are to have. */
+  readonly underReplicated: number;
+}
+
+/** Topics that a warning names; the others are counted. */
+const NAMED_MAX = 5;
+
+/** A warning of topics that go with one disk, where several brokers could keep them. */
+export function unreplicated(topics: readonly TopicSummary[], brokers: number): string[] {
+  const single = topics.filter(({ replicationFactor }) => replicationFactor === 1);
+  if (brokers < 2 || single.length === 0) return [];
+  const names = single.slice(0, NAMED_MAX).map(({ name }) => name);
+  const more = single.length - names.length;
+  const list = more > 0 ? `${names.join(', ')} and ${more} more` : names.join(', ');
+  const what = single.length === 1 ? 'a topic has' : `${single.length} topics have`;
+  return [`${what} one replica only, and ends with its broker's disk: ${list}`];
 }
 
 /** What is asked of `client/admin.ts`. */
@@ -47,7 +64,10 @@ export function logTopics(client: Client): TopicSource {
     async topics() {
       const topics = await admin.listTopics();
       const partitions = topics.flatMap((topic) =>
-        topic.partitions.map(({ index }) => ({ topic: topic.name, partition: index })),
+        topic.partitions
+          // Nobody knows the offsets of a partition without a leader.
+          .filter(({ leader }) => leader >= 0)
+          .map(({ index }) => ({ topic: topic.name, partition: index })),
       );
       const [ends, starts] = await Promise.all([
         admin.listOffsets(partitions, 'latest'),
@@ -65,6 +85,10 @@ export function logTopics(client: Client): TopicSource {
         name: topic.name,
         partitions: topic.partitions.length,
         records: Math.max(0, records.get(topic.name) ?? 0),
+        replicationFactor: topic.partitions[0]?.replicas.length ?? 0,
+        underReplicated: topic.partitions.filter(
+          ({ isr, replicas }) => isr.length < replicas.length,
+        ).length,
       }));
     },
   };

@@ -14,11 +14,15 @@ type Row = readonly [type: FamilySpec['type'], help: string, labels?: readonly s
 
 const appliance = {
   weir_build_info: ['gauge', 'Always 1; the version is a label.', ['version', 'node']],
-  weir_role_up: ['gauge', 'Whether the role runs (1) or not (0).', ['role']],
+  weir_role_up: [
+    'gauge',
+    'Whether the role runs (1) or not (0); of a broker, with its id.',
+    ['role', 'broker'],
+  ],
   weir_role_restarts_total: [
     'counter',
-    'Times the role was started again after it died.',
-    ['role'],
+    'Times the role was started again after it died; of a broker, with its id.',
+    ['role', 'broker'],
   ],
   weir_role_event_loop_utilization: [
     'gauge',

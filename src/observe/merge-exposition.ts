@@ -2,7 +2,18 @@
  * Makes one valid Prometheus exposition of several threads' texts: each family stands once, with
  * one HELP and one TYPE, its series together, and no series twice (the first one counts; the
  * others are counted as duplicates, because two threads that write one series are a mistake).
+ *
+ * Threads that write the same series by design, such as brokers, are told apart by labels that are
+ * added here: they know nothing of each other, and pay nothing for it.
  */
+export interface Exposition {
+  readonly text: string;
+  /** Put in front of the labels of every series; a series' own label of that name wins. */
+  readonly labels: readonly Label[];
+}
+
+export type Label = readonly [name: string, value: string];
+
 export interface Merged {
   readonly text: string;
   readonly duplicates: number;
@@ -17,17 +28,21 @@ interface Family {
 /** Series of a histogram or summary bear the family's name and one of these. */
 const suffixes = ['_bucket', '_sum', '_count'] as const;
 
-export function mergeExpositions(texts: readonly string[]): Merged {
+export function mergeExpositions(expositions: readonly (string | Exposition)[]): Merged {
   const families = new Map<string, Family>();
   const series = new Set<string>();
   let duplicates = 0;
-  for (const text of texts) {
-    for (const line of text.split('\n')) {
-      if (line === '') continue;
-      if (line.startsWith('#')) {
-        describe(families, line);
+  for (const exposition of expositions) {
+    const { text, labels } =
+      typeof exposition === 'string' ? { text: exposition, labels: [] } : exposition;
+    const label = labeller(labels);
+    for (const bare of text.split('\n')) {
+      if (bare === '') continue;
+      if (bare.startsWith('#')) {
+        describe(families, bare);
         continue;
       }
+      const line = label(bare);
       const end = seriesEnd(line);
       const id = line.slice(0, end);
       if (series.has(id)) {
@@ -40,6 +55,35 @@ export function mergeExpositions(texts: readonly string[]): Merged {
   }
   return { text: write(families), duplicates };
 }
+
+/** Adds the labels to a line: two searches and one join of strings, where none stands there yet. */
+function labeller(labels: readonly Label[]): (line: string) => string {
+  if (labels.length === 0) return (line) => line;
+  const pairs = labels.map(([name, value]) => `${name}="${escaped(value)}"`);
+  const all = pairs.join(',');
+  const starts = labels.map(([name]) => `${name}="`);
+  return (line) => {
+    const brace = line.indexOf('{');
+    const space = line.indexOf(' ');
+    if (brace < 0 || (space >= 0 && space < brace)) {
+      const end = space < 0 ? line.length : space;
+      return `${line.slice(0, end)}{${all}}${line.slice(end)}`;
+    }
+    let added = all;
+    if (starts.some((start) => line.includes(start, brace))) {
+      const own = line.slice(brace, seriesEnd(line));
+      const missing = (i: number): boolean =>
+        !own.includes(`{${starts[i]!}`) && !own.includes(`,${starts[i]!}`);
+      added = pairs.filter((_, i) => missing(i)).join(',');
+    }
+    if (added === '') return line;
+    const rest = line.slice(brace + 1);
+    return `${line.slice(0, brace)}{${added}${rest.startsWith('}') ? '' : ','}${rest}`;
+  };
+}
+
+const escaped = (value: string): string =>
+  value.replaceAll(/[\\"\n]/g, (character) => (character === '\n' ? '\\n' : `\\${character}`));
 
 function describe(families: Map<string, Family>, line: string): void {
   const match = /^# (HELP|TYPE) (\S+) ?(.*)$/.exec(line);

@@ -57,7 +57,7 @@ const status: ApplianceStatus = {
     { name: 'broker', light: 'green', reason: '', details: {} },
     { name: 'collectors', light: 'yellow', reason: 'port 5514 is taken', details: {} },
   ],
-  topics: [{ name: 'logs', partitions: 1, records: 12 }],
+  topics: [{ name: 'logs', partitions: 1, records: 12, replicationFactor: 1, underReplicated: 0 }],
   topicsReason: '',
   process: { pid: 7, residentBytes: 104_857_600, node: '26.0.0' },
 };

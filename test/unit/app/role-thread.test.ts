@@ -25,7 +25,7 @@ const recorder = (): { readonly logger: Logger; readonly lines: Line[] } => {
   };
 };
 
-const stops: (() => Promise<void>)[] = [];
+const stops: (() => Promise<unknown>)[] = [];
 
 afterEach(async () => {
   for (const stop of stops.splice(0)) await stop();

@@ -209,12 +209,42 @@ describe('/metrics', () => {
   });
 });
 
+describe('parts of the metrics', () => {
+  it('are pages of their own, which fail when their thread does', async () => {
+    const of = (answer: () => Promise<string>) =>
+      new MetricsPage(systemClock, () => [answer()], { labels: [['c', 'x']], whole: true });
+    const gone = () =>
+      Promise.reject<string>(new OperatingError('role-gone', 'role broker-1 is not running'));
+    const { base } = await serve({
+      metricsParts: new Map([
+        ['broker/0', of(() => Promise.resolve('up 1\n'))],
+        ['broker/1', of(gone)],
+      ]),
+    });
+    expect(await (await fetch(`${base}/metrics/broker/0`)).text()).toBe('up{c="x"} 1\n');
+    const down = await fetch(`${base}/metrics/broker/1`);
+    expect(down.status).toBe(503);
+    expect(await down.json()).toMatchObject({ error: { code: 'role-gone' } });
+    expect((await fetch(`${base}/metrics/broker/2`)).status).toBe(404);
+  });
+});
+
 describe('the topics', () => {
   it('are asked for at most once a second', async () => {
     const clock = new ManualClock();
     let asked = 0;
     const topics = new CachedTopics(
-      { topics: async () => [{ name: `t${++asked}`, partitions: 1, records: 0 }] },
+      {
+        topics: async () => [
+          {
+            name: `t${++asked}`,
+            partitions: 1,
+            records: 0,
+            replicationFactor: 1,
+            underReplicated: 0,
+          },
+        ],
+      },
       clock,
     );
     const names = async (): Promise<string[]> => (await topics.topics()).map(({ name }) => name);

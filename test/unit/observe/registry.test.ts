@@ -114,6 +114,33 @@ describe('mergeExpositions', () => {
     expect(text).toContain('# TYPE h histogram\nh_bucket{le="+Inf"} 1\nh_sum 1\nh_count 1\n');
   });
 
+  it('tells the series of threads apart by the labels it adds', () => {
+    const text =
+      '# TYPE x gauge\nx 1\nx{} 2\nx{a="}{",b="1"} 3\nx{broker="own"} 4\ny{mybroker="1"} 5\n';
+    const of = (broker: string) => ({
+      text,
+      labels: [['broker', broker] as const, ['kafka_cluster', 'a"b\\'] as const],
+    });
+    const merged = mergeExpositions([of('0'), of('1'), 'x{a="2"} 1\n']);
+    const constant = String.raw`kafka_cluster="a\"b\\"`;
+    const series = (broker: string): string[] => [
+      `x{broker="${broker}",${constant}} 1`,
+      `x{broker="${broker}",${constant},a="}{",b="1"} 3`,
+    ];
+    expect(merged.text.split('\n')).toEqual([
+      '# TYPE x gauge',
+      ...series('0'),
+      `x{${constant},broker="own"} 4`,
+      ...series('1'),
+      'x{a="2"} 1',
+      `y{broker="0",${constant},mybroker="1"} 5`,
+      `y{broker="1",${constant},mybroker="1"} 5`,
+      '',
+    ]);
+    // `x{}` is `x`, of each; and the series with a label of its own is one.
+    expect(merged.duplicates).toBe(3);
+  });
+
   it('makes nothing of nothing', () => {
     expect(mergeExpositions([])).toEqual({ text: '', duplicates: 0 });
   });
