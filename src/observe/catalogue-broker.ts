@@ -2,6 +2,7 @@
  * The metrics of the broker's thread: Kafka's, under the names that dashboards and alert rules for
  * Strimzi's JMX exporter and for kafka_exporter know, and `weir_*` for what those do not have.
  */
+import { clusterMetrics } from './catalogue-cluster.ts';
 import type { FamilySpec } from './registry.ts';
 
 type Row = readonly [type: FamilySpec['type'], help: string, labels?: readonly string[]];
@@ -404,4 +405,11 @@ const groups = {
   ],
 } as const satisfies Readonly<Record<string, Row>>;
 
-export const brokerMetrics = { ...topics, ...cluster, ...requests, ...logs, ...groups };
+export const brokerMetrics = {
+  ...topics,
+  ...cluster,
+  ...clusterMetrics,
+  ...requests,
+  ...logs,
+  ...groups,
+};

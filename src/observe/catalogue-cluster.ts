@@ -1,0 +1,66 @@
+/** Metrics of what brokers do with each other: the quorum, its controller, and followers' fetchers. */
+import type { FamilySpec } from './registry.ts';
+
+type Row = readonly [type: FamilySpec['type'], help: string, labels?: readonly string[]];
+
+const FETCHERS = ['clientId'] as const;
+
+export const clusterMetrics = {
+  kafka_controller_controllerstats_leaderelectionrateandtimems: [
+    'gauge',
+    'Time that the elections of leaders took, milliseconds.',
+    ['quantile'],
+  ],
+  kafka_controller_controllerstats_leaderelectionrateandtimems_count: [
+    'counter',
+    'Elections of leaders.',
+  ],
+  kafka_server_replicafetchermanager_maxlag: [
+    'gauge',
+    'Records that the follower here that is furthest behind lacks of its leader.',
+    FETCHERS,
+  ],
+  kafka_server_replicafetchermanager_minfetchrate: [
+    'gauge',
+    'Fetches a second of the slowest fetcher of followers here.',
+    FETCHERS,
+  ],
+  kafka_server_replicafetchermanager_failedpartitionscount: [
+    'gauge',
+    'Partitions that could not be followed any more after an error.',
+    FETCHERS,
+  ],
+  kafka_server_fetcherlagmetrics_consumerlag: [
+    'gauge',
+    'Records that a follower here lacks of its leader.',
+    ['clientId', 'topic', 'partition'],
+  ],
+  kafka_server_raftmetrics_current_state: [
+    'gauge',
+    'Always 1; the state is a label: leader, follower, candidate, prospective, unattached, observer.',
+    ['current_state'],
+  ],
+  kafka_server_raftmetrics_current_leader: [
+    'gauge',
+    'Broker that this one holds to be the leader of the quorum; -1: none.',
+  ],
+  kafka_server_raftmetrics_current_vote: [
+    'gauge',
+    'Broker that this one voted for in this epoch; -1: none.',
+  ],
+  kafka_server_raftmetrics_current_epoch: ['gauge', 'Epoch of the quorum that this broker knows.'],
+  kafka_server_raftmetrics_high_watermark: [
+    'gauge',
+    'Offset up to which the metadata log is committed, as far as this broker knows; -1: unknown.',
+  ],
+  kafka_server_raftmetrics_log_end_offset: ['gauge', 'Where this broker’s metadata log ends.'],
+  kafka_server_raftmetrics_number_of_voters: ['gauge', 'Brokers that vote.'],
+  kafka_server_raftmetrics_append_records_rate: [
+    'gauge',
+    'Records appended to this broker’s metadata log a second, over half a minute to a minute.',
+  ],
+  kafka_server_raftmetrics_fetch_records_rate: [
+    'gauge',
+    'Records fetched from the leader of the quorum a second, over half a minute to a minute.',
+  ],
+} as const satisfies Readonly<Record<string, Row>>;
