@@ -80,7 +80,7 @@ export const applianceCases: readonly RuleCase[] = [
     // Brokers have an alert of their own.
     below: [
       series(`weir_role_up{${at},role="connectors"}`, '1 0 1 0 1'),
-      series(`weir_role_up{${at},role="broker",broker="1"}`, '0 0 0 0 0'),
+      series(`weir_role_up{${at},role="broker-1",broker="1"}`, '0 0 0 0 0'),
     ],
     quietAt: ['1m45s', '2m', '4m'],
     notYetAt: '1m45s',

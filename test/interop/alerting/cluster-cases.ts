@@ -12,7 +12,7 @@ export const clusterCases: readonly RuleCase[] = [
     input: [
       series(`up${target(1)}`, '1 0 0 1 1'),
       series(`up${target(0)}`, '1 1 1 1 1'),
-      series('weir_role_up{job="weir",role="broker",broker="1"}', '1 0 0 1 1'),
+      series('weir_role_up{job="weir",role="broker-1",broker="1"}', '1 0 0 1 1'),
     ],
     below: [series(`up${target(1)}`, '1 1 1 1'), series('up{job="weir"}', '0 0 0 0')],
     quietAt: ['2m', '3m'],
