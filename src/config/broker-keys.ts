@@ -3,6 +3,7 @@
  * no name there. `dynamic: 'broker'` keys may be changed while it runs (AlterConfigs).
  */
 
+import { controllerKeys } from './controller-keys.ts';
 import { replicationKeys } from './replication-keys.ts';
 import { type Key, LONG_MAX, tableOf } from './table.ts';
 import { MAX_MESSAGE_BYTES_DEFAULT } from './topic-keys.ts';
@@ -582,5 +583,6 @@ export const brokerKeys: ReadonlyMap<string, Key> = tableOf([
   ...groups,
   ...transactions,
   ...logs,
+  ...controllerKeys,
   ...replicationKeys,
 ]);

@@ -1,0 +1,450 @@
+/**
+ * The controller: decides every change of the cluster. It runs on the broker that leads the metadata
+ * quorum; on every other it answers NOT_CONTROLLER.
+ *
+ * Each change is checked against the image, written as one step of the metadata log, and in force
+ * when that is committed; every broker, this one too, acts on committed steps alone. One change at a
+ * time: every check sees what all changes before it have done. A crash leaves a step whole or not at
+ * all; what a controller knows besides the image (`Term`) is nothing that a successor would miss.
+ */
+import type { Clock, Timer } from '../../base/clock.ts';
+import { reasonOf } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Random } from '../../base/random.ts';
+import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
+import type { Configs } from '../configs.ts';
+import type { BrokerImage, MetadataDelta, TopicImage } from '../metadata-image.ts';
+import type { MetadataStore } from '../metadata-store.ts';
+import {
+  type AlterPartitionRequest,
+  type AlterPartitionResponse,
+  alterPartition,
+} from './alter-partition.ts';
+import type { Heartbeat, Registration, Transition } from './broker-registry.ts';
+import { OWN_CONNECTION } from './broker-sessions.ts';
+import { Draft } from './draft.ts';
+import {
+  balance,
+  type ElectLeadersRequest,
+  type ElectLeadersResponse,
+  electLeaders,
+} from './elections.ts';
+import {
+  type AlterReassignmentsRequest,
+  type AlterReassignmentsResponse,
+  alterReassignments,
+  type ListReassignmentsRequest,
+  type ListReassignmentsResponse,
+  listReassignments,
+} from './reassignments.ts';
+import { SessionWatch } from './session-watch.ts';
+import {
+  allowsElections,
+  applyChanges,
+  type ConfigChange,
+  checkChanges,
+} from './setting-changes.ts';
+import { ControllerStats } from './stats.ts';
+import { Succession } from './succession.ts';
+import { Term } from './term.ts';
+import { type CreatedTopic, type NewTopic, TopicPlanner } from './topic-planner.ts';
+
+/** Producer ids that a broker is given at once. */
+const PRODUCER_ID_BLOCK = 1000;
+
+/** What became of one item of a request. */
+export type Outcome<T> = { readonly value: T } | { readonly error: ProtocolError };
+
+export interface HeartbeatAnswer {
+  readonly isCaughtUp: boolean;
+  readonly isFenced: boolean;
+  readonly shouldShutDown: boolean;
+}
+
+export interface ControllerOptions {
+  readonly store: MetadataStore;
+  readonly nodeId: number;
+  readonly clusterId: string;
+  readonly configs: Configs;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export class Controller {
+  readonly stats = new ControllerStats();
+  readonly #options: ControllerOptions;
+  readonly #planner: TopicPlanner;
+  readonly #succession: Succession;
+  #term: Term | null = null;
+  #watch: SessionWatch | null = null;
+  #balanceTimer: Timer | null = null;
+  #last: Promise<unknown> = Promise.resolve();
+  #isStopped = false;
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    const { store, configs, random } = options;
+    this.#succession = new Succession(configs, store.image);
+    this.#planner = new TopicPlanner({
+      image: store.image,
+      configs,
+      random,
+      expectedBrokers: () => this.#term?.expectedBrokers ?? 0,
+    });
+    store.onCommitted((delta) => this.#committed(delta));
+    store.onLeaderChange(() => this.#leaderChanged());
+    this.#leaderChanged();
+  }
+
+  /** What the active controller knows of the partitions; null: this is not it. */
+  get term(): Term | null {
+    return this.#term;
+  }
+
+  /** Decides nothing more. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#resign();
+  }
+
+  #leaderChanged(): void {
+    const { store, configs, clock, logger, clusterId } = this.#options;
+    const isActive = store.isActive && !this.#isStopped;
+    if (isActive === (this.#term !== null)) return;
+    if (!isActive) return this.#resign();
+    const term = new Term({
+      store,
+      configs,
+      clock,
+      logger,
+      clusterId,
+      succession: this.#succession,
+    });
+    this.#term = term;
+    this.stats.activations += 1;
+    this.#watch = new SessionWatch(clock, term.sessions, () => this.#fenceExpired());
+    this.#watch.update();
+    this.#armBalance();
+    logger.info('this broker is the active controller', { 'weir.controller.epoch': store.epoch });
+    this.#background('the partitions of a new term could not be looked through', () =>
+      this.#step(({ index }, draft) => {
+        // Settings in files may have changed since eligibility was given.
+        for (const topic of store.image.topics.values()) {
+          this.#succession.settleEligibility(draft, topic.partitions);
+        }
+        this.#succession.electForLeaderless(draft, index);
+      }),
+    );
+  }
+
+  #resign(): void {
+    this.#term = null;
+    this.#watch?.stop();
+    this.#watch = null;
+    this.#balanceTimer?.cancel();
+    this.#balanceTimer = null;
+  }
+
+  #committed(delta: MetadataDelta): void {
+    this.#term?.index.apply(delta, this.#options.store.image);
+  }
+
+  /** Throws NOT_CONTROLLER. */
+  #active(): Term {
+    const term = this.#options.store.isActive ? this.#term : null;
+    if (term === null) {
+      throw new ProtocolError(ErrorCode.NOT_CONTROLLER, 'this broker is not the active controller');
+    }
+    return term;
+  }
+
+  createTopics(
+    topics: readonly NewTopic[],
+    validateOnly: boolean,
+  ): Promise<Outcome<CreatedTopic>[]> {
+    return this.#step((_, draft) => {
+      const planned = new Set<string>();
+      let partitions = draft.image.partitionCount;
+      return topics.map((topic) =>
+        outcomeOf(() => {
+          const { created, records } = this.#planner.planTopic(topic, planned, partitions);
+          for (const record of records) draft.add(record);
+          partitions += created.numPartitions;
+          if (!validateOnly) this.#warnOfOneReplica(topic.name, created);
+          return created;
+        }),
+      );
+    }, validateOnly);
+  }
+
+  #warnOfOneReplica(name: string, created: CreatedTopic): void {
+    const { store, logger } = this.#options;
+    if (created.replicationFactor > 1 || store.image.brokers.size < 2) return;
+    logger.warn('a topic has one replica, though there are more brokers', { 'kafka.topic': name });
+  }
+
+  /** Deletes by id; the outcomes are in the order of the ids. */
+  deleteTopics(ids: readonly string[]): Promise<Outcome<TopicImage>[]> {
+    return this.#step((_, draft) => {
+      const isAllowed = this.#options.configs.boolean('delete.topic.enable');
+      return ids.map((topicId) =>
+        outcomeOf(() => {
+          if (!isAllowed) {
+            throw new ProtocolError(
+              ErrorCode.TOPIC_DELETION_DISABLED,
+              'Topic deletion is disabled.',
+            );
+          }
+          const topic = draft.image.topicById(topicId);
+          if (topic === undefined) {
+            throw new ProtocolError(
+              ErrorCode.UNKNOWN_TOPIC_ID,
+              'This server does not host this topic ID.',
+            );
+          }
+          draft.add({ type: 'RemoveTopic', value: { topicId } });
+          return topic;
+        }),
+      );
+    });
+  }
+
+  createPartitions(
+    requests: readonly {
+      readonly name: string;
+      readonly count: number;
+      readonly assignments: readonly { readonly brokerIds: readonly number[] }[] | null;
+    }[],
+    validateOnly: boolean,
+  ): Promise<Outcome<null>[]> {
+    return this.#step(
+      (_, draft) =>
+        requests.map(({ name, count, assignments }) =>
+          outcomeOf(() => {
+            const records = this.#planner.planPartitions(name, count, assignments);
+            for (const record of records) draft.add(record);
+            return null;
+          }),
+        ),
+      validateOnly,
+    );
+  }
+
+  /** All changes of one resource, or none. Throws ProtocolError on a value that is refused. */
+  async alterConfigs(
+    changesOf: () => readonly ConfigChange[],
+    validateOnly: boolean,
+  ): Promise<void> {
+    const changes = await this.#step((_, draft) => {
+      const wanted = changesOf();
+      checkChanges(wanted);
+      applyChanges(draft, wanted, this.#succession);
+      return wanted;
+    }, validateOnly);
+    if (validateOnly || !allowsElections(changes)) return;
+    await this.#step(({ index }, draft) => this.#succession.electForLeaderless(draft, index));
+  }
+
+  /** Gives the broker a block of ids that nobody had before. Throws STALE_BROKER_EPOCH. */
+  allocateProducerIds(
+    brokerId: number,
+    brokerEpoch: number,
+  ): Promise<{ first: number; count: number }> {
+    return this.#step(({ registry }, draft) => {
+      registry.checkEpoch(brokerId, brokerEpoch);
+      const first = draft.image.nextProducerId;
+      const nextProducerId = first + PRODUCER_ID_BLOCK;
+      draft.add({ type: 'ProducerIds', value: { brokerId, brokerEpoch, nextProducerId } });
+      return { first, count: PRODUCER_ID_BLOCK };
+    });
+  }
+
+  /** Resolves to the broker's epoch. */
+  async registerBroker(request: Registration): Promise<number> {
+    const { clock, store } = this.#options;
+    const { term, epoch, draft } = await this.#step((active, inMaking) => {
+      const newEpoch = store.lastOffset + 1;
+      const given = active.registry.register(inMaking, request, newEpoch, clock.monotonic());
+      return { term: active, epoch: given, draft: inMaking };
+    });
+    term.registry.registered(request.brokerId, draft.committedAt);
+    return epoch;
+  }
+
+  /** Throws STALE_BROKER_EPOCH when that is not the life of the broker that was registered last. */
+  async heartbeat(request: Heartbeat, connectionId = OWN_CONNECTION): Promise<HeartbeatAnswer> {
+    const { clock, store } = this.#options;
+    const { brokerId, brokerEpoch, currentMetadataOffset } = request;
+    const term = this.#active();
+    const { registry, sessions } = term;
+    let broker = registry.checkEpoch(brokerId, brokerEpoch);
+    sessions.touch(brokerId, brokerEpoch, connectionId, currentMetadataOffset, clock.monotonic());
+    this.#watch?.update();
+    const asks =
+      registry.transition(broker, request) !== 'none' ||
+      registry.newlyOffline(broker, request).length > 0;
+    if (asks) await this.#step((active, draft) => this.#move(active, draft, request));
+    broker = store.image.brokers.get(brokerId) ?? broker;
+    return {
+      isCaughtUp: registry.isCaughtUp(request),
+      isFenced: broker.fenced,
+      shouldShutDown: registry.mayStop(broker, request),
+    };
+  }
+
+  #move(term: Term, draft: Draft, request: Heartbeat): void {
+    const { registry, sessions } = term;
+    const { brokerId, brokerEpoch } = request;
+    const broker = registry.checkEpoch(brokerId, brokerEpoch);
+    const transition = registry.transition(broker, request);
+    registry.apply(draft, broker, transition, registry.newlyOffline(broker, request));
+    this.#logMove(broker, transition, draft);
+    if (transition === 'leave') {
+      draft.onCommitted = () => registry.left(brokerId, draft.committedAt);
+    } else if (transition === 'stop') draft.onCommitted = () => sessions.remove(brokerId);
+  }
+
+  #logMove(broker: BrokerImage, transition: Transition, draft: Draft): void {
+    if (transition === 'none') return;
+    const told = {
+      fence: 'a broker is taken out at its own wish, or has lost its directories',
+      unfence: 'a broker is let in',
+      leave: 'a broker is about to stop; its leaderships move',
+      stop: 'a broker may stop',
+    } as const;
+    this.#options.logger.info(told[transition], {
+      'weir.broker.id': broker.id,
+      'weir.partitions.changed': draft.changedPartitions,
+    });
+  }
+
+  /** The connection that brought the broker's heartbeats is gone. */
+  connectionClosed(brokerId: number, connectionId: number): void {
+    this.#term?.sessions.disconnected(brokerId, connectionId, this.#options.clock.monotonic());
+    this.#watch?.update();
+  }
+
+  #fenceExpired(): void {
+    const { clock, logger } = this.#options;
+    this.#background('a silent broker could not be taken out', () =>
+      this.#step((term, draft) => {
+        for (const { brokerId, epoch } of term.sessions.expired(clock.monotonic())) {
+          const broker = draft.image.brokers.get(brokerId);
+          if (broker === undefined || broker.epoch !== epoch || broker.fenced) {
+            term.sessions.remove(brokerId);
+            continue;
+          }
+          term.registry.apply(draft, broker, 'fence', []);
+          this.stats.sessionsExpired += 1;
+          logger.warn('a broker is not heard of any more and is taken out', {
+            'weir.broker.id': brokerId,
+            'weir.partitions.changed': draft.changedPartitions,
+          });
+          draft.onCommitted = () => term.sessions.remove(brokerId);
+          // What the next one leaves behind depends on where this one's leaderships went.
+          return;
+        }
+      }),
+    );
+  }
+
+  /** Throws BROKER_ID_NOT_REGISTERED. */
+  unregisterBroker(brokerId: number): Promise<void> {
+    return this.#step((term, draft) => {
+      term.registry.unregister(draft, brokerId);
+      draft.onCommitted = () => term.sessions.remove(brokerId);
+    });
+  }
+
+  /** Throws STALE_BROKER_EPOCH; what is wrong with single partitions stands in the answer. */
+  alterPartition(request: AlterPartitionRequest): Promise<AlterPartitionResponse> {
+    return this.#step(({ registry }, draft) => {
+      registry.checkEpoch(request.brokerId, request.brokerEpoch);
+      return alterPartition(draft, this.#succession, request, this.#options.logger);
+    });
+  }
+
+  electLeaders(request: ElectLeadersRequest): Promise<ElectLeadersResponse> {
+    return this.#step((_, draft) => electLeaders(draft, this.#succession, request));
+  }
+
+  alterReassignments(request: AlterReassignmentsRequest): Promise<AlterReassignmentsResponse> {
+    return this.#step((_, draft) => alterReassignments(draft, this.#succession, request));
+  }
+
+  listReassignments(request: ListReassignmentsRequest): Promise<ListReassignmentsResponse> {
+    return this.#step(({ index }, draft) => listReassignments(draft.image, index, request));
+  }
+
+  #armBalance(): void {
+    const { clock, configs } = this.#options;
+    const delayMs = configs.number('leader.imbalance.check.interval.seconds') * 1000;
+    this.#balanceTimer = clock.after(delayMs, () => {
+      this.#background('leaderships could not be moved back', () => this.#balance());
+      this.#armBalance();
+    });
+  }
+
+  async #balance(): Promise<void> {
+    const { configs } = this.#options;
+    const isOn = configs.boolean('auto.leader.rebalance.enable');
+    const percentage = configs.number('leader.imbalance.per.broker.percentage');
+    for (let isMore = true; isMore; ) {
+      isMore = await this.#step(({ index }, draft) => {
+        this.#succession.electForLeaderless(draft, index);
+        return isOn && balance(draft, this.#succession, index, percentage);
+      });
+    }
+  }
+
+  /** Nobody waits for it; that it has failed is told unless another controller has taken over. */
+  #background(what: string, run: () => Promise<unknown>): void {
+    run().catch((error: unknown) => {
+      if (error instanceof ProtocolError && error.code === ErrorCode.NOT_CONTROLLER) return;
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#options.logger.error(what, { 'error.message': reasonOf(error) });
+    });
+  }
+
+  /**
+   * One change after another: `decide` puts into the draft what is to be; it resolves to what that
+   * returns when the step is committed. Rejects with what `decide` throws, and with NOT_CONTROLLER.
+   */
+  #step<T>(decide: (term: Term, draft: Draft) => T, validateOnly = false): Promise<T> {
+    const done = this.#last.then(async () => {
+      const { store, clock } = this.#options;
+      const term = this.#active();
+      const draft = new Draft(store.image);
+      const beganMs = clock.monotonic();
+      const result = decide(term, draft);
+      const records = validateOnly ? [] : draft.records();
+      if (records.length === 0) return result;
+      draft.committedAt = await store.append(records);
+      draft.onCommitted?.();
+      this.#count(draft, records.length, clock.monotonic() - beganMs);
+      return result;
+    });
+    // The caller sees how it went; the next change does not depend on it.
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  #count(draft: Draft, records: number, ms: number): void {
+    const { stats } = this;
+    stats.steps += 1;
+    stats.records += records;
+    stats.elections += draft.elections;
+    stats.uncleanElections += draft.uncleanElections;
+    if (draft.elections > 0) stats.onElection(ms);
+  }
+}
+
+function outcomeOf<T>(plan: () => T): Outcome<T> {
+  try {
+    return { value: plan() };
+  } catch (error) {
+    if (error instanceof ProtocolError) return { error };
+    throw error;
+  }
+}
