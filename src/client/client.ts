@@ -26,6 +26,8 @@ export interface ClientOptions {
   readonly logger?: Logger;
   /** How long an answer may take. */
   readonly requestTimeoutMs?: number;
+  /** After how long without an answer it is asked elsewhere whether the broker is still in charge. */
+  readonly suspectAfterMs?: number;
   readonly connectTimeoutMs?: number;
   readonly reconnectBackoffMs?: number;
   readonly reconnectBackoffMaxMs?: number;
@@ -68,6 +70,7 @@ export class Client {
   readonly random: Random;
   readonly logger: Logger;
   readonly requestTimeoutMs: number;
+  readonly suspectAfterMs: number;
   readonly retryBackoff: { readonly minMs: number; readonly maxMs: number };
   readonly metadata: MetadataCache;
   readonly #options: ClientOptions;
@@ -76,6 +79,8 @@ export class Client {
   /** By `host:port/lane`; as many as there are brokers, times the lanes. */
   readonly #links = new Map<string, Link>();
   #nextLane = 1;
+  /** Whose turn it is to be asked; see `next`. */
+  #turn = 0;
   #closed = false;
 
   constructor(options: ClientOptions) {
@@ -87,6 +92,7 @@ export class Client {
     this.random = options.random ?? systemRandom;
     this.logger = options.logger ?? silentLogger;
     this.requestTimeoutMs = options.requestTimeoutMs ?? 30_000;
+    this.suspectAfterMs = options.suspectAfterMs ?? 2_000;
     this.retryBackoff = { minMs: options.retryBackoffMs ?? 100, maxMs: 1000 };
     this.metadata = new MetadataCache(this, options.metadataMaxAgeMs ?? 300_000);
   }
@@ -100,12 +106,13 @@ export class Client {
   }
 
   /**
-   * Sends one request to a broker, or to any that answers, and resolves to its answer. Does not
-   * retry. Rejects with OperatingError `no-broker`, `disconnected`, `request-timeout`,
+   * Sends one request to a broker, to any that answers, or to the next of them in turn (one that
+   * lags behind the others must not be the only one that is asked), and resolves to its answer. Does
+   * not retry. Rejects with OperatingError `no-broker`, `disconnected`, `request-timeout`,
    * `unsupported-version`, `unknown-broker`.
    */
   async request<Q, R>(
-    broker: number | 'any',
+    broker: number | 'any' | 'next',
     call: Call<Q, R>,
     body: Q,
     options: { readonly lane?: Lane; readonly timeoutMs?: number; readonly version?: number } = {},
@@ -115,8 +122,8 @@ export class Client {
   }
 
   /** An open connection. */
-  async connection(broker: number | 'any', lane: Lane = 'main'): Promise<Connection> {
-    if (broker === 'any') return this.#anyConnection(lane);
+  async connection(broker: number | 'any' | 'next', lane: Lane = 'main'): Promise<Connection> {
+    if (typeof broker === 'string') return this.#anyConnection(lane, broker === 'next');
     if (!this.metadata.brokers.has(broker)) await this.metadata.refresh();
     return this.link(broker, lane).connection();
   }
@@ -177,16 +184,21 @@ export class Client {
     });
   }
 
-  /** Known brokers first, then the given addresses: one that is connected, else the longest rested. */
-  async #anyConnection(lane: Lane): Promise<Connection> {
+  /** Known brokers first, then the given addresses; those that have just failed come last. */
+  async #anyConnection(lane: Lane, isNext: boolean): Promise<Connection> {
+    const known = [...this.metadata.brokers.values()];
+    if (isNext) known.unshift(...known.splice(this.#turn++ % Math.max(1, known.length)));
     const addresses = new Map<string, Address>();
-    for (const address of [...this.metadata.brokers.values(), ...this.#bootstrap]) {
+    for (const address of [...known, ...this.#bootstrap]) {
       addresses.set(`${address.host}:${address.port}`, address);
     }
     const links = [...addresses.values()].map((address) => this.#linkTo(address, lane));
-    const current = links.find((link) => link.current !== null)?.current;
-    if (current !== null && current !== undefined) return current;
-    links.sort((a, b) => a.retryAt - b.retryAt);
+    if (!isNext) {
+      const current = links.find((link) => link.current !== null)?.current;
+      if (current !== null && current !== undefined) return current;
+    }
+    const restMs = (link: Link): number => (link.isResting ? link.retryAt : 0);
+    links.sort((a, b) => restMs(a) - restMs(b));
     let last: unknown = null;
     for (const link of links) {
       try {

@@ -250,7 +250,9 @@ export class Connection {
     return `${this.remote} and this client share no version of ${call.name}: ${call.min}-${max} here, ${theirs}`;
   }
 
+  /** Within the time for connecting: a process that is stopped still accepts connections. */
   async #negotiate(): Promise<void> {
+    const timeoutMs = Math.min(this.#options.connectTimeoutMs, this.#options.requestTimeoutMs);
     const key = calls.apiVersions.key;
     this.#versions = new Map([[key, { min: 0, max: API_VERSIONS_VERSION }]]);
     const body = {
@@ -259,9 +261,9 @@ export class Connection {
       clusterId: null,
       nodeId: -1,
     };
-    let answer = await this.request(calls.apiVersions, body);
+    let answer = await this.request(calls.apiVersions, body, { timeoutMs });
     if (answer.errorCode === ErrorCode.UNSUPPORTED_VERSION) {
-      answer = await this.request(calls.apiVersions, body, { version: 0 });
+      answer = await this.request(calls.apiVersions, body, { version: 0, timeoutMs });
     }
     if (answer.errorCode !== ErrorCode.NONE) throw new ProtocolError(answer.errorCode);
     this.#versions = new Map(

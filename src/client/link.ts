@@ -36,6 +36,10 @@ export class Link {
   get current(): Connection | null {
     return this.#connection?.isOpen === true ? this.#connection : null;
   }
+  /** No attempt is made now: the last one has failed, or the connection has just been made and lost. */
+  get isResting(): boolean {
+    return this.current === null && this.#retryAt > this.#clock.monotonic();
+  }
   /** Clock time (monotonic) before which no attempt is made. */
   get retryAt(): number {
     return this.#retryAt;

@@ -44,6 +44,17 @@ export interface TopicInfo {
   readonly partitions: readonly PartitionInfo[];
 }
 
+/** What a broker that refuses a request says of the leader (KIP-951). */
+export interface LeaderHint {
+  readonly topic: string;
+  readonly partition: number;
+  readonly leader: number;
+  readonly leaderEpoch: number;
+}
+
+/** How long a broker may take for an answer before another one is asked, milliseconds. */
+const ANSWER_MS_MAX = 5_000;
+
 /** Topics whose metadata is kept fresh. */
 const TOPICS_MAX = 10_000;
 
@@ -96,10 +107,36 @@ export class MetadataCache {
     return this.#brokers.has(leader) ? leader : -1;
   }
 
-  /** Called after every refresh that succeeded; returns how to stop. */
+  /** Called after every change that was learnt, and every refresh; returns how to stop. */
   onUpdate(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Takes over leaders of newer terms than are known, with the brokers they are. */
+  learn(
+    hints: readonly LeaderHint[],
+    nodes: Iterable<Omit<BrokerNode, 'id'> & { nodeId: number }>,
+  ) {
+    let brokers: Map<number, BrokerNode> | null = null;
+    for (const { nodeId: id, host, port, rack } of nodes) {
+      const known = this.#brokers.get(id);
+      if (known !== undefined && known.host === host && known.port === port) continue;
+      brokers ??= new Map(this.#brokers);
+      brokers.set(id, { id, host, port, rack });
+    }
+    if (brokers !== null) this.#brokers = brokers;
+    let isNew = false;
+    for (const { topic: name, partition: index, leader, leaderEpoch } of hints) {
+      const topic = this.#topics.get(name);
+      const old = topic?.partitions[index];
+      if (topic === undefined || old === undefined || old.leaderEpoch >= leaderEpoch) continue;
+      const told = { ...old, leader, leaderEpoch, errorCode: ErrorCode.NONE };
+      const partitions = topic.partitions.with(index, told);
+      this.#topics.set(name, { ...topic, partitions });
+      isNew = true;
+    }
+    if (isNew) for (const listener of this.#listeners) listener();
   }
 
   /** Keeps a topic's metadata known from the next refresh on. */
@@ -168,12 +205,17 @@ export class MetadataCache {
       this.#refreshedAt = clock.monotonic();
       const topics = [...this.#watched].map((name) => ({ topicId: ZERO_UUID, name }));
       this.#apply(
-        await this.#client.request('any', calls.metadata, {
-          topics,
-          allowAutoTopicCreation: this.allowAutoCreate,
-          includeClusterAuthorizedOperations: false,
-          includeTopicAuthorizedOperations: false,
-        }),
+        await this.#client.request(
+          'next',
+          calls.metadata,
+          {
+            topics,
+            allowAutoTopicCreation: this.allowAutoCreate,
+            includeClusterAuthorizedOperations: false,
+            includeTopicAuthorizedOperations: false,
+          },
+          { timeoutMs: Math.min(this.#client.requestTimeoutMs, ANSWER_MS_MAX) },
+        ),
       );
       this.#failures = 0;
     } catch (error) {

@@ -374,6 +374,7 @@ function fetchAnswer(broker: number, partition: FakePartition | undefined, asked
     snapshotId: { endOffset: -1, epoch: -1 },
     abortedTransactions: null,
     preferredReadReplica: -1,
+    flushUpTo: -1,
     records: Buffer.concat(chosen),
   };
 }
