@@ -6,9 +6,7 @@
  * retried within the client's request timeout.
  */
 import { ZERO_UUID } from '../base/bytes.ts';
-import { sleep } from '../base/clock.ts';
 import { ErrorCode, errorName, ProtocolError } from '../protocol/error-codes.ts';
-import { backoffMs } from './backoff.ts';
 import { type Call, calls } from './call.ts';
 import type { Client } from './client.ts';
 import { Coordinator } from './coordinator.ts';
@@ -29,6 +27,7 @@ import {
 } from './list-offsets.ts';
 import { type TopicInfo, topicInfo } from './metadata-cache.ts';
 import { decodeAssignment } from './range-assignor.ts';
+import { retried } from './retried.ts';
 
 export interface NewTopic {
   readonly name: string;
@@ -190,27 +189,19 @@ export class Admin {
   ): Promise<{ topic: string; partition: number; lowWatermark: number }[]> {
     const { metadata } = this.#client;
     for (const topic of new Set(before.map((p) => p.topic))) await metadata.require(topic);
-    const offsets = new Map(before.map((p) => [partitionKey(p), p.offset]));
-    const leaders = new Map<number, TopicPartition[]>();
-    for (const p of before) {
-      const leader = metadata.leader(p.topic, p.partition);
-      leaders.set(leader, [...(leaders.get(leader) ?? []), p]);
-    }
     const done: { topic: string; partition: number; lowWatermark: number }[] = [];
-    for (const [leader, list] of leaders) {
-      const answer = await this.#client.request(leader, calls.deleteRecords, {
-        topics: byTopic(list, (p) => ({
-          partitionIndex: p.partition,
-          offset: offsets.get(partitionKey(p))!,
-        })),
-        timeoutMs: this.#client.requestTimeoutMs,
-      });
-      for (const { name: topic, partitions } of answer.topics) {
-        for (const { partitionIndex: partition, lowWatermark, errorCode } of partitions) {
-          check(errorCode, partitionKey({ topic, partition }));
-          done.push({ topic, partition, lowWatermark });
-        }
-      }
+    for (const { topic, partition, offset } of before) {
+      const partitions = [{ partitionIndex: partition, offset }];
+      const { requestTimeoutMs: timeoutMs } = this.#client;
+      const body = { topics: [{ name: topic, partitions }], timeoutMs };
+      const answer = await retried(
+        this.#client,
+        () => this.#client.request(metadata.leader(topic, partition), calls.deleteRecords, body),
+        (r) => r.topics.flatMap((answered) => codesOf(answered.partitions)),
+      );
+      const { lowWatermark, errorCode } = answer.topics[0]!.partitions[0]!;
+      check(errorCode, partitionKey({ topic, partition }));
+      done.push({ topic, partition, lowWatermark });
     }
     return done;
   }
@@ -220,7 +211,8 @@ export class Admin {
     await this.#client.metadata.refresh();
     const groups = new Map<string, GroupListing>();
     for (const broker of this.#client.metadata.brokers.keys()) {
-      const answer = await this.#retried(
+      const answer = await retried(
+        this.#client,
         () => this.#client.request(broker, calls.listGroups, { statesFilter: [], typesFilter: [] }),
         (r) => [r.errorCode],
       );
@@ -320,11 +312,12 @@ export class Admin {
       resourceName: name,
       configurationKeys: keys === null ? null : [...keys],
     };
-    const answer = await this.#client.request(this.#brokerFor(type, name), calls.describeConfigs, {
-      resources: [resource],
-      includeSynonyms: false,
-      includeDocumentation: false,
-    });
+    const body = { resources: [resource], includeSynonyms: false, includeDocumentation: false };
+    const answer = await retried(
+      this.#client,
+      () => this.#client.request(this.#brokerFor(type, name), calls.describeConfigs, body),
+      (r) => codesOf(r.results),
+    );
     const described = answer.results[0]!;
     check(described.errorCode, `${type} '${name}'`, described.errorMessage);
     return described.configs
@@ -381,49 +374,31 @@ export class Admin {
   }
 
   async #topics(names: readonly string[] | null): Promise<TopicInfo[]> {
-    const answer = await this.#client.request('any', calls.metadata, {
+    const body = {
       topics: names === null ? null : names.map((name) => ({ topicId: ZERO_UUID, name })),
       allowAutoTopicCreation: false,
       includeClusterAuthorizedOperations: false,
       includeTopicAuthorizedOperations: false,
-    });
+    };
+    const answer = await retried(
+      this.#client,
+      () => this.#client.request('any', calls.metadata, body),
+      (r) => [r.errorCode],
+    );
     return answer.topics.map((topic) => topicInfo(topic.name ?? '', topic));
   }
 
   /** To the controller where there is one among the brokers; any broker hands it on otherwise. */
   #controller<Q, R>(call: Call<Q, R>, body: Q, codes: (response: R) => number[]): Promise<R> {
     const { metadata } = this.#client;
-    const send = async (): Promise<R> => {
+    const send = async (attempt: number): Promise<R> => {
       if (metadata.controllerId < 0) await metadata.refresh();
-      const controller = metadata.controllerId < 0 ? 'any' : metadata.controllerId;
-      return this.#client.request(controller, call, body);
+      const isKnown = attempt === 1 && metadata.controllerId >= 0;
+      return this.#client.request(isKnown ? metadata.controllerId : 'next', call, body);
     };
-    return this.#retried(send, codes, () => metadata.refresh());
-  }
-
-  async #retried<R>(
-    send: () => Promise<R>,
-    codes: (response: R) => number[],
-    between: () => Promise<void> = () => Promise.resolve(),
-  ): Promise<R> {
-    const { clock, random, retryBackoff, requestTimeoutMs } = this.#client;
-    const deadline = clock.monotonic() + requestTimeoutMs;
-    for (let attempt = 1; ; attempt++) {
-      const response = await send();
-      const passing = codes(response).some((code) => RETRIED.has(code));
-      if (!passing || clock.monotonic() >= deadline) return response;
-      await sleep(clock, backoffMs(retryBackoff, attempt, random));
-      await between();
-    }
+    return retried(this.#client, send, codes);
   }
 }
-
-/** Nothing was done yet when a broker answers one of these. */
-const RETRIED: ReadonlySet<number> = new Set([
-  ErrorCode.NOT_CONTROLLER,
-  ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
-  ErrorCode.COORDINATOR_NOT_AVAILABLE,
-]);
 
 const codesOf = (items: readonly { errorCode: number }[]): number[] =>
   items.map((item) => item.errorCode);

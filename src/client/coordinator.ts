@@ -1,5 +1,5 @@
 /** The broker that coordinates one group: found when needed, looked for again when it has moved. */
-import { sleep } from '../base/clock.ts';
+import { sleep, type Timer } from '../base/clock.ts';
 import { OperatingError } from '../base/errors.ts';
 import { ErrorCode, errorName, ProtocolError } from '../protocol/error-codes.ts';
 import { backoffMs } from './backoff.ts';
@@ -11,6 +11,9 @@ const MOVED: ReadonlySet<number> = new Set([
   ErrorCode.COORDINATOR_LOAD_IN_PROGRESS,
   ErrorCode.NOT_COORDINATOR,
 ]);
+
+/** How long a broker may take to say where a group is before another one is asked, milliseconds. */
+const ANSWER_MS_MAX = 5_000;
 
 export class Coordinator {
   readonly groupId: string;
@@ -49,8 +52,8 @@ export class Coordinator {
     for (let attempt = 1; ; attempt++) {
       let failure: Error;
       try {
-        const broker = await this.#find();
-        const response = await this.#client.request(broker, call, body, options);
+        const broker = await this.#find(attempt === 1 ? 'any' : 'next');
+        const response = await this.#ask(broker, call, body, options);
         const code = errorOf(response);
         if (!MOVED.has(code)) return response;
         failure = new ProtocolError(code, `group '${this.groupId}': ${errorName(code)}`);
@@ -65,20 +68,59 @@ export class Coordinator {
     }
   }
 
-  async #find(): Promise<number> {
-    if (this.#broker !== null) return this.#broker;
-    const response = await this.#client.request('any', calls.findCoordinator, {
-      key: this.groupId,
-      keyType: 0,
-      coordinatorKeys: [this.groupId],
-    });
+  /**
+   * While there is no answer it is looked up now and then whether the group has moved; where it has,
+   * no answer would count, and the connection is given up.
+   */
+  async #ask<Q, R>(
+    broker: number,
+    call: Call<Q, R>,
+    body: Q,
+    options: { readonly lane?: Lane; readonly timeoutMs?: number; readonly version?: number },
+  ): Promise<R> {
+    const { clock, suspectAfterMs } = this.#client;
+    const connection = await this.#client.connection(broker, options.lane);
+    let timer: Timer | null = null;
+    let isOver = false;
+    const suspectLater = (): void => {
+      timer = clock.after(suspectAfterMs, () => {
+        this.#locate('next').then(
+          (now) => {
+            if (isOver) return;
+            if (now === broker) suspectLater();
+            else connection.close();
+          },
+          // Nobody knows better now.
+          () => isOver || suspectLater(),
+        );
+      });
+    };
+    suspectLater();
+    try {
+      return await connection.request(call, body, options);
+    } finally {
+      isOver = true;
+      (timer as Timer | null)?.cancel();
+    }
+  }
+
+  async #find(whom: 'any' | 'next'): Promise<number> {
+    return (this.#broker ??= await this.#locate(whom));
+  }
+
+  async #locate(whom: 'any' | 'next'): Promise<number> {
+    const response = await this.#client.request(
+      whom,
+      calls.findCoordinator,
+      { key: this.groupId, keyType: 0, coordinatorKeys: [this.groupId] },
+      { timeoutMs: Math.min(this.#client.requestTimeoutMs, ANSWER_MS_MAX) },
+    );
     // Before version 4 the answer is one coordinator, not a list.
     const found = response.coordinators.length > 0 ? response.coordinators[0]! : response;
     if (found.errorCode !== ErrorCode.NONE) {
       const why = found.errorMessage ?? errorName(found.errorCode);
       throw new ProtocolError(found.errorCode, `coordinator of '${this.groupId}': ${why}`);
     }
-    this.#broker = found.nodeId;
     return found.nodeId;
   }
 }
@@ -87,6 +129,6 @@ function isPassing(error: unknown): boolean {
   if (error instanceof ProtocolError) return MOVED.has(error.code);
   return (
     error instanceof OperatingError &&
-    ['disconnected', 'no-broker', 'unknown-broker'].includes(error.code)
+    ['disconnected', 'no-broker', 'unknown-broker', 'request-timeout'].includes(error.code)
   );
 }

@@ -1,8 +1,8 @@
 import { ZERO_UUID } from '../base/bytes.ts';
-import type { fetchRequest } from '../protocol/messages/01-fetch.ts';
+import type { fetchRequest, fetchResponse } from '../protocol/messages/01-fetch.ts';
 import type { Infer } from '../protocol/schema.ts';
 import type { TopicPartition } from './list-offsets.ts';
-import type { MetadataCache } from './metadata-cache.ts';
+import type { LeaderHint, MetadataCache } from './metadata-cache.ts';
 
 type FetchRequest = Infer<typeof fetchRequest>;
 
@@ -16,12 +16,15 @@ export interface FetchLimits {
 
 /** A consumer's Fetch, without a session, for partitions of one leader whose positions are known. */
 export function fetchBody(
-  partitions: readonly (TopicPartition & { readonly position: number | null })[],
+  partitions: readonly (TopicPartition & {
+    readonly position: number | null;
+    readonly epoch: number;
+  })[],
   limits: FetchLimits,
   metadata: MetadataCache,
 ): FetchRequest {
   const topics = new Map<string, FetchRequest['topics'][number]>();
-  for (const { topic: name, partition, position } of partitions) {
+  for (const { topic: name, partition, position, epoch } of partitions) {
     let topic = topics.get(name);
     if (topic === undefined) {
       topic = { topic: name, topicId: metadata.topic(name)?.id ?? ZERO_UUID, partitions: [] };
@@ -31,7 +34,7 @@ export function fetchBody(
       partition,
       currentLeaderEpoch: metadata.partition(name, partition)?.leaderEpoch ?? -1,
       fetchOffset: position!,
-      lastFetchedEpoch: -1,
+      lastFetchedEpoch: epoch,
       logStartOffset: -1,
       partitionMaxBytes: limits.partitionMaxBytes,
       replicaDirectoryId: ZERO_UUID,
@@ -53,4 +56,21 @@ export function fetchBody(
     forgottenTopicsData: [],
     rackId: '',
   };
+}
+
+/** What an answer says of leaders that are others now. */
+export function leaderHints(
+  response: Infer<typeof fetchResponse>,
+  metadata: MetadataCache,
+): LeaderHint[] {
+  const hints: LeaderHint[] = [];
+  for (const { topicId, topic: name, partitions } of response.responses) {
+    const topic = topicId === ZERO_UUID ? name : metadata.topicName(topicId);
+    if (topic === undefined) continue;
+    for (const { partitionIndex: partition, currentLeader } of partitions) {
+      const { leaderId: leader, leaderEpoch } = currentLeader;
+      if (leader >= 0) hints.push({ topic, partition, leader, leaderEpoch });
+    }
+  }
+  return hints;
 }

@@ -11,12 +11,12 @@ import type { Timer } from '../base/clock.ts';
 import { OperatingError, reasonOf } from '../base/errors.ts';
 import { ErrorCode, errorName, isRetriable, ProtocolError } from '../protocol/error-codes.ts';
 import type { fetchResponse } from '../protocol/messages/01-fetch.ts';
-import { lastOffset } from '../protocol/record-batch.ts';
+import { lastOffset, partitionLeaderEpoch } from '../protocol/record-batch.ts';
 import type { Infer } from '../protocol/schema.ts';
 import { backoffMs } from './backoff.ts';
 import { calls } from './call.ts';
 import type { Client, Lane } from './client.ts';
-import { fetchBody } from './fetch-request.ts';
+import { fetchBody, leaderHints } from './fetch-request.ts';
 import { type FetchedBatch, forEachBatch } from './fetched-batch.ts';
 import { listOffsets, partitionKey, type TopicPartition } from './list-offsets.ts';
 
@@ -36,6 +36,8 @@ export interface FetcherOptions {
 
 export interface FetchPosition extends TopicPartition {
   readonly offset: number | 'earliest' | 'latest';
+  /** Of the record before the offset, where known: by it a log that was truncated is noticed. */
+  readonly leaderEpoch?: number;
 }
 
 interface PartitionState extends TopicPartition {
@@ -44,9 +46,13 @@ interface PartitionState extends TopicPartition {
   position: number | null;
   reset: 'earliest' | 'latest';
   paused: boolean;
+  /** Term of the leader from which the batch before the position came; -1: unknown. */
+  epoch: number;
   /** Grows when the position is set from outside. */
   generation: number;
+  /** Monotonic milliseconds before which the broker `failedBroker` is not asked again. */
   retryAt: number;
+  failedBroker: number;
   failures: number;
   highWatermark: number;
 }
@@ -58,7 +64,15 @@ const TOPIC_ID_VERSION = 13;
 
 export class Fetcher {
   /** Plain counters for whoever exposes them. */
-  readonly counters = { requests: 0, bytes: 0, batches: 0, resets: 0, errors: 0 };
+  readonly counters = {
+    requests: 0,
+    bytes: 0,
+    batches: 0,
+    resets: 0,
+    errors: 0,
+    /** Times that what was fetched before was found to be gone from the log (unclean election). */
+    truncations: 0,
+  };
   readonly #client: Client;
   readonly #options: Required<FetcherOptions>;
   readonly #lane: Lane;
@@ -103,7 +117,9 @@ export class Fetcher {
       this.#client.metadata.watch(p.topic);
       const state = this.#partitions.get(key) ?? newState(key, p);
       this.#partitions.set(key, state);
-      if (state.position === null || state.position !== p.offset) this.#move(state, p.offset);
+      if (state.position === null || state.position !== p.offset) {
+        this.#move(state, p.offset, p.leaderEpoch);
+      }
     }
     this.#dropStale();
     this.#wake();
@@ -183,8 +199,9 @@ export class Fetcher {
     return state;
   }
 
-  #move(state: PartitionState, offset: number | 'earliest' | 'latest'): void {
+  #move(state: PartitionState, offset: number | 'earliest' | 'latest', epoch = -1): void {
     state.generation++;
+    state.epoch = typeof offset === 'number' ? epoch : -1;
     state.retryAt = 0;
     if (typeof offset === 'number') state.position = offset;
     else {
@@ -226,7 +243,10 @@ export class Fetcher {
     let lost = false;
     let unknown = false;
     for (const state of this.#partitions.values()) {
-      if (state.retryAt > now) {
+      const leader = this.#client.metadata.leader(state.topic, state.partition);
+      // A new leader need not wait for what the one before it has refused.
+      const mayHelp = leader >= 0 && state.position !== null && leader !== state.failedBroker;
+      if (state.retryAt > now && !mayHelp) {
         this.#wakeAt(state.retryAt);
         continue;
       }
@@ -235,7 +255,6 @@ export class Fetcher {
         continue;
       }
       if (state.paused) continue;
-      const leader = this.#client.metadata.leader(state.topic, state.partition);
       if (leader < 0) unknown = true;
       else byLeader.set(leader, [...(byLeader.get(leader) ?? []), state]);
     }
@@ -245,7 +264,7 @@ export class Fetcher {
       if (this.#underWay.has(leader) || this.#bufferedBytes >= this.#options.bufferBytes) continue;
       this.#underWay.add(leader);
       this.#fetch(leader, states)
-        .catch((error: unknown) => this.#brokerFailed(states, error))
+        .catch((error: unknown) => this.#brokerFailed(leader, states, error))
         .finally(() => {
           this.#underWay.delete(leader);
           this.#wake();
@@ -265,16 +284,23 @@ export class Fetcher {
       named ? calls.fetch.max : TOPIC_ID_VERSION - 1,
     );
     this.counters.requests++;
-    const response = await connection.request(
-      calls.fetch,
-      fetchBody(states, this.#options, metadata),
-      {
-        version,
-        timeoutMs: this.#options.maxWaitMs + this.#client.requestTimeoutMs,
-      },
+    const { maxWaitMs } = this.#options;
+    // A broker that does not answer may have been replaced; then the new leader is asked, too.
+    const suspicion = this.#client.clock.after(maxWaitMs + this.#client.suspectAfterMs, () =>
+      metadata.requestRefresh(),
     );
+    let response: FetchResponse;
+    try {
+      response = await connection.request(calls.fetch, fetchBody(states, this.#options, metadata), {
+        version,
+        timeoutMs: maxWaitMs + this.#client.requestTimeoutMs,
+      });
+    } finally {
+      suspicion.cancel();
+    }
     if (this.#closed) return;
     if (response.errorCode !== ErrorCode.NONE) throw new ProtocolError(response.errorCode);
+    metadata.learn(leaderHints(response, metadata), response.nodeEndpoints);
     for (const topic of response.responses) {
       const name = topic.topicId === ZERO_UUID ? topic.topic : metadata.topicName(topic.topicId);
       for (const answer of topic.partitions) {
@@ -283,35 +309,44 @@ export class Fetcher {
         );
         const state = states[at];
         if (state === undefined || this.#partitions.get(state.key) !== state) continue;
-        if (state.generation !== generations[at]) continue;
-        this.#answered(state, offsets[at]!, topic.topicId, answer);
+        // Another leader may have answered for the same position meanwhile.
+        if (state.generation !== generations[at] || state.position !== offsets[at]) continue;
+        this.#answered(leader, state, offsets[at]!, topic.topicId, answer);
       }
     }
   }
 
   #answered(
+    leader: number,
     state: PartitionState,
     fetchOffset: number,
     topicId: string,
     answer: PartitionResponse,
   ): void {
-    if (answer.errorCode !== ErrorCode.NONE) return this.#partitionFailed(state, answer.errorCode);
+    if (answer.errorCode !== ErrorCode.NONE) {
+      return this.#partitionFailed(leader, state, answer.errorCode);
+    }
     state.failures = 0;
+    const { epoch, endOffset } = answer.divergingEpoch;
+    if (epoch >= 0 && endOffset >= 0) return this.#truncated(leader, state, epoch, endOffset);
     state.highWatermark = answer.highWatermark;
     // The reader gives one view of the frame.
     const bytes = answer.records as Buffer | null;
     if (bytes === null || bytes.length === 0) return;
     let nextOffset = fetchOffset;
+    let batchEpoch = state.epoch;
     const end = forEachBatch(bytes, (position) => {
       nextOffset = Math.max(nextOffset, lastOffset(bytes, position) + 1);
+      batchEpoch = partitionLeaderEpoch(bytes, position);
       this.counters.batches++;
     });
     if (nextOffset === fetchOffset) {
-      this.#backOff([state]);
+      this.#backOff(leader, [state]);
       const what = `${state.key} at offset ${fetchOffset}: ${bytes.length} bytes without a batch`;
       return this.#fail(new OperatingError('damaged-records', what));
     }
     state.position = nextOffset;
+    state.epoch = batchEpoch;
     this.counters.bytes += end;
     this.#bufferedBytes += end;
     this.#buffer.push({
@@ -329,7 +364,25 @@ export class Fetcher {
     this.#waiter?.();
   }
 
-  #partitionFailed(state: PartitionState, code: number): void {
+  /**
+   * What was fetched up to the position is not what the log has there any more (an unclean election
+   * has truncated it): goes on where both still agreed, or tells of it.
+   */
+  #truncated(leader: number, state: PartitionState, epoch: number, endOffset: number): void {
+    this.counters.truncations++;
+    this.#client.logger.warn('the log was truncated behind the fetch position', {
+      'kafka.topic': state.topic,
+      'kafka.partition': state.partition,
+      'kafka.offset': state.position,
+      'kafka.end_offset': endOffset,
+    });
+    if (this.#options.offsetReset !== 'none') return this.#move(state, endOffset, epoch);
+    this.#backOff(leader, [state]);
+    const what = `${state.key} at offset ${state.position}: the log was truncated at ${endOffset}`;
+    this.#fail(new OperatingError('log-truncated', what));
+  }
+
+  #partitionFailed(leader: number, state: PartitionState, code: number): void {
     this.counters.errors++;
     const { offsetReset } = this.#options;
     if (code === ErrorCode.OFFSET_OUT_OF_RANGE && offsetReset !== 'none') {
@@ -343,18 +396,19 @@ export class Fetcher {
       this.#move(state, offsetReset);
       return;
     }
-    this.#backOff([state]);
-    this.#client.metadata.requestRefresh();
+    this.#backOff(leader, [state]);
+    const known = this.#client.metadata.leader(state.topic, state.partition);
+    if (known < 0 || known === leader) this.#client.metadata.requestRefresh();
     if (isRetriable(code)) return;
     const at = `${state.key} at offset ${state.position}`;
     this.#fail(new ProtocolError(code, `${at}: ${errorName(code)}`));
   }
 
-  #brokerFailed(states: readonly PartitionState[], error: unknown): void {
+  #brokerFailed(leader: number, states: readonly PartitionState[], error: unknown): void {
     if (this.#closed) return;
     this.counters.errors++;
     this.#client.logger.debug('fetch failed', { 'error.message': reasonOf(error) });
-    this.#backOff(states);
+    this.#backOff(leader, states);
     this.#client.metadata.requestRefresh();
     const lasting =
       (error instanceof ProtocolError && !isRetriable(error.code)) ||
@@ -362,10 +416,11 @@ export class Fetcher {
     if (lasting) this.#fail(error);
   }
 
-  #backOff(states: readonly PartitionState[]): void {
+  #backOff(leader: number, states: readonly PartitionState[]): void {
     const { clock, random, retryBackoff } = this.#client;
     for (const state of states) {
       state.failures++;
+      state.failedBroker = leader;
       state.retryAt = clock.monotonic() + backoffMs(retryBackoff, state.failures, random);
     }
   }
@@ -390,7 +445,7 @@ export class Fetcher {
       }
     });
     Promise.all(lookUp)
-      .catch((error: unknown) => this.#brokerFailed(lost, error))
+      .catch((error: unknown) => this.#brokerFailed(-1, lost, error))
       .finally(() => {
         this.#resetting = false;
         this.#wake();
@@ -405,8 +460,10 @@ const newState = (key: string, { topic, partition }: TopicPartition): PartitionS
   position: null,
   reset: 'latest',
   paused: false,
+  epoch: -1,
   generation: 0,
   retryAt: 0,
+  failedBroker: -1,
   failures: 0,
   highWatermark: -1,
 });

@@ -337,7 +337,7 @@ export class GroupMember {
         calls.heartbeat,
         { groupId, generationId: this.#generationId, memberId: this.#memberId, groupInstanceId },
         (r) => r.errorCode,
-        { lane: this.#lane, retryMs: 0 },
+        { lane: this.#lane, retryMs: 0, timeoutMs: Math.ceil(this.#sessionTimeoutMs / 3) },
       );
       this.counters.heartbeats++;
       if (errorCode === ErrorCode.NONE) this.#lastHeartbeatAt = clock.monotonic();

@@ -5,7 +5,7 @@ import type { produceRequest, produceResponse } from '../protocol/messages/00-pr
 import type { Infer } from '../protocol/schema.ts';
 import { calls } from './call.ts';
 import type { Connection } from './connection.ts';
-import type { MetadataCache } from './metadata-cache.ts';
+import type { LeaderHint, MetadataCache } from './metadata-cache.ts';
 import type { ProducerBatch } from './producer-batch.ts';
 
 export type ProduceRequest = Infer<typeof produceRequest>;
@@ -62,6 +62,18 @@ export function produceAnswerFor(
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** What the answers say of leaders that are others now. */
+export function leaderHints(
+  batches: readonly ProducerBatch[],
+  answers: readonly (ProduceAnswer | undefined)[],
+): LeaderHint[] {
+  return batches.flatMap((batch, i) => {
+    const { leaderId: leader = -1, leaderEpoch = -1 } = answers[i]?.currentLeader ?? {};
+    if (leader < 0) return [];
+    return [{ topic: batch.queue.topic.name, partition: batch.queue.index, leader, leaderEpoch }];
+  });
 }
 
 /** The broker saw a gap in the sequence numbers, or does not know the producer. */

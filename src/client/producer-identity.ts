@@ -10,6 +10,9 @@ export interface Identity {
   readonly epoch: number;
 }
 
+/** How long a broker may take before another one is asked, milliseconds. */
+const ANSWER_MS_MAX = 5_000;
+
 /** Gets the identity of an idempotent producer from the cluster, once, and anew when it is used up. */
 export class ProducerIdentity {
   readonly #client: Client;
@@ -55,12 +58,17 @@ export class ProducerIdentity {
   }
 
   async #ask(): Promise<Identity> {
-    const response = await this.#client.request('any', calls.initProducerId, {
-      transactionalId: null,
-      transactionTimeoutMs: 0x7fff_ffff,
-      producerId: -1,
-      producerEpoch: -1,
-    });
+    const response = await this.#client.request(
+      'next',
+      calls.initProducerId,
+      {
+        transactionalId: null,
+        transactionTimeoutMs: 0x7fff_ffff,
+        producerId: -1,
+        producerEpoch: -1,
+      },
+      { timeoutMs: Math.min(this.#client.requestTimeoutMs, ANSWER_MS_MAX) },
+    );
     if (response.errorCode !== ErrorCode.NONE) throw new ProtocolError(response.errorCode);
     return { id: response.producerId, epoch: response.producerEpoch };
   }

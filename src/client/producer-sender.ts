@@ -15,6 +15,7 @@ import type { Client } from './client.ts';
 import type { Connection } from './connection.ts';
 import {
   isSequenceError,
+  leaderHints,
   type ProduceAnswer,
   type ProduceResponse,
   produceAnswerFor,
@@ -138,13 +139,14 @@ export class ProducerSender {
 
   /** Where the queue's next batch may be sent now; null: nowhere yet. */
   #leaderFor(queue: PartitionQueue, now: number): ProducerLeader | null {
-    if (queue.retryAt > now) {
-      this.#wakeAt(queue.retryAt);
-      return null;
-    }
     const limit = this.#inFlightLimit(queue);
     if (queue.inFlight.length >= limit) return null;
     const id = this.#client.metadata.leader(queue.topic.name, queue.index);
+    // A new leader need not wait for what the one before it has refused.
+    if (queue.retryAt > now && (id < 0 || id === queue.broker)) {
+      this.#wakeAt(queue.retryAt);
+      return null;
+    }
     if (id < 0) {
       this.#client.metadata.requestRefresh();
       return null;
@@ -265,11 +267,15 @@ export class ProducerSender {
       return;
     }
     leader.inFlight++;
+    let suspicion = this.#suspectLater(leader, connection, batches, (timer) => {
+      suspicion = timer;
+    });
     connection.send(
       calls.produce,
       version,
       body,
       (error, response) => {
+        suspicion.cancel();
         leader.inFlight--;
         if (error !== null) for (const batch of batches) this.#retry(batch, error);
         else this.#settle(leader, batches, response!);
@@ -277,6 +283,31 @@ export class ProducerSender {
       },
       () => this.#written(batches),
     );
+  }
+
+  /**
+   * A broker that does not answer may have been replaced as the leader: that is looked up now and
+   * then, and where it is so the connection is given up, for no answer of it would count.
+   */
+  #suspectLater(
+    leader: ProducerLeader,
+    connection: Connection,
+    batches: readonly ProducerBatch[],
+    again: (timer: Timer) => void,
+  ): Timer {
+    const { clock, metadata, suspectAfterMs } = this.#client;
+    const isReplaced = ({ isDone, queue }: ProducerBatch): boolean =>
+      !isDone && metadata.leader(queue.topic.name, queue.index) !== leader.id;
+    const look = (): void => {
+      if (this.#closed || !batches.some((batch) => batch.queue.inFlight.includes(batch))) return;
+      if (batches.some(isReplaced)) return connection.close();
+      again(clock.after(suspectAfterMs, suspect));
+    };
+    const suspect = (): void => {
+      // What a refresh fails with is no news of the leader.
+      metadata.refresh().then(look, look);
+    };
+    return clock.after(suspectAfterMs, suspect);
   }
 
   /** The transport has let go of the batches' bytes. */
@@ -310,8 +341,11 @@ export class ProducerSender {
     if (response.throttleTimeMs > 0) {
       leader.mutedUntil = this.#client.clock.monotonic() + response.throttleTimeMs;
     }
-    for (const batch of batches) {
-      const answer = produceAnswerFor(batch, response, this.#client.metadata);
+    const { metadata } = this.#client;
+    const answers = batches.map((batch) => produceAnswerFor(batch, response, metadata));
+    metadata.learn(leaderHints(batches, answers), response.nodeEndpoints);
+    for (const [i, batch] of batches.entries()) {
+      const answer = answers[i];
       if (answer === undefined) {
         this.#retry(batch, new OperatingError('missing-answer', 'the broker left a batch out'));
       } else this.#settleBatch(batch, answer);
@@ -367,7 +401,9 @@ export class ProducerSender {
     queue.failures++;
     queue.retryAt = now + backoffMs(retryBackoff, queue.failures, random);
     this.#ready.add(queue);
-    this.#client.metadata.requestRefresh();
+    const { metadata } = this.#client;
+    const leader = metadata.leader(queue.topic.name, queue.index);
+    if (leader < 0 || leader === queue.broker) metadata.requestRefresh();
     this.wake();
   }
 
