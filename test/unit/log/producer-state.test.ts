@@ -123,6 +123,18 @@ describe('an idempotent producer', () => {
     }
   });
 
+  it('is answered when it repeats one of its last five batches after a clean restart', async () => {
+    const rig = makeRig();
+    const first = await rig.open();
+    for (let i = 0; i < 7; i++) send(first.log, 2, 9, 0, i * 2);
+    await first.manager.stop();
+    const { log } = await rig.open();
+    for (let i = 2; i < 7; i++) {
+      expect(send(log, 2, 9, 0, i * 2)).toMatchObject({ duplicate: true, firstOffset: i * 2 });
+    }
+    expect(send(log, 2, 9, 0, 14)).toMatchObject({ duplicate: false, firstOffset: 14 });
+  });
+
   it('is forgotten when it wrote nothing for the expiration time', async () => {
     const rig = makeRig();
     const { manager, log } = await rig.open({ producerIdExpirationMs: 1000 });
@@ -178,9 +190,19 @@ describe('a producer snapshot', () => {
     expect(decodeSnapshot(encodeSnapshot([entry]))).toEqual([entry]);
   });
 
+  it('has the earlier batches behind what Kafka writes', () => {
+    const [one, other] = [new ProducerStateEntry(1), new ProducerStateEntry(2)];
+    for (let i = 0; i < 7; i++) one.addBatch(3, 2 * i + 1, 10 * i + 1, 1, 1000 + i);
+    other.addBatch(0, 5, 99, 0, 7);
+    const bytes = encodeSnapshot([one, other]);
+    expect(bytes.length).toBe(10 + 2 * 46 + 4 + 4 * 28);
+    expect(decodeSnapshot(bytes)).toEqual([one, other]);
+  });
+
   it('is refused with any bit flipped or byte missing', () => {
     const entry = new ProducerStateEntry(1);
     entry.addBatch(0, 0, 0, 0, 5);
+    entry.addBatch(0, 1, 1, 0, 5);
     const bytes = encodeSnapshot([entry]);
     for (let at = 0; at < bytes.length; at++) {
       const damaged = Buffer.from(bytes);
