@@ -27,7 +27,8 @@ export const lostWrites: Checker = (history) => {
     if (!isPromised(send, history)) continue;
     const name = partitionName(send);
     const log = logs.get(name);
-    if (log !== undefined && send.offset >= 0 && send.offset < log.logStartOffset) continue;
+    // A partition that nobody serves is the liveness checker's.
+    if (log === undefined || (send.offset >= 0 && send.offset < log.logStartOffset)) continue;
     if (found.get(name)?.has(send.value) === true) continue;
     violations.push({
       checker: 'lost write',

@@ -92,8 +92,14 @@ export class Faults {
       if (node.process?.isPaused === true) simulation.resume(node.process);
       node.disk.heal();
       node.wall.skewMs = 0;
-      node.start();
     }
+    this.#supervise();
+  }
+
+  /** Whatever ends from now on begins anew at once. */
+  #supervise(): void {
+    for (const node of this.#world.nodes) node.start();
+    this.#world.simulation.after(null, 100, 'supervise', () => this.#supervise());
   }
 
   #later(label: string, action: () => void, [low, high] = OUTAGE_MS): void {

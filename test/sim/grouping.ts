@@ -22,6 +22,7 @@ export class Grouping {
   /** Next offset of each partition that is its own. */
   #next = new Map<string, TopicPartition & { offset: number }>();
   #stopped = false;
+  #committing: Promise<void> = Promise.resolve();
   /** Commits that were acknowledged. */
   commits = 0;
 
@@ -92,6 +93,7 @@ export class Grouping {
         this.#world.history.committedReads.push(read);
         found.set(`${topic}-${partition}`, { topic, partition, offset: Math.max(0, offset) });
       }
+      this.#world.note(this.#name, `was told ${textOf([...found.values()])} as of ${at}`);
       return found;
     } catch (error) {
       this.#world.note(this.#name, `cannot ask for offsets: ${reasonOf(error)}`);
@@ -125,7 +127,13 @@ export class Grouping {
     else await this.#commit();
   }
 
-  async #commit(): Promise<void> {
+  /** One after another: a commit that is tried again must not come behind a later one. */
+  #commit(): Promise<void> {
+    this.#committing = this.#committing.then(() => this.#commitNow());
+    return this.#committing;
+  }
+
+  async #commitNow(): Promise<void> {
     const member = this.#member!;
     const offsets = [...this.#next.values()].map((p) => ({ ...p }));
     if (offsets.length === 0) return;
@@ -145,6 +153,7 @@ export class Grouping {
         commit.outcome = 'ok';
         commit.doneAt = this.#world.now;
       }
+      this.#world.note(this.#name, `committed ${textOf(offsets)} as of ${commits[0]!.at}`);
       this.commits += 1;
     } catch (error) {
       this.#world.note(this.#name, `commit failed: ${reasonOf(error)}`);
@@ -165,3 +174,6 @@ export class Grouping {
     this.#client.close();
   }
 }
+
+const textOf = (offsets: readonly (TopicPartition & { readonly offset: number })[]): string =>
+  offsets.map(({ topic, partition, offset }) => `${topic}-${partition}@${offset}`).join(' ');

@@ -1,7 +1,7 @@
 /** One run: a cluster, work, faults, peace, and the verdict. */
 import { Admin } from '../../src/client/admin.ts';
 import type { KeyValue } from '../../src/config/table.ts';
-import type { Violation } from '../check/history.ts';
+import type { History, Violation } from '../check/history.ts';
 import { judge } from '../check/index.ts';
 import { drawFaults, Faults, type FaultWeights } from './faults.ts';
 import { Grouping } from './grouping.ts';
@@ -30,6 +30,7 @@ export interface RunResult {
   readonly tail: readonly string[];
   readonly simulatedMs: number;
   readonly counts: Readonly<Record<string, number>>;
+  readonly history: History;
 }
 
 const SECONDS = 60;
@@ -118,7 +119,7 @@ class Run {
     for (const node of this.world.nodes) {
       if (!node.isServing) continue;
       const partition = node.broker!.services.partitions.get(topic, index);
-      if (partition !== undefined && leads(partition)) return partition;
+      if (partition !== undefined && !partition.isOffline && leads(partition)) return partition;
     }
     return null;
   }
@@ -192,6 +193,7 @@ class Run {
       const leader = this.#leaderOf(topic, partition);
       const name = `${topic}-${partition}`;
       if (leader === null) return `${name} has no leader`;
+      if (leader.isOffline) return `${name} is offline`;
       const end = leader.log.logEndOffset;
       if (leader.highWatermark !== end)
         return `${name} ends at ${end}, committed ${leader.highWatermark}`;
@@ -200,6 +202,7 @@ class Run {
       if (missing.length > 0) return `${name}: ${missing.join(',')} not in sync`;
       for (const node of this.world.nodes) {
         const other = node.broker!.services.partitions.get(topic, partition);
+        if (other?.isOffline === true) return `${name} of ${node.name} is offline`;
         if (other !== undefined && other.log.logEndOffset !== end) {
           return `${name} of ${node.name} ends at ${other.log.logEndOffset}, the leader's at ${end}`;
         }
@@ -238,6 +241,7 @@ class Run {
       hash: world.simulation.trace.hash,
       tail: world.simulation.trace.tail(),
       simulatedMs: world.now,
+      history: world.history,
       counts: {
         events: world.simulation.events,
         sends: sends.length,

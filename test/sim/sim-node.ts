@@ -145,6 +145,7 @@ export class SimNode {
       (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
         const details = Object.entries(fields).map(([key, value]) => `${key}=${String(value)}`);
         this.#world.note(this.name, `${level}: ${message} ${details.join(' ')}`);
+        if (level === 'error') this.#world.complained(this, message, fields);
       };
     return { debug: () => {}, info: log('info'), warn: log('warn'), error: log('error') };
   }

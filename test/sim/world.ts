@@ -5,6 +5,7 @@
  * comes from the seed.
  */
 import { BugError, FatalError, reasonOf } from '../../src/base/errors.ts';
+import { silentLogger } from '../../src/base/logger.ts';
 import type { Random } from '../../src/base/random.ts';
 import { Client } from '../../src/client/client.ts';
 import type { KeyValue } from '../../src/config/table.ts';
@@ -83,6 +84,13 @@ export class World {
     this.crashes.push({ checker: 'crash', message: `${node.name} gave up: ${text}` });
   }
 
+  /** Some errors tell of a broken program, not of a broken world. */
+  complained(node: SimNode, message: string, fields: Readonly<Record<string, unknown>>): void {
+    if (!message.includes('for no reason of its own')) return;
+    const text = String(fields['error.stack_trace'] ?? fields['error.message'] ?? '');
+    this.crashes.push({ checker: 'crash', message: `${node.name}: ${message}: ${text}` });
+  }
+
   get bootstrap(): string[] {
     return this.nodes.map(({ port }) => `127.0.0.1:${port}`);
   }
@@ -105,7 +113,7 @@ export class World {
       transport: this.network.transportFor(process),
       clock,
       random,
-      logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
+      logger: { ...silentLogger, warn: log('warn'), error: log('error') },
       requestTimeoutMs: 4000,
       connectTimeoutMs: 1000,
       reconnectBackoffMs: 20,
