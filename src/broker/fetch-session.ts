@@ -28,6 +28,9 @@ export interface SessionPartition {
   currentLeaderEpoch: number;
   lastFetchedEpoch: number;
   partitionMaxBytes: number;
+  /** Of a follower: what is on its device, and where its log starts; -1: not told. */
+  flushedOffset: number;
+  followerStart: number;
   /** -1: never answered. */
   highWatermark: number;
   logStartOffset: number;

@@ -1,6 +1,9 @@
 /**
  * Fetches that wait for more bytes: woken by appends to the partitions they watch, or by time. No
  * polling: an append adds to a number, and one that reaches the fetch's minimum completes it.
+ *
+ * A follower's fetch is woken by what is appended, a client's by what becomes visible. That records
+ * which it has are committed, a follower learns with the next ones, or a little later.
  */
 import type { Clock } from '../base/clock.ts';
 import { TimerWheel, type WheelEntry } from '../base/timer-wheel.ts';
@@ -9,30 +12,54 @@ import type { Partition, PartitionWatcher } from '../cluster/partition.ts';
 /** A fetch may be answered this much later than it asked; few timers are the gain. Milliseconds. */
 const TICK_MS = 5;
 
+/** A fetch of a follower. */
+export interface FollowerFetch {
+  readonly replicaId: number;
+  /** After which it is told that the high watermark has moved, milliseconds. */
+  readonly newsMs: number;
+  /** It has moved since the follower was last told. */
+  readonly hasNews: boolean;
+}
+
+export interface FetchToWait {
+  readonly partitions: readonly Partition[];
+  /** Bytes that must still become visible. */
+  readonly missingBytes: number;
+  readonly waitMs: number;
+  /** Null: of a client. */
+  readonly follower: FollowerFetch | null;
+  readonly complete: () => void;
+}
+
 export class DelayedFetch implements PartitionWatcher {
   readonly #purgatory: FetchPurgatory;
-  readonly #partitions: readonly Partition[];
-  readonly #complete: () => void;
-  /** Bytes that must still become visible. */
+  readonly #fetch: FetchToWait;
   #missingBytes: number;
   #timer: WheelEntry | null = null;
+  #deadlineMs = 0;
   #done = false;
 
-  constructor(
-    purgatory: FetchPurgatory,
-    partitions: readonly Partition[],
-    missingBytes: number,
-    complete: () => void,
-  ) {
+  constructor(purgatory: FetchPurgatory, fetch: FetchToWait) {
     this.#purgatory = purgatory;
-    this.#partitions = partitions;
-    this.#missingBytes = missingBytes;
-    this.#complete = complete;
+    this.#fetch = fetch;
+    this.#missingBytes = fetch.missingBytes;
   }
 
-  start(waitMs: number): void {
-    for (const partition of this.#partitions) partition.watch(this);
-    this.#timer = this.#purgatory.timers.add(waitMs, () => {
+  get replicaId(): number {
+    return this.#fetch.follower?.replicaId ?? -1;
+  }
+
+  start(nowMs: number): void {
+    const { partitions, follower, waitMs } = this.#fetch;
+    for (const partition of partitions) partition.watch(this, follower !== null);
+    const delayMs = follower?.hasNews === true ? Math.min(follower.newsMs, waitMs) : waitMs;
+    this.#completeAfter(delayMs, nowMs);
+  }
+
+  #completeAfter(delayMs: number, nowMs: number): void {
+    if (this.#timer !== null) this.#purgatory.timers.cancel(this.#timer);
+    this.#deadlineMs = nowMs + delayMs;
+    this.#timer = this.#purgatory.timers.add(delayMs, () => {
       this.#timer = null;
       this.#purgatory.expirations += 1;
       this.complete();
@@ -43,6 +70,19 @@ export class DelayedFetch implements PartitionWatcher {
     if (this.#done) return;
     this.#missingBytes -= bytes;
     if (bytes > 0 && this.#missingBytes > 0) return;
+    this.#soon();
+  }
+
+  /** A follower that waits anyhow may as well know; one that is about to be answered will. */
+  committed(): void {
+    const { follower } = this.#fetch;
+    if (this.#done || follower === null) return;
+    if (follower.newsMs <= 0) return this.#soon();
+    const now = this.#purgatory.now();
+    if (this.#deadlineMs - now > follower.newsMs) this.#completeAfter(follower.newsMs, now);
+  }
+
+  #soon(): void {
     this.#stop();
     // Not within the append: what it was done for is answered first, and more appends may follow.
     queueMicrotask(() => this.#run());
@@ -64,24 +104,26 @@ export class DelayedFetch implements PartitionWatcher {
 
   #stop(): void {
     this.#done = true;
-    for (const partition of this.#partitions) partition.unwatch(this);
+    for (const partition of this.#fetch.partitions) partition.unwatch(this);
     if (this.#timer !== null) this.#purgatory.timers.cancel(this.#timer);
     this.#timer = null;
   }
 
   #run(): void {
     this.#purgatory.forget(this);
-    this.#complete();
+    this.#fetch.complete();
   }
 }
 
 export class FetchPurgatory {
   readonly timers: TimerWheel;
   readonly #waiting = new Set<DelayedFetch>();
+  readonly #clock: Clock;
   /** Fetches that waited their whole time. */
   expirations = 0;
 
   constructor(clock: Clock) {
+    this.#clock = clock;
     this.timers = new TimerWheel(clock, { tickMs: TICK_MS, slots: 512 });
   }
 
@@ -90,17 +132,23 @@ export class FetchPurgatory {
     return this.#waiting.size;
   }
 
-  /** Calls `complete` once: when `missingBytes` more are visible, something changed, or `waitMs` are over. */
-  wait(
-    partitions: readonly Partition[],
-    missingBytes: number,
-    waitMs: number,
-    complete: () => void,
-  ): DelayedFetch {
-    const fetch = new DelayedFetch(this, partitions, missingBytes, complete);
-    this.#waiting.add(fetch);
-    fetch.start(waitMs);
-    return fetch;
+  now(): number {
+    return this.#clock.monotonic();
+  }
+
+  /** Calls `complete` once: when the bytes are visible, something changed, or the time is over. */
+  wait(fetch: FetchToWait): DelayedFetch {
+    const delayed = new DelayedFetch(this, fetch);
+    this.#waiting.add(delayed);
+    delayed.start(this.now());
+    return delayed;
+  }
+
+  /** The follower's fetches are answered now: it is to ask anew, with what it has to follow since. */
+  hurry(replicaId: number): void {
+    for (const fetch of [...this.#waiting]) {
+      if (fetch.replicaId === replicaId) fetch.complete();
+    }
   }
 
   forget(fetch: DelayedFetch): void {

@@ -63,6 +63,9 @@ export class Partition {
   replicas: readonly number[] = [];
   adding: readonly number[] = [];
   removing: readonly number[] = [];
+  /** Replication to others, or by this broker, passes under a quota while it is out of sync. */
+  isLeaderThrottled = false;
+  isFollowerThrottled = false;
   /** Of the metadata; a leader has its own, see `isr`. */
   #knownIsr: readonly number[] = [];
   readonly #environment: PartitionEnvironment;

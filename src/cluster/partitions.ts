@@ -6,13 +6,15 @@
 import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { LONG_MAX } from '../config/table.ts';
 import type { LogManager } from '../log/log-manager.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
-import { ErrorCode } from '../protocol/error-codes.ts';
+import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import type { Configs } from './configs.ts';
 import type { MetadataDelta, MetadataImage, TopicImage } from './metadata-image.ts';
 import { Partition } from './partition.ts';
 import type { IsrUpdater, PartitionEnvironment } from './partition-environment.ts';
+import { isThrottled, ReplicationQuota } from './replication-quota.ts';
 import { ReplicationStats } from './replication-stats.ts';
 import { METADATA_TOPIC } from './topic-names.ts';
 import { TopicStats } from './topic-stats.ts';
@@ -53,15 +55,23 @@ export class Partitions {
   readonly #leadershipListeners: LeadershipListener[] = [];
   readonly #roleListeners: RoleListener[] = [];
   #isrUpdater: IsrUpdater | null = null;
-  #lagMaxMs: number;
+  readonly #lagMaxMs: number;
   /** Over all topics that are or were. */
   readonly totals = new TopicStats();
   readonly replication = new ReplicationStats();
+  readonly leaderQuota: ReplicationQuota;
+  readonly followerQuota: ReplicationQuota;
+  /** Consumers are sent to replicas in their own rack. */
+  readonly rackAware: boolean;
 
   constructor(options: PartitionsOptions) {
     this.#options = options;
     const { nodeId, clock, logger, configs, image } = options;
+    this.leaderQuota = new ReplicationQuota(clock);
+    this.followerQuota = new ReplicationQuota(clock);
+    this.rackAware = configs.broker('replica.selector.class') !== null;
     this.#lagMaxMs = configs.number('replica.lag.time.max.ms');
+    this.#setQuotas();
     this.#environment = {
       nodeId,
       clock,
@@ -104,6 +114,13 @@ export class Partitions {
       return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
     }
     return ErrorCode.NOT_LEADER_OR_FOLLOWER;
+  }
+  /** Throws ProtocolError when the partition is not held here. */
+  held(topic: string, index: number): Partition {
+    const known = this.#topics.get(topic);
+    const partition = known?.partitions[index];
+    if (partition === undefined) throw new ProtocolError(this.absenceOf(known, index));
+    return partition;
   }
   topics(): IterableIterator<HeldTopic> {
     return this.#topics.values();
@@ -254,16 +271,40 @@ export class Partitions {
   /** Settings of the topic, or with null of the broker, have changed. */
   reconfigure(name: string | null): void {
     const { configs } = this.#options;
-    if (name === null) this.#lagMaxMs = configs.number('replica.lag.time.max.ms');
+    if (name === null) this.#setQuotas();
     for (const held of name === null ? this.#topics.values() : [this.#topics.get(name)]) {
       if (held === undefined) continue;
       const config = configs.logConfig(held.name);
       for (const partition of held.partitions) {
         if (partition === undefined) continue;
         if (!partition.isOffline) partition.log.updateConfig(config);
+        this.#setThrottles(partition);
         partition.touched();
       }
     }
+  }
+
+  #setQuotas(): void {
+    const { configs } = this.#options;
+    const rate = (name: string): number => {
+      const value = configs.number(name);
+      return value >= LONG_MAX ? Number.POSITIVE_INFINITY : value;
+    };
+    this.leaderQuota.setRate(rate('leader.replication.throttled.rate'));
+    this.followerQuota.setRate(rate('follower.replication.throttled.rate'));
+  }
+
+  #setThrottles(partition: Partition): void {
+    const { configs, nodeId } = this.#options;
+    const { topic, index } = partition;
+    const names = (key: string): readonly string[] => {
+      const value = configs.topic(topic, key);
+      return Array.isArray(value) ? (value as readonly string[]) : [];
+    };
+    const leaders = names('leader.replication.throttled.replicas');
+    const followers = names('follower.replication.throttled.replicas');
+    partition.isLeaderThrottled = isThrottled(leaders, index, nodeId);
+    partition.isFollowerThrottled = isThrottled(followers, index, nodeId);
   }
 
   #open(image: TopicImage, index: number, stats: TopicStats): Partition {
@@ -281,6 +322,9 @@ export class Partitions {
       });
     }
     const { name: topic, id: topicId } = image;
-    return new Partition({ topic, topicId, index, stats, log, environment: this.#environment });
+    const environment = this.#environment;
+    const partition = new Partition({ topic, topicId, index, stats, log, environment });
+    this.#setThrottles(partition);
+    return partition;
   }
 }

@@ -3,7 +3,7 @@
  * A key that a topic does not set is taken from the broker's keys in `brokerKeys`, the first that
  * somebody has set, and else from the default here.
  *
- * Keys of parts that Weir has not got (tiered storage, replication throttles) are taken and
+ * Keys of parts that Weir has not got (tiered storage) are taken and
  * described, so that scripts written for Kafka run, and change nothing.
  */
 import { type Key, type KeyValue, LONG_MAX, tableOf } from './table.ts';
@@ -113,7 +113,7 @@ const keys: readonly TopicKey[] = [
     type: 'list',
     default: [],
     brokerKeys: [],
-    doc: 'Replicas whose replication is throttled on the follower; has no effect here.',
+    doc: 'Replicas, as PARTITION:BROKER or *, that fetch at follower.replication.throttled.rate while they are out of sync.',
   },
   {
     name: 'index.interval.bytes',
@@ -128,7 +128,7 @@ const keys: readonly TopicKey[] = [
     type: 'list',
     default: [],
     brokerKeys: [],
-    doc: 'Replicas whose replication is throttled on the leader; has no effect here.',
+    doc: 'Leaders, as PARTITION:BROKER or *, that send to followers out of sync at leader.replication.throttled.rate.',
   },
   {
     name: 'local.retention.bytes',

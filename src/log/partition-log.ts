@@ -521,7 +521,11 @@ export class PartitionLog {
    */
   truncateTo(offset: number): void {
     assert(offset >= 0, `truncate ${this.#path} to ${offset}`);
-    if (offset >= this.#logEndOffset) return;
+    if (offset >= this.#logEndOffset) {
+      // A term that began at the end, and wrote nothing, may not be the leader's.
+      this.#onDisk('truncate', () => this.#epochs.truncateFromEnd(this.#logEndOffset));
+      return;
+    }
     if (offset <= this.#segments.first.baseOffset) return this.truncateFullyAndStartAt(offset);
     this.#onDisk('truncate', () => {
       const index = this.#segments.floor(offset - 1);

@@ -29,6 +29,8 @@ const LATEST_TIERED = -5;
 const EARLIEST_PENDING_UPLOAD = -6;
 
 const READ_COMMITTED = 1;
+/** Before this version, clients do not know OFFSET_NOT_AVAILABLE. */
+const NOT_AVAILABLE_VERSION = 5;
 
 /** First version that may ask for each of the special places. */
 const sinceVersion: ReadonlyMap<number, number> = new Map([
@@ -53,7 +55,7 @@ export const listOffsetsHandler = handler<Request, Response>(apis.get(2), (reque
   topics: request.topics.map(({ name, partitions }) => ({
     name,
     partitions: eachOnce(partitions).map(([asked, isDouble]) =>
-      isDouble ? refused(asked) : answer(name, asked, request.isolationLevel, context),
+      isDouble ? refused(asked) : answer(name, asked, request, context),
     ),
   })),
 }));
@@ -78,16 +80,27 @@ const refused = ({ partitionIndex }: Asked): PartitionAnswer => ({
 function answer(
   topic: string,
   asked: Asked,
-  isolation: number,
+  request: Request,
   context: RequestContext,
 ): PartitionAnswer {
   const { partitionIndex } = asked;
   try {
-    const partition = context.broker.partitions.get(topic, partitionIndex);
-    if (partition === undefined) throw new ProtocolError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    const partition = context.broker.partitions.held(topic, partitionIndex);
     partition.checkLeaderEpoch(asked.currentLeaderEpoch);
+    const leadership = partition.leading();
     checkPlace(asked.timestamp, context.apiVersion);
-    const found = find(partition, asked.timestamp, isolation);
+    const isFollower = request.replicaId >= 0;
+    const end = isFollower ? partition.log.logEndOffset : endFor(partition, request.isolationLevel);
+    const found = find(partition, asked.timestamp, end);
+    // A new leader does not know yet how much of what others committed is committed (KIP-207).
+    const isUnsure = !isFollower && leadership.epochStart > partition.highWatermark;
+    if (isUnsure && (asked.timestamp === LATEST || found === NOTHING)) {
+      throw new ProtocolError(
+        context.apiVersion >= NOT_AVAILABLE_VERSION
+          ? ErrorCode.OFFSET_NOT_AVAILABLE
+          : ErrorCode.LEADER_NOT_AVAILABLE,
+      );
+    }
     return {
       partitionIndex,
       errorCode: ErrorCode.NONE,
@@ -109,9 +122,11 @@ function checkPlace(timestamp: number, version: number): void {
   }
 }
 
-function find(partition: Partition, timestamp: number, isolation: number): Found {
+const endFor = (partition: Partition, isolation: number): number =>
+  isolation === READ_COMMITTED ? partition.lastStableOffset : partition.highWatermark;
+
+function find(partition: Partition, timestamp: number, end: number): Found {
   const { log } = partition;
-  const end = isolation === READ_COMMITTED ? partition.lastStableOffset : partition.highWatermark;
   switch (timestamp) {
     case LATEST:
       return { offset: end, timestamp: -1, leaderEpoch: partition.leaderEpoch };

@@ -14,24 +14,26 @@ import { ErrorCode } from '../../protocol/error-codes.ts';
 import type { metadataRequest, metadataResponse } from '../../protocol/messages/03-metadata.ts';
 import type { Infer } from '../../protocol/schema.ts';
 import { operationsOf } from '../authorized-operations.ts';
+import { nodes } from '../endpoints.ts';
 import { handler, type RequestContext } from '../handler.ts';
-import { describePartition } from './partition-description.ts';
+import { PartitionDescriber } from './partition-description.ts';
 
 type Request = Infer<typeof metadataRequest>;
 type Response = Infer<typeof metadataResponse>;
 type TopicAnswer = Response['topics'][number];
 
 export const metadataHandler = handler<Request, Response>(apis.get(3), (request, context) => {
-  const { broker, endpoint, apiVersion } = context;
+  const { broker, apiVersion } = context;
   if (apiVersion < TOPIC_ID_REQUEST_VERSION && request.topics?.some(hasIdOnly) === true) {
     return refusal(request.topics);
   }
   const topics = topicsOf(request, context);
   return {
     throttleTimeMs: 0,
-    brokers: [{ ...endpoint, rack: broker.rack }],
+    brokers: nodes(context),
     clusterId: broker.clusterId,
-    controllerId: broker.nodeId,
+    // Every broker takes what is for the controller; this one has the shortest way.
+    controllerId: broker.store.leaderId,
     topics,
     clusterAuthorizedOperations: operationsOf(
       'cluster',
@@ -62,14 +64,15 @@ const refusal = (topics: readonly Wanted[]): Response => ({
 
 /** Each topic once, however often it is named; names count only where there are no ids. */
 function topicsOf(request: Request, context: RequestContext): TopicAnswer[] {
-  const { image, controller, hot } = context.broker;
+  const { image, autoTopics, hot } = context.broker;
   const { topics } = request;
+  const describer = new PartitionDescriber(context);
   const operations = operationsOf('topic', request.includeTopicAuthorizedOperations);
   if (topics === null || (context.apiVersion === 0 && topics.length === 0)) {
-    return [...image.topics.values()].map((topic) => found(topic, context, operations));
+    return [...image.topics.values()].map((topic) => found(topic, describer, operations));
   }
   const ids = new Set(topics.map(({ topicId }) => topicId).filter((id) => id !== ZERO_UUID));
-  if (ids.size > 0) return [...ids].map((id) => byId(id, context, operations));
+  if (ids.size > 0) return [...ids].map((id) => byId(id, context, describer, operations));
   const answers: TopicAnswer[] = [];
   const missing: string[] = [];
   for (const name of new Set(topics.map((topic) => topic.name))) {
@@ -80,7 +83,7 @@ function topicsOf(request: Request, context: RequestContext): TopicAnswer[] {
       continue;
     }
     const topic = image.topic(name);
-    if (topic !== undefined) answers.push(found(topic, context, operations));
+    if (topic !== undefined) answers.push(found(topic, describer, operations));
     else {
       const isValid = topicNameFault(name) === null;
       if (isValid) missing.push(name);
@@ -91,13 +94,18 @@ function topicsOf(request: Request, context: RequestContext): TopicAnswer[] {
     }
   }
   const create = request.allowAutoTopicCreation && hot.autoCreateTopics;
-  if (create && missing.length > 0) controller.autoCreate(missing);
+  if (create && missing.length > 0) autoTopics.create(missing);
   return answers;
 }
 
-function byId(id: string, context: RequestContext, operations: number): TopicAnswer {
+function byId(
+  id: string,
+  context: RequestContext,
+  describer: PartitionDescriber,
+  operations: number,
+): TopicAnswer {
   const topic = context.broker.image.topicById(id);
-  if (topic !== undefined) return found(topic, context, operations);
+  if (topic !== undefined) return found(topic, describer, operations);
   return absent(null, id, ErrorCode.UNKNOWN_TOPIC_ID, operationsOf('topic', false));
 }
 
@@ -115,14 +123,13 @@ const absent = (
   topicAuthorizedOperations: operations,
 });
 
-function found(topic: TopicImage, context: RequestContext, operations: number): TopicAnswer {
-  const held = context.broker.partitions.topic(topic.name);
+function found(topic: TopicImage, describer: PartitionDescriber, operations: number): TopicAnswer {
   return {
     errorCode: ErrorCode.NONE,
     name: topic.name,
     topicId: topic.id,
     isInternal: isInternal(topic.name),
-    partitions: topic.partitions.map((p) => describePartition(p, held?.partitions[p.index])),
+    partitions: topic.partitions.map((p) => describer.describe(topic.name, p)),
     topicAuthorizedOperations: operations,
   };
 }

@@ -1,8 +1,10 @@
 /**
- * DeleteRecords, v0-2: moves the start of a partition's log; -1 is the high watermark. Segments
- * that lie wholly before it go at the next search for old ones.
+ * DeleteRecords, v0-2: moves the start of a partition's log; -1 is the high watermark. Answered
+ * when all replicas that live have done so. Segments that lie wholly before it go at the next
+ * search for old ones.
  */
 
+import type { Partition } from '../../cluster/partition.ts';
 import { isInternal } from '../../cluster/topic-names.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
@@ -16,37 +18,54 @@ import { handler, type RequestContext } from '../handler.ts';
 
 type Request = Infer<typeof deleteRecordsRequest>;
 type Response = Infer<typeof deleteRecordsResponse>;
+type PartitionAnswer = Response['topics'][number]['partitions'][number];
 
 const HIGH_WATERMARK = -1;
 
 export const deleteRecordsHandler = handler<Request, Response>(
   apis.get(21),
-  (request, context) => ({
+  async (request, context) => ({
     throttleTimeMs: 0,
-    topics: request.topics.map(({ name, partitions }) => ({
-      name,
-      partitions: partitions.map(({ partitionIndex, offset }) => {
-        try {
-          const lowWatermark = deleteBefore(name, partitionIndex, offset, context);
-          return { partitionIndex, lowWatermark, errorCode: ErrorCode.NONE };
-        } catch (error) {
-          const errorCode = codeOfError(error, context.broker.logger);
-          context.broker.apiStats.get(21)?.countError(errorCode);
-          return { partitionIndex, lowWatermark: -1, errorCode };
-        }
-      }),
-    })),
+    topics: await Promise.all(
+      request.topics.map(async ({ name, partitions }) => ({
+        name,
+        partitions: await Promise.all(
+          partitions.map(({ partitionIndex, offset }) =>
+            answer(name, partitionIndex, offset, request.timeoutMs, context),
+          ),
+        ),
+      })),
+    ),
   }),
 );
+
+async function answer(
+  topic: string,
+  partitionIndex: number,
+  offset: number,
+  timeoutMs: number,
+  context: RequestContext,
+): Promise<PartitionAnswer> {
+  try {
+    const partition = deleteBefore(topic, partitionIndex, offset, context);
+    const errorCode = await partition.whenLowWatermark(partition.log.logStartOffset, timeoutMs);
+    const { leadership } = partition;
+    return { partitionIndex, lowWatermark: leadership?.lowWatermark ?? -1, errorCode };
+  } catch (error) {
+    const errorCode = codeOfError(error, context.broker.logger);
+    context.broker.apiStats.get(21)?.countError(errorCode);
+    return { partitionIndex, lowWatermark: -1, errorCode };
+  }
+}
 
 function deleteBefore(
   topic: string,
   index: number,
   offset: number,
   context: RequestContext,
-): number {
-  const partition = context.broker.partitions.get(topic, index);
-  if (partition === undefined) throw new ProtocolError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+): Partition {
+  const partition = context.broker.partitions.held(topic, index);
+  partition.leading();
   const { log } = partition;
   if (isInternal(topic)) throw new ProtocolError(ErrorCode.INVALID_TOPIC_EXCEPTION);
   if (!log.config.cleanupPolicy.includes('delete')) {
@@ -64,5 +83,5 @@ function deleteBefore(
   }
   log.advanceLogStartOffset(before);
   partition.touched();
-  return log.logStartOffset;
+  return partition;
 }

@@ -3,7 +3,7 @@
  * whether what they have read still stands. A term that is not known has end -1.
  */
 import { apis } from '../../protocol/apis.ts';
-import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
+import { ErrorCode } from '../../protocol/error-codes.ts';
 import type {
   offsetForLeaderEpochRequest,
   offsetForLeaderEpochResponse,
@@ -23,9 +23,9 @@ export const offsetForLeaderEpochHandler = handler<Request, Response>(
       topic,
       partitions: partitions.map(({ partition, currentLeaderEpoch, leaderEpoch }) => {
         try {
-          const held = context.broker.partitions.get(topic, partition);
-          if (held === undefined) throw new ProtocolError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+          const held = context.broker.partitions.held(topic, partition);
           held.checkLeaderEpoch(currentLeaderEpoch);
+          held.leading();
           // The term under way ends where the log does, even if nothing was written in it.
           const end =
             leaderEpoch === held.leaderEpoch

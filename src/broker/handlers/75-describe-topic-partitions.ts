@@ -14,8 +14,8 @@ import type {
 } from '../../protocol/messages/75-describe-topic-partitions.ts';
 import type { Infer } from '../../protocol/schema.ts';
 import { operationsOf } from '../authorized-operations.ts';
-import { handler, type RequestContext } from '../handler.ts';
-import { describePartition } from './partition-description.ts';
+import { handler } from '../handler.ts';
+import { PartitionDescriber } from './partition-description.ts';
 
 type Request = Infer<typeof describeTopicPartitionsRequest>;
 type Response = Infer<typeof describeTopicPartitionsResponse>;
@@ -37,6 +37,7 @@ export const describeTopicPartitionsHandler = handler<Request, Response>(
       configs.number('max.request.partition.size.limit'),
     );
     const topics: TopicAnswer[] = [];
+    const describer = new PartitionDescriber(context);
     for (const name of names) {
       const first = name === cursor?.topicName ? cursor.partitionIndex : 0;
       if (room === 0) return page(topics, name, first);
@@ -46,7 +47,7 @@ export const describeTopicPartitionsHandler = handler<Request, Response>(
         continue;
       }
       const last = Math.min(first + room, topic.partitions.length);
-      topics.push(found(topic, first, last, context));
+      topics.push(found(topic, first, last, describer));
       room -= Math.max(last - first, 0);
       if (last < topic.partitions.length) return page(topics, name, last);
     }
@@ -95,18 +96,17 @@ function found(
   topic: TopicImage,
   first: number,
   last: number,
-  context: RequestContext,
+  describer: PartitionDescriber,
 ): TopicAnswer {
-  const held = context.broker.partitions.topic(topic.name);
   return {
     errorCode: ErrorCode.NONE,
     name: topic.name,
     topicId: topic.id,
     isInternal: isInternal(topic.name),
     partitions: topic.partitions.slice(first, last).map((p) => ({
-      ...describePartition(p, held?.partitions[p.index]),
-      eligibleLeaderReplicas: [],
-      lastKnownElr: [],
+      ...describer.describe(topic.name, p),
+      eligibleLeaderReplicas: [...p.elr],
+      lastKnownElr: [...p.lastKnownElr],
     })),
     topicAuthorizedOperations: operationsOf('topic', true),
   };

@@ -76,6 +76,8 @@ const asSessionPartition = (
   currentLeaderEpoch: p.currentLeaderEpoch,
   lastFetchedEpoch: p.lastFetchedEpoch,
   partitionMaxBytes: p.partitionMaxBytes,
+  flushedOffset: p.flushedOffset,
+  followerStart: p.logStartOffset,
   highWatermark: -1,
   logStartOffset: -1,
   errorCode: ErrorCode.NONE,
@@ -94,6 +96,8 @@ function change(session: FetchSession, request: Request): void {
       known.currentLeaderEpoch = p.currentLeaderEpoch;
       known.lastFetchedEpoch = p.lastFetchedEpoch;
       known.partitionMaxBytes = p.partitionMaxBytes;
+      known.flushedOffset = p.flushedOffset;
+      known.followerStart = p.logStartOffset;
     }
   }
   for (const { topic, topicId, partitions } of request.forgottenTopicsData) {
@@ -112,6 +116,8 @@ export function recordAnswer(
     readonly highWatermark: number;
     readonly logStartOffset: number;
     readonly divergingEpoch: { readonly epoch: number };
+    readonly preferredReadReplica: number;
+    readonly flushUpTo: number;
   },
   bytes: number,
 ): boolean {
@@ -121,6 +127,8 @@ export function recordAnswer(
     bytes > 0 ||
     answer.errorCode !== ErrorCode.NONE ||
     answer.divergingEpoch.epoch >= 0 ||
+    answer.preferredReadReplica >= 0 ||
+    answer.flushUpTo >= 0 ||
     asked.highWatermark !== answer.highWatermark ||
     asked.logStartOffset !== answer.logStartOffset;
   // Once the error is over, the partition is news again.

@@ -1,0 +1,131 @@
+/**
+ * One partition while this broker follows a leader in one term: what it asks for, and what it does
+ * with what comes. A new term makes a new one, so an answer that was asked for in an earlier term
+ * finds nobody any more (KAFKA-10554).
+ *
+ * The end of the own log is the truth of how far it is: nothing else is remembered. Where the two
+ * logs part is found by epochs alone (KIP-101, 279, 595): the leader says the largest of its epochs
+ * that is not above ours, and where that one ended; whatever of ours lies behind is cut.
+ */
+import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
+import type { fetchResponse } from '../protocol/messages/01-fetch.ts';
+import type { Infer } from '../protocol/schema.ts';
+import type { Partition } from './partition.ts';
+import type { AskedPartition } from './replica-fetch-session.ts';
+
+type Response = Infer<typeof fetchResponse>;
+export type FetchedPartition = Response['responses'][number]['partitions'][number];
+
+/** None is asked for. */
+const ZERO_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAA';
+
+export class FollowedPartition {
+  readonly partition: Partition;
+  readonly leaderEpoch: number;
+  /** No fetch before, after a failure; of the monotonic clock. */
+  restUntilMs = Number.NEGATIVE_INFINITY;
+  /** Its disk has failed: it is not fetched any more. */
+  hasFailed = false;
+  /** Records that the leader is known to have more. */
+  lag = 0;
+  /** Whether it has ever had everything, in this term: then it counts as in sync for quotas. */
+  #hasCaughtUp = false;
+  #asked: AskedPartition | null = null;
+
+  constructor(partition: Partition) {
+    this.partition = partition;
+    this.leaderEpoch = partition.leaderEpoch;
+  }
+
+  /** Whether the partition is still to be followed in this term. */
+  get isCurrent(): boolean {
+    const { partition } = this;
+    return (
+      !partition.isRemoved && !partition.isLeader && partition.leaderEpoch === this.leaderEpoch
+    );
+  }
+  get isThrottled(): boolean {
+    return this.partition.isFollowerThrottled && !this.#hasCaughtUp;
+  }
+  get key(): string {
+    return `${this.partition.topicId}/${this.partition.index}`;
+  }
+
+  /** What to ask the leader for. Throws when the log can't be used. */
+  ask(partitionMaxBytes: number): AskedPartition {
+    const { log, index } = this.partition;
+    const before = this.#asked;
+    const { logEndOffset: fetchOffset, latestEpoch: lastFetchedEpoch, logStartOffset } = log;
+    const flushedOffset = Math.min(log.flushedOffset, fetchOffset);
+    const isSame =
+      before !== null &&
+      before.fetchOffset === fetchOffset &&
+      before.flushedOffset === flushedOffset &&
+      before.lastFetchedEpoch === lastFetchedEpoch &&
+      before.logStartOffset === logStartOffset;
+    if (isSame) return before;
+    this.#asked = {
+      partition: index,
+      currentLeaderEpoch: this.leaderEpoch,
+      fetchOffset,
+      lastFetchedEpoch,
+      logStartOffset,
+      partitionMaxBytes,
+      replicaDirectoryId: ZERO_DIRECTORY,
+      highWatermark: Number.MAX_SAFE_INTEGER,
+      flushedOffset,
+    };
+    return this.#asked;
+  }
+
+  /**
+   * Takes the leader's answer without error: appends or cuts. Returns the bytes appended. Throws
+   * ProtocolError: CORRUPT_MESSAGE for what came damaged, KAFKA_STORAGE_ERROR.
+   */
+  take(answer: FetchedPartition): number {
+    const { partition } = this;
+    const { log } = partition;
+    if (log.logEndOffset !== this.#asked?.fetchOffset) return 0; // Of a request before a cut.
+    const { epoch, endOffset } = answer.divergingEpoch;
+    if (epoch >= 0) {
+      partition.truncateTo(this.#partingOffset(epoch, endOffset));
+      return 0;
+    }
+    const records = answer.records as Buffer | null;
+    const bytes = records?.length ?? 0;
+    if (records !== null && bytes > 0) partition.replicate(records);
+    partition.follow(answer.highWatermark, answer.logStartOffset);
+    this.lag = Math.max(answer.highWatermark - log.logEndOffset, 0);
+    if (bytes === 0 || this.lag === 0) this.#hasCaughtUp = true;
+    return bytes;
+  }
+
+  /** Where our log stops being the leader's, whose largest epoch up to ours ended at `endOffset`. */
+  #partingOffset(epoch: number, endOffset: number): number {
+    const { log } = this.partition;
+    const own = log.endOffsetForEpoch(epoch);
+    // Without an epoch of ours to compare, the leader's end decides.
+    if (own.epoch < 0) return Math.min(endOffset, log.logEndOffset);
+    // We lack that epoch, so our largest one below it is asked for next (KIP-279).
+    if (own.epoch !== epoch) return Math.min(own.endOffset, log.logEndOffset);
+    return Math.min(own.endOffset, endOffset, log.logEndOffset);
+  }
+
+  /** The offset that we asked for is not within the leader's log, which is [start, end]. */
+  moveInto(start: number, end: number): void {
+    const { log } = this.partition;
+    // Unclean elections leave a leader with less than its followers.
+    if (end < log.logEndOffset) this.partition.truncateTo(end);
+    else if (start > log.logEndOffset) this.partition.restartAt(start);
+    else this.partition.follow(log.highWatermark, start);
+  }
+}
+
+/** What a failure of one partition means to its follower. */
+export type Verdict = 'rest' | 'failed';
+
+export function verdictOn(followed: FollowedPartition, error: unknown): Verdict {
+  if (!(error instanceof ProtocolError)) throw error;
+  const isStorage = error.code === ErrorCode.KAFKA_STORAGE_ERROR;
+  return isStorage && followed.partition.isOffline ? 'failed' : 'rest';
+}
