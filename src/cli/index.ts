@@ -1,4 +1,5 @@
 /** The commands that speak to a Kafka cluster, in the order in which help lists them. */
+import { brokerCommand } from './broker.ts';
 import type { Command } from './command.ts';
 import { consumeCommand } from './consume.ts';
 import { groupCommand } from './group.ts';
@@ -12,4 +13,5 @@ export const commands: readonly Command[] = [
   produceCommand,
   consumeCommand,
   groupCommand,
+  brokerCommand,
 ];

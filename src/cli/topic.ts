@@ -1,4 +1,4 @@
-/** `weir topic`: list, create, describe, alter, delete. */
+/** `weir topic`: list, create, alter, delete; `topic-describe.ts` and `topic-elect.ts` have the rest. */
 import type { Admin, Result } from '../client/admin.ts';
 import type { TopicInfo } from '../client/metadata-cache.ts';
 import {
@@ -9,14 +9,12 @@ import {
   usageError,
 } from './arguments.ts';
 import { type Command, ExitCode, type Option } from './command.ts';
-import { type Column, printRows, tableText } from './table.ts';
+import { type Column, printRows } from './table.ts';
+import { describeCommand } from './topic-describe.ts';
+import { electCommand } from './topic-elect.ts';
+import { topicNames, topicOption } from './topic-name.ts';
 
 const common = [bootstrapOption, timeoutOption] as const;
-const topicOption: Option = {
-  name: 'topic',
-  value: 'NAME',
-  doc: 'The topic, if not named before.',
-};
 const configOption: Option = {
   name: 'config',
   value: 'KEY=VALUE',
@@ -32,12 +30,6 @@ async function withAdmin(args: Arguments, work: (admin: Admin) => Promise<number
     import('../client/admin.ts'),
   ]);
   return withClient(args, (client) => work(new Class(client)));
-}
-
-function topicNames(args: Arguments): readonly string[] {
-  const named = args.text('topic');
-  const names = named === undefined ? args.words : [...args.words, ...named.split(',')];
-  return names;
 }
 
 function requiredNames(args: Arguments): readonly string[] {
@@ -213,105 +205,19 @@ const alterCommand: Command = {
   },
 };
 
-interface PartitionRow {
-  readonly partition: number;
-  readonly leader: number | null;
-  readonly replicas: readonly number[];
-  readonly isr: readonly number[];
-  readonly earliest: number | null;
-  readonly latest: number | null;
-}
-
-const partitionColumns: readonly Column<PartitionRow>[] = [
-  { title: 'PARTITION', cell: (row) => row.partition, right: true },
-  { title: 'LEADER', cell: (row) => row.leader, right: true },
-  { title: 'REPLICAS', cell: (row) => row.replicas.join(',') },
-  { title: 'ISR', cell: (row) => row.isr.join(',') },
-  { title: 'LOG-START-OFFSET', cell: (row) => row.earliest, right: true },
-  { title: 'LOG-END-OFFSET', cell: (row) => row.latest, right: true },
-];
-
-const describeCommand: Command = {
-  name: 'describe',
-  summary: 'Show partitions, leaders, replicas, offsets and settings of topics.',
-  usage: 'topic describe [NAME…] [options]',
-  examples: ['weir topic describe logs', 'weir topic describe --json'],
-  options: [...common, topicOption, jsonOption],
-  words: [0, Infinity],
-  run: (args) =>
-    withAdmin(args, async (admin) => {
-      const names = topicNames(args);
-      const topics =
-        names.length === 0 ? await admin.listTopics() : await admin.describeTopics(names);
-      const described = [];
-      for (const topic of topics) described.push(await describe(admin, topic));
-      if (args.has('json')) {
-        await args.terminal.out(`${JSON.stringify(described, null, 2)}\n`);
-        return ExitCode.OK;
-      }
-      for (const [i, topic] of described.entries()) {
-        if (i > 0) await args.terminal.out('\n');
-        await args.terminal.out(topicText(topic));
-      }
-      return ExitCode.OK;
-    }),
-};
-
-type Described = Awaited<ReturnType<typeof describe>>;
-
-async function describe(admin: Admin, topic: TopicInfo) {
-  // Offsets can be asked only of leaders.
-  const led = topic.partitions
-    .filter((partition) => partition.leader >= 0)
-    .map((partition) => ({ topic: topic.name, partition: partition.index }));
-  const [earliest, latest] = await Promise.all([
-    admin.listOffsets(led, 'earliest'),
-    admin.listOffsets(led, 'latest'),
-  ]);
-  const offsetOf = (list: readonly { partition: number; offset: number }[], index: number) =>
-    list.find((listed) => listed.partition === index)?.offset ?? null;
-  const configs = await admin.describeConfigs('topic', topic.name);
-  return {
-    topic: topic.name,
-    topicId: topic.id,
-    internal: topic.isInternal,
-    replicationFactor: topic.partitions[0]?.replicas.length ?? 0,
-    configs: Object.fromEntries(
-      configs
-        .filter((config) => config.source === 'DYNAMIC_TOPIC_CONFIG')
-        .map((config) => [config.name, config.value]),
-    ),
-    partitions: topic.partitions.map(
-      (partition): PartitionRow => ({
-        partition: partition.index,
-        leader: partition.leader < 0 ? null : partition.leader,
-        replicas: partition.replicas,
-        isr: partition.isr,
-        earliest: offsetOf(earliest, partition.index),
-        latest: offsetOf(latest, partition.index),
-      }),
-    ),
-  };
-}
-
-function topicText(topic: Described): string {
-  const configs = Object.entries(topic.configs).map(([name, value]) => `${name}=${value}`);
-  const head = [
-    `Topic: ${topic.topic}`,
-    `TopicId: ${topic.topicId}`,
-    `PartitionCount: ${topic.partitions.length}`,
-    `ReplicationFactor: ${topic.replicationFactor}`,
-    `Configs: ${configs.join(',')}`,
-  ];
-  return `${head.join('  ').trimEnd()}\n${tableText(partitionColumns, topic.partitions)}`;
-}
-
 export const topicCommand: Command = {
   name: 'topic',
-  summary: 'List, create, describe, alter and delete topics.',
+  summary: 'List, create, describe, alter and delete topics, and elect their leaders.',
   usage: 'topic COMMAND [options]',
   examples: ['weir topic list', 'weir topic create orders --partitions 6'],
   options: [],
-  commands: [listCommand, createCommand, describeCommand, alterCommand, deleteCommand],
+  commands: [
+    listCommand,
+    createCommand,
+    describeCommand,
+    alterCommand,
+    deleteCommand,
+    electCommand,
+  ],
   run: () => Promise.resolve(ExitCode.USAGE),
 };

@@ -44,6 +44,10 @@ import {
   describeConfigsResponse,
 } from '../protocol/messages/32-describe-configs.ts';
 import {
+  describeLogDirsRequest,
+  describeLogDirsResponse,
+} from '../protocol/messages/35-describe-log-dirs.ts';
+import {
   createPartitionsRequest,
   createPartitionsResponse,
 } from '../protocol/messages/37-create-partitions.ts';
@@ -117,6 +121,10 @@ import {
   assignReplicasToDirsRequest,
   assignReplicasToDirsResponse,
 } from '../protocol/messages/73-assign-replicas-to-dirs.ts';
+import {
+  describeTopicPartitionsRequest,
+  describeTopicPartitionsResponse,
+} from '../protocol/messages/75-describe-topic-partitions.ts';
 import type { Message } from '../protocol/schema.ts';
 
 export interface Call<Q, R> extends Api {
@@ -175,5 +183,7 @@ export const calls = {
   unregisterBroker: call(unregisterBrokerRequest, unregisterBrokerResponse),
   allocateProducerIds: call(allocateProducerIdsRequest, allocateProducerIdsResponse),
   assignReplicasToDirs: call(assignReplicasToDirsRequest, assignReplicasToDirsResponse),
+  describeLogDirs: call(describeLogDirsRequest, describeLogDirsResponse),
+  describeTopicPartitions: call(describeTopicPartitionsRequest, describeTopicPartitionsResponse),
   describeCluster: call(describeClusterRequest, describeClusterResponse),
 };
