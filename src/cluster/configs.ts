@@ -128,7 +128,8 @@ export class Configs {
       indexIntervalBytes: number('index.interval.bytes'),
       retentionMs: keepForEver ? -1 : number('retention.ms'),
       retentionBytes: keepForEver ? -1 : number('retention.bytes'),
-      maxMessageBytes: number('max.message.bytes'),
+      // A step of the metadata is one batch, however many records it takes.
+      maxMessageBytes: keepForEver ? Number.POSITIVE_INFINITY : number('max.message.bytes'),
       flushMessages: limit('flush.messages'),
       flushMs: limit('flush.ms'),
       fileDeleteDelayMs: number('file.delete.delay.ms'),

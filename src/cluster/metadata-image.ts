@@ -183,6 +183,27 @@ export class MetadataImage {
     }
   }
 
+  /**
+   * Becomes what the records make out of an empty image (a snapshot). The delta names everything
+   * that is there now, and the topics that are gone.
+   */
+  replace(records: Iterable<MetadataRecord>, delta: MetadataDelta = new MetadataDelta()): void {
+    const topics = [...this.#topics.values()];
+    const brokers = [...this.#brokers.keys()];
+    const brokerSettings = this.configured(ResourceType.broker);
+    for (const map of [this.#topics, this.#topicsById, this.#brokers, this.#settings]) map.clear();
+    this.#removed.clear();
+    this.#partitionCount = 0;
+    this.#nextProducerId = 0;
+    for (const record of records) this.apply(record, delta);
+    for (const topic of topics) {
+      if (this.#topicsById.has(topic.id)) delta.topicSettings.add(topic.name);
+      else delta.removedTopics.push(topic);
+    }
+    for (const id of brokers) delta.brokers.add(id);
+    for (const name of brokerSettings) delta.brokerSettings.add(name);
+  }
+
   /** Records that make an equal image out of an empty one. */
   *records(): Generator<MetadataRecord> {
     for (const { id: brokerId, epoch: brokerEpoch, ...rest } of this.#brokers.values()) {

@@ -119,6 +119,10 @@ export class SnapshotStore {
   get count(): number {
     return this.#ids.length;
   }
+  /** From the oldest on. */
+  idAt(index: number): SnapshotId | null {
+    return this.#ids[index] ?? null;
+  }
 
   /** The newest one that is whole. What is damaged is told of, and left out from now on. */
   readNewest(): Snapshot | null {
