@@ -13,14 +13,16 @@ import type { Random } from '../base/random.ts';
 import type { Role, RoleStatus } from '../base/role.ts';
 import { TimerWheel } from '../base/timer-wheel.ts';
 import type { Transport } from '../base/transport.ts';
+import { AutoTopics } from '../cluster/auto-topics.ts';
+import { BrokerLifecycle } from '../cluster/broker-lifecycle.ts';
 import { Configs, type GivenConfig } from '../cluster/configs.ts';
-import { Controller } from '../cluster/controller.ts';
+import { Controller } from '../cluster/controller/controller.ts';
 import { ControllerChannel } from '../cluster/controller-channel.ts';
-import { MetadataImage, type TopicImage } from '../cluster/metadata-image.ts';
+import { type MetadataDelta, MetadataImage, type TopicImage } from '../cluster/metadata-image.ts';
 import { METADATA_TOPIC_ID, MetadataLog } from '../cluster/metadata-log.ts';
 import { Partitions } from '../cluster/partitions.ts';
 import { NetworkPeers } from '../cluster/peers.ts';
-import { ProducerIds } from '../cluster/producer-ids.ts';
+import { allocateProducerIds, ProducerIds } from '../cluster/producer-ids.ts';
 import { METADATA_TOPIC, OFFSETS_TOPIC } from '../cluster/topic-names.ts';
 import { randomUuid } from '../cluster/uuid.ts';
 import { GroupCoordinator } from '../coordinator/group-coordinator.ts';
@@ -30,8 +32,10 @@ import { readMetaProperties } from '../log/meta-properties.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
 import type { MetricsRegistry } from '../observe/registry.ts';
 import type { Api } from '../protocol/apis.ts';
+import { ProtocolError } from '../protocol/error-codes.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import { ConnectionStats } from './connection-stats.ts';
+import { followOffsetsTopic } from './coordinator-leadership.ts';
 import { Dispatcher } from './dispatch.ts';
 import { FetchSessionCache } from './fetch-session.ts';
 import { type ConnectionInfo, RequestContext } from './handler.ts';
@@ -176,20 +180,32 @@ export class Broker implements Role {
     const partitions = new Partitions({ logs, configs, logger, nodeId, clock, image });
     const hot: HotSettings = hotSettings(configs);
     const controller = new Controller({
+      store: log,
       nodeId,
-      image,
-      log,
+      clusterId,
       configs,
-      partitions,
+      clock,
       random,
       logger,
-      events: {
-        topicGrew: (topic, first) => this.#topicGrew(topic, first),
-        topicDeleted: (topic) => this.#topicDeleted(topic),
-        brokerConfigChanged: () => Object.assign(hot, hotSettings(configs)),
-      },
     });
     const rack = configs.broker('broker.rack') as string | null;
+    const lifecycle = new BrokerLifecycle({
+      nodeId,
+      clusterId,
+      incarnationId: randomUuid(random),
+      rack,
+      previousEpoch: logs.previousBrokerEpoch,
+      endPoints: () => this.#listeners.map((listener) => listener.endPoint),
+      directories: () => directoriesOf(logs),
+      store: log,
+      channel,
+      clock,
+      logger,
+      settings: {
+        heartbeatMs: configs.number('broker.heartbeat.interval.ms'),
+        sessionMs: configs.number('broker.session.timeout.ms'),
+      },
+    });
     const groups = new GroupCoordinator({
       log: new OffsetsLog({ partitions, image, configs, hot, clock }),
       topics: {
@@ -213,13 +229,15 @@ export class Broker implements Role {
       store: log,
       image,
       controller,
+      autoTopics: new AutoTopics(channel, configs, logger),
+      lifecycle,
       channel,
       peers,
       serving: { now: false },
       controllerRequest: (api, version, body, connection) =>
         this.#controllerRequest(api, version, body, connection),
       partitions,
-      producerIds: new ProducerIds(() => controller.allocateProducerIds()),
+      producerIds: new ProducerIds(() => allocateProducerIds(channel, nodeId, lifecycle.epoch)),
       logs,
       disk,
       groups,
@@ -243,12 +261,31 @@ export class Broker implements Role {
 
   /** Catches up with the cluster and enters it; clients are served from here on. */
   async #join(services: BrokerServices): Promise<void> {
-    const { image, controller, partitions, rack, serving } = services;
-    await controller.register(rack, []);
+    const { image, store, lifecycle, partitions, groups, serving, logger } = services;
+    let isRegistered = true;
+    try {
+      await lifecycle.register();
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      // A full disk must not keep what is stored from being read: the old terms go on.
+      logger.error('the start of this broker could not be written down', {
+        'error.message': error.message,
+      });
+      isRegistered = false;
+    }
+    followOffsetsTopic(partitions, groups);
     partitions.load(image);
-    const offsets = image.topic(OFFSETS_TOPIC);
-    if (offsets !== undefined) this.#loadGroups(offsets, 0);
+    store.onCommitted((delta) => this.#committed(services, delta));
+    if (isRegistered) await lifecycle.unfence();
     serving.now = true;
+  }
+
+  /** Acts on a step of the metadata log that is committed. */
+  #committed(services: BrokerServices, delta: MetadataDelta): void {
+    const { image, configs, hot, partitions } = services;
+    if (delta.brokerSettings.size > 0) Object.assign(hot, hotSettings(configs));
+    partitions.apply(delta, image);
+    for (const topic of delta.removedTopics) this.#topicDeleted(topic);
   }
 
   async #openLogs(configs: Configs, nodeId: number, clusterId: string): Promise<LogManager> {
@@ -339,36 +376,15 @@ export class Broker implements Role {
   }
 
   #offsetsTopicReady(): boolean {
-    const { image, controller } = this.services;
+    const { image, autoTopics } = this.services;
     if (image.topic(OFFSETS_TOPIC) !== undefined) return true;
-    controller.autoCreate([OFFSETS_TOPIC]);
+    autoTopics.create([OFFSETS_TOPIC]);
     return false;
-  }
-
-  #topicGrew(topic: TopicImage, first: number): void {
-    if (topic.name === OFFSETS_TOPIC) this.#loadGroups(topic, first);
-  }
-
-  #loadGroups(topic: TopicImage, first: number): void {
-    const { groups, partitions, logger } = this.services;
-    for (let index = first; index < topic.partitions.length; index++) {
-      const epoch = partitions.get(topic.name, index)?.leaderEpoch ?? 0;
-      groups.load(index, epoch).catch((error: unknown) => {
-        logger.error('the groups of a partition could not be loaded', {
-          'kafka.topic': topic.name,
-          'kafka.partition': index,
-          'error.message': reasonOf(error),
-        });
-      });
-    }
   }
 
   #topicDeleted(topic: TopicImage): void {
     const { groups, logger } = this.services;
-    if (topic.name === OFFSETS_TOPIC) {
-      for (const { index } of topic.partitions) groups.unload(index);
-      return;
-    }
+    if (topic.name === OFFSETS_TOPIC) return;
     groups.topicDeleted(topic.name, topic.id).catch((error: unknown) => {
       logger.warn('offsets of a deleted topic could not be removed', {
         'kafka.topic': topic.name,
@@ -388,7 +404,11 @@ export class Broker implements Role {
     this.#services?.fetchPurgatory.stop();
     for (const listener of this.#listeners) listener.stop();
     this.#connectionTimers?.clear();
-    await this.#logs?.stop();
+    this.#services?.lifecycle.stop();
+    this.#services?.controller.stop();
+    this.#services?.channel.close();
+    this.#services?.peers.close();
+    await this.#logs?.stop(this.#services?.lifecycle.epoch ?? -1);
     this.#state = BrokerState.notRunning;
   }
 
@@ -446,6 +466,16 @@ const INSIDE: ConnectionInfo = {
   softwareName: '',
   softwareVersion: '',
   softwareKey: '',
+  onClosed: null,
+};
+
+const directoriesOf = (logs: LogManager): { online: string[]; offline: string[] } => {
+  const ids = (isOnline: boolean): string[] =>
+    logs
+      .directories()
+      .filter(({ failure }) => (failure === null) === isOnline)
+      .map(({ directoryId }) => directoryId);
+  return { online: ids(true), offline: ids(false) };
 };
 
 const noSay = (api: Api): BugError => new BugError(`the controller does not decide ${api.name}`);

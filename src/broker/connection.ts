@@ -151,6 +151,7 @@ export class Connection {
       slot.answer?.release?.();
     }
     this.#slots.length = 0;
+    this.info.onClosed?.();
     onClosed(this);
   }
 

@@ -3,8 +3,16 @@ import { BugError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 
-/** The error's code, or UNKNOWN_SERVER_ERROR for what is none of the protocol's (and is logged). */
+/** Another broker has become the active controller: the request is for that one. */
+export const isNotController = (error: unknown): boolean =>
+  error instanceof ProtocolError && error.code === ErrorCode.NOT_CONTROLLER;
+
+/**
+ * The error's code, or UNKNOWN_SERVER_ERROR for what is none of the protocol's (and is logged).
+ * NOT_CONTROLLER is thrown on: clients are not told of it, see `controllerHandler`.
+ */
 export function codeOfError(error: unknown, logger: Logger): number {
+  if (isNotController(error)) throw error;
   if (error instanceof ProtocolError) return error.code;
   if (error instanceof BugError) throw error;
   logger.error('a request failed unexpectedly', {

@@ -4,6 +4,7 @@
  */
 import type { Api } from '../protocol/apis.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
+import { isNotController } from './errors.ts';
 import type { BrokerServices } from './services.ts';
 
 /** Who asks, as far as the connection knows. */
@@ -23,6 +24,8 @@ export interface ConnectionInfo {
   softwareVersion: string;
   /** Under which it is counted; '' when it is not. */
   softwareKey: string;
+  /** Called once, when the connection is gone. */
+  onClosed: (() => void) | null;
 }
 
 /** One request: its header, its connection, and the parts of the broker that a handler may use. */
@@ -152,7 +155,13 @@ export const controllerHandler = <Q, R>(
 ): Handler => ({
   ...handler<Q, R>(api, async (request, context) => {
     const { store, channel } = context.broker;
-    if (store.isActive) return handle(request, context);
+    if (store.isActive) {
+      try {
+        return await handle(request, context);
+      } catch (error) {
+        if (!isNotController(error)) throw error;
+      }
+    }
     try {
       const { apiVersion } = context;
       return (await channel.forward(api!, apiVersion, request, timeoutOf(request))) as R;

@@ -7,6 +7,7 @@ import { codeOf, FatalError, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { TimerWheel } from '../base/timer-wheel.ts';
 import type { Listening, Stream, Transport } from '../base/transport.ts';
+import type { EndPoint } from '../cluster/metadata-image.ts';
 import type { BufferPool } from '../log/buffer-pool.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
@@ -51,6 +52,11 @@ export class Listener {
   get bound(): { host: string; port: number } {
     const { host, port } = this.#listening ?? this.#options.address;
     return { host, port };
+  }
+  /** What other brokers and their clients are told of it. */
+  get endPoint(): EndPoint {
+    const { name, advertised } = this.#options.address;
+    return { name, ...(advertised ?? this.bound), securityProtocol: 0 };
   }
   get connections(): ReadonlySet<Connection> {
     return this.#connections;
@@ -107,6 +113,7 @@ export class Listener {
         softwareName: '',
         softwareVersion: '',
         softwareKey: '',
+        onClosed: null,
       },
       onClosed: (closed) => this.#closed(closed, ip),
     });

@@ -5,8 +5,10 @@ import type { Clock } from '../base/clock.ts';
 import type { Disk } from '../base/disk.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
+import type { AutoTopics } from '../cluster/auto-topics.ts';
+import type { BrokerLifecycle } from '../cluster/broker-lifecycle.ts';
 import type { Configs } from '../cluster/configs.ts';
-import type { Controller } from '../cluster/controller.ts';
+import type { Controller } from '../cluster/controller/controller.ts';
 import type { ControllerChannel } from '../cluster/controller-channel.ts';
 import type { MetadataImage } from '../cluster/metadata-image.ts';
 import type { MetadataStore } from '../cluster/metadata-store.ts';
@@ -35,6 +37,8 @@ export interface BrokerServices {
   readonly image: MetadataImage;
   /** Acts only while this broker is the active controller; others go through `channel`. */
   readonly controller: Controller;
+  readonly autoTopics: AutoTopics;
+  readonly lifecycle: BrokerLifecycle;
   /** To the active controller. */
   readonly channel: ControllerChannel;
   /** Whether this broker has caught up and was let in; until then it serves none but its peers. */

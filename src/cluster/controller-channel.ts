@@ -82,7 +82,14 @@ export class ControllerChannel {
     timeoutMs: number,
   ): Promise<unknown | null> {
     const { nodeId, store, local } = this.#options;
-    if (store.isActive) return refusal(await local(api, version, body));
+    if (store.isActive) {
+      try {
+        return refusal(await local(api, version, body));
+      } catch (error) {
+        if (error instanceof ProtocolError && error.code === ErrorCode.NOT_CONTROLLER) return null;
+        throw error;
+      }
+    }
     const { leaderId } = store;
     if (leaderId < 0 || leaderId === nodeId) return null;
     return this.#remote(leaderId, api, version, body, timeoutMs);

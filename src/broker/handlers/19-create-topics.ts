@@ -4,8 +4,8 @@
  */
 import { ZERO_UUID } from '../../base/bytes.ts';
 import { describedValue } from '../../cluster/configs.ts';
-import type { Outcome } from '../../cluster/controller.ts';
-import type { CreatedTopic } from '../../cluster/topic-planner.ts';
+import type { Outcome } from '../../cluster/controller/controller.ts';
+import type { CreatedTopic } from '../../cluster/controller/topic-planner.ts';
 import { topicKeys } from '../../config/topic-keys.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
@@ -15,14 +15,14 @@ import type {
 } from '../../protocol/messages/19-create-topics.ts';
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
-import { handler, type RequestContext } from '../handler.ts';
+import { controllerHandler, type RequestContext } from '../handler.ts';
 
 type Request = Infer<typeof createTopicsRequest>;
 type Response = Infer<typeof createTopicsResponse>;
 type Topic = Request['topics'][number];
 type TopicAnswer = Response['topics'][number];
 
-export const createTopicsHandler = handler<Request, Response>(
+export const createTopicsHandler = controllerHandler<Request, Response>(
   apis.get(19),
   async (request, context) => {
     const names = request.topics.map(({ name }) => name);
@@ -35,6 +35,7 @@ export const createTopicsHandler = handler<Request, Response>(
     }
     return { throttleTimeMs: 0, topics };
   },
+  ({ timeoutMs }) => timeoutMs,
 );
 
 async function create(

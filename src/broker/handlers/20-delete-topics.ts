@@ -11,7 +11,7 @@ import type {
 } from '../../protocol/messages/20-delete-topics.ts';
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
-import { handler, type RequestContext } from '../handler.ts';
+import { controllerHandler, type RequestContext } from '../handler.ts';
 
 type Request = Infer<typeof deleteTopicsRequest>;
 type Response = Infer<typeof deleteTopicsResponse>;
@@ -25,7 +25,7 @@ interface Wanted {
   readonly id: string;
 }
 
-export const deleteTopicsHandler = handler<Request, Response>(
+export const deleteTopicsHandler = controllerHandler<Request, Response>(
   apis.get(20),
   async (request, context) => {
     const asked: Wanted[] =
@@ -37,6 +37,7 @@ export const deleteTopicsHandler = handler<Request, Response>(
     if (context.apiVersion < MESSAGE_VERSION) for (const r of responses) r.errorMessage = null;
     return { throttleTimeMs: 0, responses };
   },
+  ({ timeoutMs }) => timeoutMs,
 );
 
 interface Resolved {

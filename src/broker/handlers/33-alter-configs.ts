@@ -1,21 +1,21 @@
 /**
  * AlterConfigs, v0-2, the older way: what is given replaces everything that was set on the resource.
  */
-import type { ConfigChange } from '../../cluster/controller.ts';
+import type { ConfigChange } from '../../cluster/controller/setting-changes.ts';
 import { apis } from '../../protocol/apis.ts';
 import type {
   alterConfigsRequest,
   alterConfigsResponse,
 } from '../../protocol/messages/33-alter-configs.ts';
 import type { Infer } from '../../protocol/schema.ts';
-import { handler } from '../handler.ts';
+import { controllerHandler } from '../handler.ts';
 import { alterAll, checkNoNull } from './alter-configs.ts';
 
 type Request = Infer<typeof alterConfigsRequest>;
 type Response = Infer<typeof alterConfigsResponse>;
 type Resource = Request['resources'][number];
 
-export const alterConfigsHandler = handler<Request, Response>(
+export const alterConfigsHandler = controllerHandler<Request, Response>(
   apis.get(33),
   async (request, context) => ({
     throttleTimeMs: 0,

@@ -1,5 +1,5 @@
 /** CreatePartitions, v0-3: more partitions for topics; there is no way to have fewer again. */
-import type { Outcome } from '../../cluster/controller.ts';
+import type { Outcome } from '../../cluster/controller/controller.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import type {
@@ -8,12 +8,12 @@ import type {
 } from '../../protocol/messages/37-create-partitions.ts';
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
-import { handler, type RequestContext } from '../handler.ts';
+import { controllerHandler, type RequestContext } from '../handler.ts';
 
 type Request = Infer<typeof createPartitionsRequest>;
 type Response = Infer<typeof createPartitionsResponse>;
 
-export const createPartitionsHandler = handler<Request, Response>(
+export const createPartitionsHandler = controllerHandler<Request, Response>(
   apis.get(37),
   async (request, context) => {
     const names = request.topics.map(({ name }) => name);
@@ -36,6 +36,7 @@ export const createPartitionsHandler = handler<Request, Response>(
     });
     return { throttleTimeMs: 0, results };
   },
+  ({ timeoutMs }) => timeoutMs,
 );
 
 /** Kafka's clients have words of their own for a topic that is not there. */

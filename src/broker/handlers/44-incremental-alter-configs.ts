@@ -1,7 +1,7 @@
 /**
  * IncrementalAlterConfigs, v0-1: sets and deletes single settings, and adds to and takes from lists.
  */
-import type { ConfigChange } from '../../cluster/controller.ts';
+import type { ConfigChange } from '../../cluster/controller/setting-changes.ts';
 import { formatValue } from '../../config/table.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
@@ -10,7 +10,7 @@ import type {
   incrementalAlterConfigsResponse,
 } from '../../protocol/messages/44-incremental-alter-configs.ts';
 import type { Infer } from '../../protocol/schema.ts';
-import { handler } from '../handler.ts';
+import { controllerHandler } from '../handler.ts';
 import { alterAll, checkNoNull, keyOf } from './alter-configs.ts';
 
 type Request = Infer<typeof incrementalAlterConfigsRequest>;
@@ -23,7 +23,7 @@ const DELETE = 1;
 const APPEND = 2;
 const SUBTRACT = 3;
 
-export const incrementalAlterConfigsHandler = handler<Request, Response>(
+export const incrementalAlterConfigsHandler = controllerHandler<Request, Response>(
   apis.get(44),
   async (request, context) => ({
     throttleTimeMs: 0,

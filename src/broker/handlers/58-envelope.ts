@@ -9,6 +9,7 @@ import { ErrorCode } from '../../protocol/error-codes.ts';
 import { readRequestHeader, writeResponse } from '../../protocol/frame.ts';
 import type { envelopeRequest, envelopeResponse } from '../../protocol/messages/58-envelope.ts';
 import type { Infer } from '../../protocol/schema.ts';
+import { isNotController } from '../errors.ts';
 import { handler } from '../handler.ts';
 
 type Request = Infer<typeof envelopeRequest>;
@@ -30,9 +31,17 @@ export const envelopeHandler = handler<Request, Response>(
     }
     if (!broker.store.isActive) return refused(ErrorCode.NOT_CONTROLLER);
     const body = codec(api.request, apiVersion).read(reader);
-    const answer = await broker.controllerRequest(api, apiVersion, body, connection);
+    let answer: unknown;
+    try {
+      answer = await broker.controllerRequest(api, apiVersion, body, connection);
+    } catch (error) {
+      if (!isNotController(error)) throw error;
+      return refused(ErrorCode.NOT_CONTROLLER);
+    }
     if (answer === null) return refused(ErrorCode.INVALID_REQUEST);
     const frame = Buffer.concat(writeResponse(api, apiVersion, correlationId, answer));
     return { responseData: frame.subarray(SIZE_BYTES), errorCode: ErrorCode.NONE };
   },
+  // No heartbeat stands behind a change that takes its time.
+  { pipelined: true },
 );

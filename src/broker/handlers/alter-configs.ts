@@ -2,7 +2,7 @@
  * What AlterConfigs and IncrementalAlterConfigs share: each resource changes as a whole or not at
  * all, and by itself.
  */
-import type { ConfigChange } from '../../cluster/controller.ts';
+import type { ConfigChange } from '../../cluster/controller/setting-changes.ts';
 import { ResourceType } from '../../cluster/metadata-image.ts';
 import { checkTopicName } from '../../cluster/topic-names.ts';
 import { brokerKeys } from '../../config/broker-keys.ts';
@@ -90,8 +90,9 @@ function checkResource(resource: Resource, context: RequestContext): void {
   if (!/^-?\d+$/.test(resourceName)) {
     throw invalid(`Node id must be an integer, but it is: ${resourceName}`);
   }
-  const { nodeId } = context.broker;
-  if (Number(resourceName) !== nodeId) {
+  const { nodeId, image } = context.broker;
+  const id = Number(resourceName);
+  if (id !== nodeId && !image.brokers.has(id)) {
     throw invalid(`Unexpected broker id, expected ${nodeId}, but received ${resourceName}`);
   }
 }

@@ -24,10 +24,18 @@ import { alterConfigsHandler } from './33-alter-configs.ts';
 import { describeLogDirsHandler } from './35-describe-log-dirs.ts';
 import { createPartitionsHandler } from './37-create-partitions.ts';
 import { deleteGroupsHandler } from './42-delete-groups.ts';
+import { electLeadersHandler } from './43-elect-leaders.ts';
 import { incrementalAlterConfigsHandler } from './44-incremental-alter-configs.ts';
+import { alterPartitionReassignmentsHandler } from './45-alter-partition-reassignments.ts';
+import { listPartitionReassignmentsHandler } from './46-list-partition-reassignments.ts';
 import { offsetDeleteHandler } from './47-offset-delete.ts';
+import { alterPartitionHandler } from './56-alter-partition.ts';
 import { envelopeHandler } from './58-envelope.ts';
 import { describeClusterHandler } from './60-describe-cluster.ts';
+import { brokerRegistrationHandler } from './62-broker-registration.ts';
+import { brokerHeartbeatHandler } from './63-broker-heartbeat.ts';
+import { unregisterBrokerHandler } from './64-unregister-broker.ts';
+import { allocateProducerIdsHandler } from './67-allocate-producer-ids.ts';
 import { listConfigResourcesHandler } from './74-list-config-resources.ts';
 import { describeTopicPartitionsHandler } from './75-describe-topic-partitions.ts';
 
@@ -58,10 +66,18 @@ export const handlers: readonly Handler[] = [
   describeLogDirsHandler,
   createPartitionsHandler,
   deleteGroupsHandler,
+  electLeadersHandler,
   incrementalAlterConfigsHandler,
+  alterPartitionReassignmentsHandler,
+  listPartitionReassignmentsHandler,
   offsetDeleteHandler,
+  alterPartitionHandler,
   envelopeHandler,
   describeClusterHandler,
+  brokerRegistrationHandler,
+  brokerHeartbeatHandler,
+  unregisterBrokerHandler,
+  allocateProducerIdsHandler,
   listConfigResourcesHandler,
   describeTopicPartitionsHandler,
 ];

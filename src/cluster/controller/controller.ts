@@ -326,13 +326,18 @@ export class Controller {
   }
 
   #fenceExpired(): void {
-    const { clock, logger } = this.#options;
+    const { clock, logger, nodeId } = this.#options;
     this.#background('a silent broker could not be taken out', () =>
       this.#step((term, draft) => {
         for (const { brokerId, epoch } of term.sessions.expired(clock.monotonic())) {
           const broker = draft.image.brokers.get(brokerId);
           if (broker === undefined || broker.epoch !== epoch || broker.fenced) {
             term.sessions.remove(brokerId);
+            continue;
+          }
+          if (brokerId === nodeId) {
+            // As long as this runs, the broker beside it does.
+            term.sessions.assume(brokerId, epoch, clock.monotonic());
             continue;
           }
           term.registry.apply(draft, broker, 'fence', []);

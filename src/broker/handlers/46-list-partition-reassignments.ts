@@ -1,0 +1,26 @@
+/** ListPartitionReassignments, v0: see `cluster/controller/reassignments.ts`. */
+import { apis } from '../../protocol/apis.ts';
+import type {
+  listPartitionReassignmentsRequest,
+  listPartitionReassignmentsResponse,
+} from '../../protocol/messages/46-list-partition-reassignments.ts';
+import type { Infer } from '../../protocol/schema.ts';
+import { codeOfError, messageOfError } from '../errors.ts';
+import { controllerHandler } from '../handler.ts';
+
+type Request = Infer<typeof listPartitionReassignmentsRequest>;
+type Response = Infer<typeof listPartitionReassignmentsResponse>;
+
+export const listPartitionReassignmentsHandler = controllerHandler<Request, Response>(
+  apis.get(46),
+  async (request, context) => {
+    const { controller, logger } = context.broker;
+    try {
+      return await controller.listReassignments(request);
+    } catch (error) {
+      const errorCode = codeOfError(error, logger);
+      return { throttleTimeMs: 0, errorCode, errorMessage: messageOfError(error), topics: [] };
+    }
+  },
+  ({ timeoutMs }) => timeoutMs,
+);
