@@ -1,41 +1,74 @@
-/** `npm run sim`: runs seeds, and prints how to run again what failed. */
+/**
+ * `npm run sim -- [--seeds N] [--first S] [--seed S] [--brokers N] [--seconds S] [--jobs N]
+ * [--mutant NAME] [--endless] [--loud]`: runs seeds; what fails is printed with the command that
+ * runs it again. Ends with 1 when anything failed.
+ */
+import { parseArgs } from 'node:util';
+import { replayCommand, type SeedOptions } from './options.ts';
+import { runSeeds, type SeedReport } from './pool.ts';
 import { runSeed } from './run.ts';
 
-const value = (name: string): string | undefined => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? undefined : process.argv[at + 1];
-};
-const number = (name: string): number | undefined => {
-  const text = value(name);
-  return text === undefined ? undefined : Number(text);
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    seeds: { type: 'string', default: '100' },
+    first: { type: 'string', default: '1' },
+    brokers: { type: 'string' },
+    seconds: { type: 'string' },
+    jobs: { type: 'string' },
+    mutant: { type: 'string' },
+    tail: { type: 'string', default: '60' },
+    endless: { type: 'boolean', default: false },
+    loud: { type: 'boolean', default: false },
+  },
+});
+
+const shared = {
+  ...(values.brokers === undefined ? {} : { brokers: Number(values.brokers) }),
+  ...(values.seconds === undefined ? {} : { seconds: Number(values.seconds) }),
+  ...(values.mutant === undefined ? {} : { mutant: values.mutant }),
 };
 
-const seed = number('seed');
-const loud = process.argv.includes('--loud');
-const first = seed ?? number('first') ?? 1;
-const count = seed === undefined ? (number('seeds') ?? 10) : 1;
-const brokers = number('brokers');
-const seconds = number('seconds') ?? 60;
-for (let s = first; s < first + count; s++) {
-  const before = process.cpuUsage();
-  const result = await runSeed({
-    seed: s,
-    seconds,
-    loud,
-    ...(brokers === undefined ? {} : { brokers }),
+function* seeds(): Generator<SeedOptions> {
+  const first = Number(values.first);
+  const count = values.endless ? Infinity : Number(values.seeds);
+  for (let seed = first; seed < first + count; seed++) yield { seed, ...shared };
+}
+
+let failed = 0;
+let done = 0;
+let cpuSeconds = 0;
+
+function printFailure(report: Pick<SeedReport, 'violations' | 'tail'>, options: SeedOptions): void {
+  failed += 1;
+  for (const line of report.tail.slice(-Number(values.tail))) console.log(line);
+  for (const { checker, message } of report.violations.slice(0, 20)) {
+    console.log(`${checker}: ${message}`);
+  }
+  console.log(`FAILED, again with: ${replayCommand(options)}`);
+}
+
+const summary = (): string =>
+  `${done} seeds, ${failed} failed, ${(cpuSeconds / Math.max(1, done)).toFixed(2)} CPU seconds a seed`;
+
+if (values.seed === undefined) {
+  await runSeeds(seeds(), {
+    ...(values.jobs === undefined ? {} : { jobs: Number(values.jobs) }),
+    onReport: (report) => {
+      done += 1;
+      cpuSeconds += report.cpuSeconds;
+      if (report.violations.length > 0) printFailure(report, report.options);
+      if (done % 100 === 0) console.log(summary());
+      return true;
+    },
   });
-  const { user, system } = process.cpuUsage(before);
-  console.log(
-    s,
-    result.hash,
-    ((user + system) / 1e6).toFixed(2),
-    JSON.stringify(result.counts),
-    result.violations.length,
-  );
+  console.log(summary());
+} else {
+  const options = { seed: Number(values.seed), ...shared };
+  const result = await runSeed({ ...options, loud: values.loud });
+  console.log(`${result.hash} ${result.brokers} brokers ${JSON.stringify(result.counts)}`);
   if (result.violations.length > 0) {
-    if (!loud) for (const line of result.tail.slice(-(number('tail') ?? 40))) console.log(line);
-    for (const { checker, message } of result.violations.slice(0, 20))
-      console.log(`${checker}: ${message}`);
-    process.exitCode = 1;
+    printFailure(values.loud ? { ...result, tail: [] } : result, options);
   }
 }
+process.exitCode = failed === 0 ? 0 : 1;

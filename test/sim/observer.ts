@@ -3,7 +3,7 @@
 import type { Partition } from '../../src/cluster/partition.ts';
 import { OFFSETS_TOPIC } from '../../src/cluster/topic-names.ts';
 import { partitionName, type Sample } from '../check/history.ts';
-import { DATA_DIRECTORY, type SimNode } from './sim-node.ts';
+import type { SimNode } from './sim-node.ts';
 import { storedEpochs, storedRecords } from './stored-log.ts';
 import type { World } from './world.ts';
 
@@ -74,7 +74,7 @@ export class Observer {
 
   #dumpOne(node: SimNode, partition: Partition): void {
     const { topic, index, log } = partition;
-    const directory = `${DATA_DIRECTORY}/${topic}-${index}`;
+    const directory = `${node.directory}/${topic}-${index}`;
     this.#world.history.replicas.push({
       topic,
       partition: index,

@@ -6,17 +6,13 @@ import { judge } from '../check/index.ts';
 import { drawFaults, Faults, type FaultWeights } from './faults.ts';
 import { Grouping } from './grouping.ts';
 import { leads, Observer } from './observer.ts';
+import type { SeedOptions } from './options.ts';
 import { Producing, type ProducingOptions } from './producing.ts';
 import { Reading } from './reading.ts';
 import { between, chance, pick } from './sim-random.ts';
 import { World } from './world.ts';
 
-export interface RunOptions {
-  readonly seed: number;
-  /** Simulated time with work and faults. */
-  readonly seconds?: number;
-  /** Default: drawn from the seed. */
-  readonly brokers?: number;
+export interface RunOptions extends SeedOptions {
   readonly faults?: FaultWeights;
   /** Print what happens. */
   readonly loud?: boolean;

@@ -13,8 +13,6 @@ import type { World } from './world.ts';
 /** From the command to start a broker until its program runs. */
 const START_MS: readonly [number, number] = [20, 150];
 
-export const DATA_DIRECTORY = '/data';
-
 /** A machine with a disk and a clock, and the broker that runs on it now and then. */
 export class SimNode {
   readonly id: number;
@@ -42,6 +40,10 @@ export class SimNode {
 
   get name(): string {
     return `b${this.id}`;
+  }
+  /** Where its broker keeps everything. */
+  get directory(): string {
+    return `/b${this.id}`;
   }
   get isUp(): boolean {
     return this.process?.isAlive === true;
@@ -88,7 +90,7 @@ export class SimNode {
     const given: Record<string, KeyValue> = {
       'node.id': this.id,
       listeners: [`PLAINTEXT://127.0.0.1:${this.port}`],
-      'log.dirs': [DATA_DIRECTORY],
+      'log.dirs': [this.directory],
       ...settings,
     };
     if (nodes.length > 1) {

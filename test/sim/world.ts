@@ -87,7 +87,7 @@ export class World {
   /** Some errors tell of a broken program, not of a broken world. */
   complained(node: SimNode, message: string, fields: Readonly<Record<string, unknown>>): void {
     if (!message.includes('for no reason of its own')) return;
-    const text = String(fields['error.stack_trace'] ?? fields['error.message'] ?? '');
+    const text = reasonOf(fields['error.stack_trace'] ?? fields['error.message']);
     this.crashes.push({ checker: 'crash', message: `${node.name}: ${message}: ${text}` });
   }
 

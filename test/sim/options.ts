@@ -1,0 +1,20 @@
+/** What a run is made of, as it is given to a worker. */
+export interface SeedOptions {
+  readonly seed: number;
+  /** Simulated seconds of work and faults; default 60. */
+  readonly seconds?: number;
+  /** Default: drawn from the seed. */
+  readonly brokers?: number;
+  /** Name of a deliberate mistake, see `mutants.ts`. */
+  readonly mutant?: string;
+}
+
+/** The command that runs it again, and says all that happens. */
+export function replayCommand({ seed, seconds, brokers, mutant }: SeedOptions): string {
+  const parts = ['npm run sim --', `--seed ${seed}`];
+  if (brokers !== undefined) parts.push(`--brokers ${brokers}`);
+  if (seconds !== undefined) parts.push(`--seconds ${seconds}`);
+  if (mutant !== undefined) parts.push(`--mutant ${mutant}`);
+  parts.push('--loud');
+  return parts.join(' ');
+}

@@ -1,0 +1,109 @@
+/** Runs seeds in processes of their own, as many at a time as there are processors. */
+import { type ChildProcess, fork } from 'node:child_process';
+import os from 'node:os';
+import type { Violation } from '../check/history.ts';
+import type { SeedOptions } from './options.ts';
+
+/** A run's result without its history. */
+export interface SeedReport {
+  readonly options: SeedOptions;
+  readonly brokers: number;
+  readonly violations: readonly Violation[];
+  readonly hash: string;
+  readonly tail: readonly string[];
+  readonly simulatedMs: number;
+  readonly counts: Readonly<Record<string, number>>;
+  /** Time of the processor that it took, in seconds. */
+  readonly cpuSeconds: number;
+}
+
+/** A run that takes longer is stuck. */
+const STUCK_MS = 240_000;
+/** Runs after which a process is replaced, so that no run depends on what others left behind. */
+const RUNS_A_PROCESS = 100;
+
+export interface PoolOptions {
+  readonly jobs?: number;
+  /** No run is begun when this many milliseconds are over and `least` are done. */
+  readonly budgetMs?: number;
+  readonly least?: number;
+  /** False: begin no more. */
+  readonly onReport: (report: SeedReport) => boolean;
+}
+
+class Worker {
+  #child: ChildProcess | null = null;
+  #runs = 0;
+
+  run(options: SeedOptions): Promise<SeedReport> {
+    const child = this.#childFor(options);
+    return new Promise((resolve) => {
+      const done = (report: SeedReport): void => {
+        clearTimeout(timer);
+        child.removeAllListeners();
+        resolve(report);
+      };
+      const fail = (why: string): void => {
+        this.stop();
+        done(brokenReport(options, why));
+      };
+      const timer = setTimeout(() => fail(`no end after ${STUCK_MS} ms`), STUCK_MS);
+      child.once('message', (report) => done(report as SeedReport));
+      child.once('exit', (code, signal) => fail(`the process ended: ${signal ?? code}`));
+      child.once('error', (error) => fail(error.message));
+      child.send(options);
+    });
+  }
+
+  /** A mistake that was made stays in the process: no other run may find it. */
+  #childFor(options: SeedOptions): ChildProcess {
+    if (this.#runs >= RUNS_A_PROCESS || options.mutant !== undefined) this.stop();
+    if (this.#child === null) {
+      this.#runs = 0;
+      const file = new URL('./seed-worker.ts', import.meta.url);
+      this.#child = fork(file, { serialization: 'advanced', execArgv: [] });
+    }
+    this.#runs += 1;
+    return this.#child;
+  }
+
+  stop(): void {
+    this.#child?.removeAllListeners();
+    this.#child?.kill('SIGKILL');
+    this.#child = null;
+  }
+}
+
+const brokenReport = (options: SeedOptions, message: string): SeedReport => ({
+  options,
+  brokers: options.brokers ?? 0,
+  violations: [{ checker: 'harness', message }],
+  hash: '',
+  tail: [],
+  simulatedMs: 0,
+  counts: {},
+  cpuSeconds: 0,
+});
+
+/** Resolves when every seed has run, or the time is over. */
+export async function runSeeds(seeds: Iterable<SeedOptions>, options: PoolOptions): Promise<void> {
+  const { jobs = os.availableParallelism(), budgetMs = Infinity, least = 0, onReport } = options;
+  const iterator = seeds[Symbol.iterator]();
+  const endAt = Date.now() + budgetMs;
+  let begun = 0;
+  let stopped = false;
+  const work = async (): Promise<void> => {
+    const worker = new Worker();
+    try {
+      while (!stopped && (Date.now() < endAt || begun < least)) {
+        const next = iterator.next();
+        if (next.done === true) break;
+        begun += 1;
+        if (!onReport(await worker.run(next.value))) stopped = true;
+      }
+    } finally {
+      worker.stop();
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
+}
