@@ -1,9 +1,10 @@
 /** `weir status`: what the running appliance says of itself. */
-import type { ApplianceStatus } from '../console/status.ts';
+import type { ApplianceStatus, RoleReport } from '../console/status.ts';
+import type { TopicSummary } from '../console/topics.ts';
 import { jsonOption } from './arguments.ts';
 import { type Command, ExitCode } from './command.ts';
 import { askConsole, consoleOptions } from './console-client.ts';
-import { tableText } from './table.ts';
+import { type Cell, type Column, tableText } from './table.ts';
 
 export const statusCommand: Command = {
   name: 'status',
@@ -22,6 +23,7 @@ export const statusCommand: Command = {
 
 function statusText(status: ApplianceStatus): string {
   const { version, light, uptimeSeconds, dataDir, process } = status;
+  const several = brokersOf(status).length > 1;
   const megabytes = Math.round(process.residentBytes / 1_048_576);
   const parts = [
     `Weir ${version}: ${light}, up ${duration(uptimeSeconds)}, ${megabytes} MB resident, pid ${process.pid}\nData in ${dataDir}\n`,
@@ -33,6 +35,7 @@ function statusText(status: ApplianceStatus): string {
       ],
       status.roles,
     ),
+    ...brokersText(status),
     tableText(
       [
         { title: 'WHAT', cell: (endpoint) => endpoint.what },
@@ -45,19 +48,53 @@ function statusText(status: ApplianceStatus): string {
   if (status.topics === null) parts.push(`Topics: ${status.topicsReason}\n`);
   else {
     parts.push(
-      tableText(
-        [
-          { title: 'TOPIC', cell: (topic) => topic.name },
-          { title: 'PARTITIONS', cell: (topic) => topic.partitions, right: true },
-          { title: 'RECORDS', cell: (topic) => topic.records, right: true },
-        ],
-        status.topics,
-      ),
+      tableText(several ? [...topicColumns, ...replicaColumns] : topicColumns, status.topics),
     );
   }
   for (const warning of status.warnings) parts.push(`! ${warning}\n`);
   return parts.join('\n');
 }
+
+const topicColumns: readonly Column<TopicSummary>[] = [
+  { title: 'TOPIC', cell: (topic) => topic.name },
+  { title: 'PARTITIONS', cell: (topic) => topic.partitions, right: true },
+  { title: 'RECORDS', cell: (topic) => topic.records, right: true },
+];
+
+const replicaColumns: readonly Column<TopicSummary>[] = [
+  { title: 'REPLICATION-FACTOR', cell: (topic) => topic.replicationFactor, right: true },
+  { title: 'UNDER-REPLICATED', cell: (topic) => topic.underReplicated, right: true },
+];
+
+const brokersOf = ({ roles }: ApplianceStatus): RoleReport[] =>
+  roles.filter(({ name }) => name.startsWith('broker-'));
+
+/** A table of the brokers, where there are several; what a broker that is down would say is absent. */
+function brokersText(status: ApplianceStatus): string[] {
+  const brokers = brokersOf(status);
+  if (brokers.length < 2) return [];
+  const cell =
+    (name: string) =>
+    ({ details }: RoleReport): Cell =>
+      typeof details[name] === 'number' ? details[name] : null;
+  return [
+    tableText(
+      [
+        { title: 'BROKER', cell: ({ name }) => name.slice('broker-'.length), right: true },
+        { title: 'ENDPOINT', cell: ({ details }) => firstOf(details['listeners']) },
+        { title: 'CONTROLLER', cell: ({ details }) => (details['isController'] ? 'yes' : '') },
+        { title: 'LEADERS', cell: cell('leaders'), right: true },
+        { title: 'REPLICAS', cell: cell('replicas'), right: true },
+        { title: 'UNDER-REPLICATED', cell: cell('underReplicated'), right: true },
+        { title: 'RESTARTS', cell: cell('restarts'), right: true },
+      ],
+      brokers,
+    ),
+  ];
+}
+
+const firstOf = (list: unknown): string | null =>
+  Array.isArray(list) && typeof list[0] === 'string' ? list[0] : null;
 
 function duration(seconds: number): string {
   const units = [

@@ -22,6 +22,7 @@ const byId = (id) => document.getElementById(id);
 const cell = (row, text, className) => { const td = row.insertCell(); td.textContent = text; if (className) td.className = className; return td; };
 const fill = (id, items, write) => { const body = byId(id); body.replaceChildren(); for (const item of items) write(body.insertRow(), item); };
 const light = (td, colour) => { const dot = document.createElement('span'); dot.className = 'light ' + colour; td.prepend(dot); };
+const of = (d) => d.leaders === undefined ? '' : 'leads ' + d.leaders + ' of ' + d.replicas + ' replicas' + (d.isController ? ', controller' : '');
 let before = null;
 let token = sessionStorage.getItem('token');
 async function refresh() {
@@ -38,7 +39,7 @@ async function refresh() {
     + Math.round(status.process.residentBytes / 1048576) + ' MB resident, data in ' + status.dataDir;
   byId('light').className = 'light ' + status.light;
   byId('warnings').textContent = status.warnings.join('\\n');
-  fill('roles', status.roles, (row, role) => { light(cell(row, role.name), role.light); cell(row, role.reason || 'works'); });
+  fill('roles', status.roles, (row, role) => { light(cell(row, role.name), role.light); cell(row, role.reason || 'works'); cell(row, of(role.details || {})); });
   fill('endpoints', status.endpoints, (row, e) => { cell(row, e.what); cell(row, e.where); cell(row, e.note); });
   fill('topics', status.topics || [], (row, topic) => {
     const old = before && before.topics.get(topic.name);

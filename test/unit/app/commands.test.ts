@@ -63,6 +63,30 @@ const status: ApplianceStatus = {
 };
 
 describe('weir status', () => {
+  it('tells of every broker, where there are several', async () => {
+    const broker = (id: number, details: Record<string, unknown>) => ({
+      name: `broker-${id}`,
+      light: 'green' as const,
+      reason: '',
+      details: { restarts: 0, ...details },
+    });
+    const counts = { leaders: 4, replicas: 9, underReplicated: 1 };
+    const url = await appliance({
+      '/api/v1/status': JSON.stringify({
+        ...status,
+        roles: [
+          broker(0, { ...counts, isController: true, listeners: ['127.0.0.1:9092'] }),
+          { ...broker(1, { restarts: 2 }), light: 'red', reason: 'does not run' },
+        ],
+      }),
+    });
+    const { out } = await run('status', '--url', url);
+    expect(out).toMatch(/broker-1 +red +does not run\n/);
+    expect(out).toMatch(/^ +0 +127\.0\.0\.1:9092 +yes +4 +9 +1 +0$/m);
+    expect(out).toMatch(/^ +1 +- +- +- +- +2$/m);
+    expect(out).toMatch(/logs +1 +12 +1 +0\n/);
+  });
+
   it('prints what every part says, and exits with 0 while all work', async () => {
     const url = await appliance({ '/api/v1/status': JSON.stringify(status) });
     const { code, out } = await run('status', '--url', url);
@@ -177,6 +201,13 @@ describe('the first screen', () => {
     expect(full).toContain('npx weir tail ');
     expect(full).not.toContain('--bootstrap-server');
     expect(full).toContain('  ! beware\n');
+    const three = await screenOf({ brokers: '3', 'data.dir': '/a,/b,/c' });
+    expect(three).toMatch(/^Weir 1\.2\.3 is up \(0\.32 s\): 3 brokers, collectors/);
+    for (const port of [9092, 9093, 9094]) expect(three).toContain(`127.0.0.1:${port}`);
+    expect(three).toMatch(/Data +\/a\n +\/b\/broker-1\n +\/c\/broker-2\n/);
+    for (const line of three.split('\n')) expect(line.length, line).toBeLessThanOrEqual(100);
+    const one = await screenOf({ brokers: '3', 'brokers.here': '1', roles: 'broker' });
+    expect(one).toMatch(/^Weir 1\.2\.3 is up \(0\.32 s\): broker 1 of 3\n/);
     const bare = await screenOf({ roles: 'broker' });
     expect(bare).not.toContain('curl');
     const shipping = { 'connectors.elasticsearch.url': 'https://u:secret@es:9200/' };
