@@ -21,6 +21,17 @@ export default defineConfig({
         },
       },
       {
+        // Takes every processor for as long as it is given: WEIR_SIM_SECONDS.
+        test: {
+          ...common,
+          name: 'sim',
+          include: ['test/sim/**/*.test.ts'],
+          maxWorkers: 1,
+          testTimeout: 900_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
         // Peers are JVMs and servers that take whole cores: one file at a time, and nothing beside.
         test: {
           ...common,
