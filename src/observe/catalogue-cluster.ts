@@ -63,4 +63,26 @@ export const clusterMetrics = {
     'gauge',
     'Records fetched from the leader of the quorum a second, over half a minute to a minute.',
   ],
+  kafka_server_raftmetrics_commit_latency_avg: [
+    'gauge',
+    'Mean time from an append until a majority has it on disk, over half a minute to a minute, milliseconds.',
+  ],
+  kafka_server_raftmetrics_commit_latency_max: [
+    'gauge',
+    'Longest such time since the start, milliseconds.',
+  ],
+  kafka_server_raftmetrics_election_latency_max: [
+    'gauge',
+    'Longest time that an election that this broker won took, since the start, milliseconds.',
+  ],
+  weir_quorum_elections_won_total: ['counter', 'Elections that this broker won.'],
+  weir_quorum_leader_changes_total: ['counter', 'Changes of the leader that this broker saw.'],
+  weir_quorum_truncations_total: [
+    'counter',
+    'Times that this broker’s metadata log was cut because it differed from the leader’s.',
+  ],
+  weir_quorum_fetch_failures_total: [
+    'counter',
+    'Fetches from the leader of the quorum that failed.',
+  ],
 } as const satisfies Readonly<Record<string, Row>>;
