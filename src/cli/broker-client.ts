@@ -1,8 +1,9 @@
-/** Both kinds of administrator on one client. */
+/** Both kinds of administrator on one client, and what they know together. */
 import type { Admin } from '../client/admin.ts';
 import type { Client } from '../client/client.ts';
 import type { ClusterAdmin } from '../client/cluster-admin.ts';
 import type { Arguments } from './arguments.ts';
+import type { PlannedPartition } from './drain-plan.ts';
 
 export interface Administrators {
   readonly client: Client;
@@ -22,5 +23,23 @@ export async function withBrokers(
   ]);
   return withClient(args, (client) =>
     work({ client, admin: new Topics(client), cluster: new Cluster(client) }),
+  );
+}
+
+/** Every partition with the replicas that it has once what is under way is done. */
+export async function settledPartitions(
+  admin: Admin,
+  cluster: ClusterAdmin,
+): Promise<PlannedPartition[]> {
+  const underWay = new Map(
+    (await cluster.listReassignments()).map((move) => [`${move.topic}-${move.partition}`, move]),
+  );
+  return (await admin.listTopics()).flatMap(({ name: topic, partitions }) =>
+    partitions.map(({ index: partition, replicas }) => {
+      const move = underWay.get(`${topic}-${partition}`);
+      if (move === undefined) return { topic, partition, replicas };
+      const left = move.replicas.filter((id) => !move.removing.includes(id));
+      return { topic, partition, replicas: left };
+    }),
   );
 }

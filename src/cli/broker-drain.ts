@@ -9,7 +9,7 @@ import { OperatingError } from '../base/errors.ts';
 import type { Admin } from '../client/admin.ts';
 import type { ClusterAdmin } from '../client/cluster-admin.ts';
 import { type Arguments, bootstrapOption, timeoutOption, usageError } from './arguments.ts';
-import { withBrokers } from './broker-client.ts';
+import { settledPartitions, withBrokers } from './broker-client.ts';
 import { type Command, ExitCode } from './command.ts';
 import { type PlannedPartition, planDrain } from './drain-plan.ts';
 
@@ -111,21 +111,6 @@ async function drain(
   } finally {
     await throttled?.takeBack();
   }
-}
-
-/** Every partition with the replicas that it has once what is under way is done. */
-async function settledPartitions(admin: Admin, cluster: ClusterAdmin): Promise<PlannedPartition[]> {
-  const underWay = new Map(
-    (await cluster.listReassignments()).map((move) => [`${move.topic}-${move.partition}`, move]),
-  );
-  return (await admin.listTopics()).flatMap(({ name: topic, partitions }) =>
-    partitions.map(({ index: partition, replicas }) => {
-      const move = underWay.get(`${topic}-${partition}`);
-      if (move === undefined) return { topic, partition, replicas };
-      const left = move.replicas.filter((id) => !move.removing.includes(id));
-      return { topic, partition, replicas: left };
-    }),
-  );
 }
 
 async function follow(args: Arguments, admin: Admin, broker: number): Promise<number> {

@@ -8,10 +8,12 @@ import {
   timeoutOption,
   usageError,
 } from './arguments.ts';
+import { withBrokers } from './broker-client.ts';
 import { type Command, ExitCode, type Option } from './command.ts';
 import { type Column, printRows } from './table.ts';
 import { describeCommand } from './topic-describe.ts';
 import { electCommand } from './topic-elect.ts';
+import { changeFactor } from './topic-factor.ts';
 import { topicNames, topicOption } from './topic-name.ts';
 
 const common = [bootstrapOption, timeoutOption] as const;
@@ -167,16 +169,22 @@ const deleteCommand: Command = {
 
 const alterCommand: Command = {
   name: 'alter',
-  summary: 'Add partitions to a topic or change its settings.',
+  summary: 'Add partitions to a topic, or change its replicas or settings.',
   usage: 'topic alter NAME [options]',
   examples: [
     'weir topic alter orders --partitions 12',
+    'weir topic alter orders --replication-factor 3',
     'weir topic alter logs --config retention.ms=604800000 --delete-config segment.bytes',
   ],
   options: [
     ...common,
     topicOption,
     { name: 'partitions', value: 'N', doc: 'New number of partitions; it can only grow.' },
+    {
+      name: 'replication-factor',
+      value: 'N',
+      doc: 'New number of replicas: brokers copy or drop theirs.',
+    },
     configOption,
     {
       name: 'delete-config',
@@ -189,17 +197,22 @@ const alterCommand: Command = {
   run: async (args) => {
     const [name] = requiredNames(args);
     const count = args.integer('partitions', 1, PARTITIONS_MAX);
+    const factor = args.integer('replication-factor', 1, REPLICATION_MAX);
     const changes: Record<string, string | null> = Object.fromEntries(args.properties('config'));
     for (const key of args.list('delete-config')) changes[key] = null;
-    if (count === undefined && Object.keys(changes).length === 0) {
-      throw usageError('nothing to alter: give --partitions, --config or --delete-config');
+    if (count === undefined && factor === undefined && Object.keys(changes).length === 0) {
+      throw usageError(
+        'nothing to alter: give --partitions, --replication-factor, --config or --delete-config',
+      );
     }
-    return withAdmin(args, async (admin) => {
+    return withBrokers(args, async (administrators) => {
+      const { admin } = administrators;
       if (Object.keys(changes).length > 0) await admin.alterConfigs('topic', name!, changes);
       const results =
         count === undefined
           ? [{ name: name!, error: null }]
           : await admin.createPartitions([{ name: name!, count }]);
+      if (factor !== undefined) await changeFactor(administrators, name!, factor);
       return report(args, results, 'altered');
     });
   },

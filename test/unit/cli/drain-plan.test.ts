@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type DrainOptions, planDrain } from '../../../src/cli/drain-plan.ts';
+import { planFactor } from '../../../src/cli/topic-factor.ts';
 
 const partitionsOf = (...lists: number[][]) =>
   lists.map((replicas, partition) => ({ topic: 't', partition, replicas }));
@@ -49,5 +50,27 @@ describe('the plan of a drain', () => {
     const fewer = drain({ partitions, others, fewerReplicas: true });
     expect(fewer.moves[0]).toEqual({ topic: 't', partition: 0, replicas: [0, 1], to: null });
     expect(drain({ partitions, others: [], fewerReplicas: true }).stuck).toHaveLength(1);
+  });
+});
+
+describe('the plan of another number of replicas', () => {
+  const brokers = [0, 1, 2].map((id) => ({ id, rack: null }));
+
+  test('adds brokers that hold little, behind the replicas that are there', () => {
+    const others = partitionsOf([1], [1]).map((p) => ({ ...p, topic: 'u' }));
+    const moves = planFactor('t', 2, [...partitionsOf([0], [0], [2, 0]), ...others], brokers);
+    expect(moves).toEqual([
+      { topic: 't', partition: 0, replicas: [0, 2] },
+      { topic: 't', partition: 1, replicas: [0, 1] },
+    ]);
+  });
+
+  test('drops the last ones', () => {
+    const moves = planFactor('t', 1, partitionsOf([2, 0, 1]), brokers);
+    expect(moves).toEqual([{ topic: 't', partition: 0, replicas: [2] }]);
+  });
+
+  test('says when there are too few brokers', () => {
+    expect(() => planFactor('t', 4, partitionsOf([0]), brokers)).toThrow('4 brokers; 3 run');
   });
 });
