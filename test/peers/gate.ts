@@ -9,6 +9,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe } from 'vitest';
+import { loopVolumesMissing } from '../support/loop-volume.ts';
 import { findJava } from './java.ts';
 import { cacheDirectory, findProgram } from './peer.ts';
 
@@ -76,6 +77,7 @@ const missing = {
   npm: program('npm', 'npm'),
   strace: program('strace', 'strace'),
   tmpfs,
+  loop: loopVolumesMissing,
   linux: () => (process.platform === 'linux' ? null : 'Linux'),
 } satisfies Record<string, () => string | null>;
 
