@@ -19,10 +19,11 @@ import { Configs, type GivenConfig } from '../cluster/configs.ts';
 import { Controller } from '../cluster/controller/controller.ts';
 import { ControllerChannel } from '../cluster/controller-channel.ts';
 import { type MetadataDelta, MetadataImage, type TopicImage } from '../cluster/metadata-image.ts';
-import { METADATA_TOPIC_ID, MetadataLog } from '../cluster/metadata-log.ts';
 import { Partitions } from '../cluster/partitions.ts';
 import { NetworkPeers } from '../cluster/peers.ts';
 import { allocateProducerIds, ProducerIds } from '../cluster/producer-ids.ts';
+import { openQuorum } from '../cluster/quorum/open-quorum.ts';
+import { Replication } from '../cluster/replication.ts';
 import { METADATA_TOPIC, OFFSETS_TOPIC } from '../cluster/topic-names.ts';
 import { randomUuid } from '../cluster/uuid.ts';
 import { GroupCoordinator } from '../coordinator/group-coordinator.ts';
@@ -33,6 +34,7 @@ import type { PartitionLog } from '../log/partition-log.ts';
 import type { MetricsRegistry } from '../observe/registry.ts';
 import type { Api } from '../protocol/apis.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
+import { brokerStatus, countReplicas } from './broker-status.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import { ConnectionStats } from './connection-stats.ts';
 import { followOffsetsTopic } from './coordinator-leadership.ts';
@@ -57,6 +59,9 @@ const QUEUED_RESPONSE_BYTES_MAX = 64 * 1024 * 1024;
 /** Time that a stop gives to what is under way. */
 const DRAIN_MS_MAX = 5_000;
 const DRAIN_POLL_MS = 20;
+
+/** Time in which the controller moves the leaderships of a broker that stops. */
+const SHUT_DOWN_MS_MAX = 5_000;
 
 /** Resolution of the deadlines of connections. */
 const CONNECTION_TICK_MS = 100;
@@ -163,15 +168,14 @@ export class Broker implements Role {
     const { disk, clock, random, logger } = this.#options;
     const clusterId = this.#clusterId(configs.list('log.dirs'));
     const logs = await this.#openLogs(configs, nodeId, clusterId);
-    const metadata =
-      logs.get(METADATA_TOPIC, 0) ?? logs.create(METADATA_TOPIC, METADATA_TOPIC_ID, 0);
-    metadata.updateConfig(configs.logConfig(METADATA_TOPIC));
-    const log = new MetadataLog(metadata, clock, image, nodeId);
-    log.replay();
     const peers = new NetworkPeers({ nodeId, transport: this.#options.transport, clock });
+    const quorum = openQuorum({
+      ...{ nodeId, clusterId, configs, logs, image, peers, disk, clock, random, logger },
+      onFatal: (error) => this.#fatal(error),
+    });
     const channel = new ControllerChannel({
       nodeId,
-      store: log,
+      store: quorum,
       peers,
       clock,
       local: async (api, version, body) =>
@@ -180,7 +184,7 @@ export class Broker implements Role {
     const partitions = new Partitions({ logs, configs, logger, nodeId, clock, image });
     const hot: HotSettings = hotSettings(configs);
     const controller = new Controller({
-      store: log,
+      store: quorum,
       nodeId,
       clusterId,
       configs,
@@ -197,7 +201,7 @@ export class Broker implements Role {
       previousEpoch: logs.previousBrokerEpoch,
       endPoints: () => this.#listeners.map((listener) => listener.endPoint),
       directories: () => directoriesOf(logs),
-      store: log,
+      store: quorum,
       channel,
       clock,
       logger,
@@ -218,6 +222,18 @@ export class Broker implements Role {
       logger,
       settings: groupSettings(configs),
     });
+    const fetchPurgatory = new FetchPurgatory(clock);
+    const replication = new Replication({
+      nodeId,
+      partitions,
+      configs,
+      peers,
+      channel,
+      brokerEpoch: () => lifecycle.epoch,
+      clock,
+      logger,
+      waitingFetches: fetchPurgatory,
+    });
     const services: BrokerServices = {
       nodeId,
       clusterId,
@@ -226,7 +242,8 @@ export class Broker implements Role {
       random,
       logger,
       configs,
-      store: log,
+      store: quorum,
+      quorum,
       image,
       controller,
       autoTopics: new AutoTopics(channel, configs, logger),
@@ -245,7 +262,8 @@ export class Broker implements Role {
         configs.number('max.incremental.fetch.session.cache.slots'),
         random,
       ),
-      fetchPurgatory: new FetchPurgatory(clock),
+      fetchPurgatory,
+      replication,
       produceWaits: { count: 0 },
       connectionStats: this.#stats,
       apiStats: new Map(),
@@ -261,7 +279,9 @@ export class Broker implements Role {
 
   /** Catches up with the cluster and enters it; clients are served from here on. */
   async #join(services: BrokerServices): Promise<void> {
-    const { image, store, lifecycle, partitions, groups, serving, logger } = services;
+    const { image, quorum, lifecycle, partitions, groups, serving, logger } = services;
+    await quorum.start();
+    await quorum.caughtUp();
     let isRegistered = true;
     try {
       await lifecycle.register();
@@ -275,7 +295,8 @@ export class Broker implements Role {
     }
     followOffsetsTopic(partitions, groups);
     partitions.load(image);
-    store.onCommitted((delta) => this.#committed(services, delta));
+    services.replication.start();
+    quorum.onCommitted((delta) => this.#committed(services, delta));
     if (isRegistered) await lifecycle.unfence();
     serving.now = true;
   }
@@ -316,8 +337,15 @@ export class Broker implements Role {
     }
     if (this.#state !== BrokerState.running) return;
     if (!held.some(({ topic }) => topic === METADATA_TOPIC)) return;
+    this.#fatal(new FatalError(`the log folder ${path}, which holds the metadata, has failed`));
+  }
+
+  /** Told once, and not of what comes of a stop. */
+  #fatal(error: FatalError): void {
+    if (this.#state === BrokerState.shuttingDown) return;
+    this.#services?.quorum.abandon();
     const { onFatal = endThread } = this.#options;
-    onFatal(new FatalError(`the log folder ${path}, which holds the metadata, has failed`));
+    onFatal(error);
   }
 
   /** That of the data, or a new one where there is none. */
@@ -396,20 +424,36 @@ export class Broker implements Role {
   async stop(): Promise<void> {
     if (this.#state === BrokerState.shuttingDown || this.#state === BrokerState.notRunning) return;
     this.#state = BrokerState.shuttingDown;
+    const services = this.#services;
+    const isAlone = (services?.quorum.voters.length ?? 1) <= 1;
+    // Others lead at once, and wait here no longer; alone, what is under way is carried out first.
+    if (!isAlone) await this.#leave();
     for (const listener of this.#listeners) await listener.drain();
     // Who waits for records or for members would wait in vain.
-    this.#services?.fetchPurgatory.completeAll();
-    this.#services?.groups.stop();
+    services?.fetchPurgatory.completeAll();
+    services?.groups.stop();
     await this.#drained();
-    this.#services?.fetchPurgatory.stop();
+    if (isAlone) await this.#leave();
+    services?.fetchPurgatory.stop();
     for (const listener of this.#listeners) listener.stop();
     this.#connectionTimers?.clear();
-    this.#services?.lifecycle.stop();
-    this.#services?.controller.stop();
-    this.#services?.channel.close();
-    this.#services?.peers.close();
-    await this.#logs?.stop(this.#services?.lifecycle.epoch ?? -1);
+    services?.channel.close();
+    services?.peers.close();
+    await this.#logs?.stop(services?.lifecycle.epoch ?? -1);
     this.#state = BrokerState.notRunning;
+  }
+
+  /** Hands over what this broker leads; the others go on without it. */
+  async #leave(): Promise<void> {
+    const services = this.#services;
+    if (services === null) return;
+    const { lifecycle, controller, quorum, replication, image, nodeId, serving } = services;
+    const others = [...image.brokers.values()].filter(({ id, fenced }) => id !== nodeId && !fenced);
+    if (serving.now && others.length > 0) await lifecycle.shutDown(SHUT_DOWN_MS_MAX);
+    lifecycle.stop();
+    replication.stop();
+    controller.stop();
+    await quorum.stop();
   }
 
   /** Waits until every request that had come is answered, for a while. */
@@ -430,29 +474,24 @@ export class Broker implements Role {
   }
 
   status(): RoleStatus {
-    const offline = this.#offlinePartitions();
-    const details = {
-      clusterId: this.#services?.clusterId ?? null,
-      nodeId: this.#services?.nodeId ?? null,
-      listeners: this.listeners.map(({ host, port }) => `${host}:${port}`),
-      topics: this.#services?.image.topics.size ?? 0,
-      partitions: this.#services?.image.partitionCount ?? 0,
-      connections: this.#stats.open,
-    };
-    if (this.#state !== BrokerState.running) {
-      return { light: 'red', reason: 'the broker is not running', details };
-    }
-    return offline === 0
-      ? { light: 'green', reason: '', details }
-      : { light: 'red', reason: `${offline} partitions are offline`, details };
-  }
-
-  #offlinePartitions(): number {
-    let offline = 0;
-    for (const partition of this.#services?.partitions.all() ?? []) {
-      if (partition.isOffline) offline += 1;
-    }
-    return offline;
+    const services = this.#services;
+    return brokerStatus(
+      {
+        ...countReplicas(services?.partitions.all() ?? []),
+        isRunning: this.#state === BrokerState.running,
+        isFenced: services?.lifecycle.isFenced ?? true,
+      },
+      {
+        clusterId: services?.clusterId ?? null,
+        nodeId: services?.nodeId ?? null,
+        listeners: this.listeners.map(({ host, port }) => `${host}:${port}`),
+        topics: services?.image.topics.size ?? 0,
+        partitions: services?.image.partitionCount ?? 0,
+        connections: this.#stats.open,
+        controllerId: services?.store.leaderId ?? -1,
+        isController: services?.store.isActive ?? false,
+      },
+    );
   }
 }
 

@@ -15,6 +15,8 @@ import type { MetadataStore } from '../cluster/metadata-store.ts';
 import type { Partitions } from '../cluster/partitions.ts';
 import type { Peers } from '../cluster/peers.ts';
 import type { ProducerIds } from '../cluster/producer-ids.ts';
+import type { MetadataQuorum } from '../cluster/quorum/metadata-quorum.ts';
+import type { Replication } from '../cluster/replication.ts';
 import type { GroupCoordinator } from '../coordinator/group-coordinator.ts';
 import type { LogManager } from '../log/log-manager.ts';
 import type { Api } from '../protocol/apis.ts';
@@ -32,8 +34,10 @@ export interface BrokerServices {
   readonly random: Random;
   readonly logger: Logger;
   readonly configs: Configs;
-  /** The metadata log; `image` is its image. */
+  /** The metadata log, and those who keep it; `image` is its image. */
   readonly store: MetadataStore;
+  /** The same, as a member of those who keep it. */
+  readonly quorum: MetadataQuorum;
   readonly image: MetadataImage;
   /** Acts only while this broker is the active controller; others go through `channel`. */
   readonly controller: Controller;
@@ -45,6 +49,7 @@ export interface BrokerServices {
   readonly serving: { now: boolean };
   readonly peers: Peers;
   readonly partitions: Partitions;
+  readonly replication: Replication;
   readonly producerIds: ProducerIds;
   readonly logs: LogManager;
   readonly disk: Disk;

@@ -22,6 +22,9 @@ const LOOK_MS = 5;
 /** While it is let in or shuts down, heartbeats follow each other this fast. */
 const URGENT_HEARTBEAT_MS = 20;
 
+/** Without a controller for that long, a broker that stops goes without its leave. */
+const FAREWELL_MS_MAX = 1_000;
+
 export interface LifecycleSettings {
   /** `broker.heartbeat.interval.ms` */
   readonly heartbeatMs: number;
@@ -168,6 +171,7 @@ export class BrokerLifecycle {
         this.#options.logger.debug('no answer to a heartbeat', {
           'error.message': reasonOf(error),
         });
+        if (this.#wantsShutDown) this.#isStopped = true;
       })
       .finally(() => {
         this.#underWay = null;
@@ -189,7 +193,8 @@ export class BrokerLifecycle {
       wantShutDown: this.#wantsShutDown,
       offlineLogDirs: directories().offline,
     };
-    const answer = await channel.send(calls.brokerHeartbeat, body, settings.sessionMs);
+    const timeoutMs = this.#wantsShutDown ? FAREWELL_MS_MAX : settings.sessionMs;
+    const answer = await channel.send(calls.brokerHeartbeat, body, timeoutMs);
     if (
       answer.errorCode === ErrorCode.STALE_BROKER_EPOCH ||
       answer.errorCode === ErrorCode.BROKER_ID_NOT_REGISTERED

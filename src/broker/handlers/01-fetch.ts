@@ -7,7 +7,9 @@
  * the follower's broker epoch, v16 leader hints. Bytes go out by reference to the buffers they were
  * read into, which go back to their pool when the socket has taken them.
  */
+
 import type { Partition } from '../../cluster/partition.ts';
+import { isMetadataFetch } from '../../cluster/quorum/bodies.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type { fetchRequest, fetchResponse } from '../../protocol/messages/01-fetch.ts';
@@ -31,6 +33,7 @@ const HIGH_WATERMARK_NEWS_MS = 20;
 export const fetchHandler = handler<Request, Response | BodyWithRelease>(
   apis.get(1),
   (request, context) => {
+    if (isMetadataFetch(request)) return context.broker.quorum.handleFetch(request);
     const plan = planFetch(request, context);
     if (typeof plan === 'number') return refused(plan);
     const fetcher = fetcherOf(request, context);

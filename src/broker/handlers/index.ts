@@ -29,13 +29,19 @@ import { incrementalAlterConfigsHandler } from './44-incremental-alter-configs.t
 import { alterPartitionReassignmentsHandler } from './45-alter-partition-reassignments.ts';
 import { listPartitionReassignmentsHandler } from './46-list-partition-reassignments.ts';
 import { offsetDeleteHandler } from './47-offset-delete.ts';
+import { voteHandler } from './52-vote.ts';
+import { beginQuorumEpochHandler } from './53-begin-quorum-epoch.ts';
+import { endQuorumEpochHandler } from './54-end-quorum-epoch.ts';
+import { describeQuorumHandler } from './55-describe-quorum.ts';
 import { alterPartitionHandler } from './56-alter-partition.ts';
 import { envelopeHandler } from './58-envelope.ts';
+import { fetchSnapshotHandler } from './59-fetch-snapshot.ts';
 import { describeClusterHandler } from './60-describe-cluster.ts';
 import { brokerRegistrationHandler } from './62-broker-registration.ts';
 import { brokerHeartbeatHandler } from './63-broker-heartbeat.ts';
 import { unregisterBrokerHandler } from './64-unregister-broker.ts';
 import { allocateProducerIdsHandler } from './67-allocate-producer-ids.ts';
+import { assignReplicasToDirsHandler } from './73-assign-replicas-to-dirs.ts';
 import { listConfigResourcesHandler } from './74-list-config-resources.ts';
 import { describeTopicPartitionsHandler } from './75-describe-topic-partitions.ts';
 
@@ -72,12 +78,18 @@ export const handlers: readonly Handler[] = [
   listPartitionReassignmentsHandler,
   offsetDeleteHandler,
   alterPartitionHandler,
+  voteHandler,
+  beginQuorumEpochHandler,
+  endQuorumEpochHandler,
+  describeQuorumHandler,
   envelopeHandler,
+  fetchSnapshotHandler,
   describeClusterHandler,
   brokerRegistrationHandler,
   brokerHeartbeatHandler,
   unregisterBrokerHandler,
   allocateProducerIdsHandler,
+  assignReplicasToDirsHandler,
   listConfigResourcesHandler,
   describeTopicPartitionsHandler,
 ];

@@ -20,6 +20,11 @@ import {
   type AlterPartitionResponse,
   alterPartition,
 } from './alter-partition.ts';
+import {
+  type AssignReplicasRequest,
+  type AssignReplicasResponse,
+  assignReplicas,
+} from './assign-replicas.ts';
 import type { Heartbeat, Registration, Transition } from './broker-registry.ts';
 import { OWN_CONNECTION } from './broker-sessions.ts';
 import { Draft } from './draft.ts';
@@ -367,6 +372,14 @@ export class Controller {
     return this.#step(({ registry }, draft) => {
       registry.checkEpoch(request.brokerId, request.brokerEpoch);
       return alterPartition(draft, this.#succession, request, this.#options.logger);
+    });
+  }
+
+  /** Throws STALE_BROKER_EPOCH. */
+  assignReplicas(request: AssignReplicasRequest): Promise<AssignReplicasResponse> {
+    return this.#step(({ registry }, draft) => {
+      const broker = registry.checkEpoch(request.brokerId, request.brokerEpoch);
+      return assignReplicas(draft, this.#succession, broker, request);
     });
   }
 

@@ -68,6 +68,16 @@ export class Succession {
     }));
   }
 
+  /** What the broker had of these partitions is gone with the directory where it was. */
+  loseReplicas(draft: Draft, partitions: readonly PartitionImage[], brokerId: number): void {
+    this.#changeAll(draft, partitions, (_, rules) => ({
+      ...rules,
+      isAcceptable: this.isAcceptable,
+      isLost: true,
+      uncertain: [brokerId],
+    }));
+  }
+
   /** The broker may lead again: whatever waits for a leader may get one. */
   admitBroker(draft: Draft, index: PartitionIndex, brokerId: number): void {
     const isAcceptable = (id: number): boolean => id === brokerId || this.isAcceptable(id);

@@ -193,6 +193,11 @@ export const fetchResponseOf = (answer: FetchAnswer | null, errorCode = 0): Fetc
   nodeEndpoints: [],
 });
 
+/** Of a broker that follows the metadata log; clients have no access to it. */
+export const isMetadataFetch = (request: FetchRequest): boolean =>
+  request.topics[0]?.topicId === METADATA_TOPIC_ID &&
+  Math.max(request.replicaState.replicaId, request.replicaId) >= 0;
+
 /** The one partition of a Fetch that is for the metadata log; null: it is not. */
 export function metadataPartitionOf(request: FetchRequest): FetchPartition | null {
   const [topic, ...otherTopics] = request.topics;

@@ -1,0 +1,112 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { TestCluster } from '../../support/cluster.ts';
+import { batchOf, fetch, produce, valuesOf, WireClient } from '../broker/fixture.ts';
+
+let cluster: TestCluster | null = null;
+const clients: WireClient[] = [];
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) await client.close();
+  await cluster?.stop();
+  cluster = null;
+});
+
+async function connect(to: TestCluster, id: number): Promise<WireClient> {
+  const client = await WireClient.connect(to.members[id]!.port);
+  clients.push(client);
+  return client;
+}
+
+async function createReplicated(client: WireClient, name: string, factor: number): Promise<void> {
+  const response = await client.request('CreateTopics', 7, {
+    timeoutMs: 10_000,
+    topics: [
+      { name, numPartitions: 1, replicationFactor: factor, assignments: [], configs: [] },
+    ],
+  });
+  expect(response.topics[0].errorMessage).toBeNull();
+}
+
+const partitionOf = (of: TestCluster, id: number, topic: string) =>
+  of.broker(id).services.store.image.topic(topic)?.partitions[0];
+
+async function leaderOf(of: TestCluster, topic: string): Promise<number> {
+  let leader = -1;
+  await expect
+    .poll(() => {
+      leader = of.running
+        .map(({ services }) => services.partitions.get(topic, 0))
+        .find((partition) => partition?.isLeader)?.leaderId ?? -1;
+      return leader;
+    })
+    .not.toBe(-1);
+  return leader;
+}
+
+describe('three brokers', () => {
+  it('have one controller, and every broker knows all of them', async () => {
+    cluster = await TestCluster.start(3);
+    expect(cluster.running.filter(({ services }) => services.store.isActive)).toHaveLength(1);
+    for (const id of [0, 1, 2]) {
+      const client = await connect(cluster, id);
+      await expect
+        .poll(async () => (await client.request('Metadata', 12, { topics: [] })).brokers.length)
+        .toBe(3);
+    }
+  });
+
+  it('keep what was acknowledged by all when the leader stops, and go on', async () => {
+    cluster = await TestCluster.start(3, { 'min.insync.replicas': 2 });
+    const any = await connect(cluster, 0);
+    await createReplicated(any, 't', 3);
+    const first = await leaderOf(cluster, 't');
+    const before = await connect(cluster, first);
+    const answer = await produce(before, 't', batchOf(['a', 'b']), { acks: -1 });
+    expect(answer).toMatchObject({ errorCode: 0, baseOffset: 0 });
+    await cluster.stopBroker(first);
+    const second = await leaderOf(cluster, 't');
+    expect(second).not.toBe(first);
+    const after = await connect(cluster, second);
+    expect(await produce(after, 't', batchOf(['c']), { acks: -1 })).toMatchObject({
+      errorCode: 0,
+      baseOffset: 2,
+    });
+    await cluster.startBroker(first);
+    await expect
+      .poll(() => [...(partitionOf(cluster!, second, 't')?.isr ?? [])].sort())
+      .toEqual([0, 1, 2]);
+    const read = await fetch(after, 't', 0);
+    expect(valuesOf(read.records)).toEqual(['a', 'b', 'c']);
+    for (const { services } of cluster.running) {
+      expect(services.partitions.get('t', 0)?.log.logEndOffset).toBe(3);
+    }
+  });
+
+  it('elect another controller when it stops, which decides at once', async () => {
+    cluster = await TestCluster.start(3);
+    const first = cluster.controllerId;
+    await cluster.stopBroker(first);
+    await expect.poll(() => cluster!.controllerId).not.toBe(-1);
+    const client = await connect(cluster, (first + 1) % 3);
+    await createReplicated(client, 'after', 2);
+    await cluster.startBroker(first);
+    await expect.poll(() => partitionOf(cluster!, first, 'after')?.replicas.length).toBe(2);
+  });
+
+  it('refuse acks=all below min.insync.replicas, and take it again when a replica is back', async () => {
+    cluster = await TestCluster.start(3, { 'min.insync.replicas': 2 });
+    await createReplicated(await connect(cluster, 0), 't', 2);
+    const leader = await leaderOf(cluster, 't');
+    const other = partitionOf(cluster, leader, 't')!.replicas.find((id) => id !== leader)!;
+    await cluster.stopBroker(other);
+    const client = await connect(cluster, leader);
+    await expect
+      .poll(async () => (await produce(client, 't', batchOf(['x']), { acks: -1 })).errorCode)
+      .toBe(19);
+    expect((await produce(client, 't', batchOf(['y']), { acks: 1 })).errorCode).toBe(0);
+    await cluster.startBroker(other);
+    await expect
+      .poll(async () => (await produce(client, 't', batchOf(['z']), { acks: -1 })).errorCode)
+      .toBe(0);
+  });
+});
