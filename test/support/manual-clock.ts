@@ -38,7 +38,7 @@ export class ManualClock implements Clock {
       const due = this.#timers.filter((t) => t.at <= end).sort((a, b) => a.at - b.at)[0];
       if (due === undefined) break;
       this.#timers = this.#timers.filter((other) => other !== due);
-      this.#move(due.at - this.#monotonic);
+      this.#move(Math.max(due.at - this.#monotonic, 0));
       due.action();
     }
     this.#move(end - this.#monotonic);
@@ -47,6 +47,11 @@ export class ManualClock implements Clock {
   #move(ms: number): void {
     this.#monotonic += ms;
     this.#wall += ms;
+  }
+
+  /** Time passes, and nothing runs: what falls due is late. */
+  stall(ms: number): void {
+    this.#move(ms);
   }
 
   /** The wall clock jumps; the monotonic one does not notice. */
