@@ -164,10 +164,14 @@ export class App {
     return unreplicated(topics ?? [], this.#settings.brokers.length);
   }
 
-  /** A process that is only one of several brokers owns nothing but that broker's folders. */
+  /**
+   * A process that is only one of several brokers owns nothing but that broker's folders; a console,
+   * which shows its metrics, keeps nothing.
+   */
   #keepsState(): boolean {
     const { roles, brokers } = this.#settings;
-    return roles.some((role) => role !== 'broker') || brokers.every(({ here }) => here);
+    const keepers: readonly RoleName[] = ['collectors', 'connectors'];
+    return keepers.some((role) => roles.includes(role)) || brokers.every(({ here }) => here);
   }
 
   /** Throws when it was told to stop meanwhile: what would start now, nobody would stop. */

@@ -18,6 +18,8 @@ export interface WeirOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Folder of its data; a temporary one unless told. */
   readonly data?: string;
+  /** Of several, where each runs in a process of its own: its id, and the port of broker 0. */
+  readonly broker?: { readonly id: number; readonly port: number };
 }
 
 export class WeirProcess {
@@ -38,7 +40,9 @@ export class WeirProcess {
 
   /** Resolves when its broker and, with the console's role, its HTTP port accept connections. */
   static async start(options: WeirOptions = {}): Promise<WeirProcess> {
-    const ports = [await freePort(), await freePort(), await freePort()];
+    const { broker } = options;
+    const port = broker === undefined ? await freePort() : broker.port + broker.id;
+    const ports = [port, await freePort(), await freePort()];
     const data = options.data ?? fs.mkdtempSync(path.join(os.tmpdir(), 'weir-test-'));
     const weir = new WeirProcess(ports, data, options);
     await weir.restart();
@@ -64,7 +68,7 @@ export class WeirProcess {
     const args = ['src/weir.mjs', 'up', '--data', this.data];
     if (this.#options.roles !== undefined) args.push('--roles', this.#options.roles);
     const settings = [
-      `kafka.port=${this.port}`,
+      `kafka.port=${this.#options.broker?.port ?? this.port}`,
       `console.port=${this.httpPort}`,
       `collectors.syslog.port=${this.syslogPort}`,
       ...(this.#options.settings ?? []),
