@@ -4,6 +4,7 @@
  * runs it again. Ends with 1 when anything failed.
  */
 import { parseArgs } from 'node:util';
+import { makeMutant } from './mutants.ts';
 import { replayCommand, type SeedOptions } from './options.ts';
 import { runSeeds, type SeedReport } from './pool.ts';
 import { runSeed } from './run.ts';
@@ -65,6 +66,7 @@ if (values.seed === undefined) {
   console.log(summary());
 } else {
   const options = { seed: Number(values.seed), ...shared };
+  if (values.mutant !== undefined) makeMutant(values.mutant);
   const result = await runSeed({ ...options, loud: values.loud });
   console.log(`${result.hash} ${result.brokers} brokers ${JSON.stringify(result.counts)}`);
   if (result.violations.length > 0) {

@@ -1,10 +1,12 @@
 /** A process that runs the seeds it is sent, one after another. */
+import { makeMutant } from './mutants.ts';
 import type { SeedOptions } from './options.ts';
 import type { SeedReport } from './pool.ts';
 import { runSeed } from './run.ts';
 
 process.on('message', (options: SeedOptions) => {
   const before = process.cpuUsage();
+  if (options.mutant !== undefined) makeMutant(options.mutant);
   void runSeed(options).then(({ brokers, violations, hash, tail, simulatedMs, counts }) => {
     const { user, system } = process.cpuUsage(before);
     const report: SeedReport = {

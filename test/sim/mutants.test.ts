@@ -1,0 +1,26 @@
+/** Proof that the simulation sees: every mistake that is made on purpose is found. */
+import { describe, expect, it } from 'vitest';
+import { mutants } from './mutants.ts';
+import type { SeedOptions } from './options.ts';
+import { runSeeds } from './pool.ts';
+
+describe('the simulation finds out that', () => {
+  for (const [name, { mistake, brokers, seeds }] of Object.entries(mutants)) {
+    it(`${mistake} (${name})`, async () => {
+      const runs: SeedOptions[] = Array.from({ length: seeds }, (_, i) => ({
+        seed: i + 1,
+        brokers,
+        mutant: name,
+      }));
+      let found: string | null = null;
+      await runSeeds(runs, {
+        onReport: ({ violations }) => {
+          const [first] = violations;
+          if (first !== undefined) found ??= `${first.checker}: ${first.message}`;
+          return found === null;
+        },
+      });
+      expect(found, `no violation in ${seeds} runs`).not.toBeNull();
+    });
+  }
+});

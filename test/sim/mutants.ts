@@ -1,0 +1,302 @@
+/**
+ * Mistakes on purpose: each takes one safeguard out of the brokers, and the simulation has to find
+ * out. A mistake is made in the process that runs the seed, by replacing methods of the real
+ * classes; it stays there until the process ends.
+ */
+
+import { Succession } from '../../src/cluster/controller/succession.ts';
+import { FollowedPartition } from '../../src/cluster/followed-partition.ts';
+import { Leadership } from '../../src/cluster/leadership.ts';
+import { Partition } from '../../src/cluster/partition.ts';
+import { Leadership as QuorumLeadership } from '../../src/cluster/quorum/leadership.ts';
+import { QuorumStateFile } from '../../src/cluster/quorum/quorum-state.ts';
+import { Replicas } from '../../src/cluster/quorum/replicas.ts';
+import { Requests } from '../../src/cluster/quorum/requests.ts';
+import { ReplicaState } from '../../src/cluster/replica-state.ts';
+import { GroupOffsets } from '../../src/coordinator/group-offsets.ts';
+import { PartitionLog } from '../../src/log/partition-log.ts';
+import { ProducerStateManager } from '../../src/log/producer-state-manager.ts';
+import { ErrorCode } from '../../src/protocol/error-codes.ts';
+
+export interface Mutant {
+  /** What is wrong with it. */
+  readonly mistake: string;
+  readonly brokers: number;
+  /** Runs within which it must be found. */
+  readonly seeds: number;
+  readonly make: () => void;
+}
+
+const isOfUsers = (topic: string): boolean => !topic.startsWith('__');
+
+/** Replaces a method; the new one is given the old one, and is called as a method. */
+function replace<C, K extends keyof C>(
+  prototype: C,
+  name: K,
+  make: (original: C[K]) => C[K],
+): void {
+  prototype[name] = make(prototype[name]);
+}
+
+/** Replaces a getter. */
+function replaceGetter<C extends object>(
+  prototype: C,
+  name: keyof C & string,
+  make: (original: (this: C) => unknown) => (this: C) => unknown,
+): void {
+  const found = Object.getOwnPropertyDescriptor(prototype, name);
+  if (found?.get === undefined) throw new Error(`no getter ${name}`);
+  Object.defineProperty(prototype, name, { ...found, get: make(found.get) });
+}
+
+const SEEDS = 60;
+
+export const mutants: Readonly<Record<string, Mutant>> = {
+  'ack-before-isr': {
+    mistake: 'acks=all is answered before the other replicas have the records',
+    brokers: 3,
+    seeds: SEEDS,
+    make: () => replace(Partition.prototype, 'wait', () => () => false),
+  },
+  'leader-alone-commits': {
+    mistake: 'the high watermark is what the leader alone has',
+    brokers: 3,
+    seeds: SEEDS,
+    make: () =>
+      replace(
+        Partition.prototype,
+        'append',
+        (original) =>
+          function append(this: Partition, records, how) {
+            const info = original.call(this, records, how);
+            const before = this.log.highWatermark;
+            this.log.setHighWatermark(this.log.logEndOffset);
+            if (this.log.highWatermark > before) this.highWatermarkMoved(before);
+            return info;
+          },
+      ),
+  },
+  'no-sync': {
+    mistake: 'acks=all is answered when the records are in page caches',
+    brokers: 3,
+    seeds: SEEDS,
+    make: () =>
+      replaceGetter(
+        PartitionLog.prototype,
+        'flushedOffset',
+        (original) =>
+          function flushedOffset(this: PartitionLog) {
+            return isOfUsers(this.topic) ? this.logEndOffset : original.call(this);
+          },
+      ),
+  },
+  'no-sync-by-followers': {
+    mistake: 'followers say that they have synced what they have not',
+    brokers: 3,
+    seeds: 2 * SEEDS,
+    make: () =>
+      replace(
+        FollowedPartition.prototype,
+        'ask',
+        (original) =>
+          function ask(this: FollowedPartition, bytes) {
+            const asked = original.call(this, bytes);
+            return { ...asked, flushedOffset: asked.fetchOffset };
+          },
+      ),
+  },
+  'no-truncation': {
+    mistake: 'a follower does not tell the epoch of its last record, and so is never told to cut',
+    brokers: 3,
+    seeds: SEEDS,
+    make: () =>
+      replace(
+        FollowedPartition.prototype,
+        'ask',
+        (original) =>
+          function ask(this: FollowedPartition, bytes) {
+            return { ...original.call(this, bytes), lastFetchedEpoch: -1 };
+          },
+      ),
+  },
+  'ignores-divergence': {
+    mistake: 'a follower does not cut what the leader says it has not',
+    brokers: 3,
+    seeds: SEEDS,
+    make: () => replace(Partition.prototype, 'truncateTo', () => () => {}),
+  },
+  'truncates-to-high-watermark': {
+    mistake: 'a new follower cuts its log at its own high watermark (KIP-101)',
+    brokers: 3,
+    seeds: 2 * SEEDS,
+    make: () =>
+      replace(
+        Partition.prototype,
+        'update',
+        (original) =>
+          function update(this: Partition, image) {
+            const changed = original.call(this, image);
+            if (changed && !this.isLeader && !this.isOffline) {
+              this.log.truncateTo(this.log.highWatermark);
+            }
+            return changed;
+          },
+      ),
+  },
+  'shrinks-alone': {
+    mistake: 'a leader takes replicas out of sync without asking the controller',
+    brokers: 3,
+    seeds: 2 * SEEDS,
+    make: () =>
+      replace(
+        Leadership.prototype,
+        'checkEnoughInSync',
+        () =>
+          function checkEnoughInSync(this: Leadership) {
+            for (const follower of this.followers) follower.isInSync = false;
+          },
+      ),
+  },
+  'elects-anybody': {
+    mistake: 'whoever is there becomes the leader, whatever it has',
+    brokers: 3,
+    seeds: 2 * SEEDS,
+    make: () =>
+      replace(
+        Succession.prototype,
+        'goal',
+        (original) =>
+          function goal(this: Succession, name) {
+            return { ...original.call(this, name), election: 'unclean' as const };
+          },
+      ),
+  },
+  'leads-on': {
+    mistake: 'a leader that is followed by another one goes on to lead',
+    brokers: 3,
+    seeds: SEEDS,
+    make: () =>
+      replace(
+        Partition.prototype,
+        'update',
+        (original) =>
+          function update(this: Partition, image) {
+            if (this.isLeader) return false;
+            return original.call(this, image);
+          },
+      ),
+  },
+  'votes-for-everybody': {
+    mistake: 'a voter of the metadata quorum votes twice in an epoch',
+    brokers: 3,
+    seeds: 4 * SEEDS,
+    make: () =>
+      replace(
+        Requests.prototype,
+        'vote',
+        (original) =>
+          function vote(this: Requests, request) {
+            const response = original.call(this, request);
+            const answer = response.topics[0]?.partitions[0];
+            if (answer?.errorCode !== ErrorCode.NONE) return response;
+            const granted = { ...answer, voteGranted: true };
+            return { ...response, topics: [{ ...response.topics[0]!, partitions: [granted] }] };
+          },
+      ),
+  },
+  'forgets-votes': {
+    mistake: 'a voter forgets over a restart whom it has voted for',
+    brokers: 3,
+    seeds: 4 * SEEDS,
+    make: () =>
+      replace(
+        QuorumStateFile.prototype,
+        'write',
+        (original) =>
+          function write(this: QuorumStateFile, state) {
+            original.call(this, { ...state, epoch: Math.max(1, state.epoch - 1), votedFor: null });
+          },
+      ),
+  },
+  'no-majority': {
+    mistake: 'a change of the metadata is committed without a majority of the voters',
+    brokers: 3,
+    seeds: SEEDS,
+    make: () => replace(Replicas.prototype, 'majorityOffset', () => (_voters, own) => own),
+  },
+  'acts-before-commit': {
+    mistake: 'the controller answers before its change is committed',
+    brokers: 3,
+    seeds: 2 * SEEDS,
+    make: () =>
+      replace(
+        QuorumLeadership.prototype,
+        'append',
+        (original) =>
+          function append(this: QuorumLeadership, records) {
+            const committed = original.call(this, records);
+            return Promise.race([committed, Promise.resolve(0)]);
+          },
+      ),
+  },
+  'shows-uncommitted': {
+    mistake: 'consumers read beyond the high watermark',
+    brokers: 3,
+    seeds: SEEDS,
+    make: () => {
+      const end = () =>
+        function endOf(this: Partition) {
+          return this.log.logEndOffset;
+        };
+      replaceGetter(Partition.prototype, 'highWatermark', end);
+      replaceGetter(Partition.prototype, 'lastStableOffset', end);
+    },
+  },
+  'believes-restarted-followers': {
+    mistake: 'a follower that lost its tail counts with what it had before',
+    brokers: 3,
+    seeds: 2 * SEEDS,
+    make: () =>
+      replace(
+        ReplicaState.prototype,
+        'fetched',
+        (original) =>
+          function fetched(this: ReplicaState, position, now, end) {
+            const fetchOffset = Math.max(position.fetchOffset, this.logEndOffset);
+            const flushedOffset = Math.max(position.flushedOffset, this.flushedOffset);
+            original.call(this, { ...position, fetchOffset, flushedOffset }, now, end);
+          },
+      ),
+  },
+  'forgets-producers': {
+    mistake: 'a new leader knows nothing of what producers have sent before',
+    brokers: 3,
+    seeds: SEEDS,
+    make: () => {
+      replace(ProducerStateManager.prototype, 'findDuplicate', () => () => null);
+      replace(ProducerStateManager.prototype, 'check', () => () => {});
+    },
+  },
+  'forgets-commits': {
+    mistake: 'a coordinator that loads a group forgets offsets that were committed',
+    brokers: 3,
+    seeds: SEEDS,
+    make: () =>
+      replace(
+        GroupOffsets.prototype,
+        'put',
+        (original) =>
+          function put(this: GroupOffsets, topic, partition, committed) {
+            const known = this.get(topic, partition);
+            if (known !== null && committed.offset - known.offset < 30) return;
+            original.call(this, topic, partition, committed);
+          },
+      ),
+  },
+};
+
+export function makeMutant(name: string): void {
+  const mutant = mutants[name];
+  if (mutant === undefined) throw new Error(`no mutant ${name}`);
+  mutant.make();
+}
