@@ -32,34 +32,71 @@ export function mergeExpositions(expositions: readonly (string | Exposition)[]):
   const families = new Map<string, Family>();
   const series = new Set<string>();
   let duplicates = 0;
-  for (const exposition of expositions) {
-    const { text, labels } =
-      typeof exposition === 'string' ? { text: exposition, labels: [] } : exposition;
+  const all = expositions.map((given) =>
+    typeof given === 'string' ? { text: given, labels: NO_LABELS } : given,
+  );
+  const added = all.map(({ labels }) => pairsOf(labels).join(','));
+  for (const [i, { text, labels }] of all.entries()) {
     const label = labeller(labels);
+    // One thread writes no series twice, and labels that no other has keep it apart from the rest.
+    const isApart = added.indexOf(added[i]!) === added.lastIndexOf(added[i]!) && added[i] !== '';
+    let name = '';
+    let lines: string[] = [];
     for (const bare of text.split('\n')) {
       if (bare === '') continue;
       if (bare.startsWith('#')) {
         describe(families, bare);
+        name = '';
         continue;
       }
-      const line = label(bare);
-      const end = seriesEnd(line);
-      const id = line.slice(0, end);
-      if (series.has(id)) {
-        duplicates += 1;
-        continue;
+      const { line, hasOwn } = label(bare);
+      if (!isApart || hasOwn) {
+        const id = line.slice(0, seriesEnd(line));
+        if (series.has(id)) {
+          duplicates += 1;
+          continue;
+        }
+        series.add(id);
       }
-      series.add(id);
-      familyOf(families, nameOf(id)).lines.push(line);
+      const own = nameOf(bare);
+      if (own !== name) {
+        name = own;
+        ({ lines } = familyOf(families, name));
+      }
+      lines.push(line);
     }
   }
   return { text: write(families), duplicates };
 }
 
-/** Adds the labels to a line: two searches and one join of strings, where none stands there yet. */
-function labeller(labels: readonly Label[]): (line: string) => string {
+const NO_LABELS: readonly Label[] = [];
+
+const pairsOf = (labels: readonly Label[]): string[] =>
+  labels.map(([name, value]) => `${name}="${escaped(value)}"`);
+
+interface Labelled {
+  line: string;
+  /** It has one of the labels itself. */
+  hasOwn: boolean;
+}
+
+/**
+ * Adds the labels to a line: two searches and one join of strings, where none stands there yet. The
+ * answer is one object, used again for the next line.
+ */
+function labeller(labels: readonly Label[]): (line: string) => Labelled {
+  const answer: Labelled = { line: '', hasOwn: false };
+  const add = adder(labels, answer);
+  return (line) => {
+    answer.hasOwn = false;
+    answer.line = add(line);
+    return answer;
+  };
+}
+
+function adder(labels: readonly Label[], answer: Labelled): (line: string) => string {
   if (labels.length === 0) return (line) => line;
-  const pairs = labels.map(([name, value]) => `${name}="${escaped(value)}"`);
+  const pairs = pairsOf(labels);
   const all = pairs.join(',');
   const starts = labels.map(([name]) => `${name}="`);
   return (line) => {
@@ -75,6 +112,7 @@ function labeller(labels: readonly Label[]): (line: string) => string {
       const missing = (i: number): boolean =>
         !own.includes(`{${starts[i]!}`) && !own.includes(`,${starts[i]!}`);
       added = pairs.filter((_, i) => missing(i)).join(',');
+      answer.hasOwn = added !== all;
     }
     if (added === '') return line;
     const rest = line.slice(brace + 1);
@@ -115,9 +153,12 @@ function familyOf(families: Map<string, Family>, name: string): Family {
   return familyNamed(families, name);
 }
 
-const nameOf = (id: string): string => {
-  const brace = id.indexOf('{');
-  return brace < 0 ? id : id.slice(0, brace);
+/** Of a line, or of a series. */
+const nameOf = (line: string): string => {
+  const space = line.indexOf(' ');
+  const series = space < 0 ? line : line.slice(0, space);
+  const brace = series.indexOf('{');
+  return brace < 0 ? series : series.slice(0, brace);
 };
 
 /** Where the series' name and labels end and its value begins; label values may hold any character. */

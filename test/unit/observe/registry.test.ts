@@ -115,8 +115,7 @@ describe('mergeExpositions', () => {
   });
 
   it('tells the series of threads apart by the labels it adds', () => {
-    const text =
-      '# TYPE x gauge\nx 1\nx{} 2\nx{a="}{",b="1"} 3\nx{broker="own"} 4\ny{mybroker="1"} 5\n';
+    const text = '# TYPE x gauge\nx 1\nx{a="}{",b="1"} 3\nx{broker="own"} 4\ny{mybroker="1"} 5\n';
     const of = (broker: string) => ({
       text,
       labels: [['broker', broker] as const, ['kafka_cluster', 'a"b\\'] as const],
@@ -137,8 +136,13 @@ describe('mergeExpositions', () => {
       `y{broker="1",${constant},mybroker="1"} 5`,
       '',
     ]);
-    // `x{}` is `x`, of each; and the series with a label of its own is one.
-    expect(merged.duplicates).toBe(3);
+    expect(merged.duplicates).toBe(1);
+    const same = [['c', 'x'] as const];
+    const twice = mergeExpositions([
+      { text: 'z 1\n', labels: same },
+      { text: 'z 2\n', labels: same },
+    ]);
+    expect(twice).toEqual({ text: 'z{c="x"} 1\n', duplicates: 1 });
   });
 
   it('makes nothing of nothing', () => {
