@@ -4,7 +4,7 @@
  * a consumer group work. Nothing that was acknowledged is lost, nothing is there twice, committed
  * offsets never go back, and applications see no error.
  *
- * `WEIR_CHAOS_ROUNDS` asks for another number of rounds, `WEIR_CHAOS_SEED` for other victims.
+ * `CHAOS_ROUNDS` asks for another number of rounds, `CHAOS_SEED` for other victims.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -15,8 +15,8 @@ import { describeWithPeers } from '../peers/gate.ts';
 import { type BrokerProcess, ClusterProcesses, eventually } from '../support/cluster-processes.ts';
 import { Workload } from './workload/workload.ts';
 
-const ROUNDS = Number(process.env['WEIR_CHAOS_ROUNDS'] ?? 20);
-const SEED = Number(process.env['WEIR_CHAOS_SEED'] ?? 1);
+const ROUNDS = Number(process.env['CHAOS_ROUNDS'] ?? 20);
+const SEED = Number(process.env['CHAOS_SEED'] ?? 1);
 /** The whole log is compared with the books after so many rounds. */
 const VERIFY_EVERY = 20;
 const ROUND_MS_MAX = 120_000;
@@ -183,7 +183,7 @@ describeWithPeers(['kafka', 'loop', 'strace'], 'brokers that fall', () => {
       for (let round = 0; round < ROUNDS; round++) {
         const name = names[round % names.length]!;
         try {
-          await workload.status();
+          await workload.mark();
           await faults[name]!();
           await healthy();
           await progress(300);

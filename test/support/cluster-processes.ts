@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { Client } from '../../src/client/client.ts';
 import {
   accepts,
   findProgram,
@@ -126,7 +127,22 @@ export class ClusterProcesses {
       });
       return new BrokerProcess(id, port, volumes[id] ?? null, peer);
     });
-    return new ClusterProcesses(directory, await Promise.all(starts));
+    const cluster = new ClusterProcesses(directory, await Promise.all(starts));
+    await cluster.complete();
+    return cluster;
+  }
+
+  /** Resolves when all brokers are in service. */
+  async complete(): Promise<void> {
+    const client = new Client({ bootstrap: this.bootstrap, clientId: 'test', retryBackoffMs: 20 });
+    try {
+      await eventually('all brokers are in service', async () => {
+        await client.metadata.refresh();
+        return client.metadata.brokers.size === this.brokers.length;
+      });
+    } finally {
+      client.close();
+    }
   }
 
   get bootstrap(): string {

@@ -26,8 +26,9 @@ import org.apache.kafka.common.serialization.LongSerializer;
  * A producer of numbers and a group of two consumers, who keep the books on what they were promised.
  * Takes commands, one a line, and answers each with one line:
  *
+ *   mark
  *   status   acknowledged, consumed, errors, and the longest time without an acknowledgement since the
- *            last status, in milliseconds
+ *            last mark, in milliseconds
  *   pause    no more records are sent; answers when all that were sent have their outcome
  *   resume
  *   verify   reads the whole topic and compares it with the books
@@ -273,7 +274,6 @@ public final class Workload {
 
     String status() {
         long gap = Math.max(longestGap, System.nanoTime() - lastAckAt);
-        longestGap = 0;
         return "{\"acknowledged\":" + acknowledgements.get() + ",\"consumed\":" + consumptions.get()
                 + ",\"gapMs\":" + gap / 1_000_000 + ",\"errors\":" + list(errors) + ",\"faults\":" + list(faults) + "}";
     }
@@ -289,6 +289,11 @@ public final class Workload {
         BufferedReader commands = new BufferedReader(new InputStreamReader(System.in));
         for (String command = commands.readLine(); command != null; command = commands.readLine()) {
             switch (command) {
+                case "mark" -> {
+                    lastAckAt = System.nanoTime();
+                    longestGap = 0;
+                    System.out.println("{}");
+                }
                 case "status" -> System.out.println(status());
                 case "pause" -> {
                     paused = true;

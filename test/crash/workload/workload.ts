@@ -11,7 +11,7 @@ const SOURCE = fileURLToPath(new URL('Workload.java', import.meta.url));
 export interface WorkloadStatus {
   readonly acknowledged: number;
   readonly consumed: number;
-  /** The longest time without an acknowledgement since the status before. */
+  /** The longest time without an acknowledgement since `mark`. */
   readonly gapMs: number;
   /** What an application saw, but for errors that are there to be tried again. */
   readonly errors: readonly string[];
@@ -72,6 +72,9 @@ export class Workload {
     process.once('exit', () => child.kill('SIGKILL'));
   }
 
+  async mark(): Promise<void> {
+    await this.#command('mark');
+  }
   async status(): Promise<WorkloadStatus> {
     return JSON.parse(await this.#command('status')) as WorkloadStatus;
   }
