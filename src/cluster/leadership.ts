@@ -268,8 +268,13 @@ export class Leadership {
     );
   }
 
-  /** Takes those out of sync that have been behind for too long. Called now and then. */
-  shrink(): void {
+  /**
+   * Called now and then. Takes those out of sync that have been behind for too long, and waits no
+   * more for those that were about to join and have stayed away.
+   */
+  review(): void {
+    if (this.#followers.length === 0) return;
+    this.#settle();
     if (this.#pending !== null) return;
     const { clock, lagMaxMs, nodeId, logger } = this.#environment;
     const end = this.#log.logEndOffset;

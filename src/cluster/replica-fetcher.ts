@@ -83,6 +83,13 @@ export class ReplicaFetcher {
     return this.#followed.values();
   }
 
+  /** Partitions whose disk has failed. */
+  get failed(): number {
+    let failed = 0;
+    for (const { hasFailed } of this.#followed.values()) failed += Number(hasFailed);
+    return failed;
+  }
+
   /** Follows the partition in its term of now; what was under way for an earlier one is void. */
   add(partition: Partition): void {
     const followed = new FollowedPartition(partition);

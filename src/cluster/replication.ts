@@ -48,7 +48,7 @@ export class Replication implements RoleListener {
   readonly #lagMaxMs: number;
   #nudges = 0;
   #nudgeTimer: Timer | null = null;
-  #shrinkTimer: Timer | null = null;
+  #reviewTimer: Timer | null = null;
   #stopped = false;
 
   constructor(options: ReplicationOptions) {
@@ -71,14 +71,14 @@ export class Replication implements RoleListener {
   /** Takes up what this broker holds already; later changes come by themselves. */
   start(): void {
     for (const partition of this.#options.partitions.all()) this.roleChanged(partition);
-    this.#armShrink();
+    this.#armReview();
   }
 
   /** Fetches nothing more, and changes nothing more of who is in sync. */
   stop(): void {
     this.#stopped = true;
     this.#nudgeTimer?.cancel();
-    this.#shrinkTimer?.cancel();
+    this.#reviewTimer?.cancel();
     this.#isrUpdates.stop();
     for (const fetcher of this.#fetchers.values()) fetcher.stop();
     this.#fetcherOf.clear();
@@ -130,11 +130,11 @@ export class Replication implements RoleListener {
     return fetcher;
   }
 
-  #armShrink(): void {
-    this.#shrinkTimer = this.#options.clock.after(this.#lagMaxMs / 2, () => {
+  #armReview(): void {
+    this.#reviewTimer = this.#options.clock.after(this.#lagMaxMs / 2, () => {
       if (this.#stopped) return;
-      for (const partition of this.#options.partitions.all()) partition.leadership?.shrink();
-      this.#armShrink();
+      for (const partition of this.#options.partitions.all()) partition.leadership?.review();
+      this.#armReview();
     });
   }
 

@@ -1,0 +1,476 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { ErrorCode } from '../../../src/protocol/error-codes.ts';
+import { ReplicaRig, TOPIC } from '../../support/replicas.ts';
+
+let rig: ReplicaRig;
+afterEach(() => rig.stop());
+
+/** Whether it has an answer without more time passing. */
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  await rig.settle();
+  const pending = Symbol('pending');
+  return (await Promise.race([promise, Promise.resolve(pending)])) !== pending;
+}
+
+describe('acks', () => {
+  it('all is answered when everybody in sync has the records', async () => {
+    rig = await ReplicaRig.start(3);
+    const produced = rig.get(0).produce(['a', 'b']);
+    await rig.pass(100);
+    expect(await produced).toMatchObject({ errorCode: 0, baseOffset: 0 });
+    for (const { values } of rig.replicas) expect(values).toEqual(['a', 'b']);
+    await rig.pass(100);
+    for (const { log } of rig.replicas) expect(log.highWatermark).toBe(2);
+  });
+
+  it('1 is answered at once, and consumers see nothing until it is committed', async () => {
+    rig = await ReplicaRig.start(2);
+    await rig.pass(100);
+    rig.separate(0, 1);
+    expect(await rig.get(0).produce(['a'], { acks: 1 })).toMatchObject({ errorCode: 0 });
+    await rig.settle();
+    expect((await rig.get(0).fetch(0)).records).toHaveLength(0);
+    rig.join(0, 1);
+    await rig.pass(1000);
+    expect((await rig.get(0).fetch(0)).records.length).toBeGreaterThan(0);
+  });
+
+  it('all is not answered while somebody in sync lacks the records, and runs out of time', async () => {
+    rig = await ReplicaRig.start(3);
+    await rig.pass(50);
+    rig.isolate(2);
+    const produced = rig.get(0).produce(['a'], { timeoutMs: 1000 });
+    await rig.pass(900);
+    expect(await isSettled(produced)).toBe(false);
+    await rig.pass(200);
+    expect(await produced).toMatchObject({ errorCode: ErrorCode.REQUEST_TIMED_OUT });
+    expect(rig.get(0).partition.leadership?.waiting).toBe(0);
+  });
+
+  it('all is answered in the order of the offsets, by one look each time', async () => {
+    rig = await ReplicaRig.start(2);
+    await rig.pass(50);
+    const order: number[] = [];
+    const all = Array.from({ length: 20 }, async (_, i) => {
+      expect((await rig.get(0).produce([`v${i}`])).errorCode).toBe(0);
+      order.push(i);
+    });
+    await rig.pass(100);
+    await Promise.all(all);
+    expect(order).toEqual(order.toSorted((a, b) => a - b));
+  });
+
+  it('all is refused before the append with too few replicas in sync', async () => {
+    rig = await ReplicaRig.start(3, { 'min.insync.replicas': 2 });
+    rig.change({ isr: [0] });
+    expect(await rig.get(0).produce(['a'])).toMatchObject({
+      errorCode: ErrorCode.NOT_ENOUGH_REPLICAS,
+    });
+    expect(rig.get(0).log.logEndOffset).toBe(0);
+    expect((await rig.get(0).produce(['a'], { acks: 1 })).errorCode).toBe(0);
+  });
+
+  it('all stays open while the replicas in sync are too few after the append', async () => {
+    rig = await ReplicaRig.start(3);
+    await rig.pass(50);
+    rig.isolate(2);
+    const produced = rig.get(0).produce(['a']);
+    await rig.pass(100);
+    rig.commit([
+      {
+        type: 'Config',
+        value: { resourceType: 2, resourceName: TOPIC, name: 'min.insync.replicas', value: '3' },
+      },
+    ]);
+    rig.change({ isr: [0, 1] });
+    await rig.settle();
+    // What is committed does not rise with too few in sync, so it stays open.
+    expect(await isSettled(produced)).toBe(false);
+    expect(rig.get(0).log.highWatermark).toBe(0);
+    rig.commit([
+      {
+        type: 'Config',
+        value: { resourceType: 2, resourceName: TOPIC, name: 'min.insync.replicas', value: '2' },
+      },
+    ]);
+    rig.change({ isr: [0, 1] });
+    await rig.pass(16_000, 100);
+    expect((await produced).errorCode).toBe(0);
+  });
+
+  it('all fails when the leadership goes', async () => {
+    rig = await ReplicaRig.start(3);
+    await rig.pass(50);
+    rig.isolate(0);
+    const produced = rig.get(0).produce(['a']);
+    await rig.pass(50);
+    rig.elect(1);
+    expect(await produced).toMatchObject({
+      errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER,
+      currentLeader: { leaderId: 1 },
+    });
+  });
+
+  it('all fails when the topic goes', async () => {
+    rig = await ReplicaRig.start(2);
+    await rig.pass(50);
+    rig.isolate(1);
+    const produced = rig.get(0).produce(['a']);
+    await rig.settle();
+    rig.removeTopic();
+    expect((await produced).errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    expect(rig.get(0).logs.get(TOPIC, 0)).toBeUndefined();
+    expect(rig.get(1).logs.get(TOPIC, 0)).toBeUndefined();
+  });
+
+  it('a follower takes no records, and says who does', async () => {
+    rig = await ReplicaRig.start(2);
+    const answer = await rig.get(1).produce(['a'], { acks: 1 });
+    expect(answer).toMatchObject({
+      errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER,
+      currentLeader: { leaderId: 0, leaderEpoch: 0 },
+    });
+  });
+});
+
+describe('acks=all with the devices of all', () => {
+  const flushing = { 'log.flush.on.acks.all': true };
+
+  it('is answered when every replica in sync has it on its device', async () => {
+    rig = await ReplicaRig.start(3, flushing);
+    await rig.pass(50);
+    const produced = rig.get(0).produce(['a']);
+    await rig.pass(100);
+    expect((await produced).errorCode).toBe(0);
+    for (const { log } of rig.replicas) expect(log.flushedOffset).toBe(1);
+  });
+
+  it('is not answered while the device of a follower is silent', async () => {
+    rig = await ReplicaRig.start(2, flushing);
+    await rig.pass(50);
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const { log } = rig.get(1);
+    const flush = log.flush.bind(log);
+    log.flush = async () => {
+      await held;
+      await flush();
+    };
+    const produced = rig.get(0).produce(['a']);
+    await rig.pass(1000);
+    expect(rig.get(1).values).toEqual(['a']);
+    expect(await isSettled(produced)).toBe(false);
+    release();
+    await rig.pass(100);
+    expect((await produced).errorCode).toBe(0);
+  });
+
+  it('asks for nothing where nobody waits', async () => {
+    rig = await ReplicaRig.start(2, flushing);
+    await rig.pass(50);
+    await rig.get(0).produce(['a'], { acks: 1 });
+    await rig.pass(1000);
+    expect(rig.get(1).log.logEndOffset).toBe(1);
+    expect(rig.get(1).log.flushedOffset).toBe(0);
+  });
+
+  it('has followers sync what they had before somebody waited for it', async () => {
+    rig = await ReplicaRig.start(2, flushing);
+    await rig.pass(50);
+    const producer = { id: 7, epoch: 0, baseSequence: 0 };
+    await rig.get(0).produce(['a'], { acks: 1, producer });
+    await rig.pass(100);
+    expect(rig.get(1).log.flushedOffset).toBe(0);
+    // The same batch again: nothing is appended.
+    const repeated = rig.get(0).produce(['a'], { producer });
+    await rig.pass(50);
+    expect(await repeated).toMatchObject({ errorCode: 0, baseOffset: 0 });
+    expect(rig.get(1).log.flushedOffset).toBe(1);
+  });
+
+  it('survives the loss of power on all brokers', async () => {
+    rig = await ReplicaRig.start(3, flushing);
+    await rig.pass(50);
+    const produced = rig.get(0).produce(['kept']);
+    await rig.pass(100);
+    expect((await produced).errorCode).toBe(0);
+    await rig.get(0).produce(['perhaps'], { acks: 1 });
+    await rig.settle();
+    for (const replica of rig.replicas) replica.kill();
+    for (const replica of rig.replicas) {
+      replica.disk.crash({ next: () => 0, fill: () => {} });
+      await replica.start();
+    }
+    rig.elect(2);
+    await rig.pass(500);
+    for (const { values } of rig.replicas) expect(values[0]).toBe('kept');
+    for (const { log } of rig.replicas) expect(log.highWatermark).toBeGreaterThanOrEqual(1);
+  });
+
+  it('fails at once when the leader’s disk does', async () => {
+    rig = await ReplicaRig.start(2, flushing);
+    await rig.pass(50);
+    rig.get(0).disk.fault = ({ operation }) =>
+      operation === 'sync' ? Object.assign(new Error('EIO'), { code: 'EIO' }) : null;
+    const produced = rig.get(0).produce(['a']);
+    await rig.pass(100);
+    expect((await produced).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    expect((await rig.get(0).produce(['b'], { acks: 1 })).errorCode).toBe(
+      ErrorCode.KAFKA_STORAGE_ERROR,
+    );
+  });
+});
+
+describe('the high watermark', () => {
+  it('does not rise with fewer in sync than min.insync.replicas', async () => {
+    rig = await ReplicaRig.start(3, { 'min.insync.replicas': 2 });
+    await rig.pass(50);
+    rig.isolate(1);
+    rig.isolate(2);
+    rig.change({ isr: [0] });
+    await rig.get(0).produce(['a'], { acks: 1 });
+    await rig.pass(100);
+    expect(rig.get(0).log.highWatermark).toBe(0);
+  });
+
+  it('never goes back on a new leader, nor where it follows', async () => {
+    rig = await ReplicaRig.start(3);
+    const produced = rig.get(0).produce(['a', 'b', 'c']);
+    await rig.pass(200);
+    await produced;
+    const lowest = rig.replicas.map(({ log }) => log.highWatermark);
+    expect(lowest).toEqual([3, 3, 3]);
+    rig.isolate(2);
+    rig.elect(1, [0, 1]);
+    await rig.pass(200);
+    for (const { log } of rig.replicas) expect(log.highWatermark).toBe(3);
+  });
+
+  it('reaches followers soon, though no record comes', async () => {
+    rig = await ReplicaRig.start(2);
+    await rig.pass(100);
+    const before = rig.get(0).answered.get(1) ?? 0;
+    const produced = rig.get(0).produce(['a']);
+    await rig.pass(60);
+    await produced;
+    expect(rig.get(1).log.highWatermark).toBe(1);
+    // With the records, and once for the news.
+    expect((rig.get(0).answered.get(1) ?? 0) - before).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('the replicas in sync', () => {
+  it('lose who has been behind for too long, and producers go on', async () => {
+    rig = await ReplicaRig.start(3);
+    await rig.pass(50);
+    rig.isolate(2);
+    const produced = rig.get(0).produce(['a']);
+    await rig.pass(16_000, 100);
+    expect(rig.state.isr).toEqual([0, 1]);
+    expect((await produced).errorCode).toBe(0);
+    expect(rig.get(0).partitions.replication.isrShrinks).toBe(1);
+  });
+
+  it('keep who has everything, however long nothing is produced', async () => {
+    rig = await ReplicaRig.start(2);
+    await rig.pass(60_000, 100);
+    expect(rig.state.isr).toEqual([0, 1]);
+    expect(rig.alterations).toBe(0);
+  });
+
+  it('take back who has caught up', async () => {
+    rig = await ReplicaRig.start(3);
+    await rig.pass(50);
+    rig.isolate(2);
+    const produced = rig.get(0).produce(['a']);
+    await rig.pass(16_000, 100);
+    await produced;
+    rig.rejoin(2);
+    await rig.pass(2000);
+    expect(rig.state.isr.toSorted()).toEqual([0, 1, 2]);
+    expect(rig.get(2).values).toEqual(['a']);
+    expect(rig.get(0).partitions.replication.isrExpands).toBe(1);
+  });
+
+  it('count who is being added as a member already, and who is being taken away still', async () => {
+    rig = await ReplicaRig.start(3);
+    await rig.pass(50);
+    rig.change({ isr: [0, 1] });
+    rig.controllerIsAway = true;
+    await rig.pass(1000);
+    // 2 has everything: the leader wants it in, and waits for the controller.
+    expect(rig.get(0).partition.leadership?.pending?.kind).toBe('expand');
+    rig.isolate(2);
+    const produced = rig.get(0).produce(['a'], { timeoutMs: 600_000 });
+    await rig.pass(500);
+    expect(await isSettled(produced)).toBe(false);
+    expect(rig.get(0).log.highWatermark).toBe(0);
+    rig.controllerIsAway = false;
+    await rig.pass(16_000, 100);
+    expect(rig.state.isr).toEqual([0, 1]);
+    expect((await produced).errorCode).toBe(0);
+  });
+
+  it('are left alone by a controller that refuses, and the leader asks less often', async () => {
+    rig = await ReplicaRig.start(2);
+    await rig.pass(50);
+    rig.change({ isr: [0] });
+    rig.refuse = ErrorCode.INELIGIBLE_REPLICA;
+    await rig.pass(3000);
+    expect(rig.alterations).toBeLessThanOrEqual(8);
+    expect(rig.get(0).partitions.replication.failedIsrUpdates).toBe(rig.alterations);
+    rig.refuse = null;
+    await rig.pass(1500);
+    expect(rig.state.isr).toEqual([0, 1]);
+  });
+
+  it('are not changed on top of a state that is out of date', async () => {
+    rig = await ReplicaRig.start(3);
+    await rig.pass(50);
+    rig.deaf.add(0);
+    rig.change({ isr: [0, 1] });
+    rig.isolate(1);
+    await rig.get(0).produce(['a'], { acks: 1 });
+    await rig.pass(20_000, 100);
+    // The leader knows of 0, 1, 2 and wants 1 out: refused, and it waits for news.
+    expect(rig.state.isr).toEqual([0, 1]);
+    expect(rig.get(0).partition.leadership?.pending).not.toBeNull();
+    rig.deaf.delete(0);
+    rig.hear(0);
+    await rig.pass(11_000, 100);
+    expect(rig.state.isr.toSorted()).toEqual([0, 2]);
+  });
+
+  it('take nobody in who is fenced, or fetches with the epoch of an earlier start', async () => {
+    rig = await ReplicaRig.start(2);
+    await rig.pass(50);
+    rig.register(1, true);
+    rig.change({ isr: [0] });
+    await rig.pass(2000);
+    expect(rig.state.isr).toEqual([0]);
+    // It registers with a new epoch, and fetches go on under the former one.
+    rig.get(1).epoch = 500;
+    rig.register(1);
+    rig.get(1).epoch = 101;
+    await rig.pass(2000);
+    expect(rig.state.isr).toEqual([0]);
+    rig.get(1).epoch = 500;
+    await rig.pass(2000);
+    expect(rig.state.isr).toEqual([0, 1]);
+  });
+});
+
+describe('partitions', () => {
+  it('tell who must know when they begin and end to be led', async () => {
+    rig = await ReplicaRig.start(2);
+    const seen: string[] = [];
+    for (const { id, partitions } of rig.replicas) {
+      partitions.onLeadership((p, isLeader) => seen.push(`${id} ${isLeader} ${p.leaderEpoch}`));
+    }
+    rig.elect(1);
+    rig.elect(1);
+    rig.change({ isr: [1] });
+    rig.elect(0);
+    expect(seen).toEqual(['0 false 1', '1 true 1', '1 true 2', '0 true 3', '1 false 3']);
+  });
+
+  it('ignore what is older than what they know', async () => {
+    rig = await ReplicaRig.start(2);
+    const old = rig.state;
+    rig.elect(1);
+    expect(rig.get(0).partition.update(old)).toBe(false);
+    expect(rig.get(0).partition.isLeader).toBe(false);
+  });
+
+  it('go from brokers that they were taken from, and are answered by those no more', async () => {
+    rig = await ReplicaRig.start(3);
+    const produced = rig.get(0).produce(['a']);
+    await rig.pass(200);
+    await produced;
+    rig.change({ replicas: [0, 1], isr: [0, 1] });
+    await rig.settle();
+    expect(rig.get(2).partition).toBeUndefined();
+    expect(rig.get(2).logs.get(TOPIC, 0)).toBeUndefined();
+    expect((await rig.get(2).fetch(0)).errorCode).toBe(ErrorCode.NOT_LEADER_OR_FOLLOWER);
+    rig.change({ replicas: [0, 1, 2], adding: [2] });
+    await rig.pass(500);
+    expect(rig.get(2).values).toEqual(['a']);
+    expect(rig.state.isr.toSorted()).toEqual([0, 1, 2]);
+  });
+});
+
+describe('consumers', () => {
+  it('are sent to a replica in their rack, which gives them what is committed', async () => {
+    rig = await ReplicaRig.start(2, {
+      'replica.selector.class': 'org.apache.kafka.common.replica.RackAwareReplicaSelector',
+    });
+    const produced = rig.get(0).produce(['a']);
+    await rig.pass(100);
+    await produced;
+    const sent = await rig.get(0).fetch(0, { rackId: 'rack-1' });
+    expect(sent).toMatchObject({ errorCode: 0, preferredReadReplica: 1 });
+    expect((await rig.get(1).fetch(0, { rackId: 'rack-1' })).records.length).toBeGreaterThan(0);
+    expect((await rig.get(0).fetch(0, { rackId: 'rack-0' })).preferredReadReplica).toBe(-1);
+    rig.change({ isr: [0] });
+    expect((await rig.get(0).fetch(0, { rackId: 'rack-1' })).preferredReadReplica).toBe(-1);
+  });
+
+  it('wait at a follower, and are woken by what becomes committed', async () => {
+    rig = await ReplicaRig.start(2);
+    await rig.pass(100);
+    const waiting = rig.get(1).fetch(0, { maxWaitMs: 60_000 });
+    const produced = rig.get(0).produce(['a']);
+    await rig.pass(60);
+    await produced;
+    expect((await waiting).records.length).toBeGreaterThan(0);
+  });
+
+  it('are fenced by the term', async () => {
+    rig = await ReplicaRig.start(2);
+    rig.elect(0);
+    const asked = (currentLeaderEpoch: number) => rig.get(0).fetch(0, { currentLeaderEpoch });
+    expect((await asked(0)).errorCode).toBe(ErrorCode.FENCED_LEADER_EPOCH);
+    expect((await asked(1)).errorCode).toBe(0);
+    expect((await asked(2)).errorCode).toBe(ErrorCode.UNKNOWN_LEADER_EPOCH);
+  });
+});
+
+describe('deleting records', () => {
+  const remove = (offset: number) =>
+    rig.get(0).request(21, 2, {
+      topics: [{ name: TOPIC, partitions: [{ partitionIndex: 0, offset }] }],
+      timeoutMs: 5000,
+    });
+
+  it('is answered when all replicas have done so', async () => {
+    rig = await ReplicaRig.start(3);
+    const produced = rig.get(0).produce(['a', 'b']);
+    await rig.pass(100);
+    await produced;
+    await rig.get(0).produce(['c'], { acks: 1 });
+    await rig.pass(100);
+    const removed = remove(2);
+    await rig.pass(100);
+    const answer = (await removed).topics[0].partitions[0];
+    expect(answer).toMatchObject({ errorCode: 0, lowWatermark: 2 });
+    for (const { log } of rig.replicas) expect(log.logStartOffset).toBe(2);
+  });
+
+  it('waits for who lives, not for who is fenced', async () => {
+    rig = await ReplicaRig.start(2);
+    const produced = rig.get(0).produce(['a']);
+    await rig.pass(100);
+    await produced;
+    rig.isolate(1);
+    const removed = remove(1);
+    await rig.pass(500);
+    expect(await isSettled(removed)).toBe(false);
+    rig.register(1, true);
+    expect((await removed).topics[0].partitions[0]).toMatchObject({
+      errorCode: 0,
+      lowWatermark: 1,
+    });
+  });
+});
