@@ -4,6 +4,7 @@
  */
 
 import { controllerKeys } from './controller-keys.ts';
+import { quorumKeys } from './quorum-keys.ts';
 import { replicationKeys } from './replication-keys.ts';
 import { type Key, LONG_MAX, tableOf } from './table.ts';
 import { MAX_MESSAGE_BYTES_DEFAULT } from './topic-keys.ts';
@@ -585,4 +586,5 @@ export const brokerKeys: ReadonlyMap<string, Key> = tableOf([
   ...logs,
   ...controllerKeys,
   ...replicationKeys,
+  ...quorumKeys,
 ]);

@@ -59,12 +59,25 @@ export class Requests {
     return clusterId !== null && own !== null && clusterId !== own;
   }
 
+  /**
+   * Throws ProtocolError unless it comes from a broker of this cluster: nobody else may make it
+   * believe in another epoch.
+   */
+  #checkSender(clusterId: string | null, id: number): void {
+    const { clusterId: own } = this.#context;
+    if (own !== null && clusterId !== own) {
+      throw new ProtocolError(ErrorCode.INCONSISTENT_CLUSTER_ID);
+    }
+    if (!this.#context.others().includes(id)) throw new ProtocolError(ErrorCode.INVALID_VOTER_KEY);
+  }
+
   vote(request: VoteRequest): VoteResponse {
     if (this.#isOtherCluster(request.clusterId))
       return refusalOf(ErrorCode.INCONSISTENT_CLUSTER_ID);
     const asked = partitionOf(request.topics);
     if (asked === null) return refusalOf(ErrorCode.INVALID_REQUEST);
     try {
+      this.#checkSender(request.clusterId, asked.replicaId);
       const granted = this.#votes(request.voterId, asked);
       return voteResponseOf(ErrorCode.NONE, this.#context.leader, granted);
     } catch (error) {
@@ -100,6 +113,7 @@ export class Requests {
     const told = partitionOf(request.topics);
     if (told === null) return refusalOf(ErrorCode.INVALID_REQUEST);
     return this.#epochAnswer(() => {
+      this.#checkSender(request.clusterId, told.leaderId);
       this.#checkEpoch(told.leaderEpoch);
       this.#context.learn(told.leaderEpoch, told.leaderId);
     });
@@ -111,11 +125,11 @@ export class Requests {
     const told = partitionOf(request.topics);
     if (told === null) return refusalOf(ErrorCode.INVALID_REQUEST);
     return this.#epochAnswer(() => {
+      this.#checkSender(request.clusterId, told.leaderId);
       this.#checkEpoch(told.leaderEpoch);
       this.#context.learn(told.leaderEpoch, -1);
       const known = this.#context.leader.leaderId;
       if (known >= 0 && known !== told.leaderId) return;
-      if (told.leaderId === this.#context.self.id) return;
       if (this.#member.leadership() !== null) return;
       this.#member.leaderResigned(
         told.preferredCandidates.map(({ candidateId: id, candidateDirectoryId: directoryId }) => ({

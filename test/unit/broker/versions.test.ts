@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { handlers } from '../../../src/broker/handlers/index.ts';
 import { apis } from '../../../src/protocol/apis.ts';
+import { TestCluster } from '../../support/cluster.ts';
 import { type RunningBroker, startBroker, WireClient } from './fixture.ts';
 
 const UNSUPPORTED_VERSION = 35;
@@ -46,13 +47,17 @@ describe('ApiVersions', () => {
   });
 
   it('tells other brokers of what is for brokers, too', async () => {
-    const response = await client.request('ApiVersions', 3, {
-      ...software,
-      clientSoftwareName: 'weir-broker',
-    });
+    const cluster = await TestCluster.start(1);
+    const peer = await WireClient.connect(cluster.members[0]!.port);
+    const asBroker = { ...software, clientSoftwareName: 'weir-broker' };
+    const response = await peer.request('ApiVersions', 3, asBroker);
     const told = response.apiKeys.map((a: any) => a.apiKey);
     expect(told).toEqual(handlers.map((h) => h.api.key).sort((a, b) => a - b));
     expect(told).toContain(52);
+    await peer.close();
+    await cluster.stop();
+    const alone = await client.request('ApiVersions', 3, asBroker);
+    expect(alone.apiKeys.map((a: any) => a.apiKey)).not.toContain(52);
   });
 
   it('serves every API in the protocol table that has nothing to do with authentication', () => {
@@ -110,7 +115,7 @@ describe('ApiVersions', () => {
 describe('a request that is not served', () => {
   it.each([
     ['an unknown API', 999, 0, 'unsupported-api'],
-    ['an API of controllers', 52, 0, 'unsupported-api'],
+    ['an API of controllers', 80, 0, 'unsupported-api'],
     ['a version above the highest', 3, 99, 'unsupported-version'],
     ['a negative version', 3, -1, 'unsupported-version'],
     ['a format before record batches', 0, 2, 'unsupported-version'],
