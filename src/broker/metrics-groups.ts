@@ -71,9 +71,6 @@ export function registerGroupMetrics(family: Family, services: BrokerServices): 
       emit(members, group);
     }
   });
-  family('kafka_broker_info', (emit) => {
-    emit(1, String(services.nodeId), services.address());
-  });
 }
 
 /** Committed offset and end of the log, read in the same tick: a lag is never negative by a race. */

@@ -85,4 +85,25 @@ export const clusterMetrics = {
     'counter',
     'Fetches from the leader of the quorum that failed.',
   ],
+  kafka_server_replicamanager_failedisrupdates_total: [
+    'counter',
+    'Changes of the replicas in sync that the controller refused.',
+  ],
+  weir_replication_truncations_total: [
+    'counter',
+    'Logs that were cut here because they differed from their leader’s.',
+  ],
+  weir_replication_truncations_below_committed_total: [
+    'counter',
+    'Of them, such as went below what was known to be committed: an unclean election was before.',
+  ],
+  weir_replication_corrupt_batches_total: [
+    'counter',
+    'Batches that came damaged from a leader, and were refused.',
+  ],
+  weir_replication_fetch_failures_total: ['counter', 'Fetches from leaders that failed.'],
+  weir_replication_pending_isr_updates: [
+    'gauge',
+    'Changes of the replicas in sync that wait for the controller.',
+  ],
 } as const satisfies Readonly<Record<string, Row>>;
