@@ -1,43 +1,45 @@
 /**
- * `npm run bench -- NAME [ROUNDS]`: side by side with the peer in one run.
+ * `npm run bench -- NAME [ROUNDS [CASE]]`: side by side with the peer in one run.
  *
  * Every number is a ratio of figures that were measured in turns on the same machine; CPU seconds
  * and memory are the operating system's for the process under test.
  */
 import { print } from './measure.ts';
 
-const benches: Readonly<Record<string, { what: string; run: (rounds: number) => Promise<void> }>> =
-  {
-    replay: {
-      what: 'pre-encoded Produce and Fetch at the limit, beside Apache Kafka',
-      run: async (rounds) => (await import('./replay.ts')).replay(rounds),
-    },
-    tools: {
-      what: 'ProducerPerformance and ConsumerPerformance, beside Apache Kafka',
-      run: async (rounds) => (await import('./tools.ts')).tools(rounds),
-    },
-    latency: {
-      what: 'EndToEndLatency, beside Apache Kafka',
-      run: async (rounds) => (await import('./tools.ts')).endToEndLatency(rounds),
-    },
-    start: {
-      what: 'start to first acknowledged record; idle memory and CPU',
-      run: async (rounds) => (await import('./start.ts')).start(rounds),
-    },
-    collectors: {
-      what: 'socket or file to compressed log, beside rsyslog',
-      run: async (rounds) => (await import('./collectors.ts')).collectors(rounds),
-    },
-    connector: {
-      what: 'log to Elasticsearch, beside a bare _bulk loop over the same bytes',
-      run: async (rounds) => (await import('./connector.ts')).connector(rounds),
-    },
-  };
+/** `only`: what comes behind the number of rounds; those that have several cases run the ones so named. */
+type Run = (rounds: number, only?: string) => Promise<void>;
 
-const [name, rounds] = process.argv.slice(2);
+const benches: Readonly<Record<string, { what: string; run: Run }>> = {
+  replay: {
+    what: 'pre-encoded Produce and Fetch at the limit, beside Apache Kafka',
+    run: async (rounds, only) => (await import('./replay.ts')).replay(rounds, only),
+  },
+  tools: {
+    what: 'ProducerPerformance and ConsumerPerformance, beside Apache Kafka',
+    run: async (rounds) => (await import('./tools.ts')).tools(rounds),
+  },
+  latency: {
+    what: 'EndToEndLatency, beside Apache Kafka',
+    run: async (rounds) => (await import('./tools.ts')).endToEndLatency(rounds),
+  },
+  start: {
+    what: 'start to first acknowledged record; idle memory and CPU',
+    run: async (rounds) => (await import('./start.ts')).start(rounds),
+  },
+  collectors: {
+    what: 'socket or file to compressed log, beside rsyslog',
+    run: async (rounds) => (await import('./collectors.ts')).collectors(rounds),
+  },
+  connector: {
+    what: 'log to Elasticsearch, beside a bare _bulk loop over the same bytes',
+    run: async (rounds) => (await import('./connector.ts')).connector(rounds),
+  },
+};
+
+const [name, rounds, only] = process.argv.slice(2);
 const bench = name === undefined ? undefined : benches[name];
 if (bench === undefined) {
-  print('npm run bench -- NAME [ROUNDS]\n');
+  print('npm run bench -- NAME [ROUNDS [CASE]]\n');
   for (const [key, { what }] of Object.entries(benches)) print(`  ${key.padEnd(12)} ${what}`);
   process.exitCode = name === undefined ? 0 : 2;
-} else await bench.run(Number(rounds ?? 3));
+} else await bench.run(Number(rounds ?? 3), only);
