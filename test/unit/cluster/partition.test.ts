@@ -289,7 +289,7 @@ describe('the replicas in sync', () => {
     await produced;
     rig.rejoin(2);
     await rig.pass(2000);
-    expect(rig.state.isr.toSorted()).toEqual([0, 1, 2]);
+    expect(rig.state.isr.toSorted((a, b) => a - b)).toEqual([0, 1, 2]);
     expect(rig.get(2).values).toEqual(['a']);
     expect(rig.get(0).partitions.replication.isrExpands).toBe(1);
   });
@@ -340,7 +340,7 @@ describe('the replicas in sync', () => {
     rig.deaf.delete(0);
     rig.hear(0);
     await rig.pass(11_000, 100);
-    expect(rig.state.isr.toSorted()).toEqual([0, 2]);
+    expect(rig.state.isr.toSorted((a, b) => a - b)).toEqual([0, 2]);
   });
 
   it('take nobody in who is fenced, or fetches with the epoch of an earlier start', async () => {
@@ -397,7 +397,7 @@ describe('partitions', () => {
     rig.change({ replicas: [0, 1, 2], adding: [2] });
     await rig.pass(500);
     expect(rig.get(2).values).toEqual(['a']);
-    expect(rig.state.isr.toSorted()).toEqual([0, 1, 2]);
+    expect(rig.state.isr.toSorted((a, b) => a - b)).toEqual([0, 1, 2]);
   });
 });
 
