@@ -1,4 +1,7 @@
-/** DescribeCluster, v0-2: the cluster's id, controller and brokers. Clients never reach a controller. */
+/**
+ * DescribeCluster, v0-2: the cluster's id, controller and brokers, those out of service when asked
+ * for. Clients never reach a controller.
+ */
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type {
@@ -7,7 +10,8 @@ import type {
 } from '../../protocol/messages/60-describe-cluster.ts';
 import type { Infer } from '../../protocol/schema.ts';
 import { operationsOf } from '../authorized-operations.ts';
-import { handler } from '../handler.ts';
+import { nodeOf } from '../endpoints.ts';
+import { handler, type RequestContext } from '../handler.ts';
 
 type Request = Infer<typeof describeClusterRequest>;
 type Response = Infer<typeof describeClusterResponse>;
@@ -18,10 +22,9 @@ const CONTROLLERS = 2;
 export const describeClusterHandler = handler<Request, Response>(
   apis.get(60),
   (request, context) => {
-    const { broker, endpoint } = context;
-    const { endpointType } = request;
+    const { broker } = context;
+    const { endpointType, includeFencedBrokers } = request;
     const known = endpointType === BROKERS;
-    const { nodeId, host, port } = endpoint;
     return {
       throttleTimeMs: 0,
       errorCode: known
@@ -32,8 +35,8 @@ export const describeClusterHandler = handler<Request, Response>(
       errorMessage: known ? null : 'The request was sent to an endpoint of the wrong type.',
       endpointType: BROKERS,
       clusterId: known ? broker.clusterId : '',
-      controllerId: known ? nodeId : -1,
-      brokers: known ? [{ brokerId: nodeId, host, port, rack: broker.rack, isFenced: false }] : [],
+      controllerId: known ? broker.store.leaderId : -1,
+      brokers: known ? brokersOf(context, includeFencedBrokers) : [],
       clusterAuthorizedOperations: operationsOf(
         'cluster',
         request.includeClusterAuthorizedOperations,
@@ -41,3 +44,16 @@ export const describeClusterHandler = handler<Request, Response>(
     };
   },
 );
+
+function brokersOf(context: RequestContext, withFenced: boolean): Response['brokers'] {
+  const { image } = context.broker.store;
+  return [...image.brokers.values()]
+    .filter(({ fenced }) => withFenced || !fenced)
+    .flatMap((broker) => {
+      const node = nodeOf(broker, context);
+      if (node === null) return [];
+      const { nodeId: brokerId, host, port, rack } = node;
+      return [{ brokerId, host, port, rack, isFenced: broker.fenced }];
+    })
+    .sort((a, b) => a.brokerId - b.brokerId);
+}
