@@ -250,6 +250,7 @@ export class Broker implements Role {
       lifecycle,
       channel,
       peers,
+      hasPeers: configs.list('cluster.brokers').length > 0,
       serving: { now: false },
       controllerRequest: (api, version, body, connection) =>
         this.#controllerRequest(api, version, body, connection),

@@ -81,7 +81,8 @@ export class Dispatcher {
   header(reader: ByteReader): Header {
     const { apiKey, apiVersion, correlationId, clientId } = readRequestHeader(reader);
     const known = this.#registered.get(apiKey);
-    if (known === undefined) {
+    const isForNobody = known?.handler.api.forPeers === true && !this.#services.hasPeers;
+    if (known === undefined || isForNobody) {
       throw new CloseConnection('unsupported-api', `API key ${apiKey} is not served`);
     }
     const { handler, stats } = known;

@@ -48,6 +48,8 @@ export interface BrokerServices {
   /** Whether this broker has caught up and was let in; until then it serves none but its peers. */
   readonly serving: { now: boolean };
   readonly peers: Peers;
+  /** Whether there are other brokers, in the configuration at least; nobody else speaks their APIs. */
+  readonly hasPeers: boolean;
   readonly partitions: Partitions;
   readonly replication: Replication;
   readonly producerIds: ProducerIds;

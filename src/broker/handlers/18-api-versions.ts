@@ -41,7 +41,8 @@ export const makeApiVersionsHandler = (servedKeys: () => readonly number[]) =>
     if (context.apiVersion >= EXPECTED_NODE_VERSION && isElsewhere(request, context)) {
       return answer(ErrorCode.REBOOTSTRAP_REQUIRED, []);
     }
-    const isPeer = request.clientSoftwareName === PEER_SOFTWARE_NAME;
+    const { hasPeers } = context.broker;
+    const isPeer = hasPeers && request.clientSoftwareName === PEER_SOFTWARE_NAME;
     const keys = servedKeys().filter((key) => isPeer || apis.get(key)?.forPeers === false);
     return answer(ErrorCode.NONE, keys);
   });

@@ -164,6 +164,12 @@ export class BrokerRegistry {
         `Broker ID ${brokerId} is not currently registered`,
       );
     }
+    if (!broker.fenced) {
+      throw new ProtocolError(
+        ErrorCode.INVALID_REQUEST,
+        `Broker ${brokerId} is in service: stop it before it is unregistered`,
+      );
+    }
     // Whoever comes under that number later is another one.
     succession.distrustBroker(draft, index, brokerId, true);
     draft.add({ type: 'UnregisterBroker', value: { brokerId, brokerEpoch: broker.epoch } });

@@ -354,9 +354,19 @@ describe('a broker that is unregistered', () => {
     const harness = new Harness();
     await harness.join(1, 2);
     await harness.createTopic('t', [[1, 2]]);
+    await harness.heartbeat(1, { fence: true });
     await harness.controller.unregisterBroker(1);
     expect(harness.store.image.brokers.has(1)).toBe(false);
     expect(harness.partition('t')).toMatchObject({ leader: 2, isr: [2], elr: [] });
+  });
+
+  it('must be out of service', async () => {
+    const harness = new Harness();
+    await harness.join(1, 2);
+    await expect(harness.controller.unregisterBroker(1)).rejects.toMatchObject({
+      code: ErrorCode.INVALID_REQUEST,
+    });
+    expect(harness.store.image.brokers.has(1)).toBe(true);
   });
 
   it('must be known', async () => {
