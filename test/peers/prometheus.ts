@@ -37,9 +37,7 @@ export interface Prometheus {
 }
 
 /** A Prometheus that scrapes the targets. */
-export async function startPrometheus(options: PrometheusOptions): Promise<Prometheus> {
-  const program = needProgram('prometheus', PACKAGE);
-  const directory = temporaryDirectory('prometheus');
+export function startPrometheus(options: PrometheusOptions): Promise<Prometheus> {
   const interval = options.scrapeInterval ?? '1s';
   const configuration = {
     global: { scrape_interval: interval, scrape_timeout: interval, evaluation_interval: interval },
@@ -52,11 +50,18 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Prome
       },
     ],
   };
-  const file = path.join(directory, 'prometheus.yml');
   const lines = Object.entries(configuration).map(
     ([key, value]) => `${key}: ${JSON.stringify(value)}\n`,
   );
-  fs.writeFileSync(file, `${lines.join('')}${options.extra ?? ''}\n`);
+  return runPrometheus(`${lines.join('')}${options.extra ?? ''}\n`);
+}
+
+/** A Prometheus with the text of its configuration, which names other files by absolute paths. */
+export async function runPrometheus(configuration: string): Promise<Prometheus> {
+  const program = needProgram('prometheus', PACKAGE);
+  const directory = temporaryDirectory('prometheus');
+  const file = path.join(directory, 'prometheus.yml');
+  fs.writeFileSync(file, configuration);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const peer = await PeerProcess.start({
