@@ -318,7 +318,7 @@ export class Connection {
     const { chunks, bytes } = answer;
     parsed.stats.totalTime.record(this.#now() - parsed.context.receivedAtMs);
     if (bytes === 0) return;
-    parsed.stats.responseBytes += bytes;
+    parsed.stats.countResponse(bytes);
     stats.sentBytes += bytes;
     stats.queuedResponseBytes += bytes;
     this.#queuedBytes += bytes;

@@ -8,7 +8,7 @@ import type { ByteReader } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 import { type Codec, codec } from '../protocol/codec.ts';
 import { readRequestHeader, writeResponse } from '../protocol/frame.ts';
-import { ApiStats } from './api-stats.ts';
+import { ApiStats, FetchStats } from './api-stats.ts';
 import {
   BodyWithRelease,
   CloseConnection,
@@ -71,7 +71,7 @@ export class Dispatcher {
     for (const handler of handlers) {
       const { key } = handler.api;
       if (this.#registered.has(key)) throw new TypeError(`two handlers of API ${key}`);
-      const stats = services.apiStats.get(key) ?? new ApiStats(handler.api);
+      const stats = services.apiStats.get(key) ?? made(handler);
       services.apiStats.set(key, stats);
       this.#registered.set(key, { handler, stats, readers: [] });
     }
@@ -115,9 +115,7 @@ export class Dispatcher {
 
   /** Reads the body. Throws RangeError when it is none. */
   parse(header: Header, connection: ConnectionInfo, nowMs: number, bytes: number): Parsed {
-    const { handler, stats, version } = header;
-    stats.requests[version]! += 1;
-    stats.requestBytes += bytes;
+    const { handler, version } = header;
     const context = new RequestContext(
       version,
       header.correlationId,
@@ -128,11 +126,15 @@ export class Dispatcher {
     );
     if (header.unsupported) {
       context.unsupportedVersion = true;
-      return { handler, stats, context, body: {} };
+      header.stats.countRequest(version, bytes);
+      return { handler, stats: header.stats, context, body: {} };
     }
     const { readers } = this.#registered.get(handler.api.key) as Registered;
     const reader = (readers[version] ??= codec(handler.api.request, version));
-    return { handler, stats, context, body: reader.read(header.reader) };
+    const body = reader.read(header.reader);
+    const stats = statsOf(header.stats, body);
+    stats.countRequest(version, bytes);
+    return { handler, stats, context, body };
   }
 
   handle(parsed: Parsed): unknown {
@@ -171,4 +173,16 @@ export class Dispatcher {
   discard(result: unknown): void {
     if (result instanceof BodyWithRelease) result.release();
   }
+}
+
+const made = ({ api }: Handler): ApiStats =>
+  api.key === FETCH ? new FetchStats(api) : new ApiStats(api);
+
+function statsOf(stats: ApiStats, body: unknown): ApiStats {
+  if (!(stats instanceof FetchStats)) return stats;
+  const { replicaId, replicaState } = body as {
+    readonly replicaId: number;
+    readonly replicaState: { readonly replicaId: number };
+  };
+  return replicaId >= 0 || replicaState.replicaId >= 0 ? stats.followers : stats.consumers;
 }

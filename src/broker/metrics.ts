@@ -9,7 +9,7 @@ import { type MetricName, metric } from '../observe/catalogue.ts';
 import type { LatencyHistogram } from '../observe/latency.ts';
 import type { MetricsRegistry } from '../observe/registry.ts';
 import { errorName } from '../protocol/error-codes.ts';
-import type { ApiStats } from './api-stats.ts';
+import { type ApiStats, FetchStats } from './api-stats.ts';
 import type { Broker } from './broker.ts';
 import { registerControllerMetrics } from './metrics-controller.ts';
 import { registerGroupMetrics } from './metrics-groups.ts';
@@ -21,8 +21,6 @@ import type { BrokerServices } from './services.ts';
 
 /** Idle shares are over at least so long, however often somebody asks. */
 const IDLE_WINDOW_MS = 60_000;
-
-const FETCH = 1;
 
 export type Family = (
   name: MetricName,
@@ -90,37 +88,31 @@ function registerRequests(
   family: Family,
   { apiStats }: BrokerServices,
 ): void {
-  const seen = (each: (stats: ApiStats, names: readonly string[]) => void): void => {
+  const seen = (each: (stats: ApiStats) => void): void => {
     for (const stats of apiStats.values()) {
-      if (stats.totalTime.count === 0 && stats.requestBytes === 0) continue;
-      const { name, key } = stats.api;
-      // Kafka tells consumers' fetches apart from followers', besides the sum.
-      each(stats, key === FETCH ? [name, 'FetchConsumer'] : [name]);
+      const parts = stats instanceof FetchStats ? [stats.consumers, stats.followers] : [];
+      for (const any of [stats, ...parts]) {
+        if (any.totalTime.count > 0 || any.requestBytes > 0) each(any);
+      }
     }
   };
   family('kafka_network_requestmetrics_requests_total', (emit) => {
-    seen((stats, names) => {
-      stats.requests.forEach((count, version) => {
-        if (count > 0) for (const name of names) emit(count, name, String(version));
+    seen(({ name, requests }) => {
+      requests.forEach((count, version) => {
+        if (count > 0) emit(count, name, String(version));
       });
     });
   });
   family('kafka_network_requestmetrics_errors_total', (emit) => {
-    seen((stats, names) => {
-      for (const [code, count] of stats.errors) {
-        for (const name of names) emit(count, name, errorName(code));
-      }
+    seen(({ name, errors }) => {
+      for (const [code, count] of errors) emit(count, name, errorName(code));
     });
   });
   family('kafka_network_requestmetrics_requestbytes_total', (emit) => {
-    seen((stats, names) => {
-      for (const name of names) emit(stats.requestBytes, name);
-    });
+    seen(({ name, requestBytes }) => emit(requestBytes, name));
   });
   family('kafka_network_requestmetrics_responsebytes_total', (emit) => {
-    seen((stats, names) => {
-      for (const name of names) emit(stats.responseBytes, name);
-    });
+    seen(({ name, responseBytes }) => emit(responseBytes, name));
   });
   const times: readonly [
     name: MetricName,
@@ -138,9 +130,7 @@ function registerRequests(
     const { help } = metric(name);
     const spec = { name, help, labels: ['request'] };
     registry.latency(histogram === undefined ? spec : { ...spec, histogram }, (emit) => {
-      seen((stats, names) => {
-        for (const request of names) emit(of(stats), request);
-      });
+      seen((stats) => emit(of(stats), stats.name));
     });
   }
 }
