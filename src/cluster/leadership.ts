@@ -31,6 +31,8 @@ export class Leadership {
   #pending: IsrChange | null = null;
   /** Where the log ended when this term began. */
   #epochStart = 0;
+  /** All before it may have been acknowledged as being on the devices of all in sync. */
+  #promised = 0;
   #isFlushing = false;
   #closed = false;
 
@@ -78,6 +80,8 @@ export class Leadership {
     this.#pending = null;
     if (isNewTerm) {
       this.#epochStart = this.#log.logEndOffset;
+      // Nobody knows what earlier leaders have answered.
+      this.#promised = this.#epochStart;
       // Successive elections without a record: followers must still find the end of every term
       // (KAFKA-7415). A partition without followers has nobody who would ask.
       if (this.#followers.length > 0) this.#log.assignEpoch(image.leaderEpoch);
@@ -210,16 +214,21 @@ export class Leadership {
 
   /** Who waits on the device is answered once everybody in sync has it there. */
   #flushedInSync(): number {
+    const end = this.#log.logEndOffset;
     let lowest = Math.min(this.#log.highWatermark, this.#log.flushedOffset);
     for (const follower of this.#followers) {
-      if (follower.isInSync && follower.flushedOffset < lowest) lowest = follower.flushedOffset;
+      if (follower.flushedOffset >= lowest) continue;
+      if (follower.isInSync || this.#isAboutToJoin(follower, end)) lowest = follower.flushedOffset;
     }
     return lowest;
   }
 
   #answerCommitted(): void {
     if (this.#appended.size > 0) this.#appended.advance(this.#log.highWatermark, this.#outcome());
-    if (this.#flushed.size > 0) this.#flushed.advance(this.#flushedInSync(), this.#outcome());
+    if (this.#flushed.size === 0) return;
+    const flushed = this.#flushedInSync();
+    this.#promised = Math.max(this.#promised, flushed);
+    this.#flushed.advance(flushed, this.#outcome());
   }
 
   /** The replicas may have become too few after the append. */
@@ -234,7 +243,10 @@ export class Leadership {
    */
   wait(end: number, flushed: boolean, waiter: CommitWaiter<Partition>): boolean {
     const reached = flushed ? this.#flushedInSync() : this.#log.highWatermark;
-    if (reached >= end) return false;
+    if (reached >= end) {
+      if (flushed) this.#promised = Math.max(this.#promised, end);
+      return false;
+    }
     (flushed ? this.#flushed : this.#appended).add(end - 1, waiter);
     if (flushed) this.#flushHere();
     return true;
@@ -247,6 +259,20 @@ export class Leadership {
   /** Up to where producers wait for the followers' devices; -1: nobody does. */
   get flushUpTo(): number {
     return this.#flushed.lastOffset < 0 ? -1 : this.#flushed.lastOffset + 1;
+  }
+
+  /**
+   * Up to where the follower is to sync its log; -1: no need. One that is not in sync must have
+   * what was promised on its device before it may be: it would be trusted to have it there.
+   */
+  flushAskedOf(id: number): number {
+    const follower = this.follower(id);
+    if (follower === undefined) return -1;
+    if (follower.isInSync) return this.flushUpTo;
+    // While it still catches up, a sync now and then would only hold it up.
+    if (follower.logEndOffset < this.#promised) return -1;
+    const joins = this.#isAboutToJoin(follower, this.#log.logEndOffset);
+    return Math.max(this.#promised, joins ? this.flushUpTo : -1);
   }
 
   /** One sync at a time; whoever comes meanwhile is served by the next one. */
@@ -295,11 +321,15 @@ export class Leadership {
     );
   }
 
-  /** KIP-101: behind the high watermark, or before this term, a follower may lack what is committed. */
+  /**
+   * KIP-101: behind the high watermark, or before this term, a follower may lack what is committed;
+   * and what was promised to be on its device must be there.
+   */
   #tryExpand(follower: ReplicaState): void {
     const { clock } = this.#environment;
     if (this.#pending !== null || this.#isr.includes(follower.id)) return;
     if (follower.logEndOffset < Math.max(this.#log.highWatermark, this.#epochStart)) return;
+    if (Math.max(follower.flushedOffset, 0) < this.#promised) return;
     if (clock.monotonic() < follower.expandNotBeforeMs || !this.#mayBeInSync(follower)) return;
     this.#submit('expand', [...this.#isr, follower.id]);
   }

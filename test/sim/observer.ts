@@ -56,6 +56,8 @@ export class Observer {
         last.isLeader === sample.isLeader &&
         last.highWatermark === sample.highWatermark;
       if (same) continue;
+      const isNews = last?.leaderEpoch !== sample.leaderEpoch || last.life !== sample.life;
+      if (isNews) this.#world.note(node.name, told(partition));
       this.#last.set(key, sample);
       this.#world.history.samples.push(sample);
     }
@@ -102,3 +104,6 @@ export class Observer {
 
 export const leads = (partition: Partition): boolean =>
   (partition as unknown as { isLeader?: boolean }).isLeader ?? true;
+
+const told = ({ name, leaderEpoch, leaderId, isr, log }: Partition): string =>
+  `${name}: broker ${leaderId} leads in epoch ${leaderEpoch}, in sync ${isr.join(',')}; here committed ${log.highWatermark}, synced ${log.flushedOffset}, end ${log.logEndOffset}`;

@@ -212,11 +212,10 @@ export class FetchRound {
     });
   }
 
-  /** Only who is in sync is waited for. */
+  /** -1: it has synced what it is to. */
   #flushUpTo(leadership: Leadership, asked: SessionPartition): number {
-    const { flushUpTo } = leadership;
-    if (flushUpTo <= asked.flushedOffset) return -1;
-    return leadership.follower(this.fetcher.replicaId)?.isInSync === true ? flushUpTo : -1;
+    const flushUpTo = leadership.flushAskedOf(this.fetcher.replicaId);
+    return flushUpTo <= Math.max(asked.flushedOffset, 0) ? -1 : flushUpTo;
   }
 
   /** KIP-595: tells where the log of the one who asks stops being ours. */

@@ -209,6 +209,19 @@ describe('acks=all with the devices of all', () => {
     for (const { log } of rig.replicas) expect(log.highWatermark).toBeGreaterThanOrEqual(1);
   });
 
+  it('is a promise of those, too, who come in sync later', async () => {
+    rig = await ReplicaRig.start(3, flushing);
+    await rig.pass(50);
+    rig.isolate(2);
+    const produced = rig.get(0).produce(['a']);
+    await rig.pass(16_000, 100);
+    expect((await produced).errorCode).toBe(0);
+    rig.rejoin(2);
+    await rig.pass(2000);
+    expect(rig.state.isr.toSorted((a, b) => a - b)).toEqual([0, 1, 2]);
+    expect(rig.get(2).log.flushedOffset).toBe(1);
+  });
+
   it('fails at once when the leader’s disk does', async () => {
     rig = await ReplicaRig.start(2, flushing);
     await rig.pass(50);
