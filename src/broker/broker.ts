@@ -18,6 +18,7 @@ import { BrokerLifecycle } from '../cluster/broker-lifecycle.ts';
 import { Configs, type GivenConfig } from '../cluster/configs.ts';
 import { Controller } from '../cluster/controller/controller.ts';
 import { ControllerChannel } from '../cluster/controller-channel.ts';
+import { reportLostReplicas } from '../cluster/lost-replicas.ts';
 import { type MetadataDelta, MetadataImage, type TopicImage } from '../cluster/metadata-image.ts';
 import { Partitions } from '../cluster/partitions.ts';
 import { NetworkPeers } from '../cluster/peers.ts';
@@ -192,6 +193,7 @@ export class Broker implements Role {
       random,
       logger,
     });
+    peers.onLost((id) => controller.peerLost(id));
     const rack = configs.broker('broker.rack') as string | null;
     const lifecycle = new BrokerLifecycle({
       nodeId,
@@ -337,7 +339,16 @@ export class Broker implements Role {
       this.#services?.partitions.get(topic, partition)?.touched();
     }
     if (this.#state !== BrokerState.running) return;
-    if (!held.some(({ topic }) => topic === METADATA_TOPIC)) return;
+    if (!held.some(({ topic }) => topic === METADATA_TOPIC)) {
+      const { channel, logger, nodeId, lifecycle } = this.services;
+      reportLostReplicas(held, {
+        channel,
+        logger,
+        brokerId: nodeId,
+        brokerEpoch: lifecycle.epoch,
+      });
+      return;
+    }
     this.#fatal(new FatalError(`the log folder ${path}, which holds the metadata, has failed`));
   }
 

@@ -16,9 +16,6 @@ import type { Succession } from './succession.ts';
 export type AssignReplicasRequest = Infer<typeof assignReplicasToDirsRequest>;
 export type AssignReplicasResponse = Infer<typeof assignReplicasToDirsResponse>;
 
-/** Kafka's id for "no directory any more". */
-export const LOST_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAQ';
-
 /** The registration of the broker was checked before. */
 export function assignReplicas(
   draft: Draft,

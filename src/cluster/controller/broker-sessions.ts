@@ -70,6 +70,11 @@ export class BrokerSessions {
     session.deadlineMs = Math.min(session.deadlineMs, nowMs + this.#times.graceMs);
   }
 
+  /** The broker cannot be reached, and no heartbeat has come that says otherwise. */
+  unreachable(brokerId: number, nowMs: number): void {
+    this.disconnected(brokerId, NO_CONNECTION, nowMs);
+  }
+
   remove(brokerId: number): void {
     this.#sessions.delete(brokerId);
   }

@@ -57,6 +57,12 @@ import { type CreatedTopic, type NewTopic, TopicPlanner } from './topic-planner.
 /** Producer ids that a broker is given at once. */
 const PRODUCER_ID_BLOCK = 1000;
 
+/**
+ * A broker to which a connection was lost so shortly before this one became the controller is not
+ * given a whole session: most often it was the last controller, and is gone.
+ */
+const LOST_RECENTLY_MS = 1_500;
+
 /** What became of one item of a request. */
 export type Outcome<T> = { readonly value: T } | { readonly error: ProtocolError };
 
@@ -81,6 +87,8 @@ export class Controller {
   readonly #options: ControllerOptions;
   readonly #planner: TopicPlanner;
   readonly #succession: Succession;
+  /** When a connection to each broker was lost last. */
+  readonly #lostAtMs = new Map<number, number>();
   #term: Term | null = null;
   #watch: SessionWatch | null = null;
   #balanceTimer: Timer | null = null;
@@ -129,6 +137,10 @@ export class Controller {
     this.#term = term;
     this.stats.activations += 1;
     this.#watch = new SessionWatch(clock, term.sessions, () => this.#fenceExpired());
+    const now = clock.monotonic();
+    for (const [brokerId, lostAtMs] of this.#lostAtMs) {
+      if (now - lostAtMs <= LOST_RECENTLY_MS) term.sessions.unreachable(brokerId, now);
+    }
     this.#watch.update();
     this.#armBalance();
     logger.info('this broker is the active controller', { 'weir.controller.epoch': store.epoch });
@@ -327,6 +339,14 @@ export class Controller {
   /** The connection that brought the broker's heartbeats is gone. */
   connectionClosed(brokerId: number, connectionId: number): void {
     this.#term?.sessions.disconnected(brokerId, connectionId, this.#options.clock.monotonic());
+    this.#watch?.update();
+  }
+
+  /** A connection of this broker to that one was lost: a hint, for speed alone. */
+  peerLost(brokerId: number): void {
+    const now = this.#options.clock.monotonic();
+    this.#lostAtMs.set(brokerId, now);
+    this.#term?.sessions.unreachable(brokerId, now);
     this.#watch?.update();
   }
 

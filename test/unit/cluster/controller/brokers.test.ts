@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LOST_DIRECTORY } from '../../../../src/cluster/controller/assign-replicas.ts';
+import { LOST_DIRECTORY } from '../../../../src/cluster/lost-replicas.ts';
 import { NO_LEADER } from '../../../../src/cluster/metadata-image.ts';
 import { ErrorCode } from '../../../../src/protocol/error-codes.ts';
 import { GRACE_MS, Harness, SESSION_MS, settled } from './harness.ts';
@@ -229,6 +229,36 @@ describe('a controller that begins', () => {
     expect(harness.broker(1).fenced).toBe(false);
     await harness.pass(400, [2]);
     expect([harness.broker(1).fenced, harness.broker(2).fenced]).toEqual([true, false]);
+  });
+
+  it('does not wait long for the one before it, when the connection to that is gone', async () => {
+    const harness = new Harness();
+    await harness.join(1, 2);
+    harness.store.setActive(false);
+    harness.controller.peerLost(1);
+    await harness.pass(500);
+    harness.store.setActive(true);
+    await harness.pass(GRACE_MS + 100, [2]);
+    expect([harness.broker(1).fenced, harness.broker(2).fenced]).toEqual([true, false]);
+  });
+
+  it('waits for a broker that it had lost long before', async () => {
+    const harness = new Harness();
+    await harness.join(1);
+    harness.store.setActive(false);
+    harness.controller.peerLost(1);
+    await harness.pass(SESSION_MS);
+    harness.store.setActive(true);
+    await harness.pass(SESSION_MS - 200);
+    expect(harness.broker(1).fenced).toBe(false);
+  });
+
+  it('goes by heartbeats, not by connections to a broker, once there are some', async () => {
+    const harness = new Harness();
+    await harness.join(1);
+    harness.controller.peerLost(1);
+    await harness.pass(GRACE_MS * 4);
+    expect(harness.broker(1).fenced).toBe(false);
   });
 
   it('takes a new life of a broker that the last one had heard of', async () => {
