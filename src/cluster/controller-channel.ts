@@ -80,7 +80,7 @@ export class ControllerChannel {
     version: number,
     body: unknown,
     timeoutMs: number,
-  ): Promise<unknown | null> {
+  ): Promise<unknown> {
     const { nodeId, store, local } = this.#options;
     if (store.isActive) {
       try {
@@ -101,7 +101,7 @@ export class ControllerChannel {
     version: number,
     body: unknown,
     timeoutMs: number,
-  ): Promise<unknown | null> {
+  ): Promise<unknown> {
     const requestData = Buffer.concat(writeRequest(api, version, 0, null, body)).subarray(
       SIZE_BYTES,
     );
@@ -119,7 +119,7 @@ export class ControllerChannel {
 }
 
 /** Null in place of an answer that says that the broker is not the controller any more. */
-function refusal(answer: unknown): unknown | null {
+function refusal(answer: unknown): unknown {
   const { errorCode } = answer as { errorCode?: unknown };
   return errorCode === ErrorCode.NOT_CONTROLLER ? null : answer;
 }
