@@ -24,8 +24,9 @@ export function unreplicated(topics: readonly TopicSummary[], brokers: number): 
   const names = single.slice(0, NAMED_MAX).map(({ name }) => name);
   const more = single.length - names.length;
   const list = more > 0 ? `${names.join(', ')} and ${more} more` : names.join(', ');
-  const what = single.length === 1 ? 'a topic has' : `${single.length} topics have`;
-  return [`${what} one replica only, and ends with its broker's disk: ${list}`];
+  return single.length === 1
+    ? [`a topic has one replica only, and ends with its broker's disk: ${list}`]
+    : [`${single.length} topics have one replica only, and end with their broker's disk: ${list}`];
 }
 
 /** What is asked of `client/admin.ts`. */

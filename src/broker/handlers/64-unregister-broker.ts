@@ -15,8 +15,12 @@ type Response = Infer<typeof unregisterBrokerResponse>;
 export const unregisterBrokerHandler = controllerHandler<Request, Response>(
   apis.get(64),
   async ({ brokerId }, context) => {
-    const { controller, logger } = context.broker;
+    const { controller, quorum, store, logger } = context.broker;
     try {
+      // A vote that nobody casts any more would be missing from every majority. It goes first: a
+      // second attempt finds the broker still registered.
+      const isInService = store.image.brokers.get(brokerId)?.fenced === false;
+      if (!isInService) await quorum.removeVoter(brokerId);
       await controller.unregisterBroker(brokerId);
       return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, errorMessage: null };
     } catch (error) {
