@@ -206,7 +206,9 @@ export class BrokerLifecycle {
     if (answer.errorCode !== ErrorCode.NONE) {
       throw new ProtocolError(answer.errorCode, 'the controller refuses the heartbeat');
     }
-    if (answer.isFenced && !this.#isFenced) logger.warn('the controller has fenced this broker');
+    if (answer.isFenced && !this.#isFenced && !this.#wantsShutDown) {
+      logger.warn('the controller has fenced this broker');
+    }
     this.#isFenced = answer.isFenced;
     this.#mayShutDown = answer.shouldShutDown;
   }

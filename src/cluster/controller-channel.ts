@@ -75,12 +75,7 @@ export class ControllerChannel {
   }
 
   /** Null: there is no controller, or not where we thought. */
-  async #attempt(
-    api: Api,
-    version: number,
-    body: unknown,
-    timeoutMs: number,
-  ): Promise<unknown> {
+  async #attempt(api: Api, version: number, body: unknown, timeoutMs: number): Promise<unknown> {
     const { nodeId, store, local } = this.#options;
     if (store.isActive) {
       try {

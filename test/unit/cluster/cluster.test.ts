@@ -20,9 +20,7 @@ async function connect(to: TestCluster, id: number): Promise<WireClient> {
 async function createReplicated(client: WireClient, name: string, factor: number): Promise<void> {
   const response = await client.request('CreateTopics', 7, {
     timeoutMs: 10_000,
-    topics: [
-      { name, numPartitions: 1, replicationFactor: factor, assignments: [], configs: [] },
-    ],
+    topics: [{ name, numPartitions: 1, replicationFactor: factor, assignments: [], configs: [] }],
   });
   expect(response.topics[0].errorMessage).toBeNull();
 }
@@ -34,9 +32,10 @@ async function leaderOf(of: TestCluster, topic: string): Promise<number> {
   let leader = -1;
   await expect
     .poll(() => {
-      leader = of.running
-        .map(({ services }) => services.partitions.get(topic, 0))
-        .find((partition) => partition?.isLeader)?.leaderId ?? -1;
+      leader =
+        of.running
+          .map(({ services }) => services.partitions.get(topic, 0))
+          .find((partition) => partition?.isLeader)?.leaderId ?? -1;
       return leader;
     })
     .not.toBe(-1);
@@ -73,7 +72,7 @@ describe('three brokers', () => {
     });
     await cluster.startBroker(first);
     await expect
-      .poll(() => [...(partitionOf(cluster!, second, 't')?.isr ?? [])].sort())
+      .poll(() => (partitionOf(cluster!, second, 't')?.isr ?? []).toSorted((a, b) => a - b))
       .toEqual([0, 1, 2]);
     const read = await fetch(after, 't', 0);
     expect(valuesOf(read.records)).toEqual(['a', 'b', 'c']);
