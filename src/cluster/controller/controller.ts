@@ -52,7 +52,7 @@ import {
 import { ControllerStats } from './stats.ts';
 import { Succession } from './succession.ts';
 import { Term } from './term.ts';
-import { type CreatedTopic, type NewTopic, TopicPlanner } from './topic-planner.ts';
+import { type CreatedTopic, type NewTopic, TopicNames, TopicPlanner } from './topic-planner.ts';
 
 /** Producer ids that a broker is given at once. */
 const PRODUCER_ID_BLOCK = 1000;
@@ -181,11 +181,11 @@ export class Controller {
     validateOnly: boolean,
   ): Promise<Outcome<CreatedTopic>[]> {
     return this.#step((_, draft) => {
-      const planned = new Set<string>();
+      const names = new TopicNames(draft.image);
       let partitions = draft.image.partitionCount;
       return topics.map((topic) =>
         outcomeOf(() => {
-          const { created, records } = this.#planner.planTopic(topic, planned, partitions);
+          const { created, records } = this.#planner.planTopic(topic, names, partitions);
           for (const record of records) draft.add(record);
           partitions += created.numPartitions;
           if (!validateOnly) this.#warnOfOneReplica(topic.name, created);

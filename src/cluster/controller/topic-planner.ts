@@ -32,6 +32,31 @@ export interface CreatedTopic {
   readonly replicationFactor: number;
 }
 
+/** Names of the topics that there are, and of those that a request is about to make. */
+export class TopicNames {
+  readonly #image: MetadataImage;
+  readonly #planned = new Map<string, string>();
+  #known: Map<string, string> | null = null;
+
+  constructor(image: MetadataImage) {
+    this.#image = image;
+  }
+
+  /** A topic that would share its metrics with one of that name. */
+  collidingWith(name: string): string | undefined {
+    const key = collisionKey(name);
+    const planned = this.#planned.get(key);
+    if (planned !== undefined || !/[._]/.test(name)) return planned;
+    // Looked through once a request, not once a topic.
+    this.#known ??= new Map([...this.#image.topics.keys()].map((n) => [collisionKey(n), n]));
+    return this.#known.get(key);
+  }
+
+  add(name: string): void {
+    this.#planned.set(collisionKey(name), name);
+  }
+}
+
 export interface TopicPlannerOptions {
   readonly image: MetadataImage;
   readonly configs: Configs;
@@ -58,17 +83,17 @@ export class TopicPlanner {
   }
 
   /**
-   * The records that make the topic; its name is added to `planned`. Throws ProtocolError on a topic
+   * The records that make the topic; its name is added to `names`. Throws ProtocolError on a topic
    * that may not be.
    */
   planTopic(
     topic: NewTopic,
-    planned: Set<string>,
+    names: TopicNames,
     partitionsBefore: number,
   ): { readonly created: CreatedTopic; readonly records: readonly MetadataRecord[] } {
     const records: MetadataRecord[] = [];
     const { name } = topic;
-    this.#checkNewName(name, planned);
+    this.#checkNewName(name, names);
     const replicas = this.#replicasOf(topic, partitionsBefore);
     const configs = checkedConfigs(topic.configs);
     const topicId = randomUuid(this.#options.random);
@@ -82,13 +107,13 @@ export class TopicPlanner {
         value: { resourceType: ResourceType.topic, resourceName: name, name: key, value },
       });
     }
-    planned.add(collisionKey(name));
+    names.add(name);
     const replicationFactor = replicas[0]?.length ?? 1;
     const created = { topicId, numPartitions: replicas.length, replicationFactor };
     return { created, records };
   }
 
-  #checkNewName(name: string, planned: ReadonlySet<string>): void {
+  #checkNewName(name: string, names: TopicNames): void {
     const image = this.#image;
     if (name === METADATA_TOPIC) {
       throw new ProtocolError(
@@ -100,11 +125,7 @@ export class TopicPlanner {
     if (image.topic(name) !== undefined) {
       throw new ProtocolError(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${name}' already exists.`);
     }
-    const key = collisionKey(name);
-    let other = planned.has(key) ? key : undefined;
-    if (other === undefined && (name.includes('.') || name.includes('_'))) {
-      other = [...image.topics.keys()].find((known) => collisionKey(known) === key);
-    }
+    const other = names.collidingWith(name);
     if (other !== undefined) {
       throw new ProtocolError(
         ErrorCode.INVALID_TOPIC_EXCEPTION,
