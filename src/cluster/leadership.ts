@@ -99,11 +99,14 @@ export class Leadership {
   /** The metadata may tell of a change before the controller's answer does. */
   #countChange(isr: readonly number[]): void {
     const pending = this.#pending;
-    if (pending === null || pending.isr.length !== isr.length) return;
-    if (!pending.isr.every(({ brokerId }) => isr.includes(brokerId))) return;
     const { stats } = this.#environment;
-    if (pending.kind === 'expand') stats.isrExpands += 1;
-    else stats.isrShrinks += 1;
+    const isOwn =
+      pending !== null &&
+      pending.isr.length === isr.length &&
+      pending.isr.every(({ brokerId }) => isr.includes(brokerId));
+    if (isOwn && pending.kind === 'expand') stats.isrExpands += 1;
+    // The controller takes out a broker that stops without being asked to.
+    else if (isOwn || this.#isr.some((id) => !isr.includes(id))) stats.isrShrinks += 1;
   }
 
   #markInSync(): void {

@@ -1,0 +1,146 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { metricNames } from '../../../src/observe/catalogue.ts';
+import { parseExposition, type Sample } from '../../../src/observe/merge-exposition.ts';
+import { TestCluster } from '../../support/cluster.ts';
+import { batchOf, produce, WireClient } from './fixture.ts';
+
+const TOPIC = 'replicated';
+const PARTITIONS = 4;
+
+let cluster: TestCluster;
+afterEach(() => cluster.stop());
+
+/** Values of a metric by broker, of series with these labels. */
+async function scrape(
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<{ broker: number; sample: Sample }[]> {
+  const found: { broker: number; sample: Sample }[] = [];
+  for (const { id } of cluster.members) {
+    let text: string;
+    try {
+      text = await cluster.broker(id).metrics();
+    } catch {
+      continue; // It is stopped.
+    }
+    for (const sample of parseExposition(text)) {
+      const fits = Object.entries(labels).every(([label, is]) => sample.labels[label] === is);
+      if (sample.name === name && fits) found.push({ broker: id, sample });
+    }
+  }
+  return found;
+}
+
+const sum = async (name: string, labels?: Readonly<Record<string, string>>): Promise<number> =>
+  (await scrape(name, labels)).reduce((total, { sample }) => total + sample.value, 0);
+
+async function start(): Promise<void> {
+  cluster = await TestCluster.start(3, {
+    'min.insync.replicas': 2,
+    'replica.lag.time.max.ms': 1_000,
+  });
+  const client = await WireClient.connect(cluster.members[0]!.port);
+  const response = await client.request('CreateTopics', 7, {
+    timeoutMs: 10_000,
+    topics: [
+      {
+        name: TOPIC,
+        numPartitions: PARTITIONS,
+        replicationFactor: 3,
+        assignments: [],
+        configs: [],
+      },
+    ],
+  });
+  expect(response.topics[0].errorMessage).toBeNull();
+  await client.close();
+  const ofTopic = { topic: TOPIC };
+  await expect
+    .poll(() => sum('kafka_cluster_partition_insyncreplicascount', ofTopic))
+    .toBe(3 * PARTITIONS);
+}
+
+describe('the metrics of three brokers', () => {
+  it('tell of the cluster once, and of replicas where they are', async () => {
+    await start();
+    const ofTopic = { topic: TOPIC };
+    expect(await sum('kafka_controller_kafkacontroller_activecontrollercount')).toBe(1);
+    expect(await scrape('kafka_controller_kafkacontroller_activecontrollercount')).toHaveLength(3);
+    expect(await sum('kafka_controller_kafkacontroller_activebrokercount')).toBe(3);
+    expect(await sum('kafka_controller_kafkacontroller_offlinepartitionscount')).toBe(0);
+    expect(await sum('kafka_brokers')).toBe(3);
+    expect(await scrape('kafka_broker_info')).toHaveLength(3);
+    expect(await sum('kafka_topic_partitions', ofTopic)).toBe(PARTITIONS);
+    for (const once of [
+      'kafka_topic_partition_leader',
+      'kafka_topic_partition_replicas',
+      'kafka_topic_partition_current_offset',
+      'kafka_topic_partition_oldest_offset',
+    ]) {
+      expect([once, (await scrape(once, ofTopic)).length]).toEqual([once, PARTITIONS]);
+    }
+    expect(await scrape('kafka_log_log_size', ofTopic)).toHaveLength(3 * PARTITIONS);
+    expect(await sum('kafka_cluster_partition_replicascount', ofTopic)).toBe(3 * PARTITIONS);
+    expect(await sum('kafka_server_replicamanager_leadercount')).toBeGreaterThanOrEqual(PARTITIONS);
+    const states = await scrape('kafka_server_raftmetrics_current_state');
+    expect(states.map(({ sample }) => sample.labels['current_state']).toSorted()).toEqual([
+      'follower',
+      'follower',
+      'leader',
+    ]);
+    for (const { id } of cluster.members) {
+      const text = await cluster.broker(id).metrics();
+      const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]!);
+      expect(names.filter((name) => !metricNames.has(name))).toEqual([]);
+    }
+  });
+
+  it('tell of bytes that are copied, and of followers’ fetches', async () => {
+    await start();
+    const [leading] = await scrape('kafka_topic_partition_current_offset', {
+      topic: TOPIC,
+      partition: '0',
+    });
+    const client = await WireClient.connect(cluster.members[leading!.broker]!.port);
+    const batch = batchOf(['x'.repeat(10_000)]);
+    expect((await produce(client, TOPIC, batch, { acks: -1 })).errorCode).toBe(0);
+    await client.close();
+    const copied = 'kafka_server_brokertopicmetrics_replicationbytes';
+    await expect.poll(() => sum(`${copied}in_total`)).toBeGreaterThanOrEqual(2 * batch.length);
+    expect(await sum(`${copied}out_total`)).toBeGreaterThanOrEqual(2 * batch.length);
+    const ofFollowers = { request: 'FetchFollower' };
+    const requests = 'kafka_network_requestmetrics_requests_total';
+    expect(await sum(requests, ofFollowers)).toBeGreaterThan(0);
+    const all = await sum(requests, { request: 'Fetch' });
+    const parts =
+      (await sum(requests, ofFollowers)) + (await sum(requests, { request: 'FetchConsumer' }));
+    expect(parts).toBeGreaterThanOrEqual(all);
+    await expect.poll(() => sum('kafka_server_replicafetchermanager_maxlag')).toBe(0);
+    expect(
+      await scrape('kafka_server_fetcherlagmetrics_consumerlag', { topic: TOPIC }),
+    ).toHaveLength(2 * PARTITIONS);
+  });
+
+  it('tell of replicas out of sync until their broker is back', async () => {
+    await start();
+    const under = 'kafka_server_replicamanager_underreplicatedpartitions';
+    expect(await sum(under)).toBe(0);
+    const stopped = cluster.members.find(({ id }) => id !== cluster.controllerId)!.id;
+    await cluster.stopBroker(stopped);
+    await expect.poll(() => sum(under)).toBeGreaterThanOrEqual(PARTITIONS);
+    expect(await sum('kafka_cluster_partition_underreplicated', { topic: TOPIC })).toBe(PARTITIONS);
+    expect(await sum('kafka_cluster_partition_atminisr', { topic: TOPIC })).toBe(PARTITIONS);
+    expect(await sum('kafka_cluster_partition_underminisr', { topic: TOPIC })).toBe(0);
+    expect(await sum('kafka_topic_partition_in_sync_replica', { topic: TOPIC })).toBe(
+      2 * PARTITIONS,
+    );
+    expect(await sum('kafka_server_replicamanager_isrshrinks_total')).toBeGreaterThan(0);
+    await expect.poll(() => sum('kafka_controller_kafkacontroller_fencedbrokercount')).toBe(1);
+    const elections = 'kafka_controller_controllerstats_leaderelectionrateandtimems_count';
+    expect(await sum(elections)).toBeGreaterThan(0);
+    await cluster.startBroker(stopped);
+    await expect.poll(() => sum(under)).toBe(0);
+    expect(await sum('kafka_server_replicamanager_isrexpands_total')).toBeGreaterThan(0);
+    await expect.poll(() => sum('kafka_controller_kafkacontroller_fencedbrokercount')).toBe(0);
+  });
+});
