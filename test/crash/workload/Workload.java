@@ -27,8 +27,8 @@ import org.apache.kafka.common.serialization.LongSerializer;
  * Takes commands, one a line, and answers each with one line:
  *
  *   mark
- *   status   acknowledged, consumed, errors, and the longest time without an acknowledgement since the
- *            last mark, in milliseconds
+ *   status   acknowledged, consumed, errors, and the longest time that a partition was without an
+ *            acknowledgement since the last mark, in milliseconds
  *   pause    no more records are sent; answers when all that were sent have their outcome
  *   resume
  *   verify   reads the whole topic and compares it with the books
@@ -51,7 +51,7 @@ public final class Workload {
     final AtomicLong outstanding = new AtomicLong();
     final AtomicLong acknowledgements = new AtomicLong();
     final AtomicLong consumptions = new AtomicLong();
-    volatile long lastAckAt = System.nanoTime();
+    final java.util.concurrent.atomic.AtomicLongArray lastAckAt;
     volatile long longestGap;
     volatile boolean paused;
     volatile boolean ended;
@@ -62,10 +62,17 @@ public final class Workload {
         partitions = Integer.parseInt(args[2]);
         acks = args[3];
         perSecond = Integer.parseInt(args[4]);
+        lastAckAt = new java.util.concurrent.atomic.AtomicLongArray(partitions);
+        mark();
         for (int i = 0; i < partitions; i++) {
             acknowledged.add(new BitSet());
             consumed.add(new BitSet());
         }
+    }
+
+    void mark() {
+        for (int i = 0; i < partitions; i++) lastAckAt.set(i, System.nanoTime());
+        longestGap = 0;
     }
 
     void produce() {
@@ -101,8 +108,7 @@ public final class Workload {
                 producer.send(new ProducerRecord<>(topic, partition, number, number), (metadata, error) -> {
                     if (error == null) {
                         long now = System.nanoTime();
-                        longestGap = Math.max(longestGap, now - lastAckAt);
-                        lastAckAt = now;
+                        longestGap = Math.max(longestGap, now - lastAckAt.getAndSet(partition, now));
                         synchronized (acknowledged) {
                             acknowledged.get(partition).set((int) number);
                         }
@@ -273,7 +279,8 @@ public final class Workload {
     }
 
     String status() {
-        long gap = Math.max(longestGap, System.nanoTime() - lastAckAt);
+        long gap = longestGap;
+        for (int i = 0; i < partitions; i++) gap = Math.max(gap, System.nanoTime() - lastAckAt.get(i));
         return "{\"acknowledged\":" + acknowledgements.get() + ",\"consumed\":" + consumptions.get()
                 + ",\"gapMs\":" + gap / 1_000_000 + ",\"errors\":" + list(errors) + ",\"faults\":" + list(faults) + "}";
     }
@@ -290,8 +297,7 @@ public final class Workload {
         for (String command = commands.readLine(); command != null; command = commands.readLine()) {
             switch (command) {
                 case "mark" -> {
-                    lastAckAt = System.nanoTime();
-                    longestGap = 0;
+                    mark();
                     System.out.println("{}");
                 }
                 case "status" -> System.out.println(status());
@@ -302,8 +308,7 @@ public final class Workload {
                     System.out.println(status());
                 }
                 case "resume" -> {
-                    lastAckAt = System.nanoTime();
-                    longestGap = 0;
+                    mark();
                     paused = false;
                     System.out.println("{}");
                 }

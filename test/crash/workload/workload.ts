@@ -11,7 +11,7 @@ const SOURCE = fileURLToPath(new URL('Workload.java', import.meta.url));
 export interface WorkloadStatus {
   readonly acknowledged: number;
   readonly consumed: number;
-  /** The longest time without an acknowledgement since `mark`. */
+  /** The longest time that a partition was without an acknowledgement since `mark`. */
   readonly gapMs: number;
   /** What an application saw, but for errors that are there to be tried again. */
   readonly errors: readonly string[];
