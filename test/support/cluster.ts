@@ -36,19 +36,26 @@ export class TestCluster {
   readonly logged: LoggedLine[] = [];
   readonly #root: string;
   readonly #given: Readonly<Record<string, KeyValue>>;
+  readonly #givenTo: (member: Member) => Readonly<Record<string, KeyValue>>;
   #seed = 1;
 
-  private constructor(root: string, given: Readonly<Record<string, KeyValue>>) {
+  private constructor(
+    root: string,
+    given: Readonly<Record<string, KeyValue>>,
+    givenTo: (member: Member) => Readonly<Record<string, KeyValue>>,
+  ) {
     this.#root = root;
     this.#given = given;
+    this.#givenTo = givenTo;
   }
 
   static async start(
     count: number,
     given: Readonly<Record<string, KeyValue>> = {},
+    givenTo: (member: Member) => Readonly<Record<string, KeyValue>> = () => ({}),
   ): Promise<TestCluster> {
     const root = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-cluster-test-'));
-    const cluster = new TestCluster(root, { ...QUICK, ...given });
+    const cluster = new TestCluster(root, { ...QUICK, ...given }, givenTo);
     for (let id = 0; id < count; id++) {
       const directory = path.join(root, `broker-${id}`);
       cluster.members.push({ id, port: await freePort(), directory, broker: null });
@@ -93,6 +100,7 @@ export class TestCluster {
           'default.replication.factor': Math.min(3, this.members.length),
           'offsets.topic.replication.factor': Math.min(3, this.members.length),
           ...this.#given,
+          ...this.#givenTo(member),
         },
       },
       disk: nodeDisk,

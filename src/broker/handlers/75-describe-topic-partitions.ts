@@ -105,6 +105,8 @@ function found(
     isInternal: isInternal(topic.name),
     partitions: topic.partitions.slice(first, last).map((p) => ({
       ...describer.describe(topic.name, p),
+      // That it has no leader is all that is said of a partition without one.
+      errorCode: ErrorCode.NONE,
       eligibleLeaderReplicas: [...p.elr],
       lastKnownElr: [...p.lastKnownElr],
     })),

@@ -224,6 +224,11 @@ describe('a failing disk', () => {
     expect((await send(onSecond)).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
     expect((await send(1 - onSecond)).errorCode).toBe(0);
     expect((await waiting).errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    // Consumers that are older than the error are told what they know, and look for a leader.
+    const told5 = await fetch(client, 't', 0, { partition: onSecond, version: 5 });
+    expect(told5.errorCode).toBe(ErrorCode.NOT_LEADER_OR_FOLLOWER);
+    const told6 = await fetch(client, 't', 0, { partition: onSecond, version: 6 });
+    expect(told6.errorCode).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
     const metadata = await client.request('Metadata', 9, { topics: [{ name: 't' }] });
     const told = metadata.topics[0].partitions.find((p: any) => p.partitionIndex === onSecond);
     expect(told).toMatchObject({

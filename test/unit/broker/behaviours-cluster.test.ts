@@ -1,0 +1,157 @@
+/** What clients are told of leaders that they cannot reach, have not found yet, or just got. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { ErrorCode } from '../../../src/protocol/error-codes.ts';
+import { TestCluster } from '../../support/cluster.ts';
+import { ReplicaRig, TOPIC } from '../../support/replicas.ts';
+import { batchOf, createTopic, produce, startBroker, WireClient } from './fixture.ts';
+
+const PROTOCOLS = ['PLAINTEXT:PLAINTEXT', 'INSIDE:PLAINTEXT', 'OUTSIDE:PLAINTEXT'];
+
+const cleanups: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function connect(port: number): Promise<WireClient> {
+  const client = await WireClient.connect(port);
+  cleanups.push(() => client.close());
+  return client;
+}
+
+describe('a broker with several listeners', () => {
+  it('answers every question for an address with that of the listener it came in by', async () => {
+    const running = await startBroker({
+      listeners: ['INSIDE://127.0.0.1:0', 'OUTSIDE://127.0.0.1:0'],
+      'listener.security.protocol.map': PROTOCOLS,
+      'advertised.listeners': ['OUTSIDE://logs.example.org:19092'],
+    });
+    cleanups.push(() => running.stop());
+    const [inside, outside] = running.broker.listeners;
+    const told = async (client: WireClient) => {
+      const { brokers } = await client.request('Metadata', 9, { topics: [] });
+      const cluster = await client.request('DescribeCluster', 0, {});
+      const find = () => client.request('FindCoordinator', 3, { key: 'group', keyType: 0 });
+      await expect.poll(async () => (await find()).errorCode).toBe(0);
+      return [brokers[0], cluster.brokers[0], await find()].map(({ host, port }) => ({
+        host,
+        port,
+      }));
+    };
+    const here = { host: '127.0.0.1', port: inside!.port };
+    expect(await told(await connect(inside!.port))).toEqual([here, here, here]);
+    const there = { host: 'logs.example.org', port: 19_092 };
+    expect(await told(await connect(outside!.port))).toEqual([there, there, there]);
+  });
+});
+
+describe('a leader', () => {
+  it('that does not listen where the client is has no listener there', async () => {
+    const cluster = await TestCluster.start(2, {}, ({ id, port }) => ({
+      'listener.security.protocol.map': PROTOCOLS,
+      listeners:
+        id === 0
+          ? [`PLAINTEXT://127.0.0.1:${port}`]
+          : [`PLAINTEXT://127.0.0.1:${port}`, 'OUTSIDE://127.0.0.1:0'],
+    }));
+    cleanups.push(() => cluster.stop());
+    const client = await connect(cluster.members[0]!.port);
+    const made = await client.request('CreateTopics', 7, {
+      timeoutMs: 10_000,
+      topics: [
+        {
+          name: 't',
+          numPartitions: -1,
+          replicationFactor: -1,
+          assignments: [{ partitionIndex: 0, brokerIds: [0] }],
+          configs: [],
+        },
+      ],
+    });
+    expect(made.topics[0].errorMessage).toBeNull();
+    await expect
+      .poll(() => cluster.broker(1).services.store.image.topic('t')?.partitions[0]?.leader)
+      .toBe(0);
+    const outside = await connect(cluster.broker(1).listeners[1]!.port);
+    const codeIn = async (version: number) => {
+      const asked = { topics: [{ name: 't' }], allowAutoTopicCreation: false };
+      const { topics, brokers } = await outside.request('Metadata', version, asked);
+      expect(brokers.map(({ nodeId }: { nodeId: number }) => nodeId)).toEqual([1]);
+      expect(topics[0].partitions[0].leaderId).toBe(-1);
+      return topics[0].partitions[0].errorCode;
+    };
+    expect(await codeIn(5)).toBe(ErrorCode.LEADER_NOT_AVAILABLE);
+    expect(await codeIn(6)).toBe(ErrorCode.LISTENER_NOT_FOUND);
+    expect(await codeIn(12)).toBe(ErrorCode.LISTENER_NOT_FOUND);
+  });
+
+  it('is named, with its address, to producers that ask another broker', async () => {
+    const cluster = await TestCluster.start(2, { 'default.replication.factor': 1 });
+    cleanups.push(() => cluster.stop());
+    const client = await connect(cluster.members[0]!.port);
+    const topicId = await createTopic(client, 't');
+    const leaderOf = (id: number) =>
+      cluster.broker(id).services.store.image.topic('t')?.partitions[0]?.leader ?? -1;
+    await expect.poll(() => leaderOf(0) >= 0 && leaderOf(0) === leaderOf(1)).toBe(true);
+    const leader = leaderOf(0);
+    const other = await connect(cluster.members[1 - leader]!.port);
+    const ask = (version: number) =>
+      other.request('Produce', version, {
+        acks: 1,
+        timeoutMs: 5_000,
+        topicData: [
+          {
+            ...(version >= 13 ? { topicId } : { name: 't' }),
+            partitionData: [{ index: 0, records: batchOf(['a']) }],
+          },
+        ],
+      });
+    for (const version of [10, 12, 13]) {
+      const { responses, nodeEndpoints } = await ask(version);
+      expect(responses[0].partitionResponses[0]).toMatchObject({
+        errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER,
+        currentLeader: { leaderId: leader, leaderEpoch: 0 },
+      });
+      const { port } = cluster.members[leader]!;
+      expect(nodeEndpoints).toMatchObject([{ nodeId: leader, host: '127.0.0.1', port }]);
+    }
+    const before = await produce(other, 't', batchOf(['a']), { version: 9 });
+    expect(before.errorCode).toBe(ErrorCode.NOT_LEADER_OR_FOLLOWER);
+  });
+
+  it('that was just elected does not tell an end before it knows what is committed', async () => {
+    const rig = await ReplicaRig.start(2);
+    cleanups.push(() => rig.stop());
+    // The follower has the record, and never hears that it is committed.
+    rig.onPassing = ({ api, response }) => {
+      if (api !== 1) return;
+      for (const { partitions } of response.responses) {
+        for (const partition of partitions) partition.highWatermark = 0;
+      }
+    };
+    const produced = rig.get(0).produce(['a']);
+    await rig.pass(100);
+    expect(await produced).toMatchObject({ errorCode: 0 });
+    expect(rig.get(1).log).toMatchObject({ logEndOffset: 1, highWatermark: 0 });
+    rig.isolate(0);
+    rig.elect(1, [0, 1]);
+    await rig.pass(100);
+    const end = async (version: number, timestamp: number) => {
+      const answer = await rig.get(1).request(2, version, {
+        replicaId: -1,
+        isolationLevel: 0,
+        timeoutMs: 0,
+        topics: [
+          { name: TOPIC, partitions: [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp }] },
+        ],
+      });
+      return answer.topics[0].partitions[0];
+    };
+    const [latest, earliest] = [-1, -2];
+    expect((await end(5, latest)).errorCode).toBe(ErrorCode.OFFSET_NOT_AVAILABLE);
+    expect((await end(4, latest)).errorCode).toBe(ErrorCode.LEADER_NOT_AVAILABLE);
+    expect(await end(5, earliest)).toMatchObject({ errorCode: 0, offset: 0 });
+    rig.change({ isr: [1] });
+    await rig.pass(100);
+    expect(await end(5, latest)).toMatchObject({ errorCode: 0, offset: 1 });
+  });
+});
