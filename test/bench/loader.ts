@@ -18,6 +18,8 @@ import { RecordBatchBuilder } from '../../src/protocol/record-batch-builder.ts';
 export interface LoadOptions {
   readonly host: string;
   readonly port: number;
+  /** By partition, where its leader listens; `port` where they are not told. */
+  readonly ports?: readonly number[];
   readonly topic: string;
   readonly partitions: number;
   /** Bytes of values, before compression, to produce in all; Fetch reads all that there is. */
@@ -71,11 +73,15 @@ function encodeProduce(options: LoadOptions, partition: number): { frame: Buffer
 /** Read buffer of a connection, used again and again: fresh memory would be what is measured. */
 const READ_BYTES = 256 * 1024;
 
-function connect(options: LoadOptions, onData: (bytes: Buffer) => void): Promise<net.Socket> {
+function connect(
+  options: LoadOptions,
+  partition: number,
+  onData: (bytes: Buffer) => void,
+): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
     const socket = net.connect({
       host: options.host,
-      port: options.port,
+      port: options.ports?.[partition] ?? options.port,
       noDelay: true,
       onread: {
         buffer: Buffer.allocUnsafeSlow(READ_BYTES),
@@ -94,7 +100,7 @@ async function produceOn(options: LoadOptions, partition: number): Promise<LoadR
   const { frame, values } = encodeProduce(options, partition);
   const total = Math.ceil(options.bytes / options.partitions / values);
   let onData: (bytes: Buffer) => void = () => {};
-  const socket = await connect(options, (bytes) => onData(bytes));
+  const socket = await connect(options, partition, (bytes) => onData(bytes));
   let sent = 0;
   let answered = 0;
   return new Promise((resolve, reject) => {
@@ -200,7 +206,7 @@ class FetchWalker {
 
 async function fetchOn(options: LoadOptions, partition: number): Promise<LoadResult> {
   let onData: (bytes: Buffer) => void = () => {};
-  const socket = await connect(options, (bytes) => onData(bytes));
+  const socket = await connect(options, partition, (bytes) => onData(bytes));
   let requests = 0;
   return new Promise((resolve, reject) => {
     const start = performance.now();

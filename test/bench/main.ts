@@ -14,6 +14,10 @@ const benches: Readonly<Record<string, { what: string; run: Run }>> = {
     what: 'pre-encoded Produce and Fetch at the limit, beside Apache Kafka',
     run: async (rounds, only) => (await import('./replay.ts')).replay(rounds, only),
   },
+  replication: {
+    what: 'three brokers, acks=all: throughput, latency, memory, failover, beside Apache Kafka',
+    run: async (rounds, only) => (await import('./replication.ts')).replication(rounds, only),
+  },
   tools: {
     what: 'ProducerPerformance and ConsumerPerformance, beside Apache Kafka',
     run: async (rounds) => (await import('./tools.ts')).tools(rounds),

@@ -5,6 +5,8 @@
  * drifts is unfair to neither; its ratio is the median of the rounds' ratios.
  */
 import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 
 /** Ticks of the system's CPU accounting; Linux has 100 on every platform that we run on. */
 const TICKS_PER_SECOND = 100;
@@ -88,6 +90,21 @@ export async function report(title: string, side: Side, rounds: number): Promise
   for (const [figure, values] of Object.entries(seen)) {
     print(`  ${figure.padEnd(28)} ${spread(values)}`);
   }
+}
+
+/**
+ * Makes the memory that a round's files will lie in known to the machine: on a virtual one the
+ * first touch of a page is the host's work, ten times the copy into it, and what is freed for two
+ * seconds goes back to the host. Either broker would be measured by how cold its pages were.
+ */
+export function warmMemory(bytes: number): void {
+  const file = path.join(os.tmpdir(), `weir-bench-${process.pid}`);
+  const fd = fs.openSync(file, 'w+');
+  fs.ftruncateSync(fd, bytes);
+  const into = Buffer.allocUnsafeSlow(1024 * 1024);
+  while (fs.readSync(fd, into, 0, into.length, null) > 0);
+  fs.closeSync(fd);
+  fs.rmSync(file);
 }
 
 export const print = (line: string): void => {

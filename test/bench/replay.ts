@@ -1,11 +1,16 @@
 /** `replay`: Produce and Fetch at the broker's limit, beside Apache Kafka. */
 
 import { spawnSync } from 'node:child_process';
-import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
 import type { LoadOptions } from './loader.ts';
-import { compare, cpuSeconds, type Figures, print, residentMiB, type Side } from './measure.ts';
+import {
+  compare,
+  cpuSeconds,
+  type Figures,
+  print,
+  residentMiB,
+  type Side,
+  warmMemory,
+} from './measure.ts';
 import { createTopic, deleteTopic, load, type Server, startPeer, startWeir } from './servers.ts';
 
 const MB = 1e6;
@@ -35,21 +40,6 @@ let topics = 0;
 async function settle(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 1500));
   spawnSync('sync');
-}
-
-/**
- * Makes the memory that a round's files will lie in known to the machine: on a virtual one the
- * first touch of a page is the host's work, ten times the copy into it, and what is freed for two
- * seconds goes back to the host. Either broker would be measured by how cold its pages were.
- */
-function warmMemory(bytes: number): void {
-  const file = path.join(os.tmpdir(), `weir-bench-${process.pid}`);
-  const fd = fs.openSync(file, 'w+');
-  fs.ftruncateSync(fd, bytes);
-  const into = Buffer.allocUnsafeSlow(1024 * 1024);
-  while (fs.readSync(fd, into, 0, into.length, null) > 0);
-  fs.closeSync(fd);
-  fs.rmSync(file);
 }
 
 async function round(server: Server, c: Case): Promise<Figures> {

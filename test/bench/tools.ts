@@ -49,11 +49,21 @@ async function throughput(server: Server, recordBytes: number, acks: string): Pr
 async function latency(server: Server): Promise<Figures> {
   const topic = `latency-${topics++}`;
   await createTopic(server, topic, 1);
-  const out = await tool('EndToEndLatency', [
-    ...['--bootstrap-server', server.bootstrap, '--topic', topic],
-    ...['--num-records', '10000', '--producer-acks', '1', '--record-size', '100'],
-  ]);
+  const figures = await latencyOf(server.bootstrap, topic, '1');
   await deleteTopic(server, topic);
+  return figures;
+}
+
+/** Of single records from one producer through the topic to one consumer, one after the other. */
+export async function latencyOf(
+  bootstrap: string,
+  topic: string,
+  acks: '1' | 'all',
+): Promise<Figures> {
+  const out = await tool('EndToEndLatency', [
+    ...['--bootstrap-server', bootstrap, '--topic', topic],
+    ...['--num-records', '10000', '--producer-acks', acks, '--record-size', '100'],
+  ]);
   return {
     'mean ms': number(out, /Avg latency: ([\d.]+)/),
     'p50 ms': number(out, /50th = ([\d.]+)/),

@@ -100,6 +100,8 @@ export interface KafkaOptions {
   readonly local?: boolean;
   /** Java's heap, 1g unless told. */
   readonly heap?: string;
+  /** Of a cluster of several, which share it. */
+  readonly clusterId?: string;
 }
 
 export interface Kafka {
@@ -198,9 +200,7 @@ async function localKafka(port: number, options: KafkaOptions): Promise<Kafka> {
   const file = path.join(directory, 'server.properties');
   const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}\n`);
   fs.writeFileSync(file, lines.join(''));
-  const uuid = Buffer.from(hashOf(directory), 'hex');
-  uuid[0]! &= 0x7f; // An id that begins with a dash looks like an option.
-  const clusterId = Buffer.concat([uuid, uuid]).toString('base64url');
+  const clusterId = options.clusterId ?? clusterIdOf(directory);
   const formatted = await kafkaTool('kafka.tools.StorageTool', [
     'format',
     '-t',
@@ -228,6 +228,42 @@ async function localKafka(port: number, options: KafkaOptions): Promise<Kafka> {
     kill: () => peer.kill(),
     restart: () => peer.restart(),
   };
+}
+
+function clusterIdOf(name: string): string {
+  const uuid = Buffer.from(hashOf(name), 'hex');
+  uuid[0]! &= 0x7f; // An id that begins with a dash looks like an option.
+  return Buffer.concat([uuid, uuid]).toString('base64url');
+}
+
+/** Several brokers with replication factor 3 and two in sync at least, each a process of its own. */
+export async function startKafkaCluster(
+  count: number,
+  given: NonNullable<KafkaOptions['properties']> = {},
+): Promise<Kafka[]> {
+  const ports: { client: number; controller: number }[] = [];
+  for (let i = 0; i < count; i++) {
+    ports.push({ client: await freePort(), controller: await freePort() });
+  }
+  const voters = ports.map(({ controller }, i) => `${i}@127.0.0.1:${controller}`).join(',');
+  const clusterId = clusterIdOf(voters);
+  const starting = ports.map(({ client, controller }, i) =>
+    startKafka({
+      local: true,
+      port: client,
+      clusterId,
+      properties: {
+        'node.id': i,
+        'controller.quorum.voters': voters,
+        listeners: `PLAINTEXT://127.0.0.1:${client},CONTROLLER://127.0.0.1:${controller}`,
+        'default.replication.factor': 3,
+        'min.insync.replicas': 2,
+        'offsets.topic.replication.factor': 3,
+        ...given,
+      },
+    }),
+  );
+  return Promise.all(starting);
 }
 
 /** Asks Metadata v1 about no topic; true when the answer lists a broker. */
