@@ -2,9 +2,12 @@
 
 import { sleep } from '../base/clock.ts';
 import { ErrorCode, errorName, isRetriable, ProtocolError } from '../protocol/error-codes.ts';
+import type { listOffsetsResponse } from '../protocol/messages/02-list-offsets.ts';
+import type { Infer } from '../protocol/schema.ts';
 import { backoffMs } from './backoff.ts';
 import { calls } from './call.ts';
 import type { Client } from './client.ts';
+import { isLost } from './retried.ts';
 
 /** A number is a time in milliseconds since 1970. */
 export type OffsetSpec = 'earliest' | 'latest' | 'max-timestamp' | number;
@@ -46,8 +49,8 @@ export async function listOffsets(
     const last = await listMissing(client, missing, spec, isolation, found);
     if (last === null) continue;
     if (client.clock.monotonic() >= deadline) throw last;
+    client.metadata.requestRefresh();
     await sleep(client.clock, backoffMs(client.retryBackoff, attempt, client.random));
-    await client.metadata.refresh();
   }
   return partitions.map((p) => found.get(partitionKey(p))!);
 }
@@ -75,7 +78,7 @@ async function listMissing(
     byLeader.set(leader, [...(byLeader.get(leader) ?? []), p]);
   }
   const answers = [...byLeader].map(async ([leader, list]) => {
-    const response = await client.request(leader, calls.listOffsets, {
+    const body = {
       replicaId: -1,
       isolationLevel: isolation === 'read_committed' ? 1 : 0,
       topics: byTopic(list, (p) => ({
@@ -85,7 +88,15 @@ async function listMissing(
         maxNumOffsets: 1,
       })),
       timeoutMs: client.requestTimeoutMs,
-    });
+    };
+    let response: Infer<typeof listOffsetsResponse>;
+    try {
+      response = await client.request(leader, calls.listOffsets, body);
+    } catch (error) {
+      if (!isLost(error)) throw error;
+      retry = error as Error;
+      return;
+    }
     for (const { name: topic, partitions } of response.topics) {
       for (const {
         partitionIndex: partition,

@@ -188,7 +188,12 @@ export class MetadataCache {
       if (this.#client.clock.monotonic() >= deadline) {
         throw topicError(name, code === ErrorCode.NONE ? ErrorCode.LEADER_NOT_AVAILABLE : code);
       }
-      await this.refresh();
+      try {
+        await this.refresh();
+      } catch (error) {
+        // Brokers that were there may come back; who never was is reported at once.
+        if (this.#brokers.size === 0 || !isAway(error)) throw error;
+      }
     }
   }
 
@@ -296,6 +301,10 @@ function newer(known: TopicInfo | undefined, told: TopicInfo): TopicInfo {
   });
   return { ...told, partitions };
 }
+
+const isAway = (error: unknown): boolean =>
+  error instanceof OperatingError &&
+  ['disconnected', 'no-broker', 'request-timeout'].includes(error.code);
 
 const isComplete = (topic: TopicInfo): boolean =>
   topic.errorCode === ErrorCode.NONE &&

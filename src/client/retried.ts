@@ -15,7 +15,7 @@ const RETRIED: ReadonlySet<number> = new Set([
 ]);
 
 /** The broker is gone, or the connection to it. */
-const isLost = (error: unknown): boolean =>
+export const isLost = (error: unknown): boolean =>
   error instanceof OperatingError &&
   ['disconnected', 'no-broker', 'unknown-broker'].includes(error.code);
 
