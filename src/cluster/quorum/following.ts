@@ -81,7 +81,7 @@ export class Following {
       if (silentMs >= settings.fetchTimeoutMs) this.suspect();
       if (this.#isOver) return;
       const leftMs = settings.fetchTimeoutMs - silentMs;
-      this.#watch(leftMs > 0 ? leftMs : settings.fetchTimeoutMs);
+      this.#watch(leftMs > 0 ? Math.ceil(leftMs) : settings.fetchTimeoutMs);
     });
   }
 

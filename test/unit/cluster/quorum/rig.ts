@@ -268,7 +268,7 @@ export class QuorumRig {
       },
     });
     member.quorum = quorum;
-    await quorum.start();
+    await this.during(quorum.start());
     return quorum;
   }
 
@@ -357,7 +357,7 @@ export class QuorumRig {
       .map(({ id, quorum, fatal }) =>
         quorum === null
           ? `${id}: down`
-          : `${id}: ${quorum.state} epoch ${quorum.epoch} leader ${quorum.leaderId} log ${quorum.logStartOffset}-${quorum.logEndOffset}@${quorum.logEndEpoch} hw ${quorum.highWatermark} voters ${quorum.voters.map((v) => v.id)}${fatal === null ? '' : ` FATAL ${fatal.message}`}`,
+          : `${id}: ${quorum.state} epoch ${quorum.epoch} leader ${quorum.leaderId} log ${quorum.logStartOffset}-${quorum.logEndOffset}@${quorum.logEndEpoch} hw ${quorum.highWatermark} voters ${quorum.voters.map((v) => v.id).join(',')}${fatal === null ? '' : ` FATAL ${fatal.message}`}`,
       )
       .join('\n');
   }
@@ -379,12 +379,11 @@ export class QuorumRig {
   }
 
   #peers(from: Member): Peers {
-    const rig = this;
     const { life } = from;
     this.#lostListeners.set(from.id, []);
     return {
       send: (nodeId, _channel, call, body, timeoutMs) =>
-        rig.#send(from, life, nodeId, call, body, timeoutMs),
+        this.#send(from, life, nodeId, call, body, timeoutMs),
       onLost: (listener) => {
         this.#lostListeners.get(from.id)!.push(listener);
       },
