@@ -339,10 +339,10 @@ export class QuorumRig {
   /** Lets the time go on until the promise is settled. */
   async during<T>(promise: Promise<T>): Promise<T> {
     let isDone = false;
-    const done = (): void => {
+    const settle = (): void => {
       isDone = true;
     };
-    promise.then(done, done);
+    promise.then(settle, settle);
     await this.until(() => isDone, 'the promise');
     return promise;
   }
