@@ -21,6 +21,8 @@ export class LeaderEpochFileCache {
   readonly #path: string;
   #entries: EpochEntry[] = [];
   #durable = true;
+  /** The file says something else: what `restore` could not write. */
+  #isBehind = false;
 
   constructor(disk: Disk, directory: string) {
     this.#disk = disk;
@@ -69,6 +71,25 @@ export class LeaderEpochFileCache {
     this.#change([...kept, { epoch, startOffset }], before);
   }
 
+  /**
+   * Takes back changes since `entries` were the content, because what they spoke of was not
+   * appended. Never fails; what can't be written now is by `complete`.
+   */
+  restore(entries: readonly EpochEntry[]): void {
+    if (entries === this.#entries) return;
+    this.#entries = [...entries];
+    this.#durable = false;
+    this.#isBehind = true;
+  }
+
+  /** Makes the file right again if it is not. To be called before anything is appended. */
+  complete(): void {
+    if (!this.#isBehind) return;
+    replaceFileLazily(this.#disk, this.#path, this.#format());
+    this.#durable = false;
+    this.#isBehind = false;
+  }
+
   /** Forgets epochs that begin at or behind the log's end. */
   truncateFromEnd(endOffset: number): void {
     const before = this.#entries;
@@ -94,6 +115,7 @@ export class LeaderEpochFileCache {
     try {
       replaceFileLazily(this.#disk, this.#path, this.#format());
       this.#durable = false;
+      this.#isBehind = false;
     } catch (error) {
       this.#entries = before;
       throw error;

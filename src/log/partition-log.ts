@@ -346,6 +346,23 @@ export class PartitionLog {
   }
 
   #write(records: Buffer, nowMs: number, logAppendTime: number, reused: boolean): AppendInfo {
+    const epochs = this.#epochs.entries;
+    try {
+      this.#epochs.complete();
+      return this.#writeBatches(records, nowMs, logAppendTime, reused);
+    } catch (error) {
+      // The epochs of batches that were not appended must not be taken for the log's.
+      this.#epochs.restore(epochs);
+      throw error;
+    }
+  }
+
+  #writeBatches(
+    records: Buffer,
+    nowMs: number,
+    logAppendTime: number,
+    reused: boolean,
+  ): AppendInfo {
     const firstOffset = baseOffset(records, 0);
     let last = firstOffset;
     let youngest = -1;

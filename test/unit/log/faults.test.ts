@@ -3,6 +3,7 @@ import { FatalError } from '../../../src/base/errors.ts';
 import type { LogManager } from '../../../src/log/log-manager.ts';
 import type { PartitionLog } from '../../../src/log/partition-log.ts';
 import { ErrorCode, ProtocolError } from '../../../src/protocol/error-codes.ts';
+import { setBaseOffset, setPartitionLeaderEpoch } from '../../../src/protocol/record-batch.ts';
 import { type Fault, systemError } from '../../support/faulty-disk.ts';
 import {
   appendValues,
@@ -195,6 +196,35 @@ describe('a full disk', () => {
     log.assignEpoch(7);
     expect(log.latestEpoch).toBe(7);
     expect(log.logDirectory.failure).toBeNull();
+  });
+
+  it('takes back the epochs of batches that it had no room for', async () => {
+    const rig = makeRig();
+    const { manager, log } = await rig.open();
+    const replica = { leaderEpoch: 5, origin: 'replication' } as const;
+    const of = (epoch: number, offset: number): Buffer => {
+      const batch = batchOf(['x'.repeat(500)]);
+      setBaseOffset(batch, 0, offset);
+      setPartitionLeaderEpoch(batch, 0, epoch);
+      return batch;
+    };
+    log.append(of(0, 0), replica);
+    for (const roomBytes of [100, 0]) {
+      rig.disk.capacityBytes = rig.disk.usedBytes + roomBytes;
+      for (let attempt = 0; attempt < 2; attempt++) {
+        const code = codeThrown(() => log.append(Buffer.concat([of(0, 1), of(2, 2)]), replica));
+        expect(code).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+        expect(log.latestEpoch).toBe(0);
+      }
+    }
+    rig.disk.capacityBytes = Number.POSITIVE_INFINITY;
+    log.append(of(0, 1), replica);
+    expect(log.endOffsetForEpoch(0)).toEqual({ epoch: 0, endOffset: 2 });
+    expect(log.epochForOffset(0)).toBe(0);
+    await manager.stop();
+    const again = await makeRig({}, rig.disk).open();
+    expect(again.log.epochForOffset(0)).toBe(0);
+    expect(again.log.latestEpoch).toBe(0);
   });
 
   it('does not fail an append because an index or a snapshot could not be written', async () => {
