@@ -3,13 +3,14 @@ import { Admin } from '../../src/client/admin.ts';
 import type { KeyValue } from '../../src/config/table.ts';
 import type { History, Violation } from '../check/history.ts';
 import { judge } from '../check/index.ts';
+import { Administering, type Topic } from './administering.ts';
 import { drawFaults, Faults, type FaultWeights } from './faults.ts';
 import { Grouping } from './grouping.ts';
 import { leads, Observer } from './observer.ts';
 import type { SeedOptions } from './options.ts';
 import { Producing, type ProducingOptions } from './producing.ts';
 import { Reading } from './reading.ts';
-import { between, chance, pick } from './sim-random.ts';
+import { between, chance, chanceFor, pick } from './sim-random.ts';
 import { World } from './world.ts';
 
 export interface RunOptions extends SeedOptions {
@@ -35,11 +36,6 @@ const RECOVERY_MS = 45_000;
 const START_MS = 20_000;
 const GROUP = 'group';
 
-interface Topic {
-  readonly name: string;
-  readonly partitions: number;
-}
-
 /** All of one run's parts. */
 class Run {
   readonly world: World;
@@ -49,14 +45,14 @@ class Run {
   readonly #producers: Producing[] = [];
   readonly #readers: Reading[] = [];
   readonly #members: Grouping[] = [];
+  #administering: Administering | null = null;
 
   constructor(options: RunOptions) {
     this.#options = options;
-    const draw = (world: World) => world.chance('shape');
-    const brokers = options.brokers ?? 1;
+    const brokers = options.brokers ?? brokersOf(options.seed);
     this.world = new World({ seed: options.seed, brokers, settings: settingsFor(brokers) });
     this.world.simulation.trace.isLoud = options.loud === true;
-    this.#random = draw(this.world);
+    this.#random = this.world.chance('shape');
   }
 
   async run(): Promise<RunResult> {
@@ -70,6 +66,7 @@ class Run {
       const seconds = this.#options.seconds ?? SECONDS;
       await world.until(seconds * 1000, () => false);
       for (const producer of this.#producers) producer.stop();
+      this.#administering?.stop();
       world.note('run', 'faults are over');
       faults.stop();
       await this.#recover();
@@ -91,7 +88,11 @@ class Run {
     if (!this.#expect('every broker serves after the start', up)) return false;
     const client = world.newClient('admin');
     const admin = new Admin(client);
-    const wanted = Array.from({ length: 2 }, (_, i) => ({ name: `t${i}`, partitions: 2 }));
+    const wanted = [
+      { name: 't0', partitions: 2 },
+      // Several segments, so that they are closed and begun under way.
+      { name: 't1', partitions: 2, configs: { 'segment.ms': '5000' } },
+    ];
     let created = false;
     client.clock.after(1, () => {
       void admin.createTopics(wanted).then((results) => {
@@ -101,7 +102,7 @@ class Run {
       });
     });
     const made = await world.until(START_MS, () => created && this.#hasLeaders(wanted));
-    if (made) this.topics.push(...wanted);
+    if (made) this.topics.push(...wanted.map(({ name, partitions }) => ({ name, partitions })));
     return this.#expect('topics can be made', made);
   }
 
@@ -136,10 +137,16 @@ class Run {
         new Producing(world, { ...kind, name, meanMs, topics: () => this.topics }),
       );
     });
-    const all = this.#partitions();
     const reader = new Reading(world, 'r0');
-    reader.add(all);
+    reader.add(this.#partitions());
     this.#readers.push(reader);
+    if (chance(this.#random, 0.7)) {
+      this.#administering = new Administering(world, {
+        topics: this.topics,
+        onGrown: (partitions) => reader.add(partitions),
+        replicationFactor: Math.min(3, world.nodes.length),
+      });
+    }
     for (let i = 0; i < pick(this.#random, [1, 2, 3]); i++) {
       this.#members.push(new Grouping(world, `m${i}`, GROUP, ['t0']));
     }
@@ -174,6 +181,7 @@ class Run {
     this.#readers.push(end);
     const read = await world.until(RECOVERY_MS, () => this.#isRead(end));
     this.#expect('everything can be read', read);
+    this.#administering?.check();
   }
 
   #unserved(): string {
@@ -250,6 +258,10 @@ class Run {
     };
   }
 }
+
+/** How many brokers a seed has, where nobody says. */
+const brokersOf = (seed: number): number =>
+  pick(chanceFor(seed, 'brokers'), [1, 2, 3, 3, 3, 3, 3, 3, 4, 5]);
 
 const settingsFor = (brokers: number): Record<string, KeyValue> => ({
   'offsets.topic.num.partitions': 2,
