@@ -383,6 +383,16 @@ const process = [
     query(sumOf('role, broker', `weir_role_external_bytes{${APPLIANCE}}`), '{{role}} {{broker}}'),
     { stacked: true },
   ),
+  graph('Bytes of devices', 'Bytes that the process made devices read and write.', 'Bps', [
+    query(
+      sumOf('instance', rate('kafka_server_kafkaserver_linux_disk_read_bytes', APPLIANCE)),
+      '{{instance}} read',
+    ),
+    query(
+      sumOf('instance', rate('kafka_server_kafkaserver_linux_disk_write_bytes', APPLIANCE)),
+      '{{instance}} written',
+    ),
+  ]),
   graph(
     'Restarts of roles',
     'Threads started again after they died, within the time shown.',

@@ -106,4 +106,12 @@ export const clusterMetrics = {
     'gauge',
     'Changes of the replicas in sync that wait for the controller.',
   ],
+  kafka_server_kafkaserver_linux_disk_read_bytes: [
+    'counter',
+    'Bytes that the process, with all its brokers, made devices read.',
+  ],
+  kafka_server_kafkaserver_linux_disk_write_bytes: [
+    'counter',
+    'Bytes that the process, with all its brokers, made devices write.',
+  ],
 } as const satisfies Readonly<Record<string, Row>>;

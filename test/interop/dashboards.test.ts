@@ -129,6 +129,17 @@ describeWithPeers(['prometheus'], 'dashboards', () => {
     }
   });
 
+  test('what kafka_exporter tells of a cluster has one instance, and no partition twice', async () => {
+    for (const metric of ['kafka_topic_partition_current_offset', 'kafka_topic_partitions']) {
+      const instances = await prometheus.query(`count by (instance) (${metric})`);
+      expect(instances.map((sample) => sample.metric['instance'])).toEqual(['weir']);
+    }
+    const [most] = await prometheus.query(
+      'max(count by (topic, partition) (kafka_topic_partition_current_offset))',
+    );
+    expect(most?.value[1]).toBe('1');
+  });
+
   test('no series is counted by two jobs', async () => {
     expect(
       await prometheus.query(
