@@ -200,6 +200,7 @@ export class Broker implements Role {
       clusterId,
       incarnationId: randomUuid(random),
       rack,
+      alone: configs.list('cluster.brokers').length <= 1,
       previousEpoch: logs.previousBrokerEpoch,
       endPoints: () => this.#listeners.map((listener) => listener.endPoint),
       directories: () => directoriesOf(logs),

@@ -37,6 +37,8 @@ export interface BrokerLifecycleOptions {
   readonly clusterId: string;
   readonly incarnationId: string;
   readonly rack: string | null;
+  /** No other broker is configured. */
+  readonly alone: boolean;
   /** Epoch of the last life if it ended cleanly, else -1. */
   readonly previousEpoch: number;
   readonly endPoints: () => readonly EndPoint[];
@@ -86,7 +88,8 @@ export class BrokerLifecycle {
         break;
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error;
-        if (error.code === ErrorCode.KAFKA_STORAGE_ERROR) throw error;
+        // Alone, nobody else has room for it; of several, another one will be the controller.
+        if (error.code === ErrorCode.KAFKA_STORAGE_ERROR && this.#options.alone) throw error;
         const reason = reasonOf(error);
         if (reason !== told)
           logger.warn('the broker is not registered yet', { 'error.message': reason });

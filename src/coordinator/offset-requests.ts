@@ -141,7 +141,13 @@ export class OffsetRequests {
     const shard = this.#shards.route(groupId);
     if (typeof shard === 'number') return failedFetch(request, shard, apiVersion);
     // Nobody may go on from an offset that another is just about to replace.
-    if (requireStable) await shard.offsets.settled();
+    if (requireStable) {
+      await shard.offsets.settled();
+      // One that was given up meanwhile has forgotten everything: its successor is asked.
+      if (this.#shards.route(groupId) !== shard) {
+        return this.#fetchGroup(request, requireStable, apiVersion);
+      }
+    }
     const fetch = (topics: FetchGroupRequest['topics']): FetchTopics =>
       shard.offsets.fetch(shard.groups.get(groupId), topics);
     if (apiVersion < TOPIC_ID_VERSION) {

@@ -160,6 +160,21 @@ describe('committing', () => {
     expect((await stable).topics[0]?.partitions[0]?.committedOffset).toBe(2);
   });
 
+  it('is not told to be nothing by a coordinator that was dismissed meanwhile', async () => {
+    const h = await Harness.start();
+    await h.commit(1);
+    h.log.hold();
+    const commit = h.commit(2);
+    const stable = h.coordinator.fetchOffsets(
+      { ...none, groupId: 'g', requireStable: true },
+      context(7),
+    );
+    h.coordinator.unload(h.log.partitionFor('g'), 2);
+    await h.log.release();
+    expect(await commit).toBe(ErrorCode.NOT_COORDINATOR);
+    expect((await stable).errorCode).toBe(ErrorCode.NOT_COORDINATOR);
+  });
+
   it('changes nothing when the log refuses it, and says why in the coordinator’s words', async () => {
     const h = await Harness.start();
     await h.commit(1);
