@@ -85,8 +85,7 @@ export class Leadership {
   /** Alone, and nothing can be appended: what there is can be read, and changes fail for now. */
   startWithoutRoom(): void {
     this.#firstOffset = this.#context.log.endOffset - 1;
-    this.#isActive = true;
-    this.#events.active();
+    this.#flush();
   }
 
   append(records: readonly MetadataRecord[]): Promise<number> {
@@ -153,7 +152,8 @@ export class Leadership {
   #advance(): void {
     const { log, clock, counters } = this.#context;
     const offset = this.#replicas.majorityOffset(log.voters.latest, log.flushedOffset);
-    if (offset <= this.#firstOffset || offset <= log.highWatermark) return;
+    if (offset <= this.#firstOffset) return;
+    if (offset <= log.highWatermark && this.#isActive) return;
     try {
       log.commit(offset);
     } catch (error) {

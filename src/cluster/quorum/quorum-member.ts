@@ -188,9 +188,7 @@ export class QuorumMember implements QuorumContext {
 
   /** Nobody else is to be asked: all that is in the log is committed. */
   async #leadAlone(isFirst: boolean): Promise<void> {
-    await this.log.flush();
-    this.log.commit(this.log.endOffset);
-    const { logger } = this.#options;
+    const { logger } = this;
     try {
       this.#candidacy();
     } catch (error) {
@@ -219,7 +217,9 @@ export class QuorumMember implements QuorumContext {
 
   /** Throws ProtocolError, and then nothing has changed. */
   #persist(state: QuorumState): void {
-    this.log.onDisk('write quorum-state to', () => this.#file.write(state));
+    // Where nobody is to hear of the epoch, its first step in the log tells it well enough.
+    const isByItself = this.isVoter && this.voters.length === 1 && this.others().length === 0;
+    if (!isByItself) this.log.onDisk('write quorum-state to', () => this.#file.write(state));
     this.#epoch = state.epoch;
     this.#votedFor = state.votedFor;
   }
