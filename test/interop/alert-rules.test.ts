@@ -68,4 +68,17 @@ describeWithPeers(['prometheus', 'alertmanager'], 'alert rules', () => {
     const { code, stderr } = await amtool(['check-config', file]);
     expect([code, stderr]).toEqual([0, '']);
   });
+
+  const routes: [severity: string, receiver: string][] = [
+    ['critical', 'on-call'],
+    ['warning', 'operators'],
+    ['info', 'operators'],
+  ];
+  for (const [severity, receiver] of routes) {
+    test(`what is ${severity} goes to ${receiver}`, async () => {
+      const file = path.join(root, 'deploy/alertmanager/alertmanager.yml');
+      const args = ['config', 'routes', 'test', `--config.file=${file}`, `severity=${severity}`];
+      expect((await amtool(args)).stdout.trim()).toBe(receiver);
+    });
+  }
 });

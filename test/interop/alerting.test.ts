@@ -154,12 +154,30 @@ describeWithPeers(['prometheus', 'alertmanager'], 'alerts', () => {
     // Two of three are a majority, and one of them the controller.
     expect(messages('firing', 'WeirNoActiveController')).toEqual([]);
     expect(messages('firing', 'WeirPartitionOffline')).toEqual([]);
+    // The controller fences it, which is not told beside.
+    const fenced = () => valueOf('max(ALERTS{alertname="WeirBrokerFenced",alertstate="firing"})');
+    await expect.poll(fenced, WAIT).toBe(1);
+    expect(messages('firing', 'WeirBrokerFenced')).toEqual([]);
   });
 
   test('the end of it is told when the broker is back', async () => {
     await cluster.brokers[2]!.restart();
     await expect.poll(() => partitionsTold('resolved'), WAIT).toEqual(all);
     await expect.poll(() => messages('resolved', 'WeirBrokerDown').length, WAIT).toBeGreaterThan(0);
+    await expect.poll(async () => (await alertmanager.alerts()).length, WAIT).toBe(0);
+  });
+
+  test('a cluster without a majority has no controller, until it has one again', async () => {
+    const survivor = cluster.brokers[0]!;
+    const others = cluster.brokers.slice(1);
+    await Promise.all(others.map((broker) => broker.kill()));
+    await expect.poll(() => messages('firing', 'WeirNoActiveController').length, WAIT).toBe(1);
+    const [alert] = messages('firing', 'WeirNoActiveController');
+    expect(alert?.receiver).toBe('on-call');
+    expect(alert?.labels['kafka_cluster']).toBe('weir');
+    expect((await fetch(`${survivor.url}/metrics/broker/0`)).status).toBe(200);
+    await Promise.all(others.map((broker) => broker.restart()));
+    await expect.poll(() => messages('resolved', 'WeirNoActiveController').length, WAIT).toBe(1);
     await expect.poll(async () => (await alertmanager.alerts()).length, WAIT).toBe(0);
   });
 });
