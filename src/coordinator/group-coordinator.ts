@@ -46,6 +46,11 @@ import type { TopicDirectory } from './topic-directory.ts';
 export interface GroupCoordinatorOptions {
   readonly log: CoordinatorLog;
   readonly topics: TopicDirectory;
+  /**
+   * Whether this broker can be sure that no other one has taken over its partitions. While it can't,
+   * it does not tell what was committed: others may have committed since. Default: it always can.
+   */
+  readonly mayAnswer?: () => boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -70,7 +75,8 @@ export class GroupCoordinator {
     this.#clock = options.clock;
     this.#settings = { ...groupDefaults, ...options.settings };
     this.#shards = new Shards({ ...options, settings: this.#settings, probe: this.probe });
-    this.#offsets = new OffsetRequests(this.#shards, options.topics);
+    const mayAnswer = options.mayAnswer ?? (() => true);
+    this.#offsets = new OffsetRequests(this.#shards, options.topics, mayAnswer);
     this.#scheduleSweep();
   }
 

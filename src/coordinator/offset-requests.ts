@@ -41,10 +41,12 @@ type FetchTopics = FetchGroupResponse['topics'];
 export class OffsetRequests {
   readonly #shards: Shards;
   readonly #topics: TopicDirectory;
+  readonly #mayAnswer: () => boolean;
 
-  constructor(shards: Shards, topics: TopicDirectory) {
+  constructor(shards: Shards, topics: TopicDirectory, mayAnswer: () => boolean) {
     this.#shards = shards;
     this.#topics = topics;
+    this.#mayAnswer = mayAnswer;
   }
 
   async commit(
@@ -148,6 +150,7 @@ export class OffsetRequests {
         return this.#fetchGroup(request, requireStable, apiVersion);
       }
     }
+    if (!this.#mayAnswer()) return failedFetch(request, ErrorCode.NOT_COORDINATOR, apiVersion);
     const fetch = (topics: FetchGroupRequest['topics']): FetchTopics =>
       shard.offsets.fetch(shard.groups.get(groupId), topics);
     if (apiVersion < TOPIC_ID_VERSION) {

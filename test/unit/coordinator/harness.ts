@@ -118,6 +118,8 @@ export class Harness {
   readonly log: MemoryLog;
   readonly settings: Partial<GroupSettings>;
   coordinator!: GroupCoordinator;
+  /** False: another broker may have taken over. */
+  isInCharge = true;
   #seed = 1;
 
   constructor(settings: Partial<GroupSettings> = {}, log = new MemoryLog()) {
@@ -140,6 +142,7 @@ export class Harness {
     return new GroupCoordinator({
       log: this.log,
       topics,
+      mayAnswer: () => this.isInCharge,
       clock: this.clock,
       random: seededRandom(this.#seed++),
       logger: silentLogger,

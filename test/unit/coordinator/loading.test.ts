@@ -13,7 +13,7 @@ import {
 import { offsetCommitKey, offsetCommitValue } from '../../../src/protocol/stored/offset-commit.ts';
 import { encodeVersioned } from '../../../src/protocol/stored/versioned.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
-import { Harness, MemoryLog, subscription } from './harness.ts';
+import { context, Harness, MemoryLog, subscription } from './harness.ts';
 import { settle } from './step-clock.ts';
 
 const name = (code: number): string => errorName(code);
@@ -342,6 +342,18 @@ describe('an append of which nobody knows whether it stays', () => {
 });
 
 describe('leadership that comes and goes', () => {
+  it('tells no offsets while it can’t be sure to lead', async () => {
+    const h = await Harness.start();
+    await h.commit(1);
+    h.isInCharge = false;
+    const groups = [{ groupId: 'g', memberId: null, memberEpoch: -1, topics: null }];
+    const request = { groupId: '', topics: null, groups, requireStable: true };
+    const { groups: answers } = await h.coordinator.fetchOffsets(request, context(9));
+    expect(answers).toEqual([{ groupId: 'g', topics: [], errorCode: ErrorCode.NOT_COORDINATOR }]);
+    h.isInCharge = true;
+    expect(await h.committed()).toBe(1);
+  });
+
   it('leaves what the newest term says, whatever order loads end in', async () => {
     for (let seed = 1; seed <= 20; seed++) {
       const random = seededRandom(seed);
