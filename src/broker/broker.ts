@@ -220,6 +220,7 @@ export class Broker implements Role {
         topicName: (id) => image.topicById(id)?.name,
         hasPartition: (name, partition) => image.topic(name)?.partitions[partition] !== undefined,
       },
+      mayAnswer: () => lifecycle.hasSession,
       clock,
       random,
       logger,

@@ -54,6 +54,8 @@ export interface BrokerLifecycleOptions {
 export class BrokerLifecycle {
   readonly #options: BrokerLifecycleOptions;
   #epoch = -1;
+  /** When the last heartbeat that was answered was sent, monotonic milliseconds. */
+  #heardAt = Number.NEGATIVE_INFINITY;
   #isFenced = true;
   #wantsIn = false;
   #wantsShutDown = false;
@@ -72,6 +74,15 @@ export class BrokerLifecycle {
   /** Number of this life of the broker; -1 until it is registered. */
   get epoch(): number {
     return this.#epoch;
+  }
+  /**
+   * Whether it is sure that the controller has not given this broker's partitions to others for its
+   * silence: a process that was stopped finds out here that its time has passed.
+   */
+  get hasSession(): boolean {
+    const { alone, clock, settings } = this.#options;
+    if (alone) return true;
+    return !this.#isFenced && clock.monotonic() - this.#heardAt < settings.sessionMs;
   }
   /** As the controller said last. */
   get isFenced(): boolean {
@@ -197,6 +208,7 @@ export class BrokerLifecycle {
       offlineLogDirs: directories().offline,
     };
     const timeoutMs = this.#wantsShutDown ? FAREWELL_MS_MAX : settings.sessionMs;
+    const sentAt = this.#options.clock.monotonic();
     const answer = await channel.send(calls.brokerHeartbeat, body, timeoutMs);
     if (
       answer.errorCode === ErrorCode.STALE_BROKER_EPOCH ||
@@ -213,6 +225,7 @@ export class BrokerLifecycle {
       logger.warn('the controller has fenced this broker');
     }
     this.#isFenced = answer.isFenced;
+    this.#heardAt = sentAt;
     this.#mayShutDown = answer.shouldShutDown;
   }
 }
