@@ -57,12 +57,6 @@ import { type CreatedTopic, type NewTopic, TopicNames, TopicPlanner } from './to
 /** Producer ids that a broker is given at once. */
 const PRODUCER_ID_BLOCK = 1000;
 
-/**
- * A broker to which a connection was lost so shortly before this one became the controller is not
- * given a whole session: most often it was the last controller, and is gone.
- */
-const LOST_RECENTLY_MS = 1_500;
-
 /** What became of one item of a request. */
 export type Outcome<T> = { readonly value: T } | { readonly error: ProtocolError };
 
@@ -87,7 +81,7 @@ export class Controller {
   readonly #options: ControllerOptions;
   readonly #planner: TopicPlanner;
   readonly #succession: Succession;
-  /** When a connection to each broker was lost last. */
+  /** When a connection to each broker was lost last, of this life of it. */
   readonly #lostAtMs = new Map<number, number>();
   #term: Term | null = null;
   #watch: SessionWatch | null = null;
@@ -137,9 +131,11 @@ export class Controller {
     this.#term = term;
     this.stats.activations += 1;
     this.#watch = new SessionWatch(clock, term.sessions, () => this.#fenceExpired());
+    // Most often one of them was the last controller, and is gone.
     const now = clock.monotonic();
+    const recentMs = configs.number('broker.session.timeout.ms');
     for (const [brokerId, lostAtMs] of this.#lostAtMs) {
-      if (now - lostAtMs <= LOST_RECENTLY_MS) term.sessions.unreachable(brokerId, now);
+      if (now - lostAtMs <= recentMs) term.sessions.unreachable(brokerId, now);
     }
     this.#watch.update();
     this.#armBalance();
@@ -164,6 +160,7 @@ export class Controller {
   }
 
   #committed(delta: MetadataDelta): void {
+    for (const id of delta.brokers) this.#lostAtMs.delete(id);
     this.#term?.index.apply(delta, this.#options.store.image);
   }
 

@@ -247,8 +247,27 @@ describe('a controller that begins', () => {
     await harness.join(1);
     harness.store.setActive(false);
     harness.controller.peerLost(1);
-    await harness.pass(SESSION_MS);
+    await harness.pass(SESSION_MS + 100);
     harness.store.setActive(true);
+    await harness.pass(SESSION_MS - 200);
+    expect(harness.broker(1).fenced).toBe(false);
+  });
+
+  it('waits for a broker that has begun another life since', async () => {
+    const harness = new Harness();
+    await harness.join(1);
+    const { store, controller } = harness;
+    const { id: brokerId, epoch: brokerEpoch, ...rest } = harness.broker(1);
+    store.setActive(false);
+    controller.peerLost(1);
+    const value = { brokerId, brokerEpoch: brokerEpoch + 1, ...rest };
+    store.commit([
+      {
+        type: 'RegisterBroker',
+        value: { ...value, endPoints: [...rest.endPoints], logDirs: [...rest.logDirs] },
+      },
+    ]);
+    store.setActive(true);
     await harness.pass(SESSION_MS - 200);
     expect(harness.broker(1).fenced).toBe(false);
   });
