@@ -30,6 +30,9 @@ import { MetricsRegistry } from './observe/registry.ts';
 /** All of `stop` together; a role gets what the ones before it left. */
 const STOP_MS_MAX = 20_000;
 
+/** A log that does not answer within this keeps nobody from seeing the rest of the status. */
+const TOPICS_MS_MAX = 1_000;
+
 type ThreadRole = Exclude<RoleName, 'console'>;
 type ClientRole = Exclude<ThreadRole, 'broker'>;
 
@@ -274,7 +277,8 @@ export class App {
   async #topics(): Promise<Pick<ApplianceStatus, 'topics' | 'topicsReason'>> {
     if (this.#door === null) return { topics: null, topicsReason: 'the console does not run' };
     try {
-      return { topics: await this.#door.topics(), topicsReason: '' };
+      const topics = await within(this.#clock, TOPICS_MS_MAX, this.#door.topics());
+      return { topics: topics ?? null, topicsReason: '' };
     } catch (error) {
       return { topics: null, topicsReason: `the log does not answer: ${reasonOf(error)}` };
     }

@@ -28,6 +28,7 @@ import { formatCluster } from './cluster/quorum/format.ts';
 import { type BrokerSettings, withPorts } from './config/broker-list.ts';
 import type { Settings } from './config/settings.ts';
 import type { RoleReport } from './console/status.ts';
+import { readMetaProperties } from './log/meta-properties.ts';
 import type { ApplianceLog } from './observe/logger.ts';
 import type { Exposition } from './observe/merge-exposition.ts';
 
@@ -58,8 +59,8 @@ interface Member {
 interface Folders {
   readonly dirs: readonly string[];
   readonly locks: Map<string, DataDirectory>;
-  /** Whether they were seen to belong to this broker of this cluster, in this process's life. */
-  formatted: boolean;
+  /** Whether the thread that is started next finds them as they were formatted just now. */
+  fresh: boolean;
 }
 
 export class BrokerFleet {
@@ -134,7 +135,7 @@ export class BrokerFleet {
 
   #member(broker: BrokerSettings, settings: Settings): Member {
     const { entry, log, clock } = this.#options;
-    const folders: Folders = { dirs: broker.dirs, locks: new Map(), formatted: false };
+    const folders: Folders = { dirs: broker.dirs, locks: new Map(), fresh: false };
     const supervisor = new RoleSupervisor<Settings>({
       name: broker.role,
       entry,
@@ -146,8 +147,9 @@ export class BrokerFleet {
       essential: settings.brokers.filter(({ here }) => here).length === 1,
       prepare: () => {
         lock(folders);
-        // A disk that was dead at the start, and is there now: its broker must not found a cluster.
-        if (!folders.formatted) this.#format(settings, openFormatLock(settings));
+        // A disk may have been dead at the start and be there now, or be another one.
+        if (!folders.fresh) this.#format(settings, openFormatLock(settings));
+        folders.fresh = false;
       },
     });
     return { id: broker.id, supervisor, folders };
@@ -177,24 +179,29 @@ export class BrokerFleet {
     }
   }
 
-  /** Of all brokers whose folders can be used: the others have theirs done when they can be again. */
+  /**
+   * Of all brokers whose folders can be used: the others have theirs done when they can be again. A
+   * cluster is founded only where a majority of the brokers can be seen to have none.
+   */
   #format({ brokers }: Settings, formatLock: DataDirectory): void {
-    const locked = (id: number): boolean | undefined => {
-      const folders = this.#members.find((member) => member.id === id)?.folders;
-      return folders?.dirs.every((dir) => folders.locks.has(dir));
-    };
-    const usable = brokers.filter(({ id, dirs }) => locked(id) ?? dirs.every(canBeMade));
     try {
+      const usable = brokers.filter(({ dirs }) => dirs.every(isUsable));
+      const isKnown = usable.some(({ dirs }) => dirs.some(hasOwner));
+      if (!isKnown && usable.length < majorityOf(brokers.length)) {
+        throw new FatalError(
+          `the folders of ${usable.length} of ${brokers.length} brokers can be used, and none of them tells which cluster it is`,
+        );
+      }
       formatCluster({
         disk: nodeDisk,
         random: systemRandom,
         brokers: usable.map(({ id, dirs }) => ({ id, dirs })),
       });
+      for (const { id, folders } of this.#members) {
+        folders.fresh = usable.some((broker) => broker.id === id);
+      }
     } finally {
       formatLock.release();
-    }
-    for (const { id, folders } of this.#members) {
-      if (usable.some((broker) => broker.id === id)) folders.formatted = true;
     }
   }
 
@@ -233,21 +240,26 @@ export class BrokerFleet {
 export const majorityOf = (count: number): number => Math.floor(count / 2) + 1;
 
 function lock({ dirs, locks }: Folders): void {
-  for (const dir of dirs) if (!locks.has(dir)) locks.set(dir, openDataDirectory(dir));
+  for (const dir of dirs) {
+    if (locks.get(dir)?.isHeld() !== true) locks.set(dir, openDataDirectory(dir));
+  }
 }
 
 const openFormatLock = ({ dataDir }: Settings): DataDirectory =>
   openDataDirectory(dataDir, FORMAT_LOCK_FILE);
 
-function canBeMade(dir: string): boolean {
+function isUsable(dir: string): boolean {
   try {
     nodeDisk.makeDirectory(dir);
+    readMetaProperties(nodeDisk, dir);
     return true;
   } catch {
-    // Its own process says what is wrong with it.
+    // Its own broker says what is wrong with it.
     return false;
   }
 }
+
+const hasOwner = (dir: string): boolean => readMetaProperties(nodeDisk, dir) !== null;
 
 /**
  * Several brokers must know each other's ports before the first of them listens, so port 0 is

@@ -29,6 +29,8 @@ interface Holder {
 
 export interface DataDirectory {
   readonly path: string;
+  /** Whether the lock is still there: a disk that was taken away took it along. */
+  isHeld(): boolean;
   /** Gives the lock back. Idempotent. */
   release(): void;
 }
@@ -51,7 +53,9 @@ export function openDataDirectory(path: string, lockFile: string = LOCK_FILE): D
   const file = join(path, lockFile);
   const own: Holder = { pid: process.pid, started: startedAt(process.pid) };
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    if (create(file, own)) return { path, release: () => release(file, own) };
+    if (create(file, own)) {
+      return { path, isHeld: () => isOwn(read(file), own), release: () => release(file, own) };
+    }
     const holder = read(file);
     if (holder !== null && lives(holder)) {
       throw new DataDirectoryInUse(

@@ -41,6 +41,7 @@ export class CachedTopics implements TopicSource {
   readonly #source: TopicSource;
   readonly #clock: Clock;
   #answer: Promise<readonly TopicSummary[]> | null = null;
+  #isAsking = false;
   #askedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(source: TopicSource, clock: Clock) {
@@ -50,9 +51,13 @@ export class CachedTopics implements TopicSource {
 
   topics(): Promise<readonly TopicSummary[]> {
     const now = this.#clock.monotonic();
-    if (this.#answer === null || now - this.#askedAtMs >= FRESH_MS) {
+    const isFresh = this.#isAsking || now - this.#askedAtMs < FRESH_MS;
+    if (this.#answer === null || !isFresh) {
       this.#askedAtMs = now;
-      this.#answer = this.#source.topics();
+      this.#isAsking = true;
+      this.#answer = this.#source.topics().finally(() => {
+        this.#isAsking = false;
+      });
     }
     return this.#answer;
   }

@@ -61,7 +61,7 @@ const FIRST_PORT = 21_100;
 const LAST_PORT = 21_900;
 
 /** The first of so many free ports in a row. */
-async function freeRow(count: number): Promise<number> {
+export async function freeRow(count: number): Promise<number> {
   for (let port = FIRST_PORT; port + count < LAST_PORT; port += count) {
     const row = Array.from({ length: count }, (_, i) => isFree(port + i));
     if ((await Promise.all(row)).every(Boolean)) return port;

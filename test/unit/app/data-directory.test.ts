@@ -64,4 +64,16 @@ describe('the data folder', () => {
     writeFileSync(file, '');
     expect(() => openDataDirectory(file)).toThrow(/can't use the data folder .*choose another/);
   });
+
+  it('notices that its lock went with the disk, and takes one in the next', () => {
+    const path = join(folder, 'data');
+    const first = openDataDirectory(path);
+    expect(first.isHeld()).toBe(true);
+    rmSync(path, { recursive: true });
+    expect(first.isHeld()).toBe(false);
+    const second = openDataDirectory(path);
+    expect(second.isHeld()).toBe(true);
+    second.release();
+    expect(second.isHeld()).toBe(false);
+  });
 });
