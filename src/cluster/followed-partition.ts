@@ -26,6 +26,8 @@ export class FollowedPartition {
   restUntilMs = Number.NEGATIVE_INFINITY;
   /** Its disk has failed: it is not fetched any more. */
   hasFailed = false;
+  /** The last failure that was logged: the same one is not logged at each attempt. '': none. */
+  loggedFailure = '';
   /** Records that the leader is known to have more. */
   lag = 0;
   /** Whether it has ever had everything, in this term: then it counts as in sync for quotas. */
@@ -93,6 +95,7 @@ export class FollowedPartition {
     }
     const records = answer.records as Buffer | null;
     const bytes = records?.length ?? 0;
+    this.loggedFailure = '';
     if (records !== null && bytes > 0) partition.replicate(records);
     partition.follow(answer.highWatermark, answer.logStartOffset);
     this.lag = Math.max(answer.highWatermark - log.logEndOffset, 0);

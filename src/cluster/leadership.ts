@@ -10,7 +10,8 @@
 
 import type { PartitionLog } from '../log/partition-log.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
-import { CommitQueue, type CommitWaiter } from './commit-queue.ts';
+import type { CommitWaiter } from './commit-queue.ts';
+import { CommitWaits } from './commit-waits.ts';
 import type { PartitionImage } from './metadata-image.ts';
 import type { Partition } from './partition.ts';
 import type { IsrAnswer, IsrChange, PartitionEnvironment } from './partition-environment.ts';
@@ -23,9 +24,7 @@ export class Leadership {
   readonly #partition: Partition;
   readonly #environment: PartitionEnvironment;
   readonly #log: PartitionLog;
-  /** acks=all without the device, and with it. */
-  readonly #appended: CommitQueue<Partition>;
-  readonly #flushed: CommitQueue<Partition>;
+  readonly #waits: CommitWaits;
   #followers: ReplicaState[] = [];
   #isr: readonly number[] = [];
   #pending: IsrChange | null = null;
@@ -33,15 +32,12 @@ export class Leadership {
   #epochStart = 0;
   /** All before it may have been acknowledged as being on the devices of all in sync. */
   #promised = 0;
-  #isFlushing = false;
-  #closed = false;
 
   constructor(partition: Partition, log: PartitionLog, environment: PartitionEnvironment) {
     this.#partition = partition;
     this.#log = log;
     this.#environment = environment;
-    this.#appended = new CommitQueue(partition);
-    this.#flushed = new CommitQueue(partition);
+    this.#waits = new CommitWaits(partition, log, () => this.#answerCommitted());
   }
 
   get followers(): readonly ReplicaState[] {
@@ -58,7 +54,7 @@ export class Leadership {
     return this.#pending;
   }
   get waiting(): number {
-    return this.#appended.size + this.#flushed.size;
+    return this.#waits.size;
   }
   /** As many as there are replicas, if fewer than asked for. */
   get minIsr(): number {
@@ -227,11 +223,11 @@ export class Leadership {
   }
 
   #answerCommitted(): void {
-    if (this.#appended.size > 0) this.#appended.advance(this.#log.highWatermark, this.#outcome());
-    if (this.#flushed.size === 0) return;
+    if (this.#waits.size === 0) return;
     const flushed = this.#flushedInSync();
-    this.#promised = Math.max(this.#promised, flushed);
-    this.#flushed.advance(flushed, this.#outcome());
+    // Whoever comes in sync later must have it on its device as well.
+    if (this.#waits.flushUpTo >= 0) this.#promised = Math.max(this.#promised, flushed);
+    this.#waits.advance(this.#log.highWatermark, flushed, this.#outcome());
   }
 
   /** The replicas may have become too few after the append. */
@@ -250,18 +246,16 @@ export class Leadership {
       if (flushed) this.#promised = Math.max(this.#promised, end);
       return false;
     }
-    (flushed ? this.#flushed : this.#appended).add(end - 1, waiter);
-    if (flushed) this.#flushHere();
+    this.#waits.add(end, flushed, waiter);
     return true;
   }
   forgetWaiter(waiter: CommitWaiter<Partition>): void {
-    this.#appended.remove(waiter);
-    this.#flushed.remove(waiter);
+    this.#waits.remove(waiter);
   }
 
   /** Up to where producers wait for the followers' devices; -1: nobody does. */
   get flushUpTo(): number {
-    return this.#flushed.lastOffset < 0 ? -1 : this.#flushed.lastOffset + 1;
+    return this.#waits.flushUpTo;
   }
 
   /**
@@ -276,25 +270,6 @@ export class Leadership {
     if (follower.logEndOffset < this.#promised) return -1;
     const joins = this.#isAboutToJoin(follower, this.#log.logEndOffset);
     return Math.max(this.#promised, joins ? this.flushUpTo : -1);
-  }
-
-  /** One sync at a time; whoever comes meanwhile is served by the next one. */
-  #flushHere(): void {
-    if (this.#isFlushing || this.#log.flushedOffset > this.#flushed.lastOffset) return;
-    this.#isFlushing = true;
-    this.#log.flush().then(
-      () => {
-        this.#isFlushing = false;
-        if (this.#closed) return;
-        this.#answerCommitted();
-        if (this.#flushed.size > 0) this.#flushHere();
-      },
-      (error: unknown) => {
-        this.#isFlushing = false;
-        const code = error instanceof ProtocolError ? error.code : ErrorCode.KAFKA_STORAGE_ERROR;
-        this.#flushed.fail(code);
-      },
-    );
   }
 
   /**
@@ -407,13 +382,10 @@ export class Leadership {
 
   /** This broker leads no more: whoever waits is told. */
   close(code: number): void {
-    this.#closed = true;
-    this.#appended.fail(code);
-    this.#flushed.fail(code);
+    this.#waits.close(code);
   }
   /** The same of a disk that has failed; the leadership goes on until the metadata say otherwise. */
   failWaiting(code: number): void {
-    this.#appended.fail(code);
-    this.#flushed.fail(code);
+    this.#waits.fail(code);
   }
 }

@@ -11,6 +11,7 @@ import type { AppendInfo, PartitionLog } from '../log/partition-log.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import type { CommitWaiter } from './commit-queue.ts';
 import { Leadership } from './leadership.ts';
+import { LowWatermarkWaits } from './low-watermark-waits.ts';
 import { NO_LEADER, type PartitionImage } from './metadata-image.ts';
 import type { IsrAnswer, IsrChange, PartitionEnvironment } from './partition-environment.ts';
 import type { FollowerPosition, ReplicaState } from './replica-state.ts';
@@ -72,7 +73,7 @@ export class Partition {
   readonly #log: PartitionLog | null;
   readonly #watchers = new Set<PartitionWatcher>();
   readonly #followerWatchers = new Set<PartitionWatcher>();
-  #lowWaiters: LowWaiter[] = [];
+  readonly #lowWaits: LowWatermarkWaits;
   #leadership: Leadership | null = null;
   /** Bytes appended and not yet visible to clients; only roughly after a start. */
   #hiddenBytes = 0;
@@ -86,6 +87,7 @@ export class Partition {
     this.stats = options.stats;
     this.#environment = options.environment;
     this.#log = options.log;
+    this.#lowWaits = new LowWatermarkWaits(options.environment.clock);
   }
 
   get name(): string {
@@ -170,7 +172,7 @@ export class Partition {
     const former = this.#leadership;
     this.#leadership = null;
     former?.close(code);
-    for (const { done } of this.#lowWaiters.splice(0)) done(code);
+    this.#lowWaits.fail(code);
   }
 
   /** KIP-320: a client of another term must refresh its metadata; -1 asks for no check. */
@@ -349,27 +351,12 @@ export class Partition {
    */
   whenLowWatermark(offset: number, timeoutMs: number): Promise<number> {
     if (this.leading().lowWatermark >= offset) return Promise.resolve(ErrorCode.NONE);
-    return new Promise((resolve) => {
-      const timer = this.#environment.clock.after(timeoutMs, () => {
-        this.#lowWaiters = this.#lowWaiters.filter((other) => other !== waiter);
-        resolve(ErrorCode.REQUEST_TIMED_OUT);
-      });
-      const done = (code: number): void => {
-        timer.cancel();
-        resolve(code);
-      };
-      const waiter: LowWaiter = { offset, done };
-      this.#lowWaiters.push(waiter);
-    });
+    return this.#lowWaits.add(offset, timeoutMs);
   }
   /** A follower's log starts elsewhere, or a broker came or went. */
   lowWatermarkMoved(): void {
-    if (this.#lowWaiters.length === 0 || this.#leadership === null) return;
-    const { lowWatermark } = this.#leadership;
-    const ready = this.#lowWaiters.filter(({ offset }) => offset <= lowWatermark);
-    if (ready.length === 0) return;
-    this.#lowWaiters = this.#lowWaiters.filter((waiter) => !ready.includes(waiter));
-    for (const { done } of ready) done(ErrorCode.NONE);
+    if (this.#lowWaits.size === 0 || this.#leadership === null) return;
+    this.#lowWaits.advance(this.#leadership.lowWatermark);
   }
 
   /** Calls `watcher` at every change until `unwatch`; a follower's is told of appends, too. */
@@ -398,9 +385,4 @@ export class Partition {
     for (const watcher of this.#watchers) watcher.changed(this, bytes);
     for (const watcher of this.#followerWatchers) watcher.changed(this, bytes);
   }
-}
-
-interface LowWaiter {
-  readonly offset: number;
-  readonly done: (code: number) => void;
 }

@@ -233,10 +233,12 @@ export class ReplicaFetcher {
   #denied(followed: FollowedPartition, code: number): void {
     const { clock, settings, logger } = this.#options;
     followed.restUntilMs = clock.monotonic() + settings.backoffMs;
-    if (BETWEEN_TERMS.has(code)) return;
+    const name = errorName(code);
+    if (BETWEEN_TERMS.has(code) || followed.loggedFailure === name) return;
+    followed.loggedFailure = name;
     logger.warn('the leader of a partition refuses it to its follower', {
       ...this.#fieldsOf(followed),
-      'error.code': errorName(code),
+      'error.code': name,
     });
   }
 
@@ -249,9 +251,12 @@ export class ReplicaFetcher {
     }
     if (verdictOn(followed, error) === 'failed') followed.hasFailed = true;
     else followed.restUntilMs = clock.monotonic() + settings.backoffMs;
+    const reason = reasonOf(error);
+    if (followed.loggedFailure === reason) return;
+    followed.loggedFailure = reason;
     logger.error('what the leader of a partition has sent could not be taken', {
       ...this.#fieldsOf(followed),
-      'error.message': reasonOf(error),
+      'error.message': reason,
     });
   }
 

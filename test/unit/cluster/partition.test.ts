@@ -487,3 +487,75 @@ describe('deleting records', () => {
     });
   });
 });
+
+describe('a new leader', () => {
+  const listOffsets = (version: number, timestamp: number, replicaId = -1) =>
+    rig.get(1).request(2, version, {
+      replicaId,
+      isolationLevel: 0,
+      topics: [
+        {
+          name: TOPIC,
+          partitions: [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp, maxNumOffsets: 1 }],
+        },
+      ],
+      timeoutMs: 0,
+    });
+  const answerOf = (response: any) => response.topics[0].partitions[0];
+
+  it('tells no end before it knows how much of the former terms is committed', async () => {
+    rig = await ReplicaRig.start(3);
+    await rig.pass(100);
+    await rig.get(0).produce(['a'], { acks: 1 });
+    await rig.settle();
+    expect(rig.get(1).log.highWatermark).toBe(0);
+    rig.isolate(0);
+    rig.separate(1, 2);
+    rig.elect(1, [1, 2]);
+    expect(answerOf(await listOffsets(7, -1)).errorCode).toBe(ErrorCode.OFFSET_NOT_AVAILABLE);
+    expect(answerOf(await listOffsets(4, -1)).errorCode).toBe(ErrorCode.LEADER_NOT_AVAILABLE);
+    expect(answerOf(await listOffsets(7, -2))).toMatchObject({ errorCode: 0, offset: 0 });
+    // To a follower the end is where the log ends.
+    expect(answerOf(await listOffsets(7, -1, 2))).toMatchObject({ errorCode: 0, offset: 1 });
+    rig.join(1, 2);
+    await rig.pass(500);
+    expect(answerOf(await listOffsets(7, -1))).toMatchObject({ errorCode: 0, offset: 1 });
+  });
+});
+
+describe('the leader’s quota', () => {
+  it('holds back who is out of sync, and nobody else', async () => {
+    rig = await ReplicaRig.start(3, { 'leader.replication.throttled.rate': 1000 });
+    rig.commit([
+      {
+        type: 'Config',
+        value: {
+          resourceType: 2,
+          resourceName: TOPIC,
+          name: 'leader.replication.throttled.replicas',
+          value: '0:0',
+        },
+      },
+    ]);
+    await rig.pass(100);
+    rig.isolate(2);
+    rig.change({ isr: [0, 1] });
+    await rig.pass(11_000, 100);
+    for (let i = 0; i < 10; i++) {
+      const produced = rig.get(0).produce(['x'.repeat(1000)]);
+      await rig.pass(50);
+      expect((await produced).errorCode).toBe(0);
+    }
+    rig.get(2).kill();
+    (rig.given as Record<string, unknown>)['replica.fetch.max.bytes'] = 1100;
+    await rig.get(2).start();
+    rig.rejoin(2);
+    rig.hear(2);
+    await rig.pass(3000, 50);
+    const then = rig.get(2).log.logEndOffset;
+    expect(then).toBeGreaterThanOrEqual(1);
+    expect(then).toBeLessThanOrEqual(6);
+    await rig.pass(15_000, 100);
+    expect(rig.get(2).log.logEndOffset).toBe(10);
+  });
+});
