@@ -1,4 +1,6 @@
 /** Apache Kafka's clients on three of our brokers, of which one after the other is killed. */
+import fs from 'node:fs';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Admin } from '../../src/client/admin.ts';
@@ -63,11 +65,14 @@ describeWithPeers(['kafka', 'javac'], 'Kafka’s clients while brokers fall', ()
   it('the verifiable producer has every record acknowledged, and the consumer sees it', async () => {
     const count = 10_000;
     await create('verifiable', 1);
+    // By itself this tool never tries again.
+    const config = path.join(cluster.directory, 'producer.properties');
+    fs.writeFileSync(config, 'retries=2147483647\nenable.idempotence=true\n');
     const producing = kafkaTool(
       VERIFIABLE_PRODUCER,
       [
         ...['--bootstrap-server', cluster.bootstrap, '--topic', 'verifiable', '--acks', '-1'],
-        ...['--max-messages', String(count), '--throughput', '2000'],
+        ...['--max-messages', String(count), '--throughput', '2000', '--command-config', config],
       ],
       { timeoutMs: 120_000 },
     );
