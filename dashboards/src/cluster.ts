@@ -200,6 +200,20 @@ const replication = [
     ),
     { badFrom: 1 },
   ),
+  graph(
+    'Moves and single copies',
+    'Partitions being reassigned, topics with one replica, and brokers fenced for silence within the time shown.',
+    'none',
+    [
+      query(`max(weir_partitions_reassigning{${APPLIANCE}})`, 'reassigning'),
+      query(`max(weir_topics_with_one_replica{${APPLIANCE}})`, 'topics with one replica'),
+      query(
+        `sum(increase(weir_broker_sessions_expired_total{${APPLIANCE}}[$__range]))`,
+        'fenced for silence',
+      ),
+    ],
+    { min: 0 },
+  ),
   list(
     'Replicas in sync',
     'By partition, as its leader tells: replicas in sync.',

@@ -33,15 +33,19 @@ export function registerControllerMetrics(
   ifActive('kafka_controller_kafkacontroller_globaltopiccount', () => image.topics.size);
   ifActive('kafka_controller_kafkacontroller_globalpartitioncount', () => image.partitionCount);
   ifActive('kafka_controller_kafkacontroller_activebrokercount', () => activeBrokers(services));
-  ifActive(
-    'kafka_controller_kafkacontroller_fencedbrokercount',
-    () => image.brokers.size - activeBrokers(services),
-  );
+  ifActive('kafka_controller_kafkacontroller_fencedbrokercount', () => {
+    let fenced = 0;
+    for (const broker of image.brokers.values()) if (broker.fenced) fenced += 1;
+    return fenced;
+  });
   ifActive(
     'kafka_controller_kafkacontroller_preferredreplicaimbalancecount',
     () => controller.term?.index.imbalanced.size ?? 0,
   );
   value('kafka_controller_kafkacontroller_metadataerrorcount', () => 0);
+  ifActive('weir_topics_with_one_replica', () => topicsWithOneReplica(services));
+  ifActive('weir_partitions_reassigning', () => controller.term?.index.reassigning.size ?? 0);
+  value('weir_broker_sessions_expired_total', () => controller.stats.sessionsExpired);
   value(
     'kafka_controller_controllerstats_uncleanleaderelections_total',
     () => controller.stats.uncleanElections,
@@ -102,6 +106,18 @@ function registerCluster(family: Family, services: BrokerServices): void {
 
 function activeBrokers({ image }: BrokerServices): number {
   let active = 0;
-  for (const { fenced } of image.brokers.values()) if (!fenced) active += 1;
+  for (const { fenced, inControlledShutdown } of image.brokers.values()) {
+    if (!fenced && !inControlledShutdown) active += 1;
+  }
   return active;
+}
+
+/** Where one broker is all there is, no topic can have more. */
+function topicsWithOneReplica({ image }: BrokerServices): number {
+  if (image.brokers.size < 2) return 0;
+  let topics = 0;
+  for (const { partitions } of image.topics.values()) {
+    if (partitions.some(({ replicas }) => replicas.length === 1)) topics += 1;
+  }
+  return topics;
 }

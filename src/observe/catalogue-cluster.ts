@@ -114,4 +114,13 @@ export const clusterMetrics = {
     'counter',
     'Bytes that the process, with all its brokers, made devices write.',
   ],
+  weir_topics_with_one_replica: [
+    'gauge',
+    'Topics with a partition that has one replica, while there are several brokers.',
+  ],
+  weir_partitions_reassigning: ['gauge', 'Partitions whose replicas are being moved.'],
+  weir_broker_sessions_expired_total: [
+    'counter',
+    'Brokers that this controller has fenced because it heard nothing of them.',
+  ],
 } as const satisfies Readonly<Record<string, Row>>;

@@ -69,6 +69,8 @@ describe('the metrics of three brokers', () => {
     expect(await sum('kafka_controller_kafkacontroller_activebrokercount')).toBe(3);
     expect(await sum('kafka_controller_kafkacontroller_offlinepartitionscount')).toBe(0);
     expect(await sum('kafka_brokers')).toBe(3);
+    expect(await sum('weir_topics_with_one_replica')).toBe(0);
+    expect(await sum('weir_partitions_reassigning')).toBe(0);
     expect(await scrape('kafka_broker_info')).toHaveLength(3);
     expect(await sum('kafka_topic_partitions', ofTopic)).toBe(PARTITIONS);
     for (const once of [
