@@ -29,6 +29,11 @@ export interface ConnectionOptions {
   readonly inFlightMax: number;
   /** Largest answer that is taken. */
   readonly frameBytesMax: number;
+  /**
+   * The memory of answers is used again: byte strings of one are valid until the next one comes.
+   * For a caller that has one request under way at a time.
+   */
+  readonly reuseFrames?: boolean;
 }
 
 type Done<R> = (error: Error | null, response: R | null) => void;
@@ -72,7 +77,10 @@ export class Connection {
   private constructor(options: ConnectionOptions, stream: Stream) {
     this.#options = options;
     this.#stream = stream;
-    this.#splitter = new FrameSplitter(options.frameBytesMax, (frame) => this.#answered(frame));
+    const reuse = options.reuseFrames === true;
+    const onFrame = (frame: Buffer): void => this.#answered(frame);
+    this.#splitter = new FrameSplitter(options.frameBytesMax, onFrame, { reuse });
+    stream.readTarget = () => this.#splitter.target();
     stream.onData = (bytes) => this.#received(bytes);
     stream.onDrain = () => {
       this.#writable = true;

@@ -112,7 +112,7 @@ export class NetworkPeers implements Peers {
       if (address === undefined) {
         throw new OperatingError('no-broker', `broker ${nodeId} has no known address`);
       }
-      way = new Way(this.#options, address, () => {
+      way = new Way(this.#options, address, channel, () => {
         for (const listener of this.#lost) listener(nodeId, channel);
       });
       this.#ways.set(key, way);
@@ -135,15 +135,22 @@ export class NetworkPeers implements Peers {
 class Way {
   readonly #options: NetworkPeersOptions;
   readonly #address: Address;
+  readonly #channel: Channel;
   readonly #onLost: () => void;
   #connection: Connection | null = null;
   #opening: Promise<Connection> | null = null;
   #failure: { readonly error: unknown; readonly untilMs: number } | null = null;
   #closed = false;
 
-  constructor(options: NetworkPeersOptions, address: Address, onLost: () => void) {
+  constructor(
+    options: NetworkPeersOptions,
+    address: Address,
+    channel: Channel,
+    onLost: () => void,
+  ) {
     this.#options = options;
     this.#address = address;
+    this.#channel = channel;
     this.#onLost = onLost;
   }
 
@@ -181,6 +188,8 @@ class Way {
         requestTimeoutMs: CONNECT_MS_MAX,
         inFlightMax: IN_FLIGHT_MAX,
         frameBytesMax: FRAME_BYTES_MAX,
+        // One fetch at a time, whose records are in the log before the next one.
+        reuseFrames: this.#channel === 'fetch',
       });
     } catch (error) {
       this.#failure = { error, untilMs: clock.monotonic() + REST_MS };

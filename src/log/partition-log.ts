@@ -80,6 +80,12 @@ export interface PartitionLogOptions {
   readonly onLogStartChanged: (log: PartitionLog) => void;
 }
 
+/**
+ * Of appended batches: `given` is the log's from now on, `reused` is written to again. What a
+ * follower copies is `unread`: readers ask the leader, as a rule.
+ */
+type Memory = 'given' | 'reused' | 'unread';
+
 /** A log whose readers have been elsewhere for this many bytes is not kept in the tail cache. */
 const TAIL_UNREAD_BYTES_MAX = 8 * 1024 * 1024;
 
@@ -272,7 +278,7 @@ export class PartitionLog {
 
   /**
    * Appends whole batches. Offsets and leader epoch are written into `records` in place, and the
-   * log keeps a reference to it (unless `reused`): from here on its bytes must not change. Throws
+   * log keeps a reference to it (unless `reused`, or a leader's): from here on its bytes must not change. Throws
    * ProtocolError, and then nothing was appended.
    */
   append(records: Buffer, options: AppendOptions): AppendInfo {
@@ -296,8 +302,9 @@ export class PartitionLog {
       if (this.#config.messageTimestampType === 'LogAppendTime') appendTime = nowMs;
       this.#assignOffsets(batches, options.leaderEpoch, appendTime);
     }
-    const reused = options.reused === true && batches === records;
-    return this.#onDisk('append to', () => this.#write(batches, nowMs, appendTime, reused));
+    let memory: Memory = options.reused === true && batches === records ? 'reused' : 'given';
+    if (origin === 'replication') memory = 'unread';
+    return this.#onDisk('append to', () => this.#write(batches, nowMs, appendTime, memory));
   }
 
   #checkProducers(records: Buffer, origin: 'client' | 'coordinator'): BatchMetadata | null {
@@ -345,11 +352,11 @@ export class PartitionLog {
     }
   }
 
-  #write(records: Buffer, nowMs: number, logAppendTime: number, reused: boolean): AppendInfo {
+  #write(records: Buffer, nowMs: number, logAppendTime: number, memory: Memory): AppendInfo {
     const epochs = this.#epochs.entries;
     try {
       this.#epochs.complete();
-      return this.#writeBatches(records, nowMs, logAppendTime, reused);
+      return this.#writeBatches(records, nowMs, logAppendTime, memory);
     } catch (error) {
       // The epochs of batches that were not appended must not be taken for the log's.
       this.#epochs.restore(epochs);
@@ -357,12 +364,7 @@ export class PartitionLog {
     }
   }
 
-  #writeBatches(
-    records: Buffer,
-    nowMs: number,
-    logAppendTime: number,
-    reused: boolean,
-  ): AppendInfo {
+  #writeBatches(records: Buffer, nowMs: number, logAppendTime: number, memory: Memory): AppendInfo {
     const firstOffset = baseOffset(records, 0);
     let last = firstOffset;
     let youngest = -1;
@@ -384,7 +386,7 @@ export class PartitionLog {
     for (let at = 0; at < records.length; at += batchSize(records, at)) {
       this.#producers.update(records, at);
     }
-    this.#keepTail(records, reused);
+    this.#keepTail(records, memory);
     this.#countAppend(records.length, batches, count);
     return {
       firstOffset,
@@ -396,10 +398,10 @@ export class PartitionLog {
     };
   }
 
-  #keepTail(records: Buffer, reused: boolean): void {
+  #keepTail(records: Buffer, memory: Memory): void {
     this.#tailUnreadBytes += records.length;
-    if (this.#tailUnreadBytes <= TAIL_UNREAD_BYTES_MAX) {
-      this.#environment.tailCache.add(this.#tail, records, reused);
+    if (memory !== 'unread' && this.#tailUnreadBytes <= TAIL_UNREAD_BYTES_MAX) {
+      this.#environment.tailCache.add(this.#tail, records, memory === 'reused');
     } else this.#tail.clear();
   }
 
@@ -473,7 +475,8 @@ export class PartitionLog {
       probe.tailCacheHits++;
       probe.readBytes += tail.bytes;
       const records = tail.chunks.length === 1 ? tail.chunks[0]! : tail.chunks;
-      return { records, bytes: tail.bytes, firstOffset: tail.firstOffset, release: null };
+      const { bytes, firstOffset, release } = tail;
+      return { records, bytes, firstOffset, release };
     }
     const read = this.#onDisk('read', () =>
       this.#reader.read(startOffset, maxBytes, { ...bounds, upTo }),

@@ -14,6 +14,15 @@ export const TAIL_CACHE_BATCHES_MAX = 32 * 1024;
 /** Batches shorter than this are copied together; longer ones are kept where they are. */
 const COPY_BELOW_BYTES = 4096;
 const CHUNK_BYTES = 64 * 1024;
+/** Chunks that are empty and wait for batches. */
+const SPARE_CHUNKS_MAX = 16;
+
+/** Memory that short batches are copied into, one after the other, and again when all have gone. */
+interface Chunk {
+  readonly bytes: Buffer;
+  /** Entries in it, and answers with bytes of it that are not sent yet. */
+  users: number;
+}
 
 interface TailEntry {
   tail: LogTail | null;
@@ -21,6 +30,8 @@ interface TailEntry {
   readonly lastOffset: number;
   bytes: Buffer | null;
   readonly size: number;
+  /** That `bytes` lie in; null: they have memory of their own. */
+  readonly chunk: Chunk | null;
 }
 
 /** What the cache answers: whole batches, in order. */
@@ -28,15 +39,17 @@ export interface TailRead {
   readonly chunks: readonly Uint8Array[];
   readonly bytes: number;
   readonly firstOffset: number;
+  /** To be called when the bytes are not used any more; null: there is no need. */
+  readonly release: (() => void) | null;
 }
 
 /**
  * The batches appended last, of all logs of a broker, so that consumers at the end of a log are
  * served without a system call. First in, first out, bounded in bytes.
  *
- * Bytes in here are never written to again: a long batch is the producer's own frame, which its
- * owner gave away with `append`. They stay valid for whoever still sends them after they have been
- * evicted; the garbage collector takes them.
+ * A long batch is the producer's own frame, which its owner gave away with `append`: it is never
+ * written to again, and the garbage collector takes it. Short ones are copied into chunks, which are
+ * used again when none of their batches is kept, and no answer with one of them is under way.
  */
 export class TailCache {
   readonly #bytesMax: number;
@@ -44,8 +57,9 @@ export class TailCache {
   #queue: TailEntry[] = [];
   #head = 0;
   #bytes = 0;
-  #chunk = Buffer.alloc(0);
+  #chunk: Chunk = { bytes: Buffer.alloc(0), users: 0 };
   #chunkUsed = 0;
+  readonly #spare: Chunk[] = [];
 
   constructor(probe: LogProbe, bytesMax: number = TAIL_CACHE_BYTES_MAX) {
     this.#probe = probe;
@@ -61,8 +75,8 @@ export class TailCache {
       const size = batchSize(records, at);
       const baseOffset = baseOffsetOf(records, at);
       const lastOffset = lastOffsetOf(records, at);
-      const bytes = this.#keep(records, at, size, reused);
-      const entry: TailEntry = { tail, baseOffset, lastOffset, bytes, size };
+      const { bytes, chunk } = this.#keep(records, at, size, reused);
+      const entry: TailEntry = { tail, baseOffset, lastOffset, bytes, size, chunk };
       tail.push(entry);
       this.#queue.push(entry);
       this.#bytes += size;
@@ -77,24 +91,46 @@ export class TailCache {
     return this.#bytes > this.#bytesMax || entries > TAIL_CACHE_BATCHES_MAX;
   }
 
-  #keep(records: Buffer, at: number, size: number, reused: boolean): Buffer {
+  #keep(
+    records: Buffer,
+    at: number,
+    size: number,
+    reused: boolean,
+  ): { bytes: Buffer; chunk: Chunk | null } {
     // A view keeps the whole memory behind it alive: only worth it when that is little more.
     const behind = records.buffer.byteLength;
-    if (!reused && size >= COPY_BELOW_BYTES && behind <= 2 * size)
-      return records.subarray(at, at + size);
+    if (!reused && size >= COPY_BELOW_BYTES && behind <= 2 * size) {
+      return { bytes: records.subarray(at, at + size), chunk: null };
+    }
     if (size >= CHUNK_BYTES / 4) {
       const copy = Buffer.allocUnsafeSlow(size);
       records.copy(copy, 0, at, at + size);
-      return copy;
+      return { bytes: copy, chunk: null };
     }
-    if (this.#chunkUsed + size > this.#chunk.length) {
-      this.#chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-      this.#chunkUsed = 0;
-    }
+    if (this.#chunkUsed + size > this.#chunk.bytes.length) this.#nextChunk();
     const start = this.#chunkUsed;
-    records.copy(this.#chunk, start, at, at + size);
+    const chunk = this.#chunk;
+    records.copy(chunk.bytes, start, at, at + size);
     this.#chunkUsed = start + size;
-    return this.#chunk.subarray(start, start + size);
+    chunk.users++;
+    return { bytes: chunk.bytes.subarray(start, start + size), chunk };
+  }
+
+  #nextChunk(): void {
+    const full = this.#chunk;
+    this.#chunk = this.#spare.pop() ?? { bytes: Buffer.allocUnsafeSlow(CHUNK_BYTES), users: 0 };
+    this.#chunkUsed = 0;
+    if (full.users === 0 && full.bytes.length > 0) this.#keepSpare(full);
+  }
+
+  #keepSpare(chunk: Chunk): void {
+    if (this.#spare.length < SPARE_CHUNKS_MAX) this.#spare.push(chunk);
+  }
+
+  /** One user less. */
+  unuse(chunk: Chunk): void {
+    chunk.users--;
+    if (chunk.users === 0 && chunk !== this.#chunk) this.#keepSpare(chunk);
   }
 
   #evict(): void {
@@ -116,6 +152,7 @@ export class TailCache {
     this.#probe.tailCacheBytes = this.#bytes;
     entry.tail = null;
     entry.bytes = null;
+    if (entry.chunk !== null) this.unuse(entry.chunk);
   }
 }
 
@@ -155,6 +192,7 @@ export class LogTail {
     if (first === undefined || first.baseOffset > offset) return null;
     let at = this.#indexOf(offset);
     const chunks: Uint8Array[] = [];
+    const used: Chunk[] = [];
     let bytes = 0;
     const firstOffset = entries[at]?.baseOffset ?? offset;
     for (; at < entries.length; at++) {
@@ -163,8 +201,20 @@ export class LogTail {
       if (bytes + entry.size > maxBytes && !(minOne && bytes === 0)) break;
       chunks.push(entry.bytes!);
       bytes += entry.size;
+      // Neighbours lie in one chunk, as a rule.
+      if (entry.chunk !== null && entry.chunk !== used.at(-1)) {
+        entry.chunk.users++;
+        used.push(entry.chunk);
+      }
     }
-    return { chunks, bytes, firstOffset };
+    return { chunks, bytes, firstOffset, release: this.#releaseOf(used) };
+  }
+
+  #releaseOf(used: Chunk[]): (() => void) | null {
+    if (used.length === 0) return null;
+    return () => {
+      for (const chunk of used.splice(0)) this.#cache.unuse(chunk);
+    };
   }
 
   /** The first entry whose last offset is ≥ `offset`. */

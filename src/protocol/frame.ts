@@ -88,10 +88,17 @@ function sized(writer: ByteWriter): Uint8Array[] {
   return writer.chunks();
 }
 
+/** Memory for frames that is used again; a longer one shrinks back when it is not needed. */
+const SCRATCH_BYTES_MIN = 64 * 1024;
+/** Frames in a row that must be short for that. */
+const SCRATCH_FRAMES = 64;
+
 /**
  * Assembles frames out of chunks that are valid only during the call of `push`. A frame that lies
- * whole in one chunk is copied once; one that spans chunks is gathered in one allocation.
- * The frame handed to `onFrame` is without its size and belongs to the receiver.
+ * whole in one chunk is copied once; one that spans chunks is gathered in one allocation, and its
+ * rest can be read straight into its place (`target`). The frame handed to `onFrame` is without its
+ * size and belongs to the receiver; with `reuse` only until the next frame begins, and then no
+ * memory is allocated for frames that come and go.
  */
 export class FrameSplitter {
   readonly #maxBytes: number;
@@ -100,16 +107,33 @@ export class FrameSplitter {
   #sizeFilled = 0;
   #frame: Buffer | null = null;
   #frameFilled = 0;
+  /** Null: each frame has memory of its own. */
+  #scratch: Buffer | null;
+  /** Of the frames since the scratch memory was looked at. */
+  #frames = 0;
+  #longest = 0;
 
   /** `maxBytes` bounds one frame without its size (`socket.request.max.bytes`). */
-  constructor(maxBytes: number, onFrame: (frame: Buffer) => void) {
+  constructor(
+    maxBytes: number,
+    onFrame: (frame: Buffer) => void,
+    options: { readonly reuse?: boolean } = {},
+  ) {
     this.#maxBytes = maxBytes;
     this.#onFrame = onFrame;
+    this.#scratch = options.reuse === true ? Buffer.alloc(0) : null;
   }
 
   /** Bytes of a frame that has not arrived whole. */
   get pendingBytes(): number {
     return this.#frame === null ? this.#sizeFilled : SIZE_BYTES + this.#frameFilled;
+  }
+
+  /** Where the rest of the frame under way belongs: bytes read to there need no copy. */
+  target(): Buffer | null {
+    const frame = this.#frame;
+    if (frame === null || this.#frameFilled === frame.length) return null;
+    return frame.subarray(this.#frameFilled);
   }
 
   /** Throws OperatingError `frame-too-large` or `frame-malformed`; the stream is then of no use. */
@@ -136,14 +160,34 @@ export class FrameSplitter {
         `frame of ${size} bytes, at most ${this.#maxBytes} are taken`,
       );
     }
-    this.#frame = Buffer.allocUnsafe(size);
+    this.#frame = this.#scratch === null ? Buffer.allocUnsafe(size) : this.#scratchFor(size);
     this.#frameFilled = 0;
+  }
+
+  #scratchFor(size: number): Buffer {
+    this.#longest = Math.max(this.#longest, size);
+    this.#frames += 1;
+    const isLook = this.#frames === SCRATCH_FRAMES;
+    const have = this.#scratch!.length;
+    const needed = Math.max(isLook ? this.#longest : size, SCRATCH_BYTES_MIN);
+    if (have < size || (isLook && have > 2 * needed)) {
+      this.#scratch = Buffer.allocUnsafeSlow(needed);
+    }
+    if (isLook) {
+      this.#frames = 0;
+      this.#longest = 0;
+    }
+    return this.#scratch!.subarray(0, size);
   }
 
   #fill(chunk: Buffer, pos: number): number {
     const frame = this.#frame!;
     const n = Math.min(frame.length - this.#frameFilled, chunk.length - pos);
-    chunk.copy(frame, this.#frameFilled, pos, pos + n);
+    // What was read to its place is there.
+    const isThere =
+      chunk.buffer === frame.buffer &&
+      chunk.byteOffset + pos === frame.byteOffset + this.#frameFilled;
+    if (!isThere) chunk.copy(frame, this.#frameFilled, pos, pos + n);
     this.#frameFilled += n;
     if (this.#frameFilled === frame.length) {
       this.#frame = null;

@@ -217,3 +217,39 @@ describe('FrameSplitter', () => {
     }
   });
 });
+
+it('frames whose memory is used again come as they were sent, however they are cut', () => {
+  const random = seededRandom(11);
+  const sent: Buffer[] = [];
+  const seen: Buffer[] = [];
+  const memory = new Set<ArrayBufferLike>();
+  const splitter = new FrameSplitter(
+    10_000_000,
+    (frame) => {
+      seen.push(Buffer.from(frame));
+      memory.add(frame.buffer);
+    },
+    { reuse: true },
+  );
+  const shared = Buffer.alloc(1_000);
+  for (let n = 0; n < 400; n++) {
+    const frame = Buffer.alloc(n === 30 ? 500_000 : below(random, 3_000));
+    random.fill(frame);
+    sent.push(frame);
+    const size = Buffer.alloc(4);
+    size.writeInt32BE(frame.length);
+    let rest = Buffer.concat([size, frame]);
+    while (rest.length > 0) {
+      // As a socket does: into the place that was named, or into memory of its own.
+      const into = splitter.target() ?? shared;
+      const count = Math.min(rest.length, 1 + below(random, into.length));
+      rest.copy(into, 0, 0, count);
+      splitter.push(into.subarray(0, count));
+      rest = rest.subarray(count);
+    }
+  }
+  // An empty frame is complete with what comes behind it.
+  expect(seen.map((frame) => frame.length)).toEqual(sent.map((frame) => frame.length));
+  expect(Buffer.concat(seen).equals(Buffer.concat(sent))).toBe(true);
+  expect(memory.size).toBeLessThanOrEqual(4);
+});
