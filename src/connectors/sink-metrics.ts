@@ -111,6 +111,12 @@ const shaped: Partial<Record<MetricName, (c: MeasuredConnector, emit: Emit) => v
   kafka_connect_connector_metrics: (c, emit) =>
     emit(1, c.name, statusOf(c), c.className, 'sink', c.version),
   kafka_connect_connector_task_status: (c, emit) => emit(1, c.name, TASK, statusOf(c)),
+  kafka_connect_connector_connector_class: (c, emit) => emit(1, c.name, c.className),
+  kafka_connect_connector_connector_type: (c, emit) => emit(1, c.name, 'sink'),
+  kafka_connect_connector_connector_version: (c, emit) => emit(1, c.name, c.version),
+  // A task here is always with its connector, and never away.
+  kafka_connect_worker_connector_unassigned_task_count: (c, emit) => emit(0, c.name),
+  kafka_connect_worker_connector_destroyed_task_count: (c, emit) => emit(0, c.name),
 };
 
 /** Strimzi's and Confluent's spelling of the same numbers. */
@@ -128,6 +134,8 @@ const totals: readonly MetricName[] = [
   'kafka_connect_worker_task_count',
   'kafka_connect_connect_worker_metrics_connector_count',
   'kafka_connect_connect_worker_metrics_task_count',
+  'kafka_connect_coordinator_assigned_connectors',
+  'kafka_connect_coordinator_assigned_tasks',
 ];
 
 const entries = <T>(table: Partial<Record<MetricName, T>>): [MetricName, T][] =>
@@ -158,4 +166,6 @@ export function registerSinkMetrics(registry: MetricsRegistry, connectors: Conne
     });
   }
   for (const name of totals) registry.family(metric(name), (emit) => emit(connectors().length));
+  // There is one worker, which has nobody to share with.
+  registry.family(metric('kafka_connect_worker_rebalance_rebalancing'), (emit) => emit(0));
 }

@@ -229,4 +229,35 @@ export const connectorMetrics = {
     'Tasks of the connector that are FAILED.',
     CONNECTOR,
   ],
+  kafka_connect_worker_connector_unassigned_task_count: [
+    'gauge',
+    'Tasks of the connector that no worker has; always 0.',
+    CONNECTOR,
+  ],
+  kafka_connect_worker_connector_destroyed_task_count: [
+    'gauge',
+    'Tasks of the connector that were ended for good; always 0.',
+    CONNECTOR,
+  ],
+  kafka_connect_connector_connector_class: [
+    'gauge',
+    'Always 1; the class is a label.',
+    ['connector', 'connector_class'],
+  ],
+  kafka_connect_connector_connector_type: [
+    'gauge',
+    'Always 1; the type is a label.',
+    ['connector', 'connector_type'],
+  ],
+  kafka_connect_connector_connector_version: [
+    'gauge',
+    'Always 1; the version is a label.',
+    ['connector', 'connector_version'],
+  ],
+  kafka_connect_worker_rebalance_rebalancing: [
+    'gauge',
+    'Whether workers share connectors anew (1) or not (0); there is one worker.',
+  ],
+  kafka_connect_coordinator_assigned_connectors: ['gauge', 'Connectors of this process.'],
+  kafka_connect_coordinator_assigned_tasks: ['gauge', 'Tasks of this process.'],
 } as const satisfies Readonly<Record<string, Row>>;
