@@ -39,13 +39,15 @@ export interface Timeouts {
   cancel(entry: any): void;
 }
 
-/** Begins to wait for all; returns how many are not settled at once. */
+/** Begins to wait for all; returns how many have no code yet. */
 export function begin(appends: readonly PendingAppend[], flushed: boolean): number {
-  let waiting = 0;
   for (const append of appends) {
-    if (append.partition.wait(append.end, flushed, append)) waiting += 1;
-    else append.code ??= ErrorCode.NONE;
+    const mustWait = append.partition.wait(append.end, flushed, append);
+    if (!mustWait) append.code ??= ErrorCode.NONE;
   }
+  // A disk that fails at the first try has answered already, for all that lies on it.
+  let waiting = 0;
+  for (const append of appends) if (append.code === null) waiting += 1;
   return waiting;
 }
 

@@ -7,6 +7,7 @@
  * `Leadership`. As follower it takes the leader's batches as they are, and its high watermark is
  * what the leader says, as far as its own log reaches.
  */
+import type { Timer } from '../base/clock.ts';
 import type { AppendInfo, PartitionLog } from '../log/partition-log.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import type { CommitWaiter } from './commit-queue.ts';
@@ -187,7 +188,8 @@ export class Partition {
   leading(): Leadership {
     const leadership = this.#leadership;
     if (leadership !== null) return leadership;
-    if (this.isLeader || this.#removed !== null) void this.log; // Throws why.
+    // Throws why, where it can't be used at all; a disk that has failed is the better reason, too.
+    this.log.logDirectory.assertOnline();
     throw new ProtocolError(ErrorCode.NOT_LEADER_OR_FOLLOWER);
   }
 
@@ -243,26 +245,28 @@ export class Partition {
   whenCommitted(offset: number, flushed: boolean, deadlineMs: number): Promise<number> {
     const { clock } = this.#environment;
     return new Promise((resolve) => {
+      let timer: Timer | null = null;
+      let isSettled = false;
       const waiter: CommitWaiter<Partition> = {
         settled: (_, code) => {
+          isSettled = true;
           timer?.cancel();
           resolve(code);
         },
       };
-      let mustWait: boolean;
       try {
-        mustWait = this.wait(offset + 1, flushed, waiter);
+        const mustWait = this.wait(offset + 1, flushed, waiter);
+        if (!mustWait) return resolve(ErrorCode.NONE);
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error;
         return resolve(error.code);
       }
-      const timer = mustWait
-        ? clock.after(Math.max(deadlineMs - clock.monotonic(), 0), () => {
-            this.forgetWaiter(waiter);
-            resolve(ErrorCode.REQUEST_TIMED_OUT);
-          })
-        : null;
-      if (!mustWait) resolve(ErrorCode.NONE);
+      // A disk that fails at the first try has answered already.
+      if (isSettled) return;
+      timer = clock.after(Math.max(deadlineMs - clock.monotonic(), 0), () => {
+        this.forgetWaiter(waiter);
+        resolve(ErrorCode.REQUEST_TIMED_OUT);
+      });
     });
   }
 

@@ -51,7 +51,7 @@ export const produceHandler = handler<Request, Response | null>(
     if (acks === 0) return unanswered(response);
     if (acks === 1 || written.length === 0) return response;
     const waiting = begin(written, context.broker.hot.flushOnAcksAll);
-    if (waiting === 0) return response;
+    if (waiting === 0) return withOutcomes(response, written, context);
     return whenSettled(request, context, response, written, waiting);
   },
   { keepsRequest: false, pipelined: true },
@@ -271,6 +271,15 @@ async function whenSettled(
   produceWaits.count += 1;
   await settled(written, waiting, request.timeoutMs, fetchPurgatory.timers);
   produceWaits.count -= 1;
+  return withOutcomes(response, written, context);
+}
+
+/** Has the answer say of each append what became of it. */
+function withOutcomes(
+  response: Response,
+  written: readonly PendingAppend[],
+  context: RequestContext,
+): Response {
   for (const { partition, code } of written) {
     if (code !== null && code !== ErrorCode.NONE) replaceFailed(response, partition, code, context);
   }
