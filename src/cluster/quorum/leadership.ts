@@ -34,6 +34,9 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
+/** Steps that wait to be committed; one more is refused. The controller makes one at a time. */
+const PENDING_MAX = 1_000;
+
 /** Longest time that a majority may be silent, by the timeout of fetches. */
 const MAJORITY_TIMES = 1.5;
 
@@ -91,6 +94,7 @@ export class Leadership {
   append(records: readonly MetadataRecord[]): Promise<number> {
     if (!this.#isActive || this.#isOver) return Promise.reject(notController());
     if (records.length === 0) return Promise.resolve(this.#context.log.lastOffset);
+    if (this.#pending.length >= PENDING_MAX) return Promise.reject(notController());
     let lastOffset: number;
     try {
       lastOffset = this.#append(records);
@@ -269,10 +273,13 @@ export class Leadership {
   #arm(): void {
     const { clock, settings, log } = this.#context;
     if (this.#timer !== null || log.voters.latest.length < 2) return;
-    this.#timer = clock.after(settings.fetchTimeoutMs / 2, () => {
+    const delayMs = settings.fetchTimeoutMs / 2;
+    const dueAtMs = clock.monotonic() + delayMs;
+    this.#timer = clock.after(delayMs, () => {
       this.#timer = null;
       this.#arm();
-      this.#check();
+      // After a pause of this process, what the others have sent meanwhile is read first.
+      if (clock.monotonic() - dueAtMs < delayMs) this.#check();
     });
   }
 

@@ -139,13 +139,18 @@ export class QuorumLog {
 
   /** The log goes on behind the snapshot, or begins there. */
   #startFrom(snapshot: Snapshot): void {
-    const { endOffset } = snapshot;
+    const { endOffset, epoch } = snapshot;
     if (this.startOffset > endOffset) {
       throw new FatalError(
         `${this.#log.path} begins at ${this.startOffset}, its newest snapshot ends at ${endOffset}`,
       );
     }
-    if (this.endOffset < endOffset) this.#log.truncateFullyAndStartAt(endOffset);
+    // A snapshot of the leader's may be here, and what it replaces not be gone yet: records behind
+    // the end of the snapshot are no continuation of it then.
+    const goesOn =
+      this.startOffset === endOffset ||
+      (this.endOffset >= endOffset && this.#log.epochForOffset(endOffset - 1) === epoch);
+    if (!goesOn) this.#log.truncateFullyAndStartAt(endOffset);
     this.voters.restart(endOffset, snapshot.voters);
     this.#lastOffset = endOffset - 1;
     this.#lastTimestamp = snapshot.timestamp;

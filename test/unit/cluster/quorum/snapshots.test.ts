@@ -116,6 +116,36 @@ describe('a snapshot', () => {
   });
 });
 
+describe('records behind a snapshot that do not go on from it', () => {
+  it('are not taken for newer ones than they are', async () => {
+    const rig = new QuorumRig({ members: 3 });
+    await rig.startAll();
+    await rig.leader();
+    await rig.run(50);
+    // A leader that is cut off appends what nobody will ever commit.
+    const old = rig.active!;
+    for (const { id } of rig.members) {
+      if (id !== old.id) rig.weather.cut.add(`${Math.min(id, old.id)}-${Math.max(id, old.id)}`);
+    }
+    for (let n = 0; n < 30; n++) old.quorum!.append([topicStep(`lost${n}`, n)]).catch(() => {});
+    await rig.run(10);
+    const lostEnd = old.quorum!.logEndOffset;
+    await rig.until(() => rig.active !== null && rig.active.id !== old.id, 'another leader');
+    await fill(rig, 5);
+    const { quorum: leader } = rig.active!;
+    leader!.takeSnapshot();
+    // Its next start finds the leader's snapshot, and its own log as it was.
+    rig.kill(old.id);
+    const name = checkpoints(rig, rig.active!.id).at(-1)!;
+    const bytes = rig.active!.disk.content(`${DIRECTORY}/${name}`);
+    rig.member(old.id).disk.setContent(`${DIRECTORY}/${name}`, bytes);
+    const again = await rig.start(old.id);
+    expect(again.logEndOffset).toBeLessThan(lostEnd);
+    expect(again.logEndOffset).toBe(leader!.logEndOffset);
+    expect(imageOf(again)).toBe(imageOf(leader!));
+  });
+});
+
 describe('a follower that is too far behind', () => {
   it('takes the leader’s snapshot, in parts, and goes on from there', async () => {
     const rig = new QuorumRig({ members: 3 });
