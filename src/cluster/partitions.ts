@@ -52,6 +52,8 @@ export class Partitions {
   readonly #environment: PartitionEnvironment;
   readonly #topics = new Map<string, HeldTopic>();
   readonly #topicsById = new Map<string, HeldTopic>();
+  /** What is on the disks is being taken over. */
+  #isLoading = false;
   readonly #leadershipListeners: LeadershipListener[] = [];
   readonly #roleListeners: RoleListener[] = [];
   #isrUpdater: IsrUpdater | null = null;
@@ -156,7 +158,9 @@ export class Partitions {
         });
       }
     }
+    this.#isLoading = true;
     for (const topic of image.topics.values()) this.put(topic);
+    this.#isLoading = false;
   }
 
   #isReplica(topic: TopicImage, index: number): boolean {
@@ -311,6 +315,9 @@ export class Partitions {
     const { logs, logger, configs } = this.#options;
     let log: PartitionLog | null = null;
     try {
+      // Left by power loss, it does not say whose it is. A topic that is new is not the one.
+      const isStray = !this.#isLoading && logs.get(image.name, index)?.topicId === null;
+      if (isStray) logs.delete(image.name, index);
       // Refuses a folder that holds another topic's data.
       log = logs.create(image.name, image.id, index);
       log.updateConfig(configs.logConfig(image.name));

@@ -6,6 +6,7 @@ import type { LogConfig } from './log-config.ts';
 import { isOutOfDescriptors, type LogDirectory } from './log-directory.ts';
 import type { LogEnvironment } from './log-environment.ts';
 import type { LogSegment } from './log-segment.ts';
+import { syncTopicId } from './partition-metadata.ts';
 import type { SegmentList } from './segment-list.ts';
 
 export interface LogFlusherOptions {
@@ -25,8 +26,8 @@ export interface LogFlusherOptions {
  * one, because the one under way may have begun before their bytes were written.
  *
  * Invariant: everything before `flushedOffset` survives power loss: batches, the names of their
- * files, leader epochs, and the index files of segments that are closed. A sync that fails takes
- * the log directory offline, and nobody who waited is told that it succeeded.
+ * files, the id of their topic, leader epochs, and the index files of segments that are closed. A
+ * sync that fails takes the log directory offline, and nobody who waited is told that it succeeded.
  */
 export class LogFlusher {
   readonly #options: LogFlusherOptions;
@@ -39,6 +40,8 @@ export class LogFlusher {
   #closed = false;
   /** New files or other changes of the directory may not be on the device yet. */
   entriesDirty = true;
+  /** Whose data these are may not be on the device yet: data that are must never be nobody's. */
+  #identityDirty = true;
   /** The active segment counts as closed: its index files are made safe too. */
   closing = false;
 
@@ -129,11 +132,15 @@ export class LogFlusher {
     const { clock, probe } = environment;
     const startedAt = clock.monotonic();
     this.#target = logEndOffset();
-    this.#syncDirectories();
     try {
+      this.#syncDirectories();
       const syncs = unsafe.map((segment) => segment.sync(this.#isComplete(segment)));
+      if (this.#identityDirty) syncs.push(syncTopicId(environment.disk, path));
       await Promise.all([epochs.sync(), ...syncs]);
+      this.#identityDirty = false;
     } catch (error) {
+      // Everybody who waits is told: that must not be before whoever has asked for this one waits.
+      await Promise.resolve();
       this.#failed(error);
     }
     // Another log's failed sync on the same disk: what this one says can't be trusted either.
@@ -147,14 +154,10 @@ export class LogFlusher {
   #syncDirectories(): void {
     const { environment, logDirectory, path, epochs } = this.#options;
     if (!this.entriesDirty && epochs.isDurable) return;
-    try {
-      environment.disk.syncDirectory(path);
-      this.entriesDirty = false;
-      if (logDirectory.entriesDirty) environment.disk.syncDirectory(logDirectory.path);
-      logDirectory.entriesDirty = false;
-    } catch (error) {
-      this.#failed(error);
-    }
+    environment.disk.syncDirectory(path);
+    this.entriesDirty = false;
+    if (logDirectory.entriesDirty) environment.disk.syncDirectory(logDirectory.path);
+    logDirectory.entriesDirty = false;
   }
 
   /** What a failed sync left behind is unknown; only a lack of descriptors says nothing of it. */

@@ -36,8 +36,10 @@ export class Observer {
   #sample(node: SimNode): void {
     for (const partition of node.broker!.services.partitions.all()) {
       if (partition.isOffline || !isWatched(partition.topic)) continue;
+      // A topic that is made again under the same name is another one.
+      const isPassing = this.#world.history.deletedTopics.has(partition.topic);
       const sample: Sample = {
-        topic: partition.topic,
+        topic: isPassing ? `${partition.topic}#${partition.topicId}` : partition.topic,
         partition: partition.index,
         broker: node.id,
         life: node.life,

@@ -60,6 +60,20 @@ describe('LogManager', () => {
     expect(again.create('t', OTHER_ID, 0).topicId).toBe(OTHER_ID);
   });
 
+  it('knows whose data these are when it has lost power', async () => {
+    const rig = makeRig();
+    const { manager, log } = await rig.open();
+    appendValues(log, numbered(3));
+    await log.flush();
+    manager.abandon();
+    // Of what was not synced nothing is left.
+    rig.disk.crash({ next: () => 0.99, fill: () => {} });
+    const again = rig.manager();
+    await again.start();
+    expect(again.get('t', 0)?.topicId).toBe(TOPIC_ID);
+    expect(again.get('t', 0)?.logEndOffset).toBe(3);
+  });
+
   it('deletes a partition at once and its files after the delay', async () => {
     const rig = makeRig({ fileDeleteDelayMs: 1000 });
     const { manager, log } = await rig.open();
