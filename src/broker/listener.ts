@@ -19,6 +19,8 @@ import type { RequestMemory } from './request-memory.ts';
 /** Refused connections are logged at most this often. */
 const REFUSAL_LOG_MS = 10_000;
 
+const ANOTHER_PORT = 'stop it, or take another port with `--set kafka.port=PORT`';
+
 export interface ListenerOptions {
   readonly address: ListenerAddress;
   readonly transport: Transport;
@@ -70,8 +72,8 @@ export class Listener {
       );
       this.#listening.onError = (error) => this.#notAccepted(codeOf(error), '?');
     } catch (error) {
-      const reason =
-        codeOf(error) === 'EADDRINUSE' ? 'another program has that port' : reasonOf(error);
+      const isTaken = codeOf(error) === 'EADDRINUSE';
+      const reason = isTaken ? `another program has that port; ${ANOTHER_PORT}` : reasonOf(error);
       throw new FatalError(
         `the Kafka listener ${address.name} cannot listen on ${address.host}:${address.port}: ${reason}`,
         { cause: error },

@@ -113,7 +113,7 @@ describe('a broker', () => {
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
     const { port } = taken.address() as net.AddressInfo;
     await expect(startBroker({ listeners: [`PLAINTEXT://127.0.0.1:${port}`] })).rejects.toThrow(
-      `the Kafka listener PLAINTEXT cannot listen on 127.0.0.1:${port}: another program has that port`,
+      `the Kafka listener PLAINTEXT cannot listen on 127.0.0.1:${port}: another program has that port; stop it, or take another port with \`--set kafka.port=PORT\``,
     );
     taken.close();
   });
