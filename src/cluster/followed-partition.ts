@@ -22,6 +22,8 @@ const ZERO_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAA';
 export class FollowedPartition {
   readonly partition: Partition;
   readonly leaderEpoch: number;
+  /** Of the partition, in every term. */
+  readonly key: string;
   /** No fetch before, after a failure; of the monotonic clock. */
   restUntilMs = Number.NEGATIVE_INFINITY;
   /** Its disk has failed: it is not fetched any more. */
@@ -37,6 +39,7 @@ export class FollowedPartition {
   constructor(partition: Partition) {
     this.partition = partition;
     this.leaderEpoch = partition.leaderEpoch;
+    this.key = `${partition.topicId}/${partition.index}`;
   }
 
   /** Whether the partition is still to be followed in this term. */
@@ -48,9 +51,6 @@ export class FollowedPartition {
   }
   get isThrottled(): boolean {
     return this.partition.isFollowerThrottled && !this.#hasCaughtUp;
-  }
-  get key(): string {
-    return `${this.partition.topicId}/${this.partition.index}`;
   }
 
   /** What to ask the leader for. Throws when the log can't be used. */

@@ -13,6 +13,8 @@ export type AskedPartition = Request['topics'][number]['partitions'][number];
 
 /** One partition that is to be fetched. */
 export interface Wanted {
+  /** Names the partition. */
+  readonly key: string;
   readonly topicId: string;
   readonly asked: AskedPartition;
 }
@@ -20,8 +22,6 @@ export interface Wanted {
 const NO_SESSION = 0;
 const FIRST_EPOCH = 0;
 const EPOCH_MAX = 0x7fff_ffff;
-
-const keyOf = (topicId: string, partition: number): string => `${topicId}/${partition}`;
 
 export class ReplicaFetchSession {
   #id = NO_SESSION;
@@ -35,8 +35,9 @@ export class ReplicaFetchSession {
     const isFull = this.#epoch === FIRST_EPOCH;
     if (isFull) this.#told.clear();
     const changed = wanted.filter((one) => this.#isNews(one));
-    const forgottenTopicsData = this.#forget(wanted);
-    for (const one of changed) this.#told.set(keyOf(one.topicId, one.asked.partition), one);
+    for (const one of changed) this.#told.set(one.key, one);
+    // All that is wanted is told by now.
+    const forgottenTopicsData = this.#told.size > wanted.length ? this.#forget(wanted) : [];
     return {
       sessionId: this.#id,
       sessionEpoch: this.#epoch,
@@ -63,8 +64,8 @@ export class ReplicaFetchSession {
     this.#id = NO_SESSION;
   }
 
-  #isNews({ topicId, asked }: Wanted): boolean {
-    const told = this.#told.get(keyOf(topicId, asked.partition))?.asked;
+  #isNews({ key, asked }: Wanted): boolean {
+    const told = this.#told.get(key)?.asked;
     if (told === asked) return false;
     return (
       told === undefined ||
@@ -78,8 +79,7 @@ export class ReplicaFetchSession {
   }
 
   #forget(wanted: readonly Wanted[]): Request['forgottenTopicsData'] {
-    if (this.#told.size === 0) return [];
-    const keep = new Set(wanted.map(({ topicId, asked }) => keyOf(topicId, asked.partition)));
+    const keep = new Set(wanted.map(({ key }) => key));
     const forgotten = new Map<string, number[]>();
     for (const [key, { topicId, asked }] of this.#told) {
       if (keep.has(key)) continue;

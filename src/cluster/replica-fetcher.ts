@@ -185,8 +185,9 @@ export class ReplicaFetcher {
     const asked: Wanted[] = [];
     for (const followed of wanted.values()) {
       try {
-        const { topicId } = followed.partition;
-        asked.push({ topicId, asked: followed.ask(settings.partitionBytesMax) });
+        const { key, partition } = followed;
+        const { topicId } = partition;
+        asked.push({ key, topicId, asked: followed.ask(settings.partitionBytesMax) });
       } catch (error) {
         this.#failed(followed, error);
       }
