@@ -380,6 +380,28 @@ const quorum = [
     query(`max by (broker) (${raft}_append_records_rate{${BROKER}})`, '{{broker}}'),
     { min: 0 },
   ),
+  graph(
+    'Bytes of the quorum',
+    'Bytes of requests about the metadata log to other brokers, and of their answers.',
+    'Bps',
+    [
+      query(
+        sumOf('broker', rate('kafka_server_raftchannelmetrics_incoming_byte_total', BROKER)),
+        '{{broker}} in',
+      ),
+      query(
+        sumOf('broker', rate('kafka_server_raftchannelmetrics_outgoing_byte_total', BROKER)),
+        '{{broker}} out',
+      ),
+    ],
+  ),
+  graph(
+    'Time to commit a change of the metadata',
+    'Mean time until a majority has it on disk.',
+    'ms',
+    query(`max by (broker) (${raft}_commit_latency_avg{${BROKER}})`, '{{broker}}'),
+    { min: 0 },
+  ),
 ];
 
 const storage = [

@@ -1,5 +1,6 @@
 /** Metrics of the quorum that keeps the metadata log, under the names of Kafka's raft metrics. */
 import type { Clock } from '../base/clock.ts';
+import type { QuorumTraffic } from '../cluster/peers.ts';
 import type { QuorumCounters } from '../cluster/quorum/counters.ts';
 import type { MetricName } from '../observe/catalogue.ts';
 import type { Family } from './metrics.ts';
@@ -18,7 +19,12 @@ export interface MeasuredQuorum {
   readonly counters: QuorumCounters;
 }
 
-export function registerQuorumMetrics(family: Family, quorum: MeasuredQuorum, clock: Clock): void {
+export function registerQuorumMetrics(
+  family: Family,
+  quorum: MeasuredQuorum,
+  traffic: QuorumTraffic,
+  clock: Clock,
+): void {
   const value = (name: MetricName, read: () => number): void =>
     family(name, (emit) => emit(read()));
   family('kafka_server_raftmetrics_current_state', (emit) => emit(1, quorum.state));
@@ -47,6 +53,10 @@ export function registerQuorumMetrics(family: Family, quorum: MeasuredQuorum, cl
   );
   value('kafka_server_raftmetrics_commit_latency_max', () => counters.commitMsMax);
   value('kafka_server_raftmetrics_election_latency_max', () => counters.electionMsMax);
+  value('kafka_server_raftchannelmetrics_incoming_byte_total', () => traffic.receivedBytes);
+  value('kafka_server_raftchannelmetrics_outgoing_byte_total', () => traffic.sentBytes);
+  value('kafka_server_raftchannelmetrics_request_total', () => traffic.requests);
+  value('kafka_server_raftchannelmetrics_response_total', () => traffic.responses);
   value('weir_quorum_elections_won_total', () => counters.electionsWon);
   value('weir_quorum_leader_changes_total', () => counters.leaderChanges);
   value('weir_quorum_truncations_total', () => counters.truncations);

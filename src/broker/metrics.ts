@@ -40,7 +40,7 @@ export function registerBrokerMetrics(
   registerTopicMetrics(family, services);
   registerReplicationMetrics(family, services);
   registerControllerMetrics(registry, family, services);
-  registerQuorumMetrics(family, services.quorum, services.clock);
+  registerQuorumMetrics(family, services.quorum, services.peers.traffic, services.clock);
   registerGroupMetrics(family, services);
   registerRequests(registry, family, services);
   registerLogs(family, services);

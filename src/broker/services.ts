@@ -13,7 +13,7 @@ import type { ControllerChannel } from '../cluster/controller-channel.ts';
 import type { MetadataImage } from '../cluster/metadata-image.ts';
 import type { MetadataStore } from '../cluster/metadata-store.ts';
 import type { Partitions } from '../cluster/partitions.ts';
-import type { Peers } from '../cluster/peers.ts';
+import type { NetworkPeers } from '../cluster/peers.ts';
 import type { ProducerIds } from '../cluster/producer-ids.ts';
 import type { MetadataQuorum } from '../cluster/quorum/metadata-quorum.ts';
 import type { Replication } from '../cluster/replication.ts';
@@ -47,7 +47,7 @@ export interface BrokerServices {
   readonly channel: ControllerChannel;
   /** Whether this broker has caught up and was let in; until then it serves none but its peers. */
   readonly serving: { now: boolean };
-  readonly peers: Peers;
+  readonly peers: NetworkPeers;
   /** Whether there are other brokers, in the configuration at least; nobody else speaks their APIs. */
   readonly hasPeers: boolean;
   readonly partitions: Partitions;

@@ -7,6 +7,7 @@
  * failed, sends fail at once for a short while, and who sends decides when to try again.
  */
 import type { Clock } from '../base/clock.ts';
+import { countedTransport, type Traffic } from '../base/counted-transport.ts';
 import { OperatingError } from '../base/errors.ts';
 import type { Transport } from '../base/transport.ts';
 import type { Call } from '../client/call.ts';
@@ -17,6 +18,14 @@ import { Connection, PEER_SOFTWARE_NAME } from '../client/connection.ts';
  * at the leader; `control`: requests to the active controller; `fetch`: the replication of partitions.
  */
 export type Channel = 'quorum' | 'metadata' | 'control' | 'fetch';
+
+/** What keeping the quorum has cost: Kafka's metrics of the raft channel. */
+export class QuorumTraffic implements Traffic {
+  receivedBytes = 0;
+  sentBytes = 0;
+  requests = 0;
+  responses = 0;
+}
 
 export interface Peers {
   /**
@@ -55,8 +64,13 @@ const REST_MS = 20;
 const IN_FLIGHT_MAX = 1_000;
 const FRAME_BYTES_MAX = 128 * 1024 * 1024;
 
+const ofQuorum: ReadonlySet<Channel> = new Set(['quorum', 'metadata']);
+
 export class NetworkPeers implements Peers {
+  /** Over the channels `quorum` and `metadata`, as far as this broker asked. */
+  readonly traffic = new QuorumTraffic();
   readonly #options: NetworkPeersOptions;
+  readonly #counted: NetworkPeersOptions;
   readonly #addresses = new Map<number, Address>();
   /** By `id/channel`. */
   readonly #ways = new Map<string, Way>();
@@ -65,6 +79,8 @@ export class NetworkPeers implements Peers {
 
   constructor(options: NetworkPeersOptions) {
     this.#options = options;
+    const transport = countedTransport(options.transport, this.traffic);
+    this.#counted = { ...options, transport };
   }
 
   async send<Q, R>(
@@ -78,8 +94,12 @@ export class NetworkPeers implements Peers {
     const deadline = clock.monotonic() + timeoutMs;
     const way = this.#way(nodeId, channel);
     const connection = way.current ?? (await this.#within(way.open(), nodeId, timeoutMs));
-    const left = deadline - clock.monotonic();
-    return connection.request(call, body, { timeoutMs: Math.max(left, 1) });
+    const left = Math.max(deadline - clock.monotonic(), 1);
+    if (!ofQuorum.has(channel)) return connection.request(call, body, { timeoutMs: left });
+    this.traffic.requests += 1;
+    const answer = await connection.request(call, body, { timeoutMs: left });
+    this.traffic.responses += 1;
+    return answer;
   }
 
   onLost(listener: (nodeId: number, channel: Channel) => void): void {
@@ -112,7 +132,8 @@ export class NetworkPeers implements Peers {
       if (address === undefined) {
         throw new OperatingError('no-broker', `broker ${nodeId} has no known address`);
       }
-      way = new Way(this.#options, address, channel, () => {
+      const options = ofQuorum.has(channel) ? this.#counted : this.#options;
+      way = new Way(options, address, channel, () => {
         for (const listener of this.#lost) listener(nodeId, channel);
       });
       this.#ways.set(key, way);

@@ -123,4 +123,14 @@ export const clusterMetrics = {
     'counter',
     'Brokers that this controller has fenced because it heard nothing of them.',
   ],
+  kafka_server_raftchannelmetrics_incoming_byte_total: [
+    'counter',
+    'Bytes of answers of other brokers about the quorum and its log.',
+  ],
+  kafka_server_raftchannelmetrics_outgoing_byte_total: [
+    'counter',
+    'Bytes of requests to other brokers about the quorum and its log.',
+  ],
+  kafka_server_raftchannelmetrics_request_total: ['counter', 'Of such requests.'],
+  kafka_server_raftchannelmetrics_response_total: ['counter', 'Of such requests, those answered.'],
 } as const satisfies Readonly<Record<string, Row>>;

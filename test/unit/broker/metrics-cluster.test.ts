@@ -85,7 +85,11 @@ describe('the metrics of three brokers', () => {
     expect(await sum('kafka_cluster_partition_replicascount', ofTopic)).toBe(3 * PARTITIONS);
     expect(await sum('kafka_server_replicamanager_leadercount')).toBeGreaterThanOrEqual(PARTITIONS);
     const states = await scrape('kafka_server_raftmetrics_current_state');
-    expect(states.map(({ sample }) => sample.labels['current_state']).toSorted()).toEqual([
+    for (const what of ['incoming_byte', 'outgoing_byte', 'request', 'response']) {
+      const counted = await sum(`kafka_server_raftchannelmetrics_${what}_total`);
+      expect([what, counted > 0]).toEqual([what, true]);
+    }
+    expect(states.map(({ sample }) => sample.labels['current_state'] ?? '').toSorted()).toEqual([
       'follower',
       'follower',
       'leader',

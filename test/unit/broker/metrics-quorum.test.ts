@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
+import type { Family } from '../../../src/broker/metrics.ts';
 import { type MeasuredQuorum, registerQuorumMetrics } from '../../../src/broker/metrics-quorum.ts';
+import { QuorumTraffic } from '../../../src/cluster/peers.ts';
 import { QuorumCounters } from '../../../src/cluster/quorum/counters.ts';
 import { metric } from '../../../src/observe/catalogue.ts';
 import { parseExposition } from '../../../src/observe/merge-exposition.ts';
@@ -20,7 +22,9 @@ it('tells of the quorum, with rates and means over the last minute', async () =>
     counters,
   };
   const registry = new MetricsRegistry({ clock });
-  registerQuorumMetrics((name, collect) => registry.family(metric(name), collect), quorum, clock);
+  const traffic = Object.assign(new QuorumTraffic(), { requests: 9, responses: 8 });
+  const family: Family = (name, collect) => registry.family(metric(name), collect);
+  registerQuorumMetrics(family, quorum, traffic, clock);
   const scrape = async (): Promise<Record<string, number>> => {
     const samples = parseExposition(await registry.text());
     return Object.fromEntries(
@@ -38,6 +42,8 @@ it('tells of the quorum, with rates and means over the last minute', async () =>
     high_watermark: 40,
     log_end_offset: 42,
     number_of_voters: 3,
+    kafka_server_raftchannelmetrics_request_total: 9,
+    kafka_server_raftchannelmetrics_response_total: 8,
     append_records_rate: 0,
     commit_latency_avg: 0,
   });
