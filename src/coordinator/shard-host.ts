@@ -12,7 +12,7 @@ import type { Clock } from '../base/clock.ts';
 import { sleep } from '../base/clock.ts';
 import { BugError, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { ErrorCode } from '../protocol/error-codes.ts';
+import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import type { CoordinatorLog } from './coordinator-log.ts';
 import { LOAD_RETRY_MS } from './group-settings.ts';
 import { LoadPacer } from './load-pacer.ts';
@@ -144,6 +144,10 @@ export class ShardHost<S extends HostedShard> {
   }
 
   #loadFailed({ log }: Seat<S>, error: unknown): void {
+    // The news that this broker leads it no more is on its way.
+    const isNotOurs =
+      error instanceof ProtocolError && error.code === ErrorCode.NOT_LEADER_OR_FOLLOWER;
+    if (isNotOurs) return;
     this.#options.probe.failedLoads++;
     this.#options.logger.error('a partition of a coordinator could not be loaded', {
       'kafka.topic': this.#options.log.topic,
