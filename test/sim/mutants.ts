@@ -46,7 +46,8 @@ function replaceGetter<C extends object>(
 ): void {
   const found = Object.getOwnPropertyDescriptor(prototype, name);
   if (found?.get === undefined) throw new Error(`no getter ${name}`);
-  Object.defineProperty(prototype, name, { ...found, get: make(found.get) });
+  const { get } = found as { get: (this: C) => unknown };
+  Object.defineProperty(prototype, name, { ...found, get: make(get) });
 }
 
 const SEEDS = 60;
