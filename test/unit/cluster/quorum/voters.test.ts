@@ -144,6 +144,24 @@ describe('a broker that is removed', () => {
     expect(voterIds(rig)).not.toContain(id);
   });
 
+  it('votes as before when the removal is cut off with its leader', async () => {
+    const rig = await registered(3);
+    await rig.run(50);
+    const { id, quorum } = rig.active!;
+    const others = rig.members.filter((member) => member.id !== id);
+    for (const other of others) {
+      rig.weather.cut.add(`${Math.min(id, other.id)}-${Math.max(id, other.id)}`);
+    }
+    quorum!.removeVoter(others[0]!.id).catch(() => {});
+    expect(quorum!.voters).toHaveLength(2);
+    await rig.until(() => rig.active !== null && rig.active.id !== id, 'another leader');
+    rig.weather.cut.clear();
+    await rig.until(() => quorum!.leaderId === rig.active!.id, 'the old one follows');
+    await rig.run(100);
+    expect(quorum!.counters.truncations).toBe(1);
+    expect(quorum!.voters).toHaveLength(3);
+  });
+
   it('is removed by the leader alone', async () => {
     const rig = await registered(3);
     const { quorum } = rig.members.find((member) => !member.quorum!.isLeader)!;
