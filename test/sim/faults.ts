@@ -6,39 +6,19 @@
  * cuts keep what was synced, and a disk fails for good only while others have everything.
  */
 
+import { type FaultKind, type FaultWeights, KINDS, NO_FAULTS } from './fault-kinds.ts';
 import type { SimNode } from './sim-node.ts';
 import { between, chance, pick, pickWeighted, waitOf } from './sim-random.ts';
 import type { World } from './world.ts';
 
-const KINDS = [
-  'kill',
-  'stop',
-  'pause',
-  'powerOne',
-  'powerAll',
-  'isolate',
-  'oneWay',
-  'split',
-  'slowLink',
-  'dropConnections',
-  'slowDisk',
-  'diskError',
-  'diskFull',
-  'clockJump',
-  'killController',
-  'killAll',
-] as const;
-export type FaultKind = (typeof KINDS)[number];
-
-export type FaultWeights = Readonly<Record<FaultKind, number>>;
-
 /** How long an outage lasts. */
 const OUTAGE_MS: readonly [number, number] = [50, 4000];
 
-export const NO_FAULTS = Object.fromEntries(KINDS.map((kind) => [kind, 0])) as Record<
-  FaultKind,
-  number
->;
+/** Just these, one as often as the other. */
+export const onlyFaults = (kinds: readonly FaultKind[]): FaultWeights => ({
+  ...NO_FAULTS,
+  ...Object.fromEntries(kinds.map((kind) => [kind, 1])),
+});
 
 /** Which faults a run has. */
 export function drawFaults(world: World): FaultWeights {

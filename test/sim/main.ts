@@ -1,9 +1,10 @@
 /**
- * `npm run sim -- [--seeds N] [--first S] [--seed S] [--brokers N] [--seconds S] [--jobs N]
+ * `npm run sim -- [--seeds N] [--first S] [--seed S] [--brokers N] [--seconds S] [--faults KIND,…] [--jobs N]
  * [--mutant NAME] [--endless] [--loud]`: runs seeds; what fails is printed with the command that
  * runs it again. Ends with 1 when anything failed.
  */
 import { parseArgs } from 'node:util';
+import { type FaultKind, KINDS } from './fault-kinds.ts';
 import { makeMutant } from './mutants.ts';
 import { replayCommand, type SeedOptions } from './options.ts';
 import { runSeeds, type SeedReport } from './pool.ts';
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     brokers: { type: 'string' },
     seconds: { type: 'string' },
     jobs: { type: 'string' },
+    faults: { type: 'string' },
     mutant: { type: 'string' },
     tail: { type: 'string', default: '60' },
     endless: { type: 'boolean', default: false },
@@ -27,8 +29,17 @@ const { values } = parseArgs({
 const shared = {
   ...(values.brokers === undefined ? {} : { brokers: Number(values.brokers) }),
   ...(values.seconds === undefined ? {} : { seconds: Number(values.seconds) }),
+  ...(values.faults === undefined ? {} : { faults: faultsOf(values.faults) }),
   ...(values.mutant === undefined ? {} : { mutant: values.mutant }),
 };
+
+function faultsOf(text: string): FaultKind[] {
+  return text.split(',').map((name) => {
+    const kind = KINDS.find((known) => known === name);
+    if (kind === undefined) throw new Error(`--faults: one of ${KINDS.join(', ')}, not ${name}`);
+    return kind;
+  });
+}
 
 function* seeds(): Generator<SeedOptions> {
   const first = Number(values.first);

@@ -17,13 +17,13 @@ import { GroupOffsets } from '../../src/coordinator/group-offsets.ts';
 import { PartitionLog } from '../../src/log/partition-log.ts';
 import { ProducerStateManager } from '../../src/log/producer-state-manager.ts';
 import { ErrorCode } from '../../src/protocol/error-codes.ts';
+import type { FaultKind } from './fault-kinds.ts';
 
 export interface Mutant {
   /** What is wrong with it. */
   readonly mistake: string;
-  readonly brokers: number;
-  /** Runs within which it must be found. */
-  readonly seeds: number;
+  /** What goes wrong in the runs that are to find it. */
+  readonly faults: readonly FaultKind[];
   readonly make: () => void;
 }
 
@@ -50,19 +50,15 @@ function replaceGetter<C extends object>(
   Object.defineProperty(prototype, name, { ...found, get: make(get) });
 }
 
-const SEEDS = 60;
-
 export const mutants: Readonly<Record<string, Mutant>> = {
   'ack-before-isr': {
     mistake: 'acks=all is answered before the other replicas have the records',
-    brokers: 3,
-    seeds: SEEDS,
+    faults: ['kill'],
     make: () => replace(Partition.prototype, 'wait', () => () => false),
   },
   'leader-alone-commits': {
     mistake: 'the high watermark is what the leader alone has',
-    brokers: 3,
-    seeds: SEEDS,
+    faults: ['kill', 'isolate'],
     make: () =>
       replace(
         Partition.prototype,
@@ -79,8 +75,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'no-sync': {
     mistake: 'acks=all is answered when the records are in page caches',
-    brokers: 3,
-    seeds: SEEDS,
+    faults: ['powerAll'],
     make: () =>
       replaceGetter(
         PartitionLog.prototype,
@@ -93,8 +88,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'no-sync-by-followers': {
     mistake: 'followers say that they have synced what they have not',
-    brokers: 3,
-    seeds: 2 * SEEDS,
+    faults: ['powerOne', 'powerAll'],
     make: () =>
       replace(
         FollowedPartition.prototype,
@@ -108,8 +102,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'no-truncation': {
     mistake: 'a follower does not tell the epoch of its last record, and so is never told to cut',
-    brokers: 3,
-    seeds: SEEDS,
+    faults: ['kill', 'isolate'],
     make: () =>
       replace(
         FollowedPartition.prototype,
@@ -122,14 +115,12 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'ignores-divergence': {
     mistake: 'a follower does not cut what the leader says it has not',
-    brokers: 3,
-    seeds: SEEDS,
+    faults: ['kill', 'isolate'],
     make: () => replace(Partition.prototype, 'truncateTo', () => () => {}),
   },
   'truncates-to-high-watermark': {
     mistake: 'a new follower cuts its log at its own high watermark (KIP-101)',
-    brokers: 3,
-    seeds: 2 * SEEDS,
+    faults: ['kill', 'killAll'],
     make: () =>
       replace(
         Partition.prototype,
@@ -146,8 +137,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'shrinks-alone': {
     mistake: 'a leader takes replicas out of sync without asking the controller',
-    brokers: 3,
-    seeds: 2 * SEEDS,
+    faults: ['kill', 'isolate'],
     make: () =>
       replace(
         Leadership.prototype,
@@ -160,8 +150,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'elects-anybody': {
     mistake: 'whoever is there becomes the leader, whatever it has',
-    brokers: 3,
-    seeds: 2 * SEEDS,
+    faults: ['kill', 'isolate', 'powerOne'],
     make: () =>
       replace(
         Succession.prototype,
@@ -174,8 +163,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'leads-on': {
     mistake: 'a leader that is followed by another one goes on to lead',
-    brokers: 3,
-    seeds: SEEDS,
+    faults: ['isolate', 'pause', 'split'],
     make: () =>
       replace(
         Partition.prototype,
@@ -189,8 +177,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'votes-for-everybody': {
     mistake: 'a voter of the metadata quorum votes twice in an epoch',
-    brokers: 3,
-    seeds: 4 * SEEDS,
+    faults: ['killController', 'isolate', 'split'],
     make: () =>
       replace(
         Requests.prototype,
@@ -207,8 +194,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'forgets-votes': {
     mistake: 'a voter forgets over a restart whom it has voted for',
-    brokers: 3,
-    seeds: 4 * SEEDS,
+    faults: ['killController', 'isolate', 'split', 'kill'],
     make: () =>
       replace(
         QuorumStateFile.prototype,
@@ -221,14 +207,12 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'no-majority': {
     mistake: 'a change of the metadata is committed without a majority of the voters',
-    brokers: 3,
-    seeds: SEEDS,
+    faults: ['killController', 'isolate', 'split'],
     make: () => replace(Replicas.prototype, 'majorityOffset', () => (_voters, own) => own),
   },
   'acts-before-commit': {
     mistake: 'the controller answers before its change is committed',
-    brokers: 3,
-    seeds: 2 * SEEDS,
+    faults: ['killController', 'isolate', 'split'],
     make: () =>
       replace(
         QuorumLeadership.prototype,
@@ -242,8 +226,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'shows-uncommitted': {
     mistake: 'consumers read beyond the high watermark',
-    brokers: 3,
-    seeds: SEEDS,
+    faults: ['kill', 'isolate'],
     make: () => {
       const end = () =>
         function endOf(this: Partition) {
@@ -255,8 +238,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'believes-restarted-followers': {
     mistake: 'a follower that lost its tail counts with what it had before',
-    brokers: 3,
-    seeds: 2 * SEEDS,
+    faults: ['powerOne', 'powerAll'],
     make: () =>
       replace(
         ReplicaState.prototype,
@@ -271,8 +253,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'forgets-producers': {
     mistake: 'a new leader knows nothing of what producers have sent before',
-    brokers: 3,
-    seeds: SEEDS,
+    faults: ['dropConnections', 'kill'],
     make: () => {
       replace(ProducerStateManager.prototype, 'findDuplicate', () => () => null);
       replace(ProducerStateManager.prototype, 'check', () => () => {});
@@ -280,8 +261,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'forgets-commits': {
     mistake: 'a coordinator that loads a group forgets offsets that were committed',
-    brokers: 3,
-    seeds: SEEDS,
+    faults: ['kill'],
     make: () =>
       replace(
         GroupOffsets.prototype,

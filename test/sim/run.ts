@@ -4,7 +4,7 @@ import type { KeyValue } from '../../src/config/table.ts';
 import type { History, Violation } from '../check/history.ts';
 import { judge } from '../check/index.ts';
 import { Administering, type Topic } from './administering.ts';
-import { drawFaults, Faults, type FaultWeights } from './faults.ts';
+import { drawFaults, Faults, onlyFaults } from './faults.ts';
 import { Grouping } from './grouping.ts';
 import { leads, Observer } from './observer.ts';
 import type { SeedOptions } from './options.ts';
@@ -14,7 +14,6 @@ import { between, chance, chanceFor, pick } from './sim-random.ts';
 import { World } from './world.ts';
 
 export interface RunOptions extends SeedOptions {
-  readonly faults?: FaultWeights;
   /** Print what happens. */
   readonly loud?: boolean;
 }
@@ -60,7 +59,9 @@ class Run {
     for (const node of world.nodes) node.start();
     const observer = new Observer(world);
     const ready = await this.#prepare();
-    const faults = new Faults(world, this.#options.faults ?? drawFaults(world));
+    const kinds = this.#options.faults;
+    const weights = kinds === undefined ? drawFaults(world) : onlyFaults(kinds);
+    const faults = new Faults(world, weights);
     if (ready) {
       this.#work();
       const seconds = this.#options.seconds ?? SECONDS;
