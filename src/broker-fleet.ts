@@ -13,7 +13,7 @@
 
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
-import { type Clock, sleep } from './base/clock.ts';
+import { type Clock, sleep, type Timer } from './base/clock.ts';
 import {
   type DataDirectory,
   DataDirectoryInUse,
@@ -39,6 +39,9 @@ const FORMAT_LOCK_POLL_MS = 50;
 
 /** Once a majority runs, a start waits no longer than this for the others. */
 const STRAGGLER_MS_MAX = 30_000;
+
+/** How often a start that takes long says so. */
+const WAIT_TOLD_MS = 10_000;
 
 /** Bounds of a broker's heap in MiB. The young generation's is what an idle thread costs. */
 const HEAP_LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 1_024 };
@@ -223,7 +226,24 @@ export class BrokerFleet {
       }
     });
     for (const start of starts) start.catch(reject);
-    await promise;
+    const telling = this.#tellOfWaits();
+    await promise.finally(() => telling.cancel());
+  }
+
+  /** A start that takes long says what it waits for: logs to recover, or brokers that are not there. */
+  #tellOfWaits(): Timer {
+    const { clock, log } = this.#options;
+    const tell = (): Timer =>
+      clock.after(WAIT_TOLD_MS, () => {
+        const waiting = this.#members.filter(({ supervisor }) => supervisor.state === 'starting');
+        log.logger.warn(
+          'brokers are still starting: they recover logs, or wait until a majority of the voters of their cluster runs',
+          { 'weir.roles': waiting.map(({ supervisor }) => supervisor.name).join(', ') },
+        );
+        timer = tell();
+      });
+    let timer = tell();
+    return { cancel: () => timer.cancel() };
   }
 
   #failure(running: number, needed: number): FatalError {
