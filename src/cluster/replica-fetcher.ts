@@ -265,7 +265,7 @@ export class ReplicaFetcher {
     return {
       'kafka.topic': partition.topic,
       'kafka.partition': partition.index,
-      'weir.broker': this.leaderId,
+      'weir.broker.id': this.leaderId,
     };
   }
 
@@ -351,7 +351,7 @@ export class ReplicaFetcher {
 
   #reached(): void {
     if (this.#failures > 0) {
-      this.#options.logger.info('the leader answers again', { 'weir.broker': this.leaderId });
+      this.#options.logger.info('the leader answers again', { 'weir.broker.id': this.leaderId });
     }
     this.#failures = 0;
   }
@@ -365,7 +365,7 @@ export class ReplicaFetcher {
     stats.fetchFailures += 1;
     if (this.#failures === 1) {
       logger.warn('the leader of partitions can’t be reached', {
-        'weir.broker': this.leaderId,
+        'weir.broker.id': this.leaderId,
         'error.message': reasonOf(error),
       });
     }
