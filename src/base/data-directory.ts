@@ -121,13 +121,20 @@ const isOwn = (holder: Holder | null, own: Holder): boolean =>
   holder?.pid === own.pid && holder.started === own.started;
 
 function release(file: string, own: Holder): void {
-  if (isOwn(read(file), own)) unlink(file);
+  if (!isOwn(read(file), own)) return;
+  try {
+    unlinkSync(file);
+  } catch {
+    // The disk has failed; whoever comes next sees that the holder is gone.
+  }
 }
 
 function unlink(file: string): void {
   try {
     unlinkSync(file);
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
+    if (codeOf(error) !== 'ENOENT') {
+      throw new FatalError(`can't take the lock ${file}: ${reasonOf(error)}`);
+    }
   }
 }
