@@ -34,8 +34,6 @@ export class UncommittedError extends ProtocolError {
   override name = 'UncommittedError';
 }
 
-export const OFFSETS_TOPIC = '__consumer_offsets';
-
 /** The hash of the Java platform's strings, which decides where clients look for a group. */
 function javaHash(text: string): number {
   let hash = 0;

@@ -18,6 +18,10 @@ const benches: Readonly<Record<string, { what: string; run: Run }>> = {
     what: 'three brokers, acks=all: throughput, latency, memory, failover, beside Apache Kafka',
     run: async (rounds, only) => (await import('./replication.ts')).replication(rounds, only),
   },
+  failover: {
+    what: 'a killed leader, as Kafka’s own producer waits for the next one, beside Apache Kafka',
+    run: async (rounds, only) => (await import('./failover.ts')).failover(rounds, only),
+  },
   tools: {
     what: 'ProducerPerformance and ConsumerPerformance, beside Apache Kafka',
     run: async (rounds) => (await import('./tools.ts')).tools(rounds),

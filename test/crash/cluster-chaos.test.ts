@@ -23,7 +23,7 @@ const ROUND_MS_MAX = 120_000;
 const TOPIC = 'chaos';
 const PARTITIONS = 3;
 
-export const chaosSettings = {
+const chaosSettings = {
   'min.insync.replicas': '2',
   'replica.lag.time.max.ms': '2000',
   'offsets.topic.num.partitions': '3',
