@@ -299,9 +299,16 @@ export class Leadership {
     this.#changeVoters();
   }
 
-  /** Resolves when the broker does not vote any more, or never did. Rejects with NOT_CONTROLLER. */
+  /**
+   * Resolves when the broker does not vote any more, or never did. Rejects with NOT_CONTROLLER, and
+   * with INVALID_REQUEST for the last voter.
+   */
   removeVoter(id: number): Promise<void> {
     if (this.#isOver) return Promise.reject(notController());
+    if (this.#context.log.voters.latest.every((voter) => voter.id === id)) {
+      const text = `broker ${id} is the only one that keeps the metadata`;
+      return Promise.reject(new ProtocolError(ErrorCode.INVALID_REQUEST, text));
+    }
     return new Promise((resolve, reject) => {
       const waiting = this.#removals.get(id) ?? [];
       waiting.push({ resolve, reject });

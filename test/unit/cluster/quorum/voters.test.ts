@@ -162,6 +162,13 @@ describe('a broker that is removed', () => {
     expect(quorum!.voters).toHaveLength(3);
   });
 
+  it('is not the last one that votes', async () => {
+    const rig = await registered(1);
+    await expect(rig.quorum(0).removeVoter(0)).rejects.toMatchObject({
+      code: ErrorCode.INVALID_REQUEST,
+    });
+  });
+
   it('is removed by the leader alone', async () => {
     const rig = await registered(3);
     const { quorum } = rig.members.find((member) => !member.quorum!.isLeader)!;
