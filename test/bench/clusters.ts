@@ -11,6 +11,9 @@ import { WeirProcess } from '../support/weir-process.ts';
 
 export const BROKERS = 3;
 
+/** Thousands of partitions take their time to be made. */
+const REQUEST_MS = 120_000;
+
 interface Member {
   readonly pid: number;
   kill(): Promise<void>;
@@ -35,7 +38,11 @@ export class Cluster {
     this.name = name;
     this.bootstrap = bootstrap;
     this.members = members;
-    this.client = new Client({ bootstrap: bootstrap.split(','), clientId: 'bench' });
+    this.client = new Client({
+      bootstrap: bootstrap.split(','),
+      clientId: 'bench',
+      requestTimeoutMs: REQUEST_MS,
+    });
     this.admin = new Admin(this.client);
     this.#stop = stop;
   }

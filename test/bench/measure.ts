@@ -100,7 +100,7 @@ export async function report(title: string, side: Side, rounds: number): Promise
 export function warmMemory(bytes: number): void {
   const file = path.join(os.tmpdir(), `weir-bench-${process.pid}`);
   const fd = fs.openSync(file, 'w+');
-  fs.ftruncateSync(fd, bytes);
+  fs.ftruncateSync(fd, Math.ceil(bytes));
   const into = Buffer.allocUnsafeSlow(1024 * 1024);
   while (fs.readSync(fd, into, 0, into.length, null) > 0);
   fs.closeSync(fd);
