@@ -107,6 +107,8 @@ export class Broker implements Role {
   readonly #stats = new ConnectionStats();
   #state: number = BrokerState.notRunning;
   #services: BrokerServices | null = null;
+  /** It enters a cluster of several brokers. */
+  #isJoining = false;
   #logs: LogManager | null = null;
   #listeners: Listener[] = [];
   #connectionTimers: TimerWheel | null = null;
@@ -284,6 +286,8 @@ export class Broker implements Role {
 
   /** Catches up with the cluster and enters it; clients are served from here on. */
   async #join(services: BrokerServices): Promise<void> {
+    // Alone, it still lets what is stored be read; of several, it would wait for ever.
+    this.#isJoining = services.configs.list('cluster.brokers').length > 1;
     const { image, quorum, lifecycle, partitions, groups, serving, logger } = services;
     await quorum.start();
     await quorum.caughtUp();
@@ -304,6 +308,7 @@ export class Broker implements Role {
     quorum.onCommitted((delta) => this.#committed(services, delta));
     if (isRegistered) await lifecycle.unfence();
     serving.now = true;
+    this.#isJoining = false;
   }
 
   /** Acts on a step of the metadata log that is committed. */
@@ -340,7 +345,7 @@ export class Broker implements Role {
       // Whoever waits for one of its partitions is told at once.
       this.#services?.partitions.get(topic, partition)?.touched();
     }
-    if (this.#state !== BrokerState.running) return;
+    if (this.#state !== BrokerState.running && !this.#isJoining) return;
     if (!held.some(({ topic }) => topic === METADATA_TOPIC)) {
       const { channel, logger, nodeId, lifecycle } = this.services;
       reportLostReplicas(held, {
