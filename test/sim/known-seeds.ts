@@ -20,4 +20,5 @@ export const knownSeeds: readonly (SeedOptions & { readonly found: string })[] =
   { seed: 1011, found: 'a full disk left epochs behind of records that were not appended' },
   { seed: 1170, found: 'a dismissed coordinator said that nothing was committed' },
   { seed: 2088, found: 'a new topic took over the log of a deleted one after power loss' },
+  { seed: 3013, found: 'a broker whose disk failed while it entered the cluster hung for ever' },
 ];

@@ -4,15 +4,13 @@
  * classes; it stays there until the process ends.
  */
 
-import { Succession } from '../../src/cluster/controller/succession.ts';
+import { Configs } from '../../src/cluster/configs.ts';
 import { FollowedPartition } from '../../src/cluster/followed-partition.ts';
 import { Leadership } from '../../src/cluster/leadership.ts';
 import { Partition } from '../../src/cluster/partition.ts';
 import { Leadership as QuorumLeadership } from '../../src/cluster/quorum/leadership.ts';
-import { QuorumStateFile } from '../../src/cluster/quorum/quorum-state.ts';
 import { Replicas } from '../../src/cluster/quorum/replicas.ts';
 import { Requests } from '../../src/cluster/quorum/requests.ts';
-import { ReplicaState } from '../../src/cluster/replica-state.ts';
 import { GroupOffsets } from '../../src/coordinator/group-offsets.ts';
 import { PartitionLog } from '../../src/log/partition-log.ts';
 import { ProducerStateManager } from '../../src/log/producer-state-manager.ts';
@@ -150,14 +148,14 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'elects-anybody': {
     mistake: 'whoever is there becomes the leader, whatever it has',
-    faults: ['kill', 'isolate', 'powerOne'],
+    faults: ['isolate', 'killAll', 'kill', 'oneWay'],
     make: () =>
       replace(
-        Succession.prototype,
-        'goal',
+        Configs.prototype,
+        'topic',
         (original) =>
-          function goal(this: Succession, name) {
-            return { ...original.call(this, name), election: 'unclean' as const };
+          function topic(this: Configs, name, key) {
+            return key === 'unclean.leader.election.enable' || original.call(this, name, key);
           },
       ),
   },
@@ -192,19 +190,6 @@ export const mutants: Readonly<Record<string, Mutant>> = {
           },
       ),
   },
-  'forgets-votes': {
-    mistake: 'a voter forgets over a restart whom it has voted for',
-    faults: ['killController', 'isolate', 'split', 'kill'],
-    make: () =>
-      replace(
-        QuorumStateFile.prototype,
-        'write',
-        (original) =>
-          function write(this: QuorumStateFile, state) {
-            original.call(this, { ...state, epoch: Math.max(1, state.epoch - 1), votedFor: null });
-          },
-      ),
-  },
   'no-majority': {
     mistake: 'a change of the metadata is committed without a majority of the voters',
     faults: ['killController', 'isolate', 'split'],
@@ -221,33 +206,6 @@ export const mutants: Readonly<Record<string, Mutant>> = {
           function append(this: QuorumLeadership, records) {
             const committed = original.call(this, records);
             return Promise.race([committed, Promise.resolve(0)]);
-          },
-      ),
-  },
-  'shows-uncommitted': {
-    mistake: 'consumers read beyond the high watermark',
-    faults: ['kill', 'isolate'],
-    make: () => {
-      const end = () =>
-        function endOf(this: Partition) {
-          return this.log.logEndOffset;
-        };
-      replaceGetter(Partition.prototype, 'highWatermark', end);
-      replaceGetter(Partition.prototype, 'lastStableOffset', end);
-    },
-  },
-  'believes-restarted-followers': {
-    mistake: 'a follower that lost its tail counts with what it had before',
-    faults: ['powerOne', 'powerAll'],
-    make: () =>
-      replace(
-        ReplicaState.prototype,
-        'fetched',
-        (original) =>
-          function fetched(this: ReplicaState, position, now, end) {
-            const fetchOffset = Math.max(position.fetchOffset, this.logEndOffset);
-            const flushedOffset = Math.max(position.flushedOffset, this.flushedOffset);
-            original.call(this, { ...position, fetchOffset, flushedOffset }, now, end);
           },
       ),
   },
