@@ -4,7 +4,6 @@
  * classes; it stays there until the process ends.
  */
 
-import { Configs } from '../../src/cluster/configs.ts';
 import { FollowedPartition } from '../../src/cluster/followed-partition.ts';
 import { Leadership } from '../../src/cluster/leadership.ts';
 import { Partition } from '../../src/cluster/partition.ts';
@@ -146,19 +145,6 @@ export const mutants: Readonly<Record<string, Mutant>> = {
           },
       ),
   },
-  'elects-anybody': {
-    mistake: 'whoever is there becomes the leader, whatever it has',
-    faults: ['isolate', 'killAll', 'kill', 'oneWay'],
-    make: () =>
-      replace(
-        Configs.prototype,
-        'topic',
-        (original) =>
-          function topic(this: Configs, name, key) {
-            return key === 'unclean.leader.election.enable' || original.call(this, name, key);
-          },
-      ),
-  },
   'leads-on': {
     mistake: 'a leader that is followed by another one goes on to lead',
     faults: ['isolate', 'pause', 'split'],
@@ -219,7 +205,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'forgets-commits': {
     mistake: 'a coordinator that loads a group forgets offsets that were committed',
-    faults: ['kill'],
+    faults: ['killAll'],
     make: () =>
       replace(
         GroupOffsets.prototype,

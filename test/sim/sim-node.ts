@@ -23,8 +23,6 @@ export class SimNode {
   life = 0;
   process: SimProcess | null = null;
   broker: Broker | null = null;
-  /** It is to run: when it ends by itself, it is started again. */
-  isWanted = false;
   /** A controlled stop is under way. */
   isStopping = false;
   readonly #world: World;
@@ -55,8 +53,12 @@ export class SimNode {
     );
   }
 
+  get hasOfflinePartitions(): boolean {
+    if (!this.isServing) return false;
+    return [...this.broker!.services.partitions.all()].some(({ isOffline }) => isOffline);
+  }
+
   start(): void {
-    this.isWanted = true;
     if (this.isUp) return;
     const world = this.#world;
     const { simulation } = world;
