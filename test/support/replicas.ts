@@ -79,6 +79,9 @@ export class Replica {
   services!: BrokerServices;
   epoch: number;
   isUp = false;
+  /** Resolves when the life that it leads now ends. */
+  death: Promise<void> = Promise.resolve();
+  #die = (): void => {};
   /** Requests that it has answered, by API key. */
   readonly answered = new Map<number, number>();
 
@@ -106,6 +109,7 @@ export class Replica {
     for (let offset = log.logStartOffset; offset < log.logEndOffset; ) {
       const read = log.read(offset, 1 << 20, { upTo: log.logEndOffset, minOneMessage: true });
       const { records } = read;
+      if (read.bytes === 0) throw new Error(`no record at ${offset} before ${log.logEndOffset}`);
       const bytes =
         records instanceof Uint8Array ? Buffer.from(records) : Buffer.concat([...records]);
       read.release?.();
@@ -124,6 +128,8 @@ export class Replica {
   async start(): Promise<void> {
     const { clock, given } = this.#rig;
     const { id: nodeId, image } = this;
+    // It has caught up with the metadata before it takes part.
+    this.#rig.learn(nodeId);
     const random = seededRandom(nodeId + 1);
     const configs = new Configs({ 'node.id': nodeId, ...given }, image, nodeId);
     this.logs = new LogManager({
@@ -183,6 +189,9 @@ export class Replica {
       },
     } as unknown as BrokerServices;
     this.isUp = true;
+    this.death = new Promise((resolve) => {
+      this.#die = resolve;
+    });
     this.replication.start();
     this.partitions.load(image);
   }
@@ -190,6 +199,7 @@ export class Replica {
   /** As a killed process: what it held in memory is gone, what it wrote is there. */
   kill(): void {
     this.isUp = false;
+    this.#die();
     this.replication.stop();
     this.services.fetchPurgatory.stop();
     this.logs.abandon();
@@ -197,6 +207,7 @@ export class Replica {
   async stop(): Promise<void> {
     if (!this.isUp) return;
     this.isUp = false;
+    this.#die();
     this.replication.stop();
     this.services.fetchPurgatory.stop();
     await this.logs.stop();
@@ -332,8 +343,8 @@ export class ReplicaRig {
     });
     const ids = Array.from({ length: count }, (_, id) => id);
     for (const id of ids) {
-      rig.replicas.push(new Replica(rig, id));
       rig.#heard.push(0);
+      rig.replicas.push(new Replica(rig, id));
     }
     for (const id of ids) await rig.replicas[id]!.start();
     for (const id of ids) rig.register(id);
@@ -401,10 +412,16 @@ export class ReplicaRig {
   hear(id: number): void {
     const replica = this.get(id);
     if (!replica.isUp || this.deaf.has(id)) return;
+    replica.partitions.apply(this.learn(id), replica.image);
+  }
+  /** Brings its image up to date, and nothing else. */
+  learn(id: number): MetadataDelta {
     const delta = new MetadataDelta();
-    for (const record of this.#records.slice(this.#heard[id])) replica.image.apply(record, delta);
+    for (const record of this.#records.slice(this.#heard[id])) {
+      this.get(id).image.apply(record, delta);
+    }
     this.#heard[id] = this.#records.length;
-    replica.partitions.apply(delta, replica.image);
+    return delta;
   }
 
   /** Changes the partition; a new leader means a new term. */
@@ -447,7 +464,8 @@ export class ReplicaRig {
       onLost: (_listener: (nodeId: number, channel: Channel) => void) => {},
       setAddress: () => {},
       close: () => {},
-    };
+      traffic: { receivedBytes: 0, sentBytes: 0, requests: 0, responses: 0 },
+    } as Peers;
   }
 
   async #send<Q, R>(from: number, to: number, call: Call<Q, R>, body: Q): Promise<R> {
@@ -455,7 +473,11 @@ export class ReplicaRig {
     const version = call.max;
     const sent = this.#over(call.request, version, body);
     if (this.cut.has(`${from}>${to}`) || !this.get(to).isUp) throw lost();
-    let answer = await this.get(to).request(call.key, version, sent);
+    // Who dies takes its connections along.
+    let answer = await Promise.race([
+      this.get(to).request(call.key, version, sent),
+      this.get(to).death.then(() => Promise.reject(lost())),
+    ]);
     let release = (): void => {};
     if (answer instanceof BodyWithRelease) {
       ({ release } = answer);
