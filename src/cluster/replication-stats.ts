@@ -14,6 +14,6 @@ export class ReplicationStats {
   truncationsBelowCommitted = 0;
   /** Batches that came damaged from a leader, and were refused. */
   corruptBatches = 0;
-  /** Times that a producer's or leader's wait was ended because replicas lacked. */
+  /** Fetches of this broker as a follower that failed, and answers to them that it could not take. */
   fetchFailures = 0;
 }
