@@ -57,6 +57,36 @@ for (const [name, start] of Object.entries(engines)) {
       await ok(['topic', 'delete', 'fish', '--if-exists']);
     });
 
+    test('shows its brokers, what is in trouble, and elects leaders', async () => {
+      await ok(['topic', 'create', 'spread', '--partitions', '3']);
+      const [broker, ...others] = JSON.parse(await ok(['broker', 'list', '--json']));
+      expect(others).toEqual([]);
+      expect(broker).toMatchObject({
+        endpoint: engine.bootstrap,
+        state: 'running',
+        quorum: 'controller',
+        outOfSync: 0,
+      });
+      expect(broker.leaders).toBeGreaterThanOrEqual(3);
+      expect(broker.freeBytes).toBeGreaterThan(broker.usedBytes);
+      const id = String(broker.id);
+      const described = JSON.parse(await ok(['broker', 'describe', id, '--json']));
+      expect(described).toMatchObject({ metadataLag: 0, outOfSyncPartitions: [] });
+      expect(described.logDirs).toHaveLength(1);
+      for (const trouble of ['under-replicated', 'unavailable', 'under-min-isr']) {
+        expect(await ok(['topic', 'describe', `--${trouble}-partitions`])).toBe('');
+      }
+      const narrow = await ok(['topic', 'describe', 'spread', '--at-min-isr-partitions']);
+      expect(narrow).toMatch(/^Topic: spread .*PartitionCount: 3/);
+      expect(await ok(['topic', 'elect', 'spread'])).toBe('every leader is as it should be\n');
+      const drain = await weir(['broker', 'drain', id]);
+      expect(drain.stderr).toContain(`no broker is left for`);
+      const gone = await weir(['broker', 'describe', '77']);
+      expect(gone.stderr).toBe(`weir: there is no broker 77; there are ${id}\n`);
+      const factor = await weir(['topic', 'alter', 'spread', '--replication-factor', '2']);
+      expect(factor.stderr).toContain('2 replicas need 2 brokers; 1 run');
+    });
+
     test('reads back what it sent, with keys, in JSON, from anywhere', async () => {
       await ok(['topic', 'create', 'lines', '--partitions', '1']);
       const lines = Array.from({ length: 20_000 }, (_, i) => `k${i}:line ${i}\n`);
