@@ -156,7 +156,9 @@ export class LogManager {
       const topicId = readTopicId(disk, `${managed.path}/${name}`);
       this.#open(managed, parsed.topic, parsed.partition, topicId, clean, offsets);
     }
-    if (!clean && managed.logs.size > 0) {
+    // Folders that were formatted and never used have nothing to recover.
+    const isUsed = [...managed.logs.values()].some(({ logEndOffset }) => logEndOffset > 0);
+    if (!clean && isUsed) {
       logger.info(`${managed.path} was not shut down cleanly: recovered ${managed.logs.size} logs`);
     }
   }
