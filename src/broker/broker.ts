@@ -458,6 +458,7 @@ export class Broker implements Role {
     this.#connectionTimers?.clear();
     services?.channel.close();
     services?.peers.close();
+    services?.partitions.stop();
     await this.#logs?.stop(services?.lifecycle.epoch ?? -1);
     this.#state = BrokerState.notRunning;
   }

@@ -7,6 +7,8 @@
  * `Leadership`. As follower it takes the leader's batches as they are, and its high watermark is
  * what the leader says, as far as its own log reaches.
  */
+
+import { assert } from '../base/assert.ts';
 import type { Timer } from '../base/clock.ts';
 import type { AppendInfo, PartitionLog } from '../log/partition-log.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
@@ -71,7 +73,9 @@ export class Partition {
   /** Of the metadata; a leader has its own, see `isr`. */
   #knownIsr: readonly number[] = [];
   readonly #environment: PartitionEnvironment;
-  readonly #log: PartitionLog | null;
+  #log: PartitionLog | null;
+  /** What the metadata said last. */
+  #image: PartitionImage | null = null;
   readonly #watchers = new Set<PartitionWatcher>();
   readonly #followerWatchers = new Set<PartitionWatcher>();
   readonly #lowWaits: LowWatermarkWaits;
@@ -155,11 +159,20 @@ export class Partition {
     this.adding = image.adding;
     this.removing = image.removing;
     this.#knownIsr = image.isr;
+    this.#image = image;
     if (this.isLeader) this.#lead(image, isNewTerm);
     else this.#stopLeading(ErrorCode.NOT_LEADER_OR_FOLLOWER);
     const changed = isNewTerm || formerLeader !== image.leader;
     if (changed) this.#notify(0);
     return changed;
+  }
+
+  /** Its log, which could not be opened, could be now: it takes the part that the metadata give it. */
+  opened(log: PartitionLog): void {
+    assert(this.#log === null, `the log of ${this.name} is opened twice`);
+    this.#log = log;
+    if (this.#image !== null && this.isLeader) this.#lead(this.#image, true);
+    this.#notify(0);
   }
 
   #lead(image: PartitionImage, isNewTerm: boolean): void {

@@ -3,7 +3,7 @@
  * metadata: what names this broker among its replicas is opened or made, what was deleted or given
  * to others is removed, and whoever must know is told which partitions this broker leads.
  */
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { LONG_MAX } from '../config/table.ts';
@@ -37,6 +37,9 @@ export interface PartitionsOptions {
   readonly image: MetadataImage;
 }
 
+/** Between two attempts to open a log that can't be opened. */
+const OPEN_RETRY_MS = 1_000;
+
 /** `isLeader`: the broker leads it, in the term that the partition says; else it does so no more. */
 export type LeadershipListener = (partition: Partition, isLeader: boolean) => void;
 
@@ -57,6 +60,8 @@ export class Partitions {
   readonly #leadershipListeners: LeadershipListener[] = [];
   readonly #roleListeners: RoleListener[] = [];
   #isrUpdater: IsrUpdater | null = null;
+  readonly #unopened = new Map<Partition, boolean>();
+  #openTimer: Timer | null = null;
   readonly #lagMaxMs: number;
   /** Over all topics that are or were. */
   readonly totals = new TopicStats();
@@ -312,26 +317,68 @@ export class Partitions {
   }
 
   #open(image: TopicImage, index: number, stats: TopicStats): Partition {
-    const { logs, logger, configs } = this.#options;
+    const { name: topic, id: topicId } = image;
+    const isNew = !this.#isLoading;
     let log: PartitionLog | null = null;
     try {
-      // Left by power loss, it does not say whose it is. A topic that is new is not the one.
-      const isStray = !this.#isLoading && logs.get(image.name, index)?.topicId === null;
-      if (isStray) logs.delete(image.name, index);
-      // Refuses a folder that holds another topic's data.
-      log = logs.create(image.name, image.id, index);
-      log.updateConfig(configs.logConfig(image.name));
+      log = this.#openLog(topic, topicId, index, isNew);
     } catch (error) {
-      logger.error('the log of a partition cannot be opened', {
-        'kafka.topic': image.name,
+      this.#options.logger.error('the log of a partition cannot be opened', {
+        'kafka.topic': topic,
         'kafka.partition': index,
         'error.message': reasonOf(error),
       });
     }
-    const { name: topic, id: topicId } = image;
     const environment = this.#environment;
     const partition = new Partition({ topic, topicId, index, stats, log, environment });
+    if (log === null) this.#openLater(partition, isNew);
     this.#setThrottles(partition);
     return partition;
+  }
+
+  /** `isNew`: it was given to this broker while it ran; what is in its folder is not of it. */
+  #openLog(topic: string, topicId: string, index: number, isNew: boolean): PartitionLog {
+    const { logs, configs } = this.#options;
+    // Left by power loss, it does not say whose it is. A topic that is new is not the one.
+    const isStray = isNew && logs.get(topic, index)?.topicId === null;
+    if (isStray) logs.delete(topic, index);
+    // Refuses a folder that holds another topic's data.
+    const log = logs.create(topic, topicId, index);
+    log.updateConfig(configs.logConfig(topic));
+    return log;
+  }
+
+  /** What kept the log from being opened may pass: a disk that was full, a lack of descriptors. */
+  #openLater(partition: Partition, isNew: boolean): void {
+    this.#unopened.set(partition, isNew);
+    this.#openTimer ??= this.#options.clock.after(OPEN_RETRY_MS, () => {
+      this.#openTimer = null;
+      const waiting = [...this.#unopened];
+      this.#unopened.clear();
+      for (const [one, wasNew] of waiting) this.#openAgain(one, wasNew);
+    });
+  }
+
+  #openAgain(partition: Partition, isNew: boolean): void {
+    if (partition.isRemoved) return;
+    const { topic, topicId, index } = partition;
+    try {
+      partition.opened(this.#openLog(topic, topicId, index, isNew));
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      // Told when it was first tried.
+      return this.#openLater(partition, isNew);
+    }
+    this.#options.logger.info('the log of a partition could be opened at last', {
+      'kafka.topic': topic,
+      'kafka.partition': index,
+    });
+    this.#tellRole(partition, false);
+  }
+
+  /** Opens nothing more. */
+  stop(): void {
+    this.#openTimer?.cancel();
+    this.#unopened.clear();
   }
 }

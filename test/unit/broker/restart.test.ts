@@ -165,6 +165,24 @@ describe('a full disk', () => {
     await running.stop();
   });
 
+  it('takes in a partition whose log could not be made, once there is room', async () => {
+    const { disk, state } = fillableDisk('ENOSPC', 'late-0');
+    const running = await startBroker({}, { disk });
+    const client = await WireClient.connect(running.port);
+    state.full = true;
+    await createTopic(client, 'late');
+    expect((await produce(client, 'late', batchOf(['refused']))).errorCode).toBe(
+      ErrorCode.KAFKA_STORAGE_ERROR,
+    );
+    state.full = false;
+    await expect
+      .poll(async () => (await produce(client, 'late', batchOf(['x']))).errorCode)
+      .toBe(ErrorCode.NONE);
+    expect(valuesOf((await fetch(client, 'late', 0)).records)).toEqual(['x']);
+    await client.close();
+    await running.stop();
+  });
+
   it('does not keep a broker from starting and serving what it has', async () => {
     const { disk, state } = fillableDisk();
     let running = await startBroker({}, { disk });
