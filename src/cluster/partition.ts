@@ -74,6 +74,8 @@ export class Partition {
   #knownIsr: readonly number[] = [];
   readonly #environment: PartitionEnvironment;
   #log: PartitionLog | null;
+  /** Its log is to be opened in a moment. */
+  isOpening = false;
   /** What the metadata said last. */
   #image: PartitionImage | null = null;
   readonly #watchers = new Set<PartitionWatcher>();
@@ -98,13 +100,15 @@ export class Partition {
   get name(): string {
     return `${this.topic}-${this.index}`;
   }
-  /** Its log could not be opened, or its disk has failed since. */
+  /** Its log is not open yet, could not be opened, or its disk has failed since. */
   get isOffline(): boolean {
     return this.#log === null || this.#log.logDirectory.failure !== null;
   }
   get log(): PartitionLog {
     if (this.#removed !== null) throw new ProtocolError(this.#removed);
     if (this.#log === null) {
+      // Whoever asks again finds it open; there is nothing wrong with its disk.
+      if (this.isOpening) throw new ProtocolError(ErrorCode.NOT_LEADER_OR_FOLLOWER);
       throw new ProtocolError(
         ErrorCode.KAFKA_STORAGE_ERROR,
         `the log of partition ${this.name} is offline`,
@@ -171,6 +175,7 @@ export class Partition {
   opened(log: PartitionLog): void {
     assert(this.#log === null, `the log of ${this.name} is opened twice`);
     this.#log = log;
+    this.isOpening = false;
     if (this.#image !== null && this.isLeader) this.#lead(this.#image, true);
     this.#notify(0);
   }

@@ -37,6 +37,14 @@ export interface PartitionsOptions {
   readonly image: MetadataImage;
 }
 
+/**
+ * Logs that one step of the metadata has opened at once. Making one takes nearly a millisecond, and
+ * a broker that does nothing else for seconds is taken for dead: more are opened in turns of
+ * `OPEN_TURN_MS`, with everything else between them.
+ */
+const OPEN_AT_ONCE_MAX = 64;
+const OPEN_TURN_MS = 10;
+
 /** Between two attempts to open a log that can't be opened. */
 const OPEN_RETRY_MS = 1_000;
 
@@ -62,6 +70,10 @@ export class Partitions {
   #isrUpdater: IsrUpdater | null = null;
   readonly #unopened = new Map<Partition, boolean>();
   #openTimer: Timer | null = null;
+  /** Are opened in the turns to come, in this order. */
+  #opening: Partition[] = [];
+  #turnTimer: Timer | null = null;
+  #openedInStep = 0;
   readonly #lagMaxMs: number;
   /** Over all topics that are or were. */
   readonly totals = new TopicStats();
@@ -174,6 +186,7 @@ export class Partitions {
 
   /** Takes over one committed step of the metadata, which `image` has already. */
   apply(delta: MetadataDelta, image: MetadataImage): void {
+    this.#openedInStep = 0;
     for (const topic of delta.removedTopics) this.#removeTopic(topic.id);
     for (const [topicId, indexes] of delta.partitions) {
       const topic = image.topicById(topicId);
@@ -319,9 +332,11 @@ export class Partitions {
   #open(image: TopicImage, index: number, stats: TopicStats): Partition {
     const { name: topic, id: topicId } = image;
     const isNew = !this.#isLoading;
+    const isOpening = isNew && this.#openedInStep >= OPEN_AT_ONCE_MAX;
     let log: PartitionLog | null = null;
     try {
-      log = this.#openLog(topic, topicId, index, isNew);
+      if (!isOpening) log = this.#openLog(topic, topicId, index, isNew);
+      this.#openedInStep += 1;
     } catch (error) {
       this.#options.logger.error('the log of a partition cannot be opened', {
         'kafka.topic': topic,
@@ -331,7 +346,8 @@ export class Partitions {
     }
     const environment = this.#environment;
     const partition = new Partition({ topic, topicId, index, stats, log, environment });
-    if (log === null) this.#openLater(partition, isNew);
+    if (isOpening) this.#openInTurn(partition);
+    else if (log === null) this.#openLater(partition, isNew);
     this.#setThrottles(partition);
     return partition;
   }
@@ -348,6 +364,23 @@ export class Partitions {
     return log;
   }
 
+  #openInTurn(partition: Partition): void {
+    partition.isOpening = true;
+    this.#opening.push(partition);
+    this.#turnTimer ??= this.#options.clock.after(0, () => this.#openSome());
+  }
+
+  #openSome(): void {
+    const { clock } = this.#options;
+    const until = clock.monotonic() + OPEN_TURN_MS;
+    let done = 0;
+    do this.#openAgain(this.#opening[done++]!, true);
+    while (done < this.#opening.length && clock.monotonic() < until);
+    this.#opening = this.#opening.slice(done);
+    const isMore = this.#opening.length > 0;
+    this.#turnTimer = isMore ? clock.after(0, () => this.#openSome()) : null;
+  }
+
   /** What kept the log from being opened may pass: a disk that was full, a lack of descriptors. */
   #openLater(partition: Partition, isNew: boolean): void {
     this.#unopened.set(partition, isNew);
@@ -361,24 +394,29 @@ export class Partitions {
 
   #openAgain(partition: Partition, isNew: boolean): void {
     if (partition.isRemoved) return;
-    const { topic, topicId, index } = partition;
+    const { topic, topicId, index, isOpening } = partition;
+    const fields = { 'kafka.topic': topic, 'kafka.partition': index };
+    const { logger } = this.#options;
     try {
       partition.opened(this.#openLog(topic, topicId, index, isNew));
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      // Told when it was first tried.
+      partition.isOpening = false;
+      if (isOpening) {
+        const reason = { 'error.message': reasonOf(error) };
+        logger.error('the log of a partition cannot be opened', { ...fields, ...reason });
+      }
       return this.#openLater(partition, isNew);
     }
-    this.#options.logger.info('the log of a partition could be opened at last', {
-      'kafka.topic': topic,
-      'kafka.partition': index,
-    });
+    if (!isOpening) logger.info('the log of a partition could be opened at last', fields);
     this.#tellRole(partition, false);
   }
 
   /** Opens nothing more. */
   stop(): void {
     this.#openTimer?.cancel();
+    this.#turnTimer?.cancel();
     this.#unopened.clear();
+    this.#opening = [];
   }
 }

@@ -457,3 +457,23 @@ describe('DescribeLogDirs', () => {
     if (version >= 4) expect(response.results[0].usableBytes).toBeGreaterThan(0);
   });
 });
+
+describe('a topic of many partitions', () => {
+  it('is made while others are served, and then serves all of them', async () => {
+    const other = await startBroker();
+    const asking = await WireClient.connect(other.port);
+    await createTopic(asking, 'small');
+    await createTopic(asking, 'wide', 500);
+    // Not all of them are open yet, and none of that is in the way of others.
+    const { partitions } = other.broker.services;
+    expect([...partitions.all()].some(({ isOpening }) => isOpening)).toBe(true);
+    expect((await produce(asking, 'small', batchOf(['x']))).errorCode).toBe(ErrorCode.NONE);
+    await expect.poll(() => [...partitions.all()].some(({ isOpening }) => isOpening)).toBe(false);
+    for (const partition of [0, 63, 64, 499]) {
+      const answer = await produce(asking, 'wide', batchOf(['x']), { partition });
+      expect(answer.errorCode).toBe(ErrorCode.NONE);
+    }
+    await asking.close();
+    await other.stop();
+  });
+});
