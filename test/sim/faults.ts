@@ -78,11 +78,7 @@ export class Faults {
 
   /** Whatever ends from now on begins anew at once. */
   #supervise(): void {
-    for (const node of this.#world.nodes) {
-      // A log that could not be made on a full disk is opened at the next start, not before.
-      if (node.hasOfflinePartitions) node.kill();
-      node.start();
-    }
+    for (const node of this.#world.nodes) node.start();
     this.#world.simulation.after(null, 100, 'supervise', () => this.#supervise());
   }
 

@@ -53,11 +53,6 @@ export class SimNode {
     );
   }
 
-  get hasOfflinePartitions(): boolean {
-    if (!this.isServing) return false;
-    return [...this.broker!.services.partitions.all()].some(({ isOffline }) => isOffline);
-  }
-
   start(): void {
     if (this.isUp) return;
     const world = this.#world;
