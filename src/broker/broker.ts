@@ -2,7 +2,8 @@
  * The broker: logs, metadata, coordinator and listeners put together, in the order in which they
  * need each other, and taken apart in the reverse.
  *
- * It is ready when it listens: every log is recovered and every partition has its leader by then.
+ * It is ready when it has started: every log is recovered, the metadata are those of the cluster, and
+ * the controller has let it in. Until then it serves none but the other brokers.
  * A clean stop answers what is under way, flushes, and leaves the marker that spares the recovery.
  */
 import type { Clock } from '../base/clock.ts';
@@ -157,8 +158,10 @@ export class Broker implements Role {
     this.#services = services;
     const memory = new RequestMemory(configs.number('queued.max.request.bytes'));
     registerBrokerMetrics(registry, this, services, memory);
-    await this.#listen(addresses, services, memory);
+    // Brokers of a cluster must reach each other to catch up; one that is alone listens when it serves.
+    if (services.hasPeers) await this.#listen(addresses, services, memory);
     await this.#join(services);
+    if (!services.hasPeers) await this.#listen(addresses, services, memory);
     this.#state = BrokerState.running;
     logger.info('the broker is ready', {
       'weir.cluster.id': services.clusterId,
