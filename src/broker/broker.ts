@@ -6,7 +6,7 @@
  * the controller has let it in. Until then it serves none but the other brokers.
  * A clean stop answers what is under way, flushes, and leaves the marker that spares the recovery.
  */
-import type { Clock } from '../base/clock.ts';
+import { type Clock, sleep } from '../base/clock.ts';
 import type { Disk } from '../base/disk.ts';
 import { BugError, FatalError, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
@@ -64,6 +64,10 @@ const DRAIN_POLL_MS = 20;
 
 /** Time in which the controller moves the leaderships of a broker that stops. */
 const SHUT_DOWN_MS_MAX = 5_000;
+
+/** Time that a start gives to the reading of groups. */
+const GROUPS_MS_MAX = 2_000;
+const GROUPS_POLL_MS = 2;
 
 /** Resolution of the deadlines of connections. */
 const CONNECTION_TICK_MS = 100;
@@ -310,8 +314,15 @@ export class Broker implements Role {
     services.replication.start();
     quorum.onCommitted((delta) => this.#committed(services, delta));
     if (isRegistered) await lifecycle.unfence();
+    await this.#groupsLoaded(services);
     serving.now = true;
     this.#isJoining = false;
+  }
+
+  /** Whoever connects finds the groups, unless reading them takes long: then it is told to wait. */
+  async #groupsLoaded({ groups, clock }: BrokerServices): Promise<void> {
+    const deadline = clock.monotonic() + GROUPS_MS_MAX;
+    while (groups.isLoading && clock.monotonic() < deadline) await sleep(clock, GROUPS_POLL_MS);
   }
 
   /** Acts on a step of the metadata log that is committed. */

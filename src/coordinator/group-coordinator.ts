@@ -99,6 +99,11 @@ export class GroupCoordinator {
     this.#shards.unload(partition, epoch);
   }
 
+  /** Groups of some partition are being read. */
+  get isLoading(): boolean {
+    return this.#shards.isLoading;
+  }
+
   /** Idempotent. Whoever waits is told to look for another coordinator. */
   stop(): void {
     this.#sweep?.cancel();

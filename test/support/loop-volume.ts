@@ -63,16 +63,17 @@ export class LoopVolume {
       String(bavail * bsize),
       path.join(this.path, 'ballast'),
     ]);
-    // The rest that no large extent fits into.
-    const rest = fs.openSync(path.join(this.path, 'ballast-2'), 'w');
+    // The rest that no large extent fits into; there may be none for even a name.
+    let rest = -1;
     try {
+      rest = fs.openSync(path.join(this.path, 'ballast-2'), 'w');
       for (const block of [Buffer.alloc(65_536), Buffer.alloc(4_096)]) {
         for (;;) if (fs.writeSync(rest, block) < block.length) break;
       }
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
     } finally {
-      fs.closeSync(rest);
+      if (rest >= 0) fs.closeSync(rest);
     }
   }
   empty(): void {
