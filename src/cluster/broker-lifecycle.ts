@@ -150,7 +150,7 @@ export class BrokerLifecycle {
    * Asks the controller to move this broker's leaderships; resolves when it may go, or after
    * `timeoutMs`.
    */
-  async shutDown(timeoutMs: number): Promise<boolean> {
+  async shutDown(timeoutMs: number): Promise<void> {
     const { clock } = this.#options;
     this.#wantsShutDown = true;
     this.#beat();
@@ -160,7 +160,6 @@ export class BrokerLifecycle {
     });
     await this.#until(() => this.#mayShutDown);
     late.cancel();
-    return this.#mayShutDown;
   }
 
   stop(): void {

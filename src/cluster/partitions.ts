@@ -176,7 +176,7 @@ export class Partitions {
       }
     }
     this.#isLoading = true;
-    for (const topic of image.topics.values()) this.put(topic);
+    for (const topic of image.topics.values()) this.#put(topic, topic.partitions.keys());
     this.#isLoading = false;
   }
 
@@ -202,11 +202,7 @@ export class Partitions {
     for (const partition of this.all()) partition.lowWatermarkMoved();
   }
 
-  /** Opens, makes or updates all partitions of the topic that are held here. */
-  put(image: TopicImage): void {
-    this.#put(image, image.partitions.keys());
-  }
-
+  /** Opens, makes or updates those partitions of the topic that are held here. */
   #put(image: TopicImage, indexes: Iterable<number>): void {
     let held = this.#topics.get(image.name);
     if (held !== undefined && held.id !== image.id) {
@@ -251,11 +247,6 @@ export class Partitions {
     for (const listener of this.#roleListeners) listener.roleChanged(partition);
     if (!partition.isLeader && !led) return;
     for (const listener of this.#leadershipListeners) listener(partition, partition.isLeader);
-  }
-
-  remove(name: string): void {
-    const held = this.#topics.get(name);
-    if (held !== undefined) this.#removeTopic(held.id);
   }
 
   #removeTopic(id: string): void {
