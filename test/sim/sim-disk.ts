@@ -10,7 +10,8 @@ import path from 'node:path';
 import type { Disk, DiskFile } from '../../src/base/disk.ts';
 import { OperatingError } from '../../src/base/errors.ts';
 import { below, type Random } from '../../src/base/random.ts';
-import { type Change, Inode } from './sim-file.ts';
+import type { Change } from '../support/disk-image.ts';
+import { Inode } from './sim-file.ts';
 import { chance, waitOf } from './sim-random.ts';
 import type { SimProcess, Simulation } from './simulation.ts';
 

@@ -1,6 +1,5 @@
 /** Several brokers in one process, on free ports of loopback, each with a folder of its own. */
 import fs from 'node:fs';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { systemClock } from '../../src/base/clock.ts';
@@ -12,6 +11,7 @@ import { Broker } from '../../src/broker/broker.ts';
 import { formatCluster } from '../../src/cluster/quorum/format.ts';
 import type { KeyValue } from '../../src/config/table.ts';
 import { MetricsRegistry } from '../../src/observe/registry.ts';
+import { freePort } from '../peers/peer.ts';
 
 export interface Member {
   readonly id: number;
@@ -58,7 +58,7 @@ export class TestCluster {
     const cluster = new TestCluster(root, { ...QUICK, ...given }, givenTo);
     for (let id = 0; id < count; id++) {
       const directory = path.join(root, `broker-${id}`);
-      cluster.members.push({ id, port: await freePort(), directory, broker: null });
+      cluster.members.push({ id, port: await cluster.#newPort(), directory, broker: null });
     }
     formatCluster({
       disk: nodeDisk,
@@ -128,6 +128,13 @@ export class TestCluster {
     fs.rmSync(this.#root, { recursive: true, force: true });
   }
 
+  async #newPort(): Promise<number> {
+    for (;;) {
+      const port = await freePort();
+      if (this.members.every((member) => member.port !== port)) return port;
+    }
+  }
+
   #logger(broker: number): Logger {
     const log =
       (level: string) =>
@@ -136,12 +143,4 @@ export class TestCluster {
       };
     return { ...silentLogger, info: log('info'), warn: log('warn'), error: log('error') };
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
 }

@@ -3,51 +3,13 @@ import type { Clock } from '../../src/base/clock.ts';
 import type { Disk, DiskFile } from '../../src/base/disk.ts';
 import { OperatingError } from '../../src/base/errors.ts';
 import { below, type Random } from '../../src/base/random.ts';
-
-/** A change that the device does not have for certain yet. */
-type Change =
-  | { readonly kind: 'write'; readonly position: number; readonly bytes: Buffer }
-  | { readonly kind: 'truncate'; readonly size: number };
+import { type Change, Image } from './disk-image.ts';
 
 /** A change of a directory that the device does not have for certain yet. */
 type NameChange =
   | { readonly kind: 'link'; readonly path: string; readonly inode: Inode }
   | { readonly kind: 'rename'; readonly from: string; readonly to: string }
   | { readonly kind: 'unlink'; readonly path: string };
-
-class Image {
-  #bytes = Buffer.alloc(0);
-  size = 0;
-
-  static copyOf(other: Image): Image {
-    const image = new Image();
-    image.write(0, other.toBuffer());
-    return image;
-  }
-  write(position: number, bytes: Uint8Array): void {
-    const end = position + bytes.length;
-    if (end > this.#bytes.length) {
-      const larger = Buffer.alloc(Math.max(end, this.#bytes.length * 2));
-      this.#bytes.copy(larger, 0, 0, this.size);
-      this.#bytes = larger;
-    }
-    if (position > this.size) this.#bytes.fill(0, this.size, position);
-    this.#bytes.set(bytes, position);
-    this.size = Math.max(this.size, end);
-  }
-  truncate(size: number): void {
-    if (size > this.size) this.write(size - 1, Buffer.alloc(1));
-    this.size = size;
-  }
-  read(into: Uint8Array, offset: number, length: number, position: number): number {
-    const n = Math.max(0, Math.min(length, this.size - position));
-    into.set(this.#bytes.subarray(position, position + n), offset);
-    return n;
-  }
-  toBuffer(): Buffer {
-    return Buffer.from(this.#bytes.subarray(0, this.size));
-  }
-}
 
 class Inode {
   current = new Image();
@@ -57,18 +19,13 @@ class Inode {
   syncFailed: Error | null = null;
 
   apply(change: Change): void {
-    applyTo(this.current, change);
+    this.current.apply(change);
     this.changes.push(change);
   }
   sync(): void {
-    for (const change of this.changes) applyTo(this.synced, change);
+    for (const change of this.changes) this.synced.apply(change);
     this.changes = [];
   }
-}
-
-function applyTo(image: Image, change: Change): void {
-  if (change.kind === 'write') image.write(change.position, change.bytes);
-  else image.truncate(change.size);
 }
 
 /** One call of the disk, for tests that let some of them fail. */
@@ -337,7 +294,7 @@ function crashInode(inode: Inode, random: Random): void {
   const kept = inode.changes.filter(() => random.next() < 0.7);
   kept.forEach((change, i) => {
     const isLast = i === kept.length - 1;
-    applyTo(inode.synced, isLast ? damaged(change, random) : change);
+    inode.synced.apply(isLast ? damaged(change, random) : change);
   });
   inode.changes = [];
   inode.current = Image.copyOf(inode.synced);
