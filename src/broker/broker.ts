@@ -36,6 +36,7 @@ import type { PartitionLog } from '../log/partition-log.ts';
 import type { MetricsRegistry } from '../observe/registry.ts';
 import type { Api } from '../protocol/apis.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
+import { ANONYMOUS } from '../security/principal.ts';
 import { brokerStatus, countReplicas } from './broker-status.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import { ConnectionStats } from './connection-stats.ts';
@@ -536,6 +537,7 @@ const INSIDE: ConnectionInfo = {
   clientHost: 'inside',
   listener: '',
   advertised: { host: '', port: 0 },
+  principal: ANONYMOUS,
   softwareName: '',
   softwareVersion: '',
   softwareKey: '',

@@ -4,6 +4,7 @@
  */
 import type { Api } from '../protocol/apis.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
+import type { Principal } from '../security/principal.ts';
 import { isNotController } from './errors.ts';
 import type { BrokerServices } from './services.ts';
 
@@ -19,6 +20,8 @@ export interface ConnectionInfo {
   readonly listener: string;
   /** Where clients of this connection are told to connect to. */
   readonly advertised: { readonly host: string; readonly port: number };
+  /** On whose behalf it asks: `User:ANONYMOUS` until authentication says otherwise, which sets it. */
+  principal: Principal;
   /** What ApiVersions said of the client; '' until then. */
   softwareName: string;
   softwareVersion: string;

@@ -9,6 +9,7 @@ import type { TimerWheel } from '../base/timer-wheel.ts';
 import type { Listening, Stream, Transport } from '../base/transport.ts';
 import type { EndPoint } from '../cluster/metadata-image.ts';
 import type { BufferPool } from '../log/buffer-pool.ts';
+import { ANONYMOUS } from '../security/principal.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import type { ConnectionStats } from './connection-stats.ts';
@@ -112,6 +113,7 @@ export class Listener {
         clientHost: ip,
         listener: address.name,
         advertised: address.advertised ?? plainAddress(stream.local),
+        principal: ANONYMOUS,
         softwareName: '',
         softwareVersion: '',
         softwareKey: '',

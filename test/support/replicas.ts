@@ -42,6 +42,7 @@ import {
 } from '../../src/protocol/record-batch.ts';
 import { type BatchProducer, RecordBatchBuilder } from '../../src/protocol/record-batch-builder.ts';
 import type { Infer } from '../../src/protocol/schema.ts';
+import { ANONYMOUS } from '../../src/security/principal.ts';
 import { FaultyDisk } from './faulty-disk.ts';
 import { ManualClock } from './manual-clock.ts';
 
@@ -305,6 +306,7 @@ const CONNECTION: ConnectionInfo = {
   clientHost: '127.0.0.1',
   listener: 'PLAINTEXT',
   advertised: { host: '127.0.0.1', port: 9092 },
+  principal: ANONYMOUS,
   softwareName: '',
   softwareVersion: '',
   softwareKey: '',
