@@ -12,6 +12,7 @@ import type { Logger } from '../base/logger.ts';
 import { calls } from '../client/call.ts';
 import { ErrorCode, errorName, ProtocolError } from '../protocol/error-codes.ts';
 import type { ControllerChannel } from './controller-channel.ts';
+import { features } from './features.ts';
 import type { EndPoint } from './metadata-image.ts';
 import type { MetadataStore } from './metadata-store.ts';
 
@@ -119,7 +120,11 @@ export class BrokerLifecycle {
       clusterId,
       incarnationId,
       listeners: endPoints().map((endPoint) => ({ ...endPoint })),
-      features: [],
+      features: [...features.values()].map(({ name, min, max }) => ({
+        name,
+        minSupportedVersion: min,
+        maxSupportedVersion: max,
+      })),
       rack,
       isMigratingZkBroker: false,
       logDirs: directories().online,

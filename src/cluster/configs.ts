@@ -7,6 +7,7 @@
 
 import { BugError } from '../base/errors.ts';
 import { brokerKeys } from '../config/broker-keys.ts';
+import { type GroupKey, groupKeys } from '../config/group-keys.ts';
 import { formatValue, type Key, type KeyValue, LONG_MAX, parseValue } from '../config/table.ts';
 import { type TopicKey, topicKeys } from '../config/topic-keys.ts';
 import type { LogConfig } from '../log/log-config.ts';
@@ -20,6 +21,9 @@ export const ConfigSource = {
   dynamicDefaultBroker: 3,
   staticBroker: 4,
   default: 5,
+  brokerLogger: 6,
+  clientMetrics: 7,
+  group: 8,
 } as const;
 
 /** One place that gives a value; the first of a chain is in force. */
@@ -110,6 +114,35 @@ export class Configs {
     if (entry.source === ConfigSource.topic) return entry.value;
     const times = key.brokerKeys.find(({ name }) => name === entry.name)?.times ?? 1;
     return typeof entry.value === 'number' && entry.value >= 0 ? entry.value * times : entry.value;
+  }
+
+  /** All places that give the group's setting a value, the one in force first. */
+  groupChain(groupId: string, key: GroupKey): ConfigEntry[] {
+    const { name, brokerKey } = key;
+    const text = this.#image.settings(ResourceType.group, groupId).get(name);
+    const own = text === undefined ? null : parsed(key, text);
+    const chain: ConfigEntry[] =
+      own === null ? [] : [{ name, value: this.#bounded(key, own), source: ConfigSource.group }];
+    if (brokerKey !== undefined) chain.push(...this.brokerChain(brokerKey));
+    else if (key.default !== null) {
+      chain.push({ name, value: key.default, source: ConfigSource.default });
+    }
+    return chain;
+  }
+
+  /** The broker's bounds may have moved since the group's value was set. */
+  #bounded({ atLeast, atMost }: GroupKey, value: KeyValue): KeyValue {
+    if (typeof value !== 'number') return value;
+    const least = atLeast === undefined ? value : this.number(atLeast);
+    const most = atMost === undefined ? value : this.number(atMost);
+    return Math.min(Math.max(value, least), most);
+  }
+
+  /** The group's setting in force: its own, else the broker's, else the default. */
+  group(groupId: string, name: string): KeyValue {
+    const key = groupKeys.get(name);
+    if (key === undefined) throw new BugError(`no group setting ${name}`);
+    return this.groupChain(groupId, key)[0]?.value ?? null;
   }
 
   /** Everything that the topic's logs need to know. */

@@ -5,9 +5,17 @@
  * start and on every broker. Readers use it directly and never keep parts of it across a wait.
  */
 import { assert, unreachable } from '../base/assert.ts';
+import { features } from './features.ts';
 import type { MetadataRecord } from './metadata-records.ts';
 
-export const ResourceType = { topic: 2, broker: 4, brokerLogger: 8, group: 32 } as const;
+/** What can be configured: Kafka's numbers. */
+export const ResourceType = {
+  topic: 2,
+  broker: 4,
+  brokerLogger: 8,
+  clientMetrics: 16,
+  group: 32,
+} as const;
 
 /** Nobody: a partition without a leader. */
 export const NO_LEADER = -1;
@@ -48,6 +56,13 @@ export interface EndPoint {
   readonly securityProtocol: number;
 }
 
+/** Levels of a feature between which a broker can go. */
+export interface FeatureRange {
+  readonly name: string;
+  readonly min: number;
+  readonly max: number;
+}
+
 export interface BrokerImage {
   readonly id: number;
   /** Offset of its registration; a later start has a greater one. */
@@ -57,6 +72,8 @@ export interface BrokerImage {
   readonly endPoints: readonly EndPoint[];
   /** Ids of its log directories that work; empty: not told. */
   readonly logDirs: readonly string[];
+  /** Which features it supports; empty: not told, it is an older program. */
+  readonly features: readonly FeatureRange[];
   /** Leads nothing and is in no ISR: it has not caught up, or is not heard of. */
   readonly fenced: boolean;
   readonly inControlledShutdown: boolean;
@@ -77,6 +94,9 @@ export class MetadataDelta {
   readonly topicSettings = new Set<string>();
   /** Brokers whose settings changed; '' for all of them. */
   readonly brokerSettings = new Set<string>();
+  /** Groups, and subscriptions to metrics of clients, whose settings changed. */
+  readonly groupSettings = new Set<string>();
+  readonly clientMetrics = new Set<string>();
   readonly brokers = new Set<number>();
 
   partition(topicId: string, index: number): void {
@@ -98,6 +118,7 @@ export class MetadataImage {
   readonly #removed = new Set<string>();
   readonly #brokers = new Map<number, BrokerImage>();
   readonly #settings = new Map<string, Map<string, string>>();
+  readonly #featureLevels = new Map<string, number>();
   #partitionCount = 0;
   #nextProducerId = 0;
 
@@ -113,6 +134,11 @@ export class MetadataImage {
   /** First producer id that no broker was given. */
   get nextProducerId(): number {
     return this.#nextProducerId;
+  }
+
+  /** The level in force; 0 for one that there is not. */
+  featureLevel(name: string): number {
+    return this.#featureLevels.get(name) ?? features.get(name)?.initial ?? 0;
   }
 
   topic(name: string): TopicImage | undefined {
@@ -151,8 +177,13 @@ export class MetadataImage {
         this.#set(`${resourceType}/${resourceName}`, name, value);
         if (resourceType === ResourceType.topic) delta.topicSettings.add(resourceName);
         else if (resourceType === ResourceType.broker) delta.brokerSettings.add(resourceName);
+        else if (resourceType === ResourceType.group) delta.groupSettings.add(resourceName);
+        else delta.clientMetrics.add(resourceName);
         return;
       }
+      case 'FeatureLevel':
+        this.#featureLevels.set(record.value.name, record.value.featureLevel);
+        return;
       case 'ProducerIds':
         this.#nextProducerId = Math.max(this.#nextProducerId, record.value.nextProducerId);
         return;
@@ -191,7 +222,10 @@ export class MetadataImage {
     const topics = [...this.#topics.values()];
     const brokers = [...this.#brokers.keys()];
     const brokerSettings = this.configured(ResourceType.broker);
+    const groupSettings = this.configured(ResourceType.group);
+    const clientMetrics = this.configured(ResourceType.clientMetrics);
     for (const map of [this.#topics, this.#topicsById, this.#brokers, this.#settings]) map.clear();
+    this.#featureLevels.clear();
     this.#removed.clear();
     this.#partitionCount = 0;
     this.#nextProducerId = 0;
@@ -202,15 +236,25 @@ export class MetadataImage {
     }
     for (const id of brokers) delta.brokers.add(id);
     for (const name of brokerSettings) delta.brokerSettings.add(name);
+    for (const name of groupSettings) delta.groupSettings.add(name);
+    for (const name of clientMetrics) delta.clientMetrics.add(name);
   }
 
   /** Records that make an equal image out of an empty one. */
   *records(): Generator<MetadataRecord> {
+    for (const [name, featureLevel] of this.#featureLevels) {
+      yield { type: 'FeatureLevel', value: { name, featureLevel } };
+    }
     for (const { id: brokerId, epoch: brokerEpoch, ...rest } of this.#brokers.values()) {
       const value = { brokerId, brokerEpoch, ...rest };
       yield {
         type: 'RegisterBroker',
-        value: { ...value, endPoints: [...rest.endPoints], logDirs: [...rest.logDirs] },
+        value: {
+          ...value,
+          endPoints: [...rest.endPoints],
+          logDirs: [...rest.logDirs],
+          features: [...rest.features],
+        },
       };
     }
     for (const topicId of this.#removed) {

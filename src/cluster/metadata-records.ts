@@ -14,6 +14,7 @@ import {
   bool,
   type Infer,
   int8,
+  int16,
   int32,
   int64,
   type Message,
@@ -27,6 +28,8 @@ const FRAME_VERSION = 1;
 const stored = { api: -1, min: 0, max: 0, flexible: 0 } as const;
 /** Since there are several brokers. */
 const replicated = { ...stored, max: 1 } as const;
+/** Since brokers tell their features. */
+const featured = { ...stored, max: 2 } as const;
 
 export const topicRecord = message('TopicRecord', stored, { name: string, topicId: uuid });
 
@@ -53,7 +56,7 @@ export const partitionRecord = message('PartitionRecord', replicated, {
 
 /** A value of null takes the setting away. */
 export const configRecord = message('ConfigRecord', stored, {
-  resourceType: int8, // 2 topic, 4 broker.
+  resourceType: int8, // 2 topic, 4 broker, 16 client metrics, 32 group.
   resourceName: string,
   name: string,
   value: string.nullable(),
@@ -77,7 +80,7 @@ export const producerIdsRecord = message('ProducerIdsRecord', stored, {
   nextProducerId: int64,
 });
 
-export const registerBrokerRecord = message('RegisterBrokerRecord', replicated, {
+export const registerBrokerRecord = message('RegisterBrokerRecord', featured, {
   brokerId: int32,
   brokerEpoch: int64,
   incarnationId: uuid,
@@ -86,6 +89,7 @@ export const registerBrokerRecord = message('RegisterBrokerRecord', replicated, 
   logDirs: array(uuid),
   fenced: bool,
   inControlledShutdown: bool.since(1),
+  features: array({ name: string, min: int16, max: int16 }).since(2),
 });
 
 export const unregisterBrokerRecord = message('UnregisterBrokerRecord', stored, {
@@ -108,6 +112,12 @@ export const votersRecord = message('VotersRecord', stored, {
   voters: array({ id: int32, directoryId: uuid }),
 });
 
+/** From here on the feature has this level; see `features.ts`. */
+export const featureLevelRecord = message('FeatureLevelRecord', stored, {
+  name: string,
+  featureLevel: int16,
+});
+
 /** Says nothing: the first record of a new controller's term, behind which all before is committed. */
 export const noOpRecord = message('NoOpRecord', stored, {});
 
@@ -120,6 +130,7 @@ const types = {
   Config: { number: 4, schema: configRecord },
   PartitionChange: { number: 5, schema: partitionChangeRecord },
   RemoveTopic: { number: 9, schema: removeTopicRecord },
+  FeatureLevel: { number: 12, schema: featureLevelRecord },
   ProducerIds: { number: 15, schema: producerIdsRecord },
   BrokerChange: { number: 17, schema: brokerChangeRecord },
   NoOp: { number: 20, schema: noOpRecord },

@@ -4,6 +4,7 @@
  */
 
 import { controllerKeys } from './controller-keys.ts';
+import { consumerGroupKeys } from './group-keys.ts';
 import { quorumKeys } from './quorum-keys.ts';
 import { replicationKeys } from './replication-keys.ts';
 import { type Key, LONG_MAX, tableOf } from './table.ts';
@@ -582,6 +583,7 @@ export const brokerKeys: ReadonlyMap<string, Key> = tableOf([
   ...network,
   ...topics,
   ...groups,
+  ...consumerGroupKeys,
   ...transactions,
   ...logs,
   ...controllerKeys,

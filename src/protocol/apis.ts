@@ -61,6 +61,7 @@ import {
 import { endQuorumEpochRequest, endQuorumEpochResponse } from './messages/54-end-quorum-epoch.ts';
 import { describeQuorumRequest, describeQuorumResponse } from './messages/55-describe-quorum.ts';
 import { alterPartitionRequest, alterPartitionResponse } from './messages/56-alter-partition.ts';
+import { updateFeaturesRequest, updateFeaturesResponse } from './messages/57-update-features.ts';
 import { envelopeRequest, envelopeResponse } from './messages/58-envelope.ts';
 import { fetchSnapshotRequest, fetchSnapshotResponse } from './messages/59-fetch-snapshot.ts';
 import { describeClusterRequest, describeClusterResponse } from './messages/60-describe-cluster.ts';
@@ -162,6 +163,7 @@ const all: readonly Api[] = [
   peerApi(endQuorumEpochRequest, endQuorumEpochResponse),
   api(describeQuorumRequest, describeQuorumResponse),
   peerApi(alterPartitionRequest, alterPartitionResponse),
+  api(updateFeaturesRequest, updateFeaturesResponse),
   peerApi(envelopeRequest, envelopeResponse),
   peerApi(fetchSnapshotRequest, fetchSnapshotResponse),
   api(describeClusterRequest, describeClusterResponse),

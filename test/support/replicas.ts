@@ -400,6 +400,7 @@ export class ReplicaRig {
           logDirs: [],
           fenced,
           inControlledShutdown: false,
+          features: [],
         },
       },
     ]);

@@ -5,6 +5,7 @@
  * v3 flexible, names the client's software; v4 features that start at 0 (KIP-1022); v5 the cluster
  * and node that the client expects here (KIP-1242).
  */
+import { features } from '../../cluster/features.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type {
@@ -19,6 +20,7 @@ type Response = Infer<typeof apiVersionsResponse>;
 
 const KEY = 18;
 const SOFTWARE_VERSION = 3;
+const FEATURES_FROM_0_VERSION = 4;
 const EXPECTED_NODE_VERSION = 5;
 
 /** As other brokers call themselves (`client/connection.ts`). */
@@ -44,8 +46,24 @@ export const makeApiVersionsHandler = (servedKeys: () => readonly number[]) =>
     const { hasPeers } = context.broker;
     const isPeer = hasPeers && request.clientSoftwareName === PEER_SOFTWARE_NAME;
     const keys = servedKeys().filter((key) => isPeer || apis.get(key)?.forPeers === false);
-    return answer(ErrorCode.NONE, keys);
+    return { ...answer(ErrorCode.NONE, keys), ...featuresOf(context) };
   });
+
+/** What the cluster could switch on, and what is. Older clients stumble over a level of 0. */
+function featuresOf({ apiVersion, broker }: RequestContext) {
+  const { image, lastOffset } = broker.store;
+  const known = [...features.values()];
+  return {
+    supportedFeatures: known
+      .filter(({ min }) => min > 0 || apiVersion >= FEATURES_FROM_0_VERSION)
+      .map(({ name, min, max }) => ({ name, minVersion: min, maxVersion: max })),
+    finalizedFeaturesEpoch: lastOffset,
+    finalizedFeatures: known
+      .map(({ name }) => ({ name, level: image.featureLevel(name) }))
+      .filter(({ level }) => level > 0)
+      .map(({ name, level }) => ({ name, maxVersionLevel: level, minVersionLevel: level })),
+  };
+}
 
 const isElsewhere = (request: Request, context: RequestContext): boolean =>
   (request.clusterId !== null && request.clusterId !== context.broker.clusterId) ||

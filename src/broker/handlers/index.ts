@@ -34,6 +34,7 @@ import { beginQuorumEpochHandler } from './53-begin-quorum-epoch.ts';
 import { endQuorumEpochHandler } from './54-end-quorum-epoch.ts';
 import { describeQuorumHandler } from './55-describe-quorum.ts';
 import { alterPartitionHandler } from './56-alter-partition.ts';
+import { updateFeaturesHandler } from './57-update-features.ts';
 import { envelopeHandler } from './58-envelope.ts';
 import { fetchSnapshotHandler } from './59-fetch-snapshot.ts';
 import { describeClusterHandler } from './60-describe-cluster.ts';
@@ -82,6 +83,7 @@ export const handlers: readonly Handler[] = [
   beginQuorumEpochHandler,
   endQuorumEpochHandler,
   describeQuorumHandler,
+  updateFeaturesHandler,
   envelopeHandler,
   fetchSnapshotHandler,
   describeClusterHandler,

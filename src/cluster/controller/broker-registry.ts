@@ -14,6 +14,7 @@ import type { brokerRegistrationRequest } from '../../protocol/messages/62-broke
 import type { brokerHeartbeatRequest } from '../../protocol/messages/63-broker-heartbeat.ts';
 import type { Infer } from '../../protocol/schema.ts';
 import type { Configs } from '../configs.ts';
+import { features } from '../features.ts';
 import type { BrokerImage, MetadataImage } from '../metadata-image.ts';
 import type { BrokerSessions } from './broker-sessions.ts';
 import type { Draft } from './draft.ts';
@@ -85,6 +86,7 @@ export class BrokerRegistry {
       );
     }
     this.#checkDirectories(request);
+    this.#checkFeatures(request);
     const epoch = isSameLife ? known.epoch : newEpoch;
     draft.add({
       type: 'RegisterBroker',
@@ -97,6 +99,11 @@ export class BrokerRegistry {
         logDirs: [...request.logDirs],
         fenced: isSameLife ? known.fenced : true,
         inControlledShutdown: isSameLife && known.inControlledShutdown,
+        features: request.features.map(({ name, minSupportedVersion, maxSupportedVersion }) => ({
+          name,
+          min: minSupportedVersion,
+          max: maxSupportedVersion,
+        })),
       },
     });
     if (!isSameLife) {
@@ -114,6 +121,19 @@ export class BrokerRegistry {
   /** The step that moved the broker's leaderships ends here. */
   left(brokerId: number, offset: number): void {
     this.#leftAt.set(brokerId, offset);
+  }
+
+  /** A broker that does not know what the others do would misread them. */
+  #checkFeatures(request: Registration): void {
+    const { image } = this.#options;
+    for (const { name, minSupportedVersion: min, maxSupportedVersion: max } of request.features) {
+      const level = image.featureLevel(name);
+      if (!features.has(name) || (level >= min && level <= max)) continue;
+      throw new ProtocolError(
+        ErrorCode.UNSUPPORTED_VERSION,
+        `Unable to register because the broker does not support finalized version ${level} of ${name}. The broker wants a version between ${min} and ${max}, inclusive.`,
+      );
+    }
   }
 
   #checkDirectories(request: Registration): void {

@@ -34,6 +34,7 @@ import {
   type ElectLeadersResponse,
   electLeaders,
 } from './elections.ts';
+import { type FeatureUpdate, updateFeatures } from './feature-updates.ts';
 import {
   type AlterReassignmentsRequest,
   type AlterReassignmentsResponse,
@@ -258,6 +259,14 @@ export class Controller {
     }, validateOnly);
     if (validateOnly || !allowsElections(changes)) return;
     await this.#step(({ index }, draft) => this.#succession.electForLeaderless(draft, index));
+  }
+
+  /** All levels are set, or none. Throws INVALID_UPDATE_VERSION. */
+  updateFeatures(updates: readonly FeatureUpdate[], validateOnly: boolean): Promise<void> {
+    return this.#step(
+      (_, draft) => updateFeatures(draft, this.#options.nodeId, updates),
+      validateOnly,
+    );
   }
 
   /** Gives the broker a block of ids that nobody had before. Throws STALE_BROKER_EPOCH. */

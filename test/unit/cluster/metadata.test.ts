@@ -13,6 +13,7 @@ import { ProducerIds } from '../../../src/cluster/producer-ids.ts';
 import { collisionKey, topicNameFault } from '../../../src/cluster/topic-names.ts';
 import { randomUuid } from '../../../src/cluster/uuid.ts';
 import { brokerKeys } from '../../../src/config/broker-keys.ts';
+import { groupKeys } from '../../../src/config/group-keys.ts';
 import { parseValue } from '../../../src/config/table.ts';
 import { topicKeys } from '../../../src/config/topic-keys.ts';
 
@@ -48,6 +49,7 @@ const records: MetadataRecord[] = [
       logDirs: [ID],
       fenced: true,
       inControlledShutdown: false,
+      features: [{ name: 'metadata.version', min: 7, max: 30 }],
     },
   },
   { type: 'Topic', value: { name: 't', topicId: ID } },
@@ -73,6 +75,7 @@ const records: MetadataRecord[] = [
   },
   { type: 'Voters', value: { voters: [{ id: 0, directoryId: ID }] } },
   { type: 'NoOp', value: {} },
+  { type: 'FeatureLevel', value: { name: 'eligible.leader.replicas.version', featureLevel: 0 } },
   { type: 'ProducerIds', value: { brokerId: 0, brokerEpoch: 1, nextProducerId: 2000 } },
 ];
 
@@ -109,6 +112,7 @@ describe('the image', () => {
     expect(again.brokers).toEqual(image.brokers);
     expect(again.wasRemoved(OTHER)).toBe(true);
     expect(again.nextProducerId).toBe(image.nextProducerId);
+    expect(again.featureLevel('eligible.leader.replicas.version')).toBe(0);
   });
   const filled = (): MetadataImage => {
     const image = new MetadataImage();
@@ -163,8 +167,30 @@ describe('settings', () => {
     ]);
   });
 
+  it('of a group are its own, else the broker’s', () => {
+    const configs = new Configs({ 'group.consumer.session.timeout.ms': 50_000 }, image, 3);
+    const name = 'consumer.session.timeout.ms';
+    expect(configs.group('g', name)).toBe(50_000);
+    set(ResourceType.group, 'g', name, '55000');
+    expect(configs.group('g', name)).toBe(55_000);
+    expect(configs.group('other', name)).toBe(50_000);
+    expect(configs.groupChain('g', groupKeys.get(name)!)).toEqual([
+      { name, value: 55_000, source: 8 },
+      { name: `group.${name}`, value: 50_000, source: 4 },
+      { name: `group.${name}`, value: 45_000, source: 5 },
+    ]);
+  });
+
+  it('of a group stay within the broker’s bounds when those are moved', () => {
+    const name = 'consumer.heartbeat.interval.ms';
+    set(ResourceType.group, 'g', name, '15000');
+    const narrow = { 'group.consumer.max.heartbeat.interval.ms': 9000 };
+    expect(new Configs(narrow, image, 3).group('g', name)).toBe(9000);
+    expect(new Configs({}, image, 3).group('g', name)).toBe(15_000);
+  });
+
   it('have defaults that their own tables take', () => {
-    for (const key of [...topicKeys.values(), ...brokerKeys.values()]) {
+    for (const key of [...topicKeys.values(), ...brokerKeys.values(), ...groupKeys.values()]) {
       if (key.default === null) continue;
       expect([key.name, parseValue(key, key.default)]).toEqual([key.name, { value: key.default }]);
     }

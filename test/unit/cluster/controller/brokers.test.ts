@@ -264,7 +264,12 @@ describe('a controller that begins', () => {
     store.commit([
       {
         type: 'RegisterBroker',
-        value: { ...value, endPoints: [...rest.endPoints], logDirs: [...rest.logDirs] },
+        value: {
+          ...value,
+          endPoints: [...rest.endPoints],
+          logDirs: [...rest.logDirs],
+          features: [...rest.features],
+        },
       },
     ]);
     store.setActive(true);

@@ -506,5 +506,6 @@ export const brokerStep = (brokerId: number): MetadataRecord => ({
     logDirs: [],
     fenced: false,
     inControlledShutdown: false,
+    features: [],
   },
 });
