@@ -15,13 +15,14 @@ export interface EpochEntry {
  * Invariant: epochs strictly rise, and so do their start offsets. A change is written at once, so
  * a killed process finds it; it is made durable by the log's next flush, together with the batches
  * that carry the same epoch. When power loss damages the file, the loader rebuilds it from those.
+ * Only what no batch carries yet may be missing from the file, while the disk takes nothing.
  */
 export class LeaderEpochFileCache {
   readonly #disk: Disk;
   readonly #path: string;
   #entries: EpochEntry[] = [];
   #durable = true;
-  /** The file says something else: what `restore` could not write. */
+  /** The file says something else: what `begin` and `restore` have not written. */
   #isBehind = false;
 
   constructor(disk: Disk, directory: string) {
@@ -63,12 +64,23 @@ export class LeaderEpochFileCache {
 
   /** Notes that `epoch` begins at `startOffset`. Entries it contradicts go. */
   assign(epoch: number, startOffset: number): void {
-    assert(epoch >= 0 && startOffset >= 0, `leader epoch ${epoch} at offset ${startOffset}`);
     const last = this.#entries.at(-1);
     if (last !== undefined && epoch === last.epoch && startOffset >= last.startOffset) return;
-    const before = this.#entries;
-    const kept = before.filter((e) => e.epoch < epoch && e.startOffset < startOffset);
-    this.#change([...kept, { epoch, startOffset }], before);
+    this.#change(this.#with(epoch, startOffset), this.#entries);
+  }
+
+  /**
+   * The same, for a term of which nothing is appended yet. Never fails; the file has it after
+   * `complete`.
+   */
+  begin(epoch: number, startOffset: number): void {
+    this.restore(this.#with(epoch, startOffset));
+  }
+
+  #with(epoch: number, startOffset: number): EpochEntry[] {
+    assert(epoch >= 0 && startOffset >= 0, `leader epoch ${epoch} at offset ${startOffset}`);
+    const kept = this.#entries.filter((e) => e.epoch < epoch && e.startOffset < startOffset);
+    return [...kept, { epoch, startOffset }];
   }
 
   /**
@@ -132,6 +144,8 @@ export class LeaderEpochFileCache {
    */
   async sync(): Promise<void> {
     if (this.#durable) return;
+    // Its first epoch is one that nothing carries.
+    if (this.#isBehind && !this.#disk.exists(this.#path)) return;
     const synced = this.#entries;
     const file = this.#disk.open(this.#path, 'read');
     try {
@@ -140,7 +154,7 @@ export class LeaderEpochFileCache {
       file.close();
     }
     // A change while waiting has put another file in its place.
-    if (synced === this.#entries) this.#durable = true;
+    if (synced === this.#entries && !this.#isBehind) this.#durable = true;
   }
 
   /**

@@ -508,10 +508,19 @@ export class PartitionLog {
     return this.#epochs.epochForOffset(offset);
   }
 
-  /** A new leader epoch begins at the log's end. */
+  /**
+   * A new leader epoch begins at the log's end. Never fails: whoever has won an election leads,
+   * even where the disk is full. The file has the epoch before the first record of it, at the
+   * latest; a disk that has failed shows in the directory's state.
+   */
   assignEpoch(epoch: number): void {
     if (epoch === this.#epochs.latestEpoch) return;
-    this.#onDisk('assign an epoch to', () => this.#epochs.assign(epoch, this.#logEndOffset));
+    this.#epochs.begin(epoch, this.#logEndOffset);
+    try {
+      this.#onDisk('assign an epoch to', () => this.#epochs.complete());
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+    }
   }
 
   /** Idempotent producers that the log remembers. */

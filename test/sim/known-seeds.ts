@@ -20,5 +20,9 @@ export const knownSeeds: readonly (SeedOptions & { readonly found: string })[] =
   { seed: 1011, found: 'a full disk left epochs behind of records that were not appended' },
   { seed: 1170, found: 'a dismissed coordinator said that nothing was committed' },
   { seed: 2088, found: 'a new topic took over the log of a deleted one after power loss' },
+  {
+    seed: 200694,
+    found: 'who was elected while its disk was full led for ever without knowing it',
+  },
   { seed: 3013, found: 'a broker whose disk failed while it entered the cluster hung for ever' },
 ];

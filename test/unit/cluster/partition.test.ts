@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
+import { systemError } from '../../support/faulty-disk.ts';
 import { ReplicaRig, TOPIC } from '../../support/replicas.ts';
 
 let rig: ReplicaRig;
@@ -387,6 +388,35 @@ describe('partitions', () => {
     rig.change({ isr: [1] });
     rig.elect(0);
     expect(seen).toEqual(['0 false 1', '1 true 1', '1 true 2', '0 true 3', '1 false 3']);
+  });
+
+  it('are led by who was elected, though its disk is full, and take records when there is room', async () => {
+    rig = await ReplicaRig.start(2);
+    await rig.pass(50);
+    const { disk } = rig.get(1);
+    disk.capacityBytes = disk.usedBytes;
+    rig.elect(1);
+    expect(rig.get(1).partition.leadership).not.toBeNull();
+    expect((await rig.get(1).produce(['a'], { acks: 1 })).errorCode).toBe(
+      ErrorCode.KAFKA_STORAGE_ERROR,
+    );
+    disk.capacityBytes = Number.POSITIVE_INFINITY;
+    const produced = rig.get(1).produce(['b']);
+    await rig.pass(1000);
+    expect((await produced).errorCode).toBe(0);
+  });
+
+  it('begin a term on a disk that has failed without holding up the news', async () => {
+    rig = await ReplicaRig.start(2);
+    await rig.pass(50);
+    rig.get(1).disk.fault = () => systemError('EIO');
+    const { log } = rig.get(1);
+    log.logDirectory.takeOffline('test', systemError('EIO'));
+    rig.elect(1);
+    expect(rig.get(1).partition.isOffline).toBe(true);
+    expect((await rig.get(1).produce(['a'], { acks: 1 })).errorCode).toBe(
+      ErrorCode.KAFKA_STORAGE_ERROR,
+    );
   });
 
   it('ignore what is older than what they know', async () => {

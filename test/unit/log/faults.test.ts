@@ -183,19 +183,26 @@ describe('a full disk', () => {
     expect([...readAll(reopened.log).values()]).toEqual([...numbered(count), 'again']);
   });
 
-  it('hinders no flush, and a new epoch only until there is room', async () => {
+  it('hinders no flush and no new epoch, which is written down when there is room', async () => {
     const rig = makeRig(CONFIG);
-    const { log } = await rig.open();
+    const { manager, log } = await rig.open();
     appendValues(log, ['a']);
     rig.disk.capacityBytes = rig.disk.usedBytes;
     await log.flush();
     expect(log.flushedOffset).toBe(1);
-    expect(codeThrown(() => log.assignEpoch(7))).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
-    expect(log.latestEpoch).toBe(0);
-    rig.disk.capacityBytes = Number.POSITIVE_INFINITY;
     log.assignEpoch(7);
     expect(log.latestEpoch).toBe(7);
+    await log.flush();
+    const write = (): void => void log.append(batchOf(['b']), { leaderEpoch: 7, origin: 'client' });
+    expect(codeThrown(write)).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    rig.disk.capacityBytes = Number.POSITIVE_INFINITY;
+    write();
+    await log.flush();
     expect(log.logDirectory.failure).toBeNull();
+    manager.abandon();
+    const reopened = await makeRig(CONFIG, rig.disk).open();
+    expect(reopened.log.endOffsetForEpoch(0)).toEqual({ epoch: 0, endOffset: 1 });
+    expect(reopened.log.latestEpoch).toBe(7);
   });
 
   it('takes back the epochs of batches that it had no room for', async () => {
