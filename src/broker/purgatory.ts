@@ -2,12 +2,13 @@
  * Fetches that wait for more bytes: woken by appends to the partitions they watch, or by time. No
  * polling: an append adds to a number, and one that reaches the fetch's minimum completes it.
  *
- * A follower's fetch is woken by what is appended, a client's by what becomes visible. That records
+ * A follower's fetch is woken by what is appended, a client's by what becomes visible: by commits,
+ * and for who reads committed records by the ends of transactions. That records
  * which it has are committed, a follower learns with the next ones, or a little later.
  */
 import type { Clock } from '../base/clock.ts';
 import { TimerWheel, type WheelEntry } from '../base/timer-wheel.ts';
-import type { Partition, PartitionWatcher } from '../cluster/partition.ts';
+import type { Partition, PartitionWatcher, WatchFor } from '../cluster/partition.ts';
 
 /** A fetch may be answered this much later than it asked; few timers are the gain. Milliseconds. */
 const TICK_MS = 5;
@@ -26,6 +27,8 @@ export interface FetchToWait {
   /** Bytes that must still become visible. */
   readonly missingBytes: number;
   readonly waitMs: number;
+  /** What makes bytes visible to it. */
+  readonly what: WatchFor;
   /** Null: of a client. */
   readonly follower: FollowerFetch | null;
   readonly complete: () => void;
@@ -50,8 +53,8 @@ export class DelayedFetch implements PartitionWatcher {
   }
 
   start(nowMs: number): void {
-    const { partitions, follower, waitMs } = this.#fetch;
-    for (const partition of partitions) partition.watch(this, follower !== null);
+    const { partitions, follower, waitMs, what } = this.#fetch;
+    for (const partition of partitions) partition.watch(this, what);
     const delayMs = follower?.hasNews === true ? Math.min(follower.newsMs, waitMs) : waitMs;
     this.#completeAfter(delayMs, nowMs);
   }
@@ -104,7 +107,8 @@ export class DelayedFetch implements PartitionWatcher {
 
   #stop(): void {
     this.#done = true;
-    for (const partition of this.#fetch.partitions) partition.unwatch(this);
+    const { partitions, what } = this.#fetch;
+    for (const partition of partitions) partition.unwatch(this, what);
     if (this.#timer !== null) this.#purgatory.timers.cancel(this.#timer);
     this.#timer = null;
   }

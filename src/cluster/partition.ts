@@ -11,6 +11,7 @@
 import { assert } from '../base/assert.ts';
 import type { Timer } from '../base/clock.ts';
 import type { AppendInfo, PartitionLog } from '../log/partition-log.ts';
+import type { Verification } from '../log/verification.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import type { CommitWaiter } from './commit-queue.ts';
 import { Leadership } from './leadership.ts';
@@ -29,18 +30,27 @@ export interface PartitionAppend {
   readonly acksAll: boolean;
   /** The memory of the records is used again afterwards. */
   readonly reused?: boolean;
+  /** See `AppendOptions` of the log. */
+  readonly verification?: Verification | null;
+  readonly transactionVersion?: number;
 }
 
 /** Something that may be able to go on once a partition has changed (a delayed fetch). */
 export interface PartitionWatcher {
   /**
-   * Records of about `bytes` have become visible: committed ones to a client, appended ones to a
-   * follower; 0: something else has changed, look again.
+   * Records of about `bytes` have become visible to it, by what it waits for; 0: something else has
+   * changed, look again.
    */
   changed(partition: Partition, bytes: number): void;
   /** To a follower: records that it has are committed. */
   committed?(partition: Partition): void;
 }
+
+/**
+ * What a watcher waits for: what is appended (a follower), what is committed, or what belongs to no
+ * open transaction either.
+ */
+export type WatchFor = 'appended' | 'committed' | 'stable';
 
 export interface PartitionOptions {
   readonly topic: string;
@@ -79,11 +89,15 @@ export class Partition {
   /** What the metadata said last. */
   #image: PartitionImage | null = null;
   readonly #watchers = new Set<PartitionWatcher>();
+  readonly #stableWatchers = new Set<PartitionWatcher>();
   readonly #followerWatchers = new Set<PartitionWatcher>();
   readonly #lowWaits: LowWatermarkWaits;
   #leadership: Leadership | null = null;
   /** Bytes appended and not yet visible to clients; only roughly after a start. */
   #hiddenBytes = 0;
+  /** Bytes committed that wait for the end of transactions, and where those begin; roughly, too. */
+  #unstableBytes = 0;
+  #stableOffset = -1;
   /** The error of everybody who still has it, after it was removed. */
   #removed: number | null = null;
 
@@ -140,9 +154,9 @@ export class Partition {
   get highWatermark(): number {
     return this.log.highWatermark;
   }
-  /** Where reading committed ends; there are no transactions yet, so nothing is held back. */
+  /** Where reading committed ends: before the oldest transaction whose outcome may still change. */
   get lastStableOffset(): number {
-    return this.log.highWatermark;
+    return this.log.lastStableOffset;
   }
 
   /**
@@ -223,6 +237,8 @@ export class Partition {
       leaderEpoch: this.leaderEpoch,
       origin: how.origin,
       reused: how.reused === true,
+      verification: how.verification ?? null,
+      transactionVersion: how.transactionVersion ?? 0,
     });
     if (info.duplicate) return info;
     const before = log.highWatermark;
@@ -332,6 +348,8 @@ export class Partition {
     if (offset < this.log.highWatermark) stats.truncationsBelowCommitted += 1;
     this.log.truncateTo(offset);
     this.#hiddenBytes = 0;
+    this.#unstableBytes = 0;
+    this.#stableOffset = -1;
     this.#notify(0);
   }
   /** As follower: the leader's log starts behind the end of ours. */
@@ -339,6 +357,8 @@ export class Partition {
     this.#environment.stats.truncations += 1;
     this.log.truncateFullyAndStartAt(offset);
     this.#hiddenBytes = 0;
+    this.#unstableBytes = 0;
+    this.#stableOffset = -1;
     this.#notify(0);
   }
 
@@ -352,7 +372,24 @@ export class Partition {
         : Math.round((this.#hiddenBytes * (highWatermark - before)) / hidden);
     this.#hiddenBytes -= visible;
     for (const watcher of this.#watchers) watcher.changed(this, Math.max(visible, 1));
+    this.#becameVisible(visible, highWatermark);
     for (const watcher of this.#followerWatchers) watcher.committed?.(this);
+  }
+
+  /** The same of readers that wait for the outcome of transactions. */
+  #becameVisible(visible: number, highWatermark: number): void {
+    const stable = this.log.lastStableOffset;
+    const before = this.#stableOffset;
+    this.#unstableBytes += visible;
+    this.#stableOffset = stable;
+    if (stable <= before) return;
+    const unstable = highWatermark - before;
+    const bytes =
+      stable >= highWatermark
+        ? this.#unstableBytes
+        : Math.round((this.#unstableBytes * (stable - before)) / unstable);
+    this.#unstableBytes -= bytes;
+    for (const watcher of this.#stableWatchers) watcher.changed(this, Math.max(bytes, 1));
   }
 
   /** The controller's answer to a change of the replicas in sync. */
@@ -381,13 +418,16 @@ export class Partition {
     this.#lowWaits.advance(this.#leadership.lowWatermark);
   }
 
-  /** Calls `watcher` at every change until `unwatch`; a follower's is told of appends, too. */
-  watch(watcher: PartitionWatcher, isFollower = false): void {
-    (isFollower ? this.#followerWatchers : this.#watchers).add(watcher);
+  /** Calls `watcher` at every change until `unwatch`. */
+  watch(watcher: PartitionWatcher, what: WatchFor): void {
+    this.#watchersOf(what).add(watcher);
   }
-  unwatch(watcher: PartitionWatcher): void {
-    this.#watchers.delete(watcher);
-    this.#followerWatchers.delete(watcher);
+  unwatch(watcher: PartitionWatcher, what: WatchFor): void {
+    this.#watchersOf(what).delete(watcher);
+  }
+  #watchersOf(what: WatchFor): Set<PartitionWatcher> {
+    if (what === 'appended') return this.#followerWatchers;
+    return what === 'stable' ? this.#stableWatchers : this.#watchers;
   }
 
   /** It is gone from here: everybody who waits is told `code`, and later uses fail with it. */
@@ -405,6 +445,7 @@ export class Partition {
 
   #notify(bytes: number): void {
     for (const watcher of this.#watchers) watcher.changed(this, bytes);
+    for (const watcher of this.#stableWatchers) watcher.changed(this, bytes);
     for (const watcher of this.#followerWatchers) watcher.changed(this, bytes);
   }
 }

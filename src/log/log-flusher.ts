@@ -131,6 +131,7 @@ export class LogFlusher {
     }
     const { clock, probe } = environment;
     const startedAt = clock.monotonic();
+    this.#saveTransactions(unsafe);
     this.#target = logEndOffset();
     try {
       this.#syncDirectories();
@@ -149,6 +150,16 @@ export class LogFlusher {
     probe.flushMs += clock.monotonic() - startedAt;
     this.#flushedOffset = Math.max(this.#flushedOffset, this.#target);
     environment.onDirty();
+  }
+
+  /** No recovery reads these segments again, so their aborted transactions must be on file. */
+  #saveTransactions(unsafe: readonly LogSegment[]): void {
+    const { logDirectory, path } = this.#options;
+    try {
+      for (const segment of unsafe) if (this.#isComplete(segment)) segment.saveTransactions();
+    } catch (error) {
+      throw logDirectory.failed(`can't flush ${path}`, error);
+    }
   }
 
   #syncDirectories(): void {

@@ -1,8 +1,11 @@
 import {
+  attributes,
   baseOffset,
   batchSize,
+  isControl,
   lastOffset,
   partitionLeaderEpoch,
+  validateBatch,
 } from '../protocol/record-batch.ts';
 import { scanBatches } from './batch-scanner.ts';
 import type { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
@@ -18,9 +21,10 @@ import {
   TXN_INDEX_SUFFIX,
 } from './log-files.ts';
 import type { LogSegment } from './log-segment.ts';
-import type { ProducerStateManager } from './producer-state-manager.ts';
+import type { ProducerStateManager, ReloadBounds } from './producer-state-manager.ts';
 import { findNextBatch } from './resync.ts';
 import type { SegmentList } from './segment-list.ts';
+import type { AbortedTransaction } from './transaction-index.ts';
 
 export interface LoadOptions {
   readonly environment: LogEnvironment;
@@ -34,6 +38,8 @@ export interface LoadOptions {
   readonly recoveryPoint: number;
   /** From the checkpoint; 0 when there is none. */
   readonly logStartOffset: number;
+  /** From the checkpoint; 0 when there is none. */
+  readonly highWatermark: number;
   /** A cleaned log may have gaps between its offsets; any other gap is a loss. */
   readonly mayHaveGaps: boolean;
   readonly makeSegment: (baseOffset: number, existing: boolean) => LogSegment;
@@ -59,7 +65,7 @@ export function loadLog(options: LoadOptions): LoadedLog {
   sweep(options, names);
   listSegments(options, names);
   const epochsKnown = epochs.load();
-  producers.listSnapshots(names);
+  producers.snapshots.list(names);
 
   let end = segments.length === 0 ? null : quickEnd(options);
   if (end === null && segments.length > 0) end = recover(options);
@@ -115,14 +121,17 @@ function quickEnd(options: LoadOptions): number | null {
 
 /** Reads every segment that may hold unflushed batches; returns the log's end. */
 function recover(options: LoadOptions): number | null {
-  const { segments, environment } = options;
+  const { segments, environment, producers, logStartOffset } = options;
   let end: number | null = null;
   // A segment's index files are safe once a flush behind its end has moved the recovery point there.
   const from = Math.max(0, segments.floor(options.recoveryPoint - 1));
+  const base = segments.at(from)!.baseOffset;
+  const state = producers.before(logStartOffset, base);
+  readProducers(state, segments, base, () => {});
   for (let i = from; i < segments.length; i++) {
     const segment = segments.at(i)!;
     const limit = segments.at(i + 1)?.baseOffset ?? Number.MAX_SAFE_INTEGER;
-    const result = recoverSegment(options, segment, limit);
+    const result = recoverSegment(options, segment, limit, state);
     environment.probe.segmentsRecovered++;
     end = result.end;
     const next = segments.at(i + 1);
@@ -139,11 +148,13 @@ function recoverSegment(
   options: LoadOptions,
   segment: LogSegment,
   limit: number,
+  state: ProducerStateManager,
 ): { end: number; cut: boolean } {
   const { epochs } = options;
   let end = segment.baseOffset;
   let from = 0;
   segment.resetIndexes();
+  segment.resetTransactions();
   for (;;) {
     const scan = scanBatches(segment.file, from, segment.size, (buffer, at, position) => {
       const first = baseOffset(buffer, at);
@@ -153,6 +164,8 @@ function recoverSegment(
       if (first > end && end >= options.recoveryPoint && !options.mayHaveGaps) return false;
       segment.noteBatch(buffer, at, position);
       segment.noteVerified(position, position + batchSize(buffer, at));
+      const aborted = state.update(buffer, at);
+      if (aborted !== null) segment.noteAborted(aborted);
       const epoch = partitionLeaderEpoch(buffer, at);
       if (epoch > epochs.latestEpoch) epochs.assign(epoch, first);
       end = last + 1;
@@ -248,30 +261,76 @@ function rebuildEpochs({ environment, directory, epochs, segments }: LoadOptions
 }
 
 /** Newest snapshot, and the headers of the batches behind it. */
-function loadProducers(options: LoadOptions, logStartOffset: number, end: number): void {
-  const { producers, segments } = options;
-  producers.removeStray(new Set([...segments].map((segment) => segment.baseOffset)));
-  rebuildProducers(producers, segments, logStartOffset, end);
+function loadProducers(options: LoadOptions, logStartOffset: number, logEndOffset: number): void {
+  const { producers, segments, highWatermark } = options;
+  producers.snapshots.removeStray(new Set([...segments].map((segment) => segment.baseOffset)));
+  rebuildProducers(producers, segments, { logStartOffset, logEndOffset, highWatermark });
 }
 
-/** Makes the producers' state that of the log's first `end` offsets. */
+/** Makes the producers' state that of the log up to its end. */
 export function rebuildProducers(
   producers: ProducerStateManager,
   segments: SegmentList,
-  logStartOffset: number,
-  end: number,
+  bounds: ReloadBounds,
 ): void {
-  producers.reload(logStartOffset, end);
+  producers.reload(bounds);
+  readProducers(producers, segments, bounds.logEndOffset, () => {});
+  producers.transactions.onHighWatermark(bounds.highWatermark);
+}
+
+/** Has the index of aborted transactions of one segment filled anew. */
+export function findAborted(
+  producers: ProducerStateManager,
+  segments: SegmentList,
+  logStartOffset: number,
+  segment: LogSegment,
+): void {
+  const state = producers.before(logStartOffset, segment.baseOffset);
+  const next = segments.at(segments.floor(segment.baseOffset) + 1);
+  const end = next?.baseOffset ?? Number.MAX_SAFE_INTEGER;
+  readProducers(state, segments, end, (aborted) => {
+    if (aborted.lastOffset >= segment.baseOffset) segment.noteAborted(aborted);
+  });
+}
+
+/** Reads the headers from the end of the state to `end`, and the markers whole. */
+function readProducers(
+  producers: ProducerStateManager,
+  segments: SegmentList,
+  end: number,
+  onAborted: (aborted: AbortedTransaction) => void,
+): void {
   if (producers.endOffset >= end) return;
   const first = Math.max(0, segments.floor(producers.endOffset));
   for (let i = first; i < segments.length; i++) {
     const segment = segments.at(i)!;
+    if (segment.baseOffset >= end) break;
     const from = i === first ? segment.index.lookup(producers.endOffset) : 0;
-    segment.scanHeaders(from, (buffer, at) => {
+    segment.scanHeaders(from, (buffer, at, position) => {
       if (lastOffset(buffer, at) >= end) return false;
-      if (lastOffset(buffer, at) >= producers.endOffset) producers.update(buffer, at);
+      if (lastOffset(buffer, at) < producers.endOffset) return true;
+      const aborted = isControl(attributes(buffer, at))
+        ? updateByMarker(producers, segment, batchSize(buffer, at), position)
+        : producers.update(buffer, at);
+      if (aborted !== null) onAborted(aborted);
       return true;
     });
   }
   producers.endOffset = end;
+}
+
+/** More than any control batch has. */
+const MARKER_BYTES_MAX = 4096;
+
+function updateByMarker(
+  producers: ProducerStateManager,
+  segment: LogSegment,
+  size: number,
+  position: number,
+): AbortedTransaction | null {
+  const batch = Buffer.alloc(Math.min(size, MARKER_BYTES_MAX));
+  const read = segment.read(batch, 0, batch.length, position);
+  // Damage is for the reader to tell; nothing is decided by it.
+  if (read < size || validateBatch(batch, 0, read) !== null) return null;
+  return producers.update(batch, 0);
 }

@@ -25,6 +25,8 @@ export interface LogRead {
   readonly bytes: number;
   /** Base offset of the first batch; it may lie before the offset asked for. */
   readonly firstOffset: number;
+  /** Behind the last batch. */
+  readonly nextOffset: number;
   /**
    * Gives the bytes back for other reads. Call it once, when nobody looks at `records` any more
    * (for a fetch: when the socket has taken them), or never. Null: they are shared and stay valid.
@@ -51,6 +53,7 @@ export const emptyRead = (offset: number): LogRead => ({
   records: NO_BYTES,
   bytes: 0,
   firstOffset: offset,
+  nextOffset: offset,
   release: null,
 });
 
@@ -94,16 +97,16 @@ export class LogReader {
       buffer = this.#environment.buffers.take(first);
       read = segment.read(buffer, 0, first, position);
     }
-    const bytes = this.#wholeBatches(buffer, read, bounds.upTo, segment, position);
+    const { bytes, nextOffset } = this.#wholeBatches(buffer, read, bounds.upTo, segment, position);
     if (bytes === 0) {
       this.#environment.buffers.release(buffer);
       this.#keepPlace(place);
       return emptyRead(offset);
     }
-    return this.#answer(buffer, bytes);
+    return this.#answer(buffer, bytes, nextOffset);
   }
 
-  #answer(buffer: Buffer, bytes: number): LogRead {
+  #answer(buffer: Buffer, bytes: number, nextOffset: number): LogRead {
     const { buffers } = this.#environment;
     let owned: Buffer | null = buffer;
     const release = (): void => {
@@ -111,7 +114,7 @@ export class LogReader {
       owned = null;
     };
     const records = buffer.subarray(0, bytes);
-    return { records, bytes, firstOffset: baseOffset(buffer, 0), release };
+    return { records, bytes, firstOffset: baseOffset(buffer, 0), nextOffset, release };
   }
 
   /** Size of the batch at the start of the buffer. */
@@ -135,7 +138,7 @@ export class LogReader {
     upTo: number,
     segment: LogSegment,
     position: number,
-  ): number {
+  ): { readonly bytes: number; readonly nextOffset: number } {
     let at = 0;
     let next = 0;
     while (read - at >= BATCH_OVERHEAD) {
@@ -158,7 +161,7 @@ export class LogReader {
     if (at > 0 && position + at < segment.size) {
       this.#keepPlace({ offset: next, segment, position: position + at });
     }
-    return at;
+    return { bytes: at, nextOffset: next };
   }
 
   /** Checks the CRC, once in the life of the process. */

@@ -23,6 +23,7 @@ import { OffsetIndex } from './offset-index.ts';
 import type { LogProbe } from './probe.ts';
 import { PENDING_ENTRIES_MAX, type SparseIndex } from './sparse-index.ts';
 import { TimeIndex } from './time-index.ts';
+import { type AbortedTransaction, TransactionIndex } from './transaction-index.ts';
 
 export interface SegmentOptions {
   readonly disk: Disk;
@@ -37,6 +38,8 @@ export interface SegmentOptions {
   readonly rollJitterMs: number;
   /** Called when the file or an index is opened, so that the owner can bound how many are. */
   readonly onOpened: (segment: LogSegment) => void;
+  /** The index of aborted transactions is damaged: fills it anew, by `noteAborted`. */
+  readonly findAborted: (segment: LogSegment) => void;
 }
 
 /** What decides whether a segment is full. */
@@ -63,14 +66,15 @@ export interface BatchPlace {
 const UNKNOWN = -2;
 
 /**
- * One `.log` file with its two indexes. Only the last segment of a log is appended to.
+ * One `.log` file with its indexes. Only the last segment of a log is appended to.
  *
  * Invariants: `[0, size)` of the file are whole batches with rising offsets, all ≥ `baseOffset`;
  * what a failed write left behind `size` is cut off at once. File and indexes are opened when
  * needed; those of a segment that is not appended to any more may be released at any time.
  *
  * A crash leaves a file whose tail may be torn, and index files that lag behind or are missing:
- * `LogLoader` cuts the one and the segment rebuilds the others.
+ * `LogLoader` cuts the one and the segment rebuilds the others. That of aborted transactions is
+ * right from before the recovery point on, as no flush leaves a segment before it is written.
  */
 export class LogSegment {
   readonly baseOffset: number;
@@ -79,10 +83,12 @@ export class LogSegment {
   readonly #options: SegmentOptions;
   readonly #indexPath: string;
   readonly #timeIndexPath: string;
+  readonly #transactionIndexPath: string;
   #file: DiskFile | null = null;
   #size = UNKNOWN;
   #index: OffsetIndex | null = null;
   #timeIndex: TimeIndex | null = null;
+  #transactionIndex: TransactionIndex | null = null;
   #bytesSinceIndexEntry = 0;
   #maxTimestamp = UNKNOWN;
   #offsetOfMaxTimestamp = UNKNOWN;
@@ -104,6 +110,7 @@ export class LogSegment {
     this.path = file(LOG_SUFFIX);
     this.#indexPath = file(OFFSET_INDEX_SUFFIX);
     this.#timeIndexPath = file(TIME_INDEX_SUFFIX);
+    this.#transactionIndexPath = file(TXN_INDEX_SUFFIX);
     this.#createdAt = options.clock.now();
   }
 
@@ -125,6 +132,7 @@ export class LogSegment {
     segment.#offsetOfMaxTimestamp = options.baseOffset;
     segment.#index = segment.#newIndex();
     segment.#timeIndex = segment.#newTimeIndex();
+    segment.#transactionIndex = segment.#newTransactionIndex();
     return segment;
   }
 
@@ -137,12 +145,12 @@ export class LogSegment {
   }
   /** Bytes that the loaded indexes hold in memory. */
   get memoryBytes(): number {
-    return (this.#index?.memoryBytes() ?? 0) + (this.#timeIndex?.memoryBytes() ?? 0);
+    const aborted = this.#transactionIndex?.memoryBytes() ?? 0;
+    return (this.#index?.memoryBytes() ?? 0) + (this.#timeIndex?.memoryBytes() ?? 0) + aborted;
   }
   /** All files that belong to the segment, whether they exist or not. */
   get files(): readonly string[] {
-    const txn = `${this.#options.directory}/${offsetName(this.baseOffset, TXN_INDEX_SUFFIX)}`;
-    return [this.path, this.#indexPath, this.#timeIndexPath, txn];
+    return [this.path, this.#indexPath, this.#timeIndexPath, this.#transactionIndexPath];
   }
 
   get maxTimestamp(): number {
@@ -174,6 +182,36 @@ export class LogSegment {
   #newTimeIndex(): TimeIndex {
     const { segmentIndexBytes } = this.#options;
     return new TimeIndex(this.#timeIndexPath, this.baseOffset, segmentIndexBytes);
+  }
+
+  #newTransactionIndex(): TransactionIndex {
+    return new TransactionIndex(this.#transactionIndexPath, this.baseOffset);
+  }
+
+  /** The aborted transactions whose markers lie here. */
+  get transactionIndex(): TransactionIndex {
+    return this.#transactionIndex ?? this.#loadTransactionIndex();
+  }
+
+  #loadTransactionIndex(): TransactionIndex {
+    const { disk, logger, probe, findAborted, onOpened } = this.#options;
+    const index = this.#newTransactionIndex();
+    if (index.load(disk)) {
+      this.#transactionIndex = index;
+    } else {
+      probe.indexRebuilds++;
+      logger.warn(`rebuilding ${index.path}: not sane`);
+      this.#transactionIndex = this.#newTransactionIndex();
+      findAborted(this);
+    }
+    if (this.#transactionIndex.count > 0) onOpened(this);
+    return this.#transactionIndex;
+  }
+
+  /** The marker of the transaction, which lies here, is in the log. */
+  noteAborted(aborted: AbortedTransaction): void {
+    this.transactionIndex.append(aborted);
+    this.#persistTransactions();
   }
 
   get index(): OffsetIndex {
@@ -228,6 +266,13 @@ export class LogSegment {
     this.#options.onOpened(this);
   }
 
+  /** The aborted transactions are to be found anew. */
+  resetTransactions(): void {
+    this.#transactionIndex = this.#newTransactionIndex();
+    this.#transactionIndex.clear();
+    this.#persistTransactions();
+  }
+
   /** Empties the indexes; `noteBatch` for each batch of the file must follow. */
   resetIndexes(): void {
     this.#index = this.#newIndex();
@@ -279,6 +324,25 @@ export class LogSegment {
       this.#options.probe.cacheWriteFailures++;
       this.#options.logger.warn(`can't write index ${index.path}: ${reasonOf(error)}`);
     }
+  }
+
+  /** What can't be written for now stays in memory, and is written when the segment is synced. */
+  #persistTransactions(): void {
+    const index = this.#transactionIndex;
+    if (index === null) return;
+    try {
+      if (index.persist(this.#options.disk)) this.#indexesUnsynced = true;
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      this.#indexesUnsynced = true;
+      this.#options.probe.cacheWriteFailures++;
+      this.#options.logger.warn(`can't write ${index.path} yet: ${reasonOf(error)}`);
+    }
+  }
+
+  /** Aborted transactions that the device can't have, as their file lacks them. Throws the disk's error. */
+  saveTransactions(): void {
+    this.#transactionIndex?.persist(this.#options.disk);
   }
 
   /**
@@ -425,7 +489,9 @@ export class LogSegment {
     const { index, timeIndex } = this;
     index.truncateTo(offset);
     timeIndex.truncateTo(offset);
+    this.transactionIndex.truncateTo(offset);
     this.persistIndexes();
+    this.#persistTransactions();
     this.#opened().truncate(size);
     this.#opened().syncNow();
     this.#size = size;
@@ -476,7 +542,7 @@ export class LogSegment {
     if (!this.#indexesUnsynced) return;
     this.#indexesUnsynced = false;
     try {
-      for (const path of [this.#indexPath, this.#timeIndexPath]) await this.#syncIndex(path);
+      for (const path of this.files.slice(1)) await this.#syncIndex(path);
     } catch (error) {
       this.#indexesUnsynced = true;
       throw error;
@@ -497,6 +563,7 @@ export class LogSegment {
   release(): void {
     this.#index = null;
     this.#timeIndex = null;
+    if (this.#transactionIndex?.pending === 0) this.#transactionIndex = null;
     this.#closeFile();
   }
 

@@ -22,7 +22,7 @@ import type { LogDirectory } from './log-directory.ts';
 import type { LogEnvironment } from './log-environment.ts';
 import { DELETED_SUFFIX } from './log-files.ts';
 import { LogFlusher } from './log-flusher.ts';
-import { loadLog, rebuildProducers } from './log-loader.ts';
+import { findAborted, loadLog, rebuildProducers } from './log-loader.ts';
 import {
   emptyRead,
   type LogRead,
@@ -37,6 +37,8 @@ import type { BatchMetadata, ProducerStateEntry } from './producer-state-entry.t
 import { ProducerStateManager } from './producer-state-manager.ts';
 import { SegmentList } from './segment-list.ts';
 import { LogTail } from './tail-cache.ts';
+import type { AbortedTransaction } from './transaction-index.ts';
+import type { Verification } from './verification.ts';
 
 export interface AppendOptions {
   /** Written into the batches; for `replication` they keep the leader's. */
@@ -48,6 +50,10 @@ export interface AppendOptions {
   readonly origin: 'client' | 'coordinator' | 'replication';
   /** The memory of `records` is used again once `append` has returned: keep no reference to it. */
   readonly reused?: boolean;
+  /** Of a batch that begins a transaction here: that its coordinator was asked (KIP-890). */
+  readonly verification?: Verification | null;
+  /** Of a marker: the version of the transaction that it ends. Default 0. */
+  readonly transactionVersion?: number;
 }
 
 export interface AppendInfo {
@@ -163,6 +169,7 @@ export class PartitionLog {
       clean,
       recoveryPoint,
       logStartOffset,
+      highWatermark,
       mayHaveGaps: this.#config.cleanupPolicy.includes('compact'),
       makeSegment: (base, existing) => this.#makeSegment(base, existing),
     });
@@ -193,6 +200,8 @@ export class PartitionLog {
           environment.segmentCache.used(segment);
         }
       },
+      findAborted: (segment: LogSegment): void =>
+        findAborted(this.#producers, this.#segments, this.#logStartOffset, segment),
     };
     return existing ? new LogSegment(options) : LogSegment.create(options);
   }
@@ -219,6 +228,12 @@ export class PartitionLog {
   /** Consumers see what lies before. */
   get highWatermark(): number {
     return this.#highWatermark;
+  }
+  /** Readers of committed records see what lies before: of no transaction that may still be aborted. */
+  get lastStableOffset(): number {
+    const first = this.#producers.transactions.firstUnstableOffset;
+    if (first < 0 || first >= this.#highWatermark) return this.#highWatermark;
+    return Math.max(first, this.#logStartOffset);
   }
   /** The recovery point: what lies before survives power loss. */
   get flushedOffset(): number {
@@ -252,6 +267,7 @@ export class PartitionLog {
     const bounded = Math.min(Math.max(offset, this.#logStartOffset), this.#logEndOffset);
     if (bounded === this.#highWatermark) return;
     this.#highWatermark = bounded;
+    this.#producers.transactions.onHighWatermark(bounded);
     this.#environment.onDirty();
   }
 
@@ -291,7 +307,7 @@ export class PartitionLog {
       validateRecords(records, origin, this.#config, nowMs);
       if (origin === 'client') batches = recompressed(records, this.#config);
       if (origin === 'replication') this.#checkOffsets(records);
-      duplicate = origin === 'replication' ? null : this.#checkProducers(batches, origin);
+      duplicate = origin === 'replication' ? null : this.#checkProducers(batches, options);
     } catch (error) {
       this.#environment.probe.rejectedBatches++;
       throw error;
@@ -307,14 +323,34 @@ export class PartitionLog {
     return this.#onDisk('append to', () => this.#write(batches, nowMs, appendTime, memory));
   }
 
-  #checkProducers(records: Buffer, origin: 'client' | 'coordinator'): BatchMetadata | null {
+  #checkProducers(records: Buffer, options: AppendOptions): BatchMetadata | null {
+    const { origin, verification = null, transactionVersion = 0 } = options;
     for (let at = 0; at < records.length; at += batchSize(records, at)) {
-      if (producerId(records, at) < 0 || isControl(attributes(records, at))) continue;
-      const duplicate = this.#producers.findDuplicate(records, at);
-      if (duplicate !== null) return duplicate;
-      if (origin === 'client') this.#producers.check(records, at);
+      if (producerId(records, at) < 0) continue;
+      if (origin === 'client') {
+        const duplicate = this.#producers.findDuplicate(records, at);
+        if (duplicate !== null) return duplicate;
+        this.#producers.check(records, at, verification);
+      } else if (isControl(attributes(records, at))) {
+        this.#producers.checkMarker(records, at, transactionVersion);
+      } else this.#producers.checkCoordinated(records, at, verification);
     }
     return null;
+  }
+
+  /**
+   * Before the first batch of a producer's transaction is appended its coordinator must be asked;
+   * the append wants what this returns. Null: the transaction is open here already. `sequence` is
+   * that of the batch; `bumpsEpoch`: the transaction is of version 2. Throws INVALID_PRODUCER_EPOCH.
+   */
+  startVerification(
+    id: number,
+    sequence: number,
+    epoch: number,
+    bumpsEpoch: boolean,
+  ): Verification | null {
+    const now = this.#environment.clock.now();
+    return this.#producers.startVerification(id, sequence, epoch, bumpsEpoch, now);
   }
 
   #answerDuplicate(batch: BatchMetadata): AppendInfo {
@@ -384,7 +420,8 @@ export class PartitionLog {
     this.#segments.active.append(records);
     this.#logEndOffset = last + 1;
     for (let at = 0; at < records.length; at += batchSize(records, at)) {
-      this.#producers.update(records, at);
+      const aborted = this.#producers.update(records, at);
+      if (aborted !== null) this.#segments.active.noteAborted(aborted);
     }
     this.#keepTail(records, memory);
     this.#countAppend(records.length, batches, count);
@@ -475,8 +512,8 @@ export class PartitionLog {
       probe.tailCacheHits++;
       probe.readBytes += tail.bytes;
       const records = tail.chunks.length === 1 ? tail.chunks[0]! : tail.chunks;
-      const { bytes, firstOffset, release } = tail;
-      return { records, bytes, firstOffset, release };
+      const { bytes, firstOffset, nextOffset, release } = tail;
+      return { records, bytes, firstOffset, nextOffset, release };
     }
     const read = this.#onDisk('read', () =>
       this.#reader.read(startOffset, maxBytes, { ...bounds, upTo }),
@@ -485,6 +522,21 @@ export class PartitionLog {
     probe.tailCacheMisses++;
     probe.readBytes += read.bytes;
     return read;
+  }
+
+  /**
+   * The aborted transactions that have records in [`from`, `to`), by rising offset of their markers;
+   * `to` is not beyond the last stable offset, or the end of what a cleaner rewrites.
+   */
+  abortedTransactions(from: number, to: number): AbortedTransaction[] {
+    const found: AbortedTransaction[] = [];
+    if (to <= from) return found;
+    return this.#onDisk('read', () => {
+      for (let i = Math.max(0, this.#segments.floor(from)); i < this.#segments.length; i++) {
+        if (this.#segments.at(i)!.transactionIndex.collect(from, to, found)) break;
+      }
+      return found;
+    });
   }
 
   /** First record at least as young as `timestamp` (milliseconds since 1970), or null. */
@@ -523,7 +575,13 @@ export class PartitionLog {
     }
   }
 
-  /** Idempotent producers that the log remembers. */
+  /** Since when the producer of the oldest open transaction is silent, milliseconds since 1970; -1: none. */
+  get oldestTransactionTimestamp(): number {
+    const { transactions, producers } = this.#producers;
+    return producers.get(transactions.oldestProducer)?.lastTimestamp ?? -1;
+  }
+
+  /** Idempotent and transactional producers that the log remembers. */
   activeProducers(): Iterable<ProducerStateEntry> {
     return this.#producers.producers.values();
   }
@@ -569,7 +627,11 @@ export class PartitionLog {
       if (place !== null) segment.truncate(place.position, end);
       this.#environment.disk.syncDirectory(this.#path);
       this.#setEnd(end);
-      rebuildProducers(this.#producers, this.#segments, this.#logStartOffset, end);
+      rebuildProducers(this.#producers, this.#segments, {
+        logStartOffset: this.#logStartOffset,
+        logEndOffset: end,
+        highWatermark: this.#highWatermark,
+      });
     });
   }
 
@@ -649,7 +711,7 @@ export class PartitionLog {
     const gone = this.#segments.shift(count);
     const start = this.#segments.first.baseOffset;
     this.#removeSegments(gone);
-    this.#producers.removeBefore(start);
+    this.#producers.snapshots.removeBefore(start);
     if (start <= this.#logStartOffset) return;
     this.#logStartOffset = start;
     this.#epochs.truncateFromStart(start);

@@ -1,6 +1,4 @@
-import type { Disk } from '../base/disk.ts';
-import { reasonOf } from '../base/errors.ts';
-import type { Logger } from '../base/logger.ts';
+import { readMarkerBatch } from '../protocol/end-transaction-marker.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import {
   attributes,
@@ -14,11 +12,11 @@ import {
   producerEpoch,
   producerId,
 } from '../protocol/record-batch.ts';
-import { isPassing } from './log-directory.ts';
-import { offsetName, offsetOfName, replaceFileLazily, SNAPSHOT_SUFFIX } from './log-files.ts';
-import type { LogProbe } from './probe.ts';
-import { decodeSnapshot, encodeSnapshot } from './producer-snapshot.ts';
+import { OpenTransactions } from './open-transactions.ts';
+import { ProducerSnapshots, type SnapshotOptions } from './producer-snapshots.ts';
 import { type BatchMetadata, ProducerStateEntry, sequenceAfter } from './producer-state-entry.ts';
+import type { AbortedTransaction } from './transaction-index.ts';
+import { Verification } from './verification.ts';
 
 /** Idempotent producers that one log remembers; beyond it the one that wrote longest ago goes. */
 export const PRODUCERS_MAX = 100_000;
@@ -26,30 +24,42 @@ export const PRODUCERS_MAX = 100_000;
 /** How many go at once when there are too many, so that the search for the oldest is rare. */
 const PRODUCERS_EVICTED = PRODUCERS_MAX / 10;
 
+/** Questions to coordinators that one log remembers; beyond it the oldest one is forgotten. */
+export const VERIFICATIONS_MAX = 10_000;
+
 const OUT_OF_ORDER = ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER;
 
+/** Markers of this version and later ones carry an epoch that no record had (KIP-890). */
+const BUMPS_EPOCH_VERSION = 2;
+const EPOCH_MAX = 0x7fff;
+
+/** A snapshot to begin from, and up to where it must not matter what was decided. */
+export interface ReloadBounds {
+  readonly logStartOffset: number;
+  readonly logEndOffset: number;
+  /** Markers from here on may still be cut off. */
+  readonly highWatermark: number;
+}
+
 /**
- * Idempotence of one log (KIP-98): who wrote which sequence numbers last.
+ * The producers of one log (KIP-98): who wrote which sequence numbers last, and whose transaction is
+ * open since when.
  *
- * The state is a function of the log: `endOffset` says up to where. Snapshots of it are files named
- * by that offset, taken when a segment is rolled and on shutdown; after a crash the newest one that
- * is whole and not ahead of the log is loaded, and the batches behind it are read again. A snapshot
- * is a cache: a lost or damaged one costs reading more of the log.
+ * The state is a function of the log: `endOffset` says up to where. Snapshots of it are taken when a
+ * segment is rolled and on shutdown; after a crash the newest one that is whole and not ahead of the
+ * log is loaded, and the batches behind it are read again.
  */
 export class ProducerStateManager {
-  readonly #disk: Disk;
-  readonly #directory: string;
-  readonly #logger: Logger;
-  readonly #probe: LogProbe;
+  readonly snapshots: ProducerSnapshots;
+  readonly transactions = new OpenTransactions();
+  readonly #options: SnapshotOptions;
   readonly #producers = new Map<number, ProducerStateEntry>();
-  #snapshots: number[] = [];
+  readonly #verifications = new Map<number, Verification>();
   #endOffset = 0;
 
-  constructor(options: { disk: Disk; directory: string; logger: Logger; probe: LogProbe }) {
-    this.#disk = options.disk;
-    this.#directory = options.directory;
-    this.#logger = options.logger;
-    this.#probe = options.probe;
+  constructor(options: SnapshotOptions, snapshots = new ProducerSnapshots(options)) {
+    this.#options = options;
+    this.snapshots = snapshots;
   }
 
   /** The state covers the log up to here. */
@@ -62,9 +72,6 @@ export class ProducerStateManager {
   get producers(): ReadonlyMap<number, ProducerStateEntry> {
     return this.#producers;
   }
-  get snapshotOffsets(): readonly number[] {
-    return this.#snapshots;
-  }
 
   /** The batch of which the one at `at` is a repetition, or null. */
   findDuplicate(buffer: Buffer, at: number): BatchMetadata | null {
@@ -75,34 +82,124 @@ export class ProducerStateManager {
     return entry.findDuplicate(producerEpoch(buffer, at), first, last);
   }
 
-  /** Throws when the batch may not follow what its producer wrote last. */
-  check(buffer: Buffer, at: number): void {
-    const id = producerId(buffer, at);
+  /** Whether the producer has a transaction open here, begun in this epoch. */
+  hasTransaction(id: number, epoch: number): boolean {
     const entry = this.#producers.get(id);
-    if (entry === undefined) return; // Unknown, perhaps forgotten: any sequence may begin.
-    const epoch = producerEpoch(buffer, at);
-    const first = baseSequence(buffer, at);
-    if (epoch < entry.epoch) {
-      throw new ProtocolError(
-        ErrorCode.INVALID_PRODUCER_EPOCH,
-        `producer ${id} has epoch ${entry.epoch}, saw ${epoch}`,
-      );
+    return entry !== undefined && entry.currentTxnFirstOffset >= 0 && entry.epoch === epoch;
+  }
+
+  /**
+   * Before the first batch of a transaction is appended its coordinator must be asked; null: the
+   * transaction is open here already. Throws INVALID_PRODUCER_EPOCH.
+   */
+  startVerification(
+    id: number,
+    sequence: number,
+    epoch: number,
+    bumpsEpoch: boolean,
+    nowMs: number,
+  ): Verification | null {
+    const entry = this.#producers.get(id);
+    if (entry !== undefined) checkEpoch(entry, epoch);
+    if (this.hasTransaction(id, epoch)) return null;
+    let verification = this.#verifications.get(id);
+    if (verification === undefined) {
+      for (const oldest of this.#verifications.keys()) {
+        if (this.#verifications.size < VERIFICATIONS_MAX) break;
+        this.#verifications.delete(oldest);
+      }
+      verification = new Verification(nowMs, sequence, epoch, bumpsEpoch);
+      this.#verifications.set(id, verification);
+    } else verification.join(sequence, epoch);
+    return verification;
+  }
+
+  /**
+   * Throws when a client's batch may not follow what its producer wrote last, or belongs to a
+   * transaction that nobody knows to be open.
+   */
+  check(buffer: Buffer, at: number, verification: Verification | null): void {
+    const entry = this.#producers.get(producerId(buffer, at));
+    const isPart = isTransactional(attributes(buffer, at));
+    if (isPart) this.#checkTransaction(buffer, at, verification);
+    // Unknown, perhaps forgotten: any sequence may begin.
+    if (entry !== undefined) checkEpoch(entry, producerEpoch(buffer, at));
+    if (isPart) this.#checkFirst(buffer, at, entry);
+    if (entry === undefined) return;
+    checkSequence(entry, buffer, at);
+    if (!isPart && entry.currentTxnFirstOffset >= 0) {
+      const text = `producer ${entry.producerId}: expected a batch of its open transaction`;
+      throw new ProtocolError(ErrorCode.INVALID_TXN_STATE, text);
     }
-    if (epoch > entry.epoch) {
-      if (first === 0 || entry.epoch < 0) return;
-      const text = `producer ${id}: expected sequence 0 in new epoch ${epoch}, saw ${first}`;
+  }
+
+  /** The same of a batch without sequence numbers that a coordinator writes for a producer. */
+  checkCoordinated(buffer: Buffer, at: number, verification: Verification | null): void {
+    this.#checkTransaction(buffer, at, verification);
+    const entry = this.#producers.get(producerId(buffer, at));
+    if (entry !== undefined) checkEpoch(entry, producerEpoch(buffer, at));
+  }
+
+  #checkTransaction(buffer: Buffer, at: number, verification: Verification | null): void {
+    const id = producerId(buffer, at);
+    const epoch = producerEpoch(buffer, at);
+    if (this.hasTransaction(id, epoch)) return;
+    const entry = this.#producers.get(id);
+    if (entry !== undefined) checkEpoch(entry, epoch);
+    if (verification !== null && this.#verifications.get(id) === verification) return;
+    const text = `producer ${id}: the batch is not part of an ongoing transaction`;
+    throw new ProtocolError(ErrorCode.INVALID_TXN_STATE, text);
+  }
+
+  /** While a lower sequence is still asked for, or lost, a higher one must not take its place. */
+  #checkFirst(buffer: Buffer, at: number, entry: ProducerStateEntry | undefined): void {
+    const id = producerId(buffer, at);
+    const verification = this.#verifications.get(id);
+    if (verification === undefined) return;
+    const first = baseSequence(buffer, at);
+    const isUnknown = entry === undefined || entry.batches.length === 0;
+    if (verification.bumpsEpoch && first !== 0 && isUnknown) {
+      const text = `producer ${id}: expected sequence 0 of one that is not known here, saw ${first}`;
       throw new ProtocolError(OUT_OF_ORDER, text);
     }
-    const last = entry.lastSequence;
-    if (first !== sequenceAfter(last, 1)) {
-      const text = `producer ${id}: expected sequence ${sequenceAfter(last, 1)}, saw ${first}`;
+    if (first > verification.lowestSequence) {
+      const text = `producer ${id}: expected sequence ${verification.lowestSequence}, saw ${first}`;
       throw new ProtocolError(OUT_OF_ORDER, text);
     }
   }
 
-  /** Accounts for a batch that is in the log. */
-  update(buffer: Buffer, at: number): void {
+  /**
+   * Throws when a marker comes from a coordinator that has been replaced, or is older than what its
+   * producer has done since. `version` is that of the transaction.
+   */
+  checkMarker(buffer: Buffer, at: number, version: number): void {
     const id = producerId(buffer, at);
+    const entry = this.#producers.get(id);
+    if (entry === undefined) return;
+    const epoch = producerEpoch(buffer, at);
+    if (version >= BUMPS_EPOCH_VERSION && epoch === entry.epoch) {
+      // With an epoch of its own at each end, the same one means that this end is here already.
+      const isRepeated = entry.currentTxnFirstOffset < 0 || epoch === EPOCH_MAX;
+      if (!isRepeated) {
+        const text = `producer ${id}: expected a marker of an epoch above ${entry.epoch}, saw ${epoch}`;
+        throw new ProtocolError(ErrorCode.INVALID_PRODUCER_EPOCH, text);
+      }
+    } else checkEpoch(entry, epoch);
+    const coordinatorEpoch = readMarkerBatch(buffer, at)?.coordinatorEpoch ?? -1;
+    if (coordinatorEpoch >= entry.coordinatorEpoch) return;
+    throw new ProtocolError(
+      ErrorCode.TRANSACTION_COORDINATOR_FENCED,
+      `producer ${id}: expected coordinator epoch ${entry.coordinatorEpoch} or later, saw ${coordinatorEpoch}`,
+    );
+  }
+
+  /**
+   * Accounts for a batch that is in the log; a control batch must be there as a whole. Returns the
+   * transaction that it aborts, if it aborts one.
+   */
+  update(buffer: Buffer, at: number): AbortedTransaction | null {
+    const id = producerId(buffer, at);
+    let aborted: AbortedTransaction | null = null;
     if (id >= 0) {
       let entry = this.#producers.get(id);
       if (entry === undefined) {
@@ -110,41 +207,69 @@ export class ProducerStateManager {
         entry = new ProducerStateEntry(id);
         this.#producers.set(id, entry);
       }
-      this.#updateEntry(entry, buffer, at);
+      if (isTransactional(attributes(buffer, at))) {
+        aborted = this.#updateTransaction(entry, buffer, at);
+      } else addBatch(entry, buffer, at);
     }
     this.#endOffset = lastOffset(buffer, at) + 1;
+    return aborted;
   }
 
-  #updateEntry(entry: ProducerStateEntry, buffer: Buffer, at: number): void {
-    const bits = attributes(buffer, at);
-    if (isControl(bits)) {
-      entry.setEpoch(producerEpoch(buffer, at));
-      entry.currentTxnFirstOffset = -1;
-      entry.lastTimestamp = maxTimestamp(buffer, at);
-      return;
-    }
-    const delta = lastOffsetDelta(buffer, at);
-    const lastSequence = sequenceAfter(baseSequence(buffer, at), delta);
-    const timestamp = maxTimestamp(buffer, at);
-    entry.addBatch(
-      producerEpoch(buffer, at),
-      lastSequence,
-      lastOffset(buffer, at),
-      delta,
-      timestamp,
-    );
-    if (isTransactional(bits) && entry.currentTxnFirstOffset < 0) {
+  #updateTransaction(
+    entry: ProducerStateEntry,
+    buffer: Buffer,
+    at: number,
+  ): AbortedTransaction | null {
+    const isMarker = isControl(attributes(buffer, at));
+    this.#forgetVerification(entry.producerId, isMarker, producerEpoch(buffer, at));
+    if (isMarker) return this.#endTransaction(entry, buffer, at);
+    addBatch(entry, buffer, at);
+    if (entry.currentTxnFirstOffset < 0) {
       entry.currentTxnFirstOffset = baseOffset(buffer, at);
+      this.transactions.begin(entry.producerId, entry.currentTxnFirstOffset);
     }
+    return null;
+  }
+
+  /** A marker in the epoch that is asked for ended the transaction before the one that begins. */
+  #forgetVerification(id: number, isMarker: boolean, epoch: number): void {
+    const verification = this.#verifications.get(id);
+    if (verification === undefined) return;
+    if (isMarker && verification.bumpsEpoch && verification.epoch === epoch) return;
+    this.#verifications.delete(id);
+  }
+
+  #endTransaction(
+    entry: ProducerStateEntry,
+    buffer: Buffer,
+    at: number,
+  ): AbortedTransaction | null {
+    const marker = readMarkerBatch(buffer, at);
+    // The cleaner has taken the marker out, and everything of its transaction before it.
+    if (marker === null) return null;
+    const { producerId: id, currentTxnFirstOffset: firstOffset } = entry;
+    entry.setEpoch(producerEpoch(buffer, at));
+    entry.coordinatorEpoch = marker.coordinatorEpoch;
+    entry.lastTimestamp = maxTimestamp(buffer, at);
+    entry.currentTxnFirstOffset = -1;
+    if (firstOffset < 0) return null;
+    const end = lastOffset(buffer, at);
+    const lastStableOffset = this.transactions.end(firstOffset, end);
+    return marker.committed
+      ? null
+      : { producerId: id, firstOffset, lastOffset: end, lastStableOffset };
   }
 
   #evictOldest(): void {
-    const byAge = [...this.#producers.values()].sort((a, b) => a.lastTimestamp - b.lastTimestamp);
-    for (const entry of byAge.slice(0, PRODUCERS_EVICTED)) this.#producers.delete(entry.producerId);
-    this.#probe.producerEvictions += PRODUCERS_EVICTED;
-    this.#logger.warn(
-      `${this.#directory}: more than ${PRODUCERS_MAX} idempotent producers, forgot the oldest`,
-    );
+    // Whose transaction is open can't go: nobody would know what its marker ends.
+    const byAge = [...this.#producers.values()]
+      .filter((entry) => entry.currentTxnFirstOffset < 0)
+      .sort((a, b) => a.lastTimestamp - b.lastTimestamp)
+      .slice(0, PRODUCERS_EVICTED);
+    for (const entry of byAge) this.#producers.delete(entry.producerId);
+    const { probe, logger, directory } = this.#options;
+    probe.producerEvictions += byAge.length;
+    logger.warn(`${directory}: more than ${PRODUCERS_MAX} idempotent producers, forgot the oldest`);
   }
 
   /** Forgets producers that wrote nothing for `expirationMs` (`producer.id.expiration.ms`). */
@@ -153,78 +278,104 @@ export class ProducerStateManager {
       const idle = nowMs - entry.lastTimestamp;
       if (entry.currentTxnFirstOffset < 0 && idle >= expirationMs) this.#producers.delete(id);
     }
-  }
-
-  /** Finds the snapshots that lie in the directory. */
-  listSnapshots(names: readonly string[]): void {
-    const offsets = names.map((name) => offsetOfName(name, SNAPSHOT_SUFFIX));
-    this.#snapshots = offsets.filter((offset) => offset >= 0).sort((a, b) => a - b);
+    for (const [id, { sinceMs }] of this.#verifications) {
+      if (nowMs - sinceMs >= expirationMs) this.#verifications.delete(id);
+    }
   }
 
   /**
    * Starts from the newest whole snapshot between `logStartOffset` and `logEndOffset`; what is in
    * the log behind `endOffset` must be given to `update` afterwards. Snapshots of offsets that the
    * log does not have are removed.
+   *
+   * Where there are transactions, one up to the high watermark is taken: a snapshot does not tell
+   * which transactions ended behind that.
    */
-  reload(logStartOffset: number, logEndOffset: number): void {
+  reload({ logStartOffset, logEndOffset, highWatermark }: ReloadBounds): void {
+    this.snapshots.removeAfter(logEndOffset);
+    this.#verifications.clear();
+    this.#loadNewest(logStartOffset, logEndOffset);
+    if (this.#endOffset <= highWatermark || !this.#hasSeenMarkers()) return;
+    this.#loadNewest(logStartOffset, highWatermark);
+  }
+
+  /** The state at `offset` or before it, on its own; files are left alone, but for damaged ones. */
+  before(logStartOffset: number, offset: number): ProducerStateManager {
+    const fork = new ProducerStateManager(this.#options, this.snapshots);
+    fork.#loadNewest(logStartOffset, offset);
+    return fork;
+  }
+
+  #hasSeenMarkers(): boolean {
+    for (const { coordinatorEpoch } of this.#producers.values()) {
+      if (coordinatorEpoch >= 0) return true;
+    }
+    return false;
+  }
+
+  #loadNewest(logStartOffset: number, upTo: number): void {
     this.#producers.clear();
-    for (const offset of this.#snapshots.filter((o) => o > logEndOffset)) this.#remove(offset);
-    for (const offset of this.#snapshots.toReversed()) {
-      if (offset <= logStartOffset) break;
-      const bytes = this.#disk.readFile(this.#path(offset));
-      const entries = bytes === null ? null : decodeSnapshot(bytes);
-      if (entries === null) {
-        this.#logger.warn(`${this.#path(offset)} is damaged, reading the log instead`);
-        this.#remove(offset);
-        continue;
-      }
-      for (const entry of entries) this.#producers.set(entry.producerId, entry);
-      this.#endOffset = offset;
-      return;
-    }
-    this.#endOffset = logStartOffset;
+    this.transactions.clear();
+    const snapshot = this.snapshots.newest(logStartOffset, upTo);
+    this.#endOffset = snapshot?.offset ?? logStartOffset;
+    if (snapshot !== null) this.#take(snapshot.entries);
   }
 
-  /** Writes the state down, under the offset that it covers. Want of room costs only time later. */
+  #take(entries: readonly ProducerStateEntry[]): void {
+    for (const entry of entries) this.#producers.set(entry.producerId, entry);
+    const open = entries
+      .filter((entry) => entry.currentTxnFirstOffset >= 0)
+      .sort((a, b) => a.currentTxnFirstOffset - b.currentTxnFirstOffset);
+    for (const entry of open) {
+      this.transactions.begin(entry.producerId, entry.currentTxnFirstOffset);
+    }
+  }
+
+  /** Writes the state down, under the offset that it covers. */
   takeSnapshot(): void {
-    const offset = this.#endOffset;
-    if (this.#snapshots.includes(offset)) return;
-    try {
-      replaceFileLazily(this.#disk, this.#path(offset), encodeSnapshot(this.#producers.values()));
-    } catch (error) {
-      if (!isPassing(error)) throw error;
-      this.#probe.cacheWriteFailures++;
-      this.#logger.warn(`can't write ${this.#path(offset)}: ${reasonOf(error)}`);
-      return;
-    }
-    this.#snapshots.push(offset);
-    this.#snapshots.sort((a, b) => a - b);
-  }
-
-  /** Removes snapshots but those of a segment's base and the newest. */
-  removeStray(segmentBases: ReadonlySet<number>): void {
-    const newest = this.#snapshots.at(-1);
-    for (const offset of [...this.#snapshots]) {
-      if (offset !== newest && !segmentBases.has(offset)) this.#remove(offset);
-    }
-  }
-
-  removeBefore(offset: number): void {
-    for (const old of this.#snapshots.filter((o) => o < offset)) this.#remove(old);
+    this.snapshots.take(this.#endOffset, this.#producers.values());
   }
 
   /** Nothing is known any more, and no snapshot is left. */
   restartAt(offset: number): void {
     this.#producers.clear();
-    for (const old of [...this.#snapshots]) this.#remove(old);
+    this.#verifications.clear();
+    this.transactions.clear();
+    this.snapshots.removeAll();
     this.#endOffset = offset;
   }
+}
 
-  #path(offset: number): string {
-    return `${this.#directory}/${offsetName(offset, SNAPSHOT_SUFFIX)}`;
+function checkEpoch(entry: ProducerStateEntry, epoch: number): void {
+  if (epoch >= entry.epoch) return;
+  throw new ProtocolError(
+    ErrorCode.INVALID_PRODUCER_EPOCH,
+    `producer ${entry.producerId} has epoch ${entry.epoch}, saw ${epoch}`,
+  );
+}
+
+function checkSequence(entry: ProducerStateEntry, buffer: Buffer, at: number): void {
+  const { producerId: id, epoch: known, lastSequence: last } = entry;
+  const epoch = producerEpoch(buffer, at);
+  const first = baseSequence(buffer, at);
+  if (epoch > known) {
+    if (first === 0 || known < 0) return;
+    const text = `producer ${id}: expected sequence 0 in new epoch ${epoch}, saw ${first}`;
+    throw new ProtocolError(OUT_OF_ORDER, text);
   }
-  #remove(offset: number): void {
-    this.#disk.remove(this.#path(offset));
-    this.#snapshots = this.#snapshots.filter((o) => o !== offset);
+  if (first !== sequenceAfter(last, 1)) {
+    const text = `producer ${id}: expected sequence ${sequenceAfter(last, 1)}, saw ${first}`;
+    throw new ProtocolError(OUT_OF_ORDER, text);
   }
+}
+
+function addBatch(entry: ProducerStateEntry, buffer: Buffer, at: number): void {
+  const delta = lastOffsetDelta(buffer, at);
+  entry.addBatch(
+    producerEpoch(buffer, at),
+    sequenceAfter(baseSequence(buffer, at), delta),
+    lastOffset(buffer, at),
+    delta,
+    maxTimestamp(buffer, at),
+  );
 }

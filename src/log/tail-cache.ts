@@ -39,6 +39,8 @@ export interface TailRead {
   readonly chunks: readonly Uint8Array[];
   readonly bytes: number;
   readonly firstOffset: number;
+  /** Behind the last batch. */
+  readonly nextOffset: number;
   /** To be called when the bytes are not used any more; null: there is no need. */
   readonly release: (() => void) | null;
 }
@@ -195,19 +197,21 @@ export class LogTail {
     const used: Chunk[] = [];
     let bytes = 0;
     const firstOffset = entries[at]?.baseOffset ?? offset;
+    let nextOffset = offset;
     for (; at < entries.length; at++) {
       const entry = entries[at]!;
       if (entry.lastOffset >= upTo) break;
       if (bytes + entry.size > maxBytes && !(minOne && bytes === 0)) break;
       chunks.push(entry.bytes!);
       bytes += entry.size;
+      nextOffset = entry.lastOffset + 1;
       // Neighbours lie in one chunk, as a rule.
       if (entry.chunk !== null && entry.chunk !== used.at(-1)) {
         entry.chunk.users++;
         used.push(entry.chunk);
       }
     }
-    return { chunks, bytes, firstOffset, release: this.#releaseOf(used) };
+    return { chunks, bytes, firstOffset, nextOffset, release: this.#releaseOf(used) };
   }
 
   #releaseOf(used: Chunk[]): (() => void) | null {

@@ -1,6 +1,7 @@
 /**
  * Fetch, v4-18: whole batches, waiting in the purgatory for `minBytes`. A client gets what is
- * committed, from the leader or, since v11, from a follower (KIP-392); a follower gets everything
+ * committed, from the leader or, since v11, from a follower (KIP-392), and reading committed only what
+ * belongs to no open transaction, with a list of the aborted ones; a follower gets everything
  * from the leader, and by asking tells how far it is.
  *
  * v7 sessions (KIP-227), v9 leader epochs, v12 flexible and diverging epochs, v13 topic ids, v15
@@ -8,7 +9,7 @@
  * read into, which go back to their pool when the socket has taken them.
  */
 
-import type { Partition } from '../../cluster/partition.ts';
+import type { Partition, WatchFor } from '../../cluster/partition.ts';
 import { isMetadataFetch } from '../../cluster/quorum/bodies.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
@@ -17,7 +18,7 @@ import type { Infer } from '../../protocol/schema.ts';
 import { NO_SESSION } from '../fetch-session.ts';
 import { BodyWithRelease, handler, type RequestContext } from '../handler.ts';
 import { type FetchPlan, planFetch, recordAnswer } from './fetch-plan.ts';
-import { type Fetcher, FetchRound } from './fetch-round.ts';
+import { type Fetcher, FetchRound, READ_COMMITTED } from './fetch-round.ts';
 
 type Request = Infer<typeof fetchRequest>;
 type Response = Infer<typeof fetchResponse>;
@@ -61,6 +62,7 @@ export const fetchHandler = handler<Request, Response | BodyWithRelease>(
         partitions: round.watched,
         missingBytes: request.minBytes - round.bytes,
         waitMs: request.maxWaitMs,
+        what: visibleBy(fetcher),
         follower: waitOf(fetcher, round, plan, context),
         complete,
       });
@@ -90,6 +92,11 @@ function waitOf(fetcher: Fetcher, round: FetchRound, plan: FetchPlan, context: R
   // Consumers that read from followers see records as soon as those know that they are committed.
   const newsMs = context.broker.partitions.rackAware ? 0 : HIGH_WATERMARK_NEWS_MS;
   return { replicaId, newsMs, hasNews: round.hasNews && plan.session !== null };
+}
+
+function visibleBy({ replicaId, isolation }: Fetcher): WatchFor {
+  if (replicaId >= 0) return 'appended';
+  return isolation === READ_COMMITTED ? 'stable' : 'committed';
 }
 
 const refused = (errorCode: number): Response => ({

@@ -1,6 +1,7 @@
 /** One pass over the partitions of a fetch: what each of them has for the one who asks. */
 import type { Leadership } from '../../cluster/leadership.ts';
 import type { Partition } from '../../cluster/partition.ts';
+import type { LogRead } from '../../log/log-reader.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import type { fetchResponse } from '../../protocol/messages/01-fetch.ts';
 import type { Infer } from '../../protocol/schema.ts';
@@ -41,7 +42,7 @@ interface Answered {
   readonly partition: Partition | undefined;
 }
 
-const READ_COMMITTED = 1;
+export const READ_COMMITTED = 1;
 /** Before these versions, clients do not know KAFKA_STORAGE_ERROR, topic ids, leader hints. */
 const STORAGE_ERROR_VERSION = 6;
 const TOPIC_IDS_VERSION = 13;
@@ -145,8 +146,12 @@ export class FetchRound {
       answer.preferredReadReplica = preferred;
       this.urgent = true;
     } else if (!this.#diverges(partition, asked, answer)) {
-      const upTo = isolation === READ_COMMITTED ? answer.lastStableOffset : answer.highWatermark;
-      this.#readRecords(partition, asked, answer, upTo);
+      const isCommitted = isolation === READ_COMMITTED;
+      const upTo = isCommitted ? answer.lastStableOffset : answer.highWatermark;
+      const { nextOffset } = this.#readRecords(partition, asked, answer, upTo);
+      if (isCommitted) {
+        answer.abortedTransactions = log.abortedTransactions(asked.fetchOffset, nextOffset);
+      }
     }
     this.watched.push(partition);
     this.answers.push({ asked, answer, partition });
@@ -238,7 +243,7 @@ export class FetchRound {
     asked: SessionPartition,
     answer: PartitionAnswer,
     upTo: number,
-  ): void {
+  ): LogRead {
     const bytesMax = Math.min(this.#room, Math.max(asked.partitionMaxBytes, 0));
     const bounds = { upTo, minOneMessage: this.bytes === 0 };
     const read = partition.log.read(asked.fetchOffset, bytesMax, bounds);
@@ -246,6 +251,7 @@ export class FetchRound {
     answer.records = read.records;
     this.bytes += read.bytes;
     this.#room = Math.max(this.#room - read.bytes, 0);
+    return read;
   }
 
   #emptyAnswer(partitionIndex: number): PartitionAnswer {
