@@ -18,7 +18,7 @@ import { AutoTopics } from '../cluster/auto-topics.ts';
 import { BrokerLifecycle } from '../cluster/broker-lifecycle.ts';
 import { Configs, type GivenConfig } from '../cluster/configs.ts';
 import { Controller } from '../cluster/controller/controller.ts';
-import { ControllerChannel } from '../cluster/controller-channel.ts';
+import { type Asker, ControllerChannel } from '../cluster/controller-channel.ts';
 import { reportLostReplicas } from '../cluster/lost-replicas.ts';
 import { type MetadataDelta, MetadataImage, type TopicImage } from '../cluster/metadata-image.ts';
 import { Partitions } from '../cluster/partitions.ts';
@@ -36,7 +36,8 @@ import type { PartitionLog } from '../log/partition-log.ts';
 import type { MetricsRegistry } from '../observe/registry.ts';
 import type { Api } from '../protocol/apis.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
-import { ANONYMOUS } from '../security/principal.ts';
+import { BROKER, Principal } from '../security/principal.ts';
+import { accessControl } from './access-control.ts';
 import { brokerStatus, countReplicas } from './broker-status.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import { ConnectionStats } from './connection-stats.ts';
@@ -189,8 +190,9 @@ export class Broker implements Role {
       store: quorum,
       peers,
       clock,
-      local: async (api, version, body) =>
-        this.#controllerRequest(api, version, body, INSIDE) ?? Promise.reject(noSay(api)),
+      local: async (api, version, body, asker) =>
+        this.#controllerRequest(api, version, body, insideOf(asker), asker?.clientId ?? '') ??
+        Promise.reject(noSay(api)),
     });
     const partitions = new Partitions({ logs, configs, logger, nodeId, clock, image });
     const hot: HotSettings = hotSettings(configs);
@@ -266,13 +268,14 @@ export class Broker implements Role {
       peers,
       hasPeers: configs.list('cluster.brokers').length > 0,
       serving: { now: false },
-      controllerRequest: (api, version, body, connection) =>
-        this.#controllerRequest(api, version, body, connection),
+      controllerRequest: (api, version, body, connection, clientId) =>
+        this.#controllerRequest(api, version, body, connection, clientId),
       partitions,
       producerIds: new ProducerIds(() => allocateProducerIds(channel, nodeId, lifecycle.epoch)),
       logs,
       disk,
       groups,
+      access: accessControl(configs, image, clock, logger),
       fetchSessions: new FetchSessionCache(
         configs.number('max.incremental.fetch.session.cache.slots'),
         random,
@@ -429,11 +432,14 @@ export class Broker implements Role {
     version: number,
     body: unknown,
     connection: ConnectionInfo,
+    clientId: string,
   ): Promise<unknown> | null {
     const handle = handlers.find((known) => known.api.key === api.key)?.controller ?? null;
     if (handle === null) return null;
     const now = this.#options.clock.monotonic();
-    const context = new RequestContext(version, 0, '', connection, this.services, now);
+    const context = new RequestContext(
+      ...([version, 0, clientId, connection, this.services, now, api.name] as const),
+    );
     return Promise.resolve(handle(body, context));
   }
 
@@ -537,12 +543,22 @@ const INSIDE: ConnectionInfo = {
   clientHost: 'inside',
   listener: '',
   advertised: { host: '', port: 0 },
-  principal: ANONYMOUS,
+  principal: BROKER,
+  rights: null,
   softwareName: '',
   softwareVersion: '',
   softwareKey: '',
   onClosed: null,
 };
+
+/** Those of a client that came by way of this broker, which became the controller meanwhile. */
+const insideOf = (asker: Asker | null): ConnectionInfo => ({
+  ...INSIDE,
+  ...(asker !== null && {
+    clientHost: asker.clientHost,
+    principal: new Principal(asker.principal.type, asker.principal.name),
+  }),
+});
 
 const directoriesOf = (logs: LogManager): { online: string[]; offline: string[] } => {
   const ids = (isOnline: boolean): string[] =>

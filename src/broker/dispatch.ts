@@ -6,8 +6,11 @@
  */
 import type { ByteReader } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
+import { AclOperation } from '../protocol/acl.ts';
 import { type Codec, codec } from '../protocol/codec.ts';
+import { ErrorCode } from '../protocol/error-codes.ts';
 import { readRequestHeader, writeResponse } from '../protocol/frame.ts';
+import { refusedBody } from '../protocol/refused-body.ts';
 import { ApiStats, FetchStats } from './api-stats.ts';
 import {
   BodyWithRelease,
@@ -123,6 +126,7 @@ export class Dispatcher {
       connection,
       this.#services,
       nowMs,
+      handler.api.name,
     );
     if (header.unsupported) {
       context.unsupportedVersion = true;
@@ -141,7 +145,10 @@ export class Dispatcher {
     const { handler, stats, context, body } = parsed;
     const began = this.#clock.monotonic();
     stats.requestQueueTime.record(began - context.receivedAtMs);
-    const result = handler.handle(body, context);
+    const result =
+      handler.api.forPeers && !context.mayToCluster(AclOperation.clusterAction)
+        ? refusedBody(handler.api, ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
+        : handler.handle(body, context);
     const ended = this.#clock.monotonic();
     stats.localTime.record(ended - began);
     if (result instanceof Promise) context.waitingSinceMs = ended;

@@ -2,8 +2,11 @@
  * What one API's handler is, and what it is given. `handlers/index.ts` lists them all; dispatch,
  * ApiVersions and the request metrics read that list.
  */
+
+import { AclResource, CLUSTER_NAME, operationBits, refusalOf } from '../protocol/acl.ts';
 import type { Api } from '../protocol/apis.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
+import type { Rights } from '../security/authorizer.ts';
 import type { Principal } from '../security/principal.ts';
 import { isNotController } from './errors.ts';
 import type { BrokerServices } from './services.ts';
@@ -22,6 +25,8 @@ export interface ConnectionInfo {
   readonly advertised: { readonly host: string; readonly port: number };
   /** On whose behalf it asks: `User:ANONYMOUS` until authentication says otherwise, which sets it. */
   principal: Principal;
+  /** What the principal may do, as it was looked up last (see `security/access-control.ts`). */
+  rights: Rights | null;
   /** What ApiVersions said of the client; '' until then. */
   softwareName: string;
   softwareVersion: string;
@@ -41,6 +46,8 @@ export class RequestContext {
   readonly broker: BrokerServices;
   /** `clock.monotonic()` when the frame was complete. */
   readonly receivedAtMs: number;
+  /** Kafka's name of the API, for the audit log. */
+  readonly apiName: string;
   /** When its handler began to wait; -1: it did not. */
   waitingSinceMs = -1;
   /** The connection is gone: nobody waits for the answer. */
@@ -57,6 +64,7 @@ export class RequestContext {
     connection: ConnectionInfo,
     broker: BrokerServices,
     receivedAtMs: number,
+    apiName = '',
   ) {
     this.apiVersion = apiVersion;
     this.correlationId = correlationId;
@@ -64,11 +72,47 @@ export class RequestContext {
     this.connection = connection;
     this.broker = broker;
     this.receivedAtMs = receivedAtMs;
+    this.apiName = apiName;
   }
 
   /** The group coordinator. */
   get groups(): BrokerServices['groups'] {
     return this.broker.groups;
+  }
+  /**
+   * Whether the client may do that. This is how every handler asks, once for each resource that a
+   * request names and before it looks whether that exists; a denial goes to the audit log. The error
+   * to answer is `refusalOf[resourceType]`. Where no authorizer is configured, everybody may.
+   */
+  may(operation: number, resourceType: number, name: string): boolean {
+    const { access } = this.broker;
+    if (access === null) return true;
+    return access.may(this.connection, operation, resourceType, name, this.apiName, true);
+  }
+  /** The same where the client has not asked for just that: for filters, and for one right of several. */
+  mayQuietly(operation: number, resourceType: number, name: string): boolean {
+    const { access } = this.broker;
+    if (access === null) return true;
+    return access.may(this.connection, operation, resourceType, name, this.apiName, false);
+  }
+  mayToCluster(operation: number): boolean {
+    return this.may(operation, AclResource.cluster, CLUSTER_NAME);
+  }
+  /** Throws the error to answer unless the client may. */
+  demand(operation: number, resourceType: number, name: string): void {
+    if (!this.may(operation, resourceType, name)) throw new ProtocolError(refusalOf[resourceType]!);
+  }
+  /** Whether there may be a resource of the kind on which the client may. */
+  mayOnAny(operation: number, resourceType: number): boolean {
+    const { access } = this.broker;
+    return access === null || access.rightsOf(this.connection).mayOnAny(operation, resourceType);
+  }
+  /** What the client may do to the resource, one bit an operation, as describing APIs tell it. */
+  operationsOn(resourceType: number, name: string): number {
+    const { access } = this.broker;
+    return access === null
+      ? operationBits(resourceType)
+      : access.rightsOf(this.connection).operations(resourceType, name);
   }
   /** Kafka prints a client's host with a slash before it. */
   get clientHost(): string {
@@ -149,14 +193,18 @@ const CONTROLLER_MS_MAX = 30_000;
 /**
  * Declares the handler of an API that the active controller decides: on another broker the request
  * goes on to it (KIP-590), and its answer comes back. Without a controller in `timeoutOf`
- * milliseconds the connection is closed, as when a broker has gone: clients try again.
+ * milliseconds the connection is closed, as when a broker has gone: clients try again. What `check`
+ * throws CloseConnection for goes nowhere. Rights are looked at by the controller, on behalf of the
+ * client.
  */
 export const controllerHandler = <Q, R>(
   api: Api | undefined,
   handle: (request: Q, context: RequestContext) => R | Promise<R>,
   timeoutOf: (request: Q) => number = () => CONTROLLER_MS_MAX,
+  check: (request: Q) => void = () => {},
 ): Handler => ({
   ...handler<Q, R>(api, async (request, context) => {
+    check(request);
     const { store, channel } = context.broker;
     if (store.isActive) {
       try {
@@ -167,7 +215,9 @@ export const controllerHandler = <Q, R>(
     }
     try {
       const { apiVersion } = context;
-      return (await channel.forward(api!, apiVersion, request, timeoutOf(request))) as R;
+      const { principal, clientHost } = context.connection;
+      const asker = { principal, clientHost, clientId: context.clientId };
+      return (await channel.forward(api!, apiVersion, request, timeoutOf(request), asker)) as R;
     } catch (error) {
       if (error instanceof ProtocolError) throw new CloseConnection('no-controller', error.message);
       throw error;

@@ -114,6 +114,7 @@ export class Listener {
         listener: address.name,
         advertised: address.advertised ?? plainAddress(stream.local),
         principal: ANONYMOUS,
+        rights: null,
         softwareName: '',
         softwareVersion: '',
         softwareKey: '',

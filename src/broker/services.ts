@@ -20,6 +20,7 @@ import type { Replication } from '../cluster/replication.ts';
 import type { GroupCoordinator } from '../coordinator/group-coordinator.ts';
 import type { LogManager } from '../log/log-manager.ts';
 import type { Api } from '../protocol/apis.ts';
+import type { AccessControl } from '../security/access-control.ts';
 import type { ApiStats } from './api-stats.ts';
 import type { ConnectionStats } from './connection-stats.ts';
 import type { FetchSessionCache } from './fetch-session.ts';
@@ -56,6 +57,8 @@ export interface BrokerServices {
   readonly logs: LogManager;
   readonly disk: Disk;
   readonly groups: GroupCoordinator;
+  /** Who may do what; null: everybody may do everything. */
+  readonly access: AccessControl | null;
   readonly fetchSessions: FetchSessionCache;
   readonly fetchPurgatory: FetchPurgatory;
   /** Produce requests that wait for the device. */
@@ -80,6 +83,7 @@ export interface BrokerServices {
     version: number,
     body: unknown,
     connection: ConnectionInfo,
+    clientId: string,
   ): Promise<unknown> | null;
 }
 

@@ -10,10 +10,13 @@ import { ByteReader } from '../base/bytes.ts';
 import { type Clock, sleep } from '../base/clock.ts';
 import { OperatingError, reasonOf } from '../base/errors.ts';
 import { type Call, calls } from '../client/call.ts';
+import { hostBytes } from '../protocol/address.ts';
 import type { Api } from '../protocol/apis.ts';
 import { codec } from '../protocol/codec.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import { readResponseHeader, writeRequest } from '../protocol/frame.ts';
+import { principalData } from '../protocol/stored/principal-data.ts';
+import { encodeVersioned } from '../protocol/stored/versioned.ts';
 import type { MetadataStore } from './metadata-store.ts';
 import type { Peers } from './peers.ts';
 
@@ -22,8 +25,20 @@ const SIZE_BYTES = 4;
 /** Between two looks for a controller, milliseconds. */
 const RETRY_MS = 20;
 
-/** Handles a request on this broker, which is the active controller. */
-export type LocalController = (api: Api, version: number, body: unknown) => Promise<unknown>;
+/** The client on whose behalf a request is made. */
+export interface Asker {
+  readonly principal: { readonly type: string; readonly name: string };
+  readonly clientHost: string;
+  readonly clientId: string;
+}
+
+/** Handles a request on this broker, which is the active controller; null: this broker's own. */
+export type LocalController = (
+  api: Api,
+  version: number,
+  body: unknown,
+  asker: Asker | null,
+) => Promise<unknown>;
 
 export interface ControllerChannelOptions {
   readonly nodeId: number;
@@ -46,11 +61,17 @@ export class ControllerChannel {
    * has answered in `timeoutMs`.
    */
   send<Q, R>(call: Call<Q, R>, body: Q, timeoutMs: number): Promise<R> {
-    return this.forward(call, call.max, body, timeoutMs) as Promise<R>;
+    return this.forward(call, call.max, body, timeoutMs, null) as Promise<R>;
   }
 
   /** The same of a client's request, in the version that the client has used. */
-  async forward(api: Api, version: number, body: unknown, timeoutMs: number): Promise<unknown> {
+  async forward(
+    api: Api,
+    version: number,
+    body: unknown,
+    timeoutMs: number,
+    asker: Asker | null,
+  ): Promise<unknown> {
     const { clock } = this.#options;
     const deadline = clock.monotonic() + timeoutMs;
     let why = 'there is no active controller';
@@ -58,7 +79,7 @@ export class ControllerChannel {
       const left = deadline - clock.monotonic();
       if (left <= 0) break;
       try {
-        const answer = await this.#attempt(api, version, body, left);
+        const answer = await this.#attempt(api, version, body, left, asker);
         if (answer !== null) return answer;
       } catch (error) {
         if (!(error instanceof OperatingError)) throw error;
@@ -75,11 +96,17 @@ export class ControllerChannel {
   }
 
   /** Null: there is no controller, or not where we thought. */
-  async #attempt(api: Api, version: number, body: unknown, timeoutMs: number): Promise<unknown> {
+  async #attempt(
+    api: Api,
+    version: number,
+    body: unknown,
+    timeoutMs: number,
+    asker: Asker | null,
+  ): Promise<unknown> {
     const { nodeId, store, local } = this.#options;
     if (store.isActive) {
       try {
-        return refusal(await local(api, version, body));
+        return refusal(await local(api, version, body, asker));
       } catch (error) {
         if (error instanceof ProtocolError && error.code === ErrorCode.NOT_CONTROLLER) return null;
         throw error;
@@ -87,7 +114,7 @@ export class ControllerChannel {
     }
     const { leaderId } = store;
     if (leaderId < 0 || leaderId === nodeId) return null;
-    return this.#remote(leaderId, api, version, body, timeoutMs);
+    return this.#remote(leaderId, api, version, body, timeoutMs, asker);
   }
 
   async #remote(
@@ -96,11 +123,14 @@ export class ControllerChannel {
     version: number,
     body: unknown,
     timeoutMs: number,
+    asker: Asker | null,
   ): Promise<unknown> {
-    const requestData = Buffer.concat(writeRequest(api, version, 0, null, body)).subarray(
-      SIZE_BYTES,
-    );
-    const envelope = { requestData, requestPrincipal: null, clientHostAddress: Buffer.alloc(4) };
+    const frame = writeRequest(api, version, 0, asker?.clientId ?? null, body);
+    const envelope = {
+      requestData: Buffer.concat(frame).subarray(SIZE_BYTES),
+      requestPrincipal: asker === null ? null : principalBytes(asker.principal),
+      clientHostAddress: hostBytes(asker?.clientHost ?? ''),
+    };
     const { peers } = this.#options;
     const answer = await peers.send(leaderId, 'control', calls.envelope, envelope, timeoutMs);
     if (answer.errorCode === ErrorCode.NOT_CONTROLLER) return null;
@@ -112,6 +142,9 @@ export class ControllerChannel {
     return refusal(codec(api.response, version).read(reader));
   }
 }
+
+const principalBytes = ({ type, name }: Asker['principal']): Buffer =>
+  encodeVersioned(principalData, principalData.max, { type, name, tokenAuthenticated: false });
 
 /** Null in place of an answer that says that the broker is not the controller any more. */
 function refusal(answer: unknown): unknown {

@@ -5,6 +5,7 @@
  * start and on every broker. Readers use it directly and never keep parts of it across a wait.
  */
 import { assert, unreachable } from '../base/assert.ts';
+import type { Acl } from '../protocol/acl.ts';
 import { features } from './features.ts';
 import type { MetadataRecord } from './metadata-records.ts';
 
@@ -85,6 +86,9 @@ export interface Voter {
   readonly directoryId: string;
 }
 
+/** A rule of access control, by the id under which it is removed. */
+export type AclImage = Acl & { readonly id: string };
+
 /** What a step of records has changed, for those who act on it. */
 export class MetadataDelta {
   /** Indexes by topic id; of topics that exist. */
@@ -119,6 +123,9 @@ export class MetadataImage {
   readonly #brokers = new Map<number, BrokerImage>();
   readonly #settings = new Map<string, Map<string, string>>();
   readonly #featureLevels = new Map<string, number>();
+  readonly #acls = new Map<string, AclImage>();
+  /** Goes up with every change of the rules. */
+  #aclsVersion = 0;
   #partitionCount = 0;
   #nextProducerId = 0;
 
@@ -127,6 +134,13 @@ export class MetadataImage {
   }
   get brokers(): ReadonlyMap<number, BrokerImage> {
     return this.#brokers;
+  }
+  /** By id. */
+  get acls(): ReadonlyMap<string, AclImage> {
+    return this.#acls;
+  }
+  get aclsVersion(): number {
+    return this.#aclsVersion;
   }
   get partitionCount(): number {
     return this.#partitionCount;
@@ -205,6 +219,14 @@ export class MetadataImage {
         this.#brokers.delete(record.value.brokerId);
         delta.brokers.add(record.value.brokerId);
         return;
+      case 'AccessControlEntry':
+        this.#acls.set(record.value.id, record.value);
+        this.#aclsVersion += 1;
+        return;
+      case 'RemoveAccessControlEntry':
+        assert(this.#acls.delete(record.value.id), `no access control entry ${record.value.id}`);
+        this.#aclsVersion += 1;
+        return;
       case 'Voters':
       case 'NoOp':
         // The quorum's own.
@@ -226,6 +248,8 @@ export class MetadataImage {
     const clientMetrics = this.configured(ResourceType.clientMetrics);
     for (const map of [this.#topics, this.#topicsById, this.#brokers, this.#settings]) map.clear();
     this.#featureLevels.clear();
+    this.#acls.clear();
+    this.#aclsVersion += 1;
     this.#removed.clear();
     this.#partitionCount = 0;
     this.#nextProducerId = 0;
@@ -276,6 +300,7 @@ export class MetadataImage {
         yield { type: 'Config', value: { resourceType, resourceName, name, value } };
       }
     }
+    for (const value of this.#acls.values()) yield { type: 'AccessControlEntry', value };
     if (this.#nextProducerId > 0) {
       const value = { brokerId: -1, brokerEpoch: -1, nextProducerId: this.#nextProducerId };
       yield { type: 'ProducerIds', value };

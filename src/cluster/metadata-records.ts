@@ -118,6 +118,22 @@ export const featureLevelRecord = message('FeatureLevelRecord', stored, {
   featureLevel: int16,
 });
 
+/** A rule of access control; see `protocol/acl.ts` for the numbers. */
+export const accessControlEntryRecord = message('AccessControlEntryRecord', stored, {
+  id: uuid,
+  resourceType: int8,
+  resourceName: string,
+  patternType: int8,
+  principal: string,
+  host: string,
+  operation: int8,
+  permissionType: int8,
+});
+
+export const removeAccessControlEntryRecord = message('RemoveAccessControlEntryRecord', stored, {
+  id: uuid,
+});
+
 /** Says nothing: the first record of a new controller's term, behind which all before is committed. */
 export const noOpRecord = message('NoOpRecord', stored, {});
 
@@ -132,6 +148,8 @@ const types = {
   RemoveTopic: { number: 9, schema: removeTopicRecord },
   FeatureLevel: { number: 12, schema: featureLevelRecord },
   ProducerIds: { number: 15, schema: producerIdsRecord },
+  AccessControlEntry: { number: 18, schema: accessControlEntryRecord },
+  RemoveAccessControlEntry: { number: 19, schema: removeAccessControlEntryRecord },
   BrokerChange: { number: 17, schema: brokerChangeRecord },
   NoOp: { number: 20, schema: noOpRecord },
   Voters: { number: 100, schema: votersRecord },

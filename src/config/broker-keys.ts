@@ -3,6 +3,7 @@
  * no name there. `dynamic: 'broker'` keys may be changed while it runs (AlterConfigs).
  */
 
+import { authorizationKeys } from './authorization-keys.ts';
 import { controllerKeys } from './controller-keys.ts';
 import { consumerGroupKeys } from './group-keys.ts';
 import { quorumKeys } from './quorum-keys.ts';
@@ -589,4 +590,5 @@ export const brokerKeys: ReadonlyMap<string, Key> = tableOf([
   ...controllerKeys,
   ...replicationKeys,
   ...quorumKeys,
+  ...authorizationKeys,
 ]);

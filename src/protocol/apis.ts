@@ -24,6 +24,9 @@ import {
   offsetForLeaderEpochRequest,
   offsetForLeaderEpochResponse,
 } from './messages/23-offset-for-leader-epoch.ts';
+import { describeAclsRequest, describeAclsResponse } from './messages/29-describe-acls.ts';
+import { createAclsRequest, createAclsResponse } from './messages/30-create-acls.ts';
+import { deleteAclsRequest, deleteAclsResponse } from './messages/31-delete-acls.ts';
 import { describeConfigsRequest, describeConfigsResponse } from './messages/32-describe-configs.ts';
 import { alterConfigsRequest, alterConfigsResponse } from './messages/33-alter-configs.ts';
 import {
@@ -147,6 +150,9 @@ const all: readonly Api[] = [
   api(deleteRecordsRequest, deleteRecordsResponse),
   api(initProducerIdRequest, initProducerIdResponse),
   api(offsetForLeaderEpochRequest, offsetForLeaderEpochResponse),
+  api(describeAclsRequest, describeAclsResponse),
+  api(createAclsRequest, createAclsResponse),
+  api(deleteAclsRequest, deleteAclsResponse),
   api(describeConfigsRequest, describeConfigsResponse),
   api(alterConfigsRequest, alterConfigsResponse),
   api(describeLogDirsRequest, describeLogDirsResponse),

@@ -26,6 +26,12 @@ export class Principal {
 export const ANONYMOUS = new Principal(USER, 'ANONYMOUS');
 
 /**
+ * This broker, or another one that has shown that it is one, in a request of its own: it may do
+ * everything. It is this object, not its name; no client can become it.
+ */
+export const BROKER = new Principal('Broker', 'broker');
+
+/**
  * Reads `type:name`; the name may hold colons. Null: it is none (Kafka's SecurityUtils refuses what
  * has no colon; both halves may be empty).
  */

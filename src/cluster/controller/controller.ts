@@ -11,10 +11,12 @@ import type { Clock, Timer } from '../../base/clock.ts';
 import { reasonOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
+import type { Acl, AclFilter } from '../../protocol/acl.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import type { Configs } from '../configs.ts';
 import type { BrokerImage, MetadataDelta, TopicImage } from '../metadata-image.ts';
 import type { MetadataStore } from '../metadata-store.ts';
+import { createAcls, deleteAcls } from './access-control.ts';
 import {
   type AlterPartitionRequest,
   type AlterPartitionResponse,
@@ -407,6 +409,16 @@ export class Controller {
       const broker = registry.checkEpoch(request.brokerId, request.brokerEpoch);
       return assignReplicas(draft, this.#succession, broker, request);
     });
+  }
+
+  /** Adds rules of access control; the outcomes are in their order. Throws INVALID_REQUEST on too many. */
+  createAcls(acls: readonly Acl[]): Promise<(ProtocolError | null)[]> {
+    return this.#step((_, draft) => createAcls(draft, acls, this.#options.random));
+  }
+
+  /** Takes away the rules that match, and tells which. */
+  deleteAcls(filters: readonly AclFilter[]): Promise<(ProtocolError | readonly Acl[])[]> {
+    return this.#step((_, draft) => deleteAcls(draft, filters));
   }
 
   electLeaders(request: ElectLeadersRequest): Promise<ElectLeadersResponse> {

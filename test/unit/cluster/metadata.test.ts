@@ -37,6 +37,13 @@ const partition = (partitionId: number, leaderEpoch = 0): MetadataRecord => ({
   type: 'Partition',
   value: state(partitionId, leaderEpoch, 0),
 });
+const acl = (id: string, principal: string): MetadataRecord => ({
+  type: 'AccessControlEntry',
+  value: {
+    ...{ id, resourceType: 2, resourceName: 't', patternType: 4, principal },
+    ...{ host: '*', operation: 3, permissionType: 3 },
+  },
+});
 const records: MetadataRecord[] = [
   {
     type: 'RegisterBroker',
@@ -77,11 +84,16 @@ const records: MetadataRecord[] = [
   { type: 'NoOp', value: {} },
   { type: 'FeatureLevel', value: { name: 'eligible.leader.replicas.version', featureLevel: 0 } },
   { type: 'ProducerIds', value: { brokerId: 0, brokerEpoch: 1, nextProducerId: 2000 } },
+  acl(ID, 'User:alice'),
 ];
 
 describe('metadata records', () => {
   it('read back as they were written', () => {
-    for (const record of [...records, { type: 'RemoveTopic', value: { topicId: ID } } as const]) {
+    const removals = [
+      { type: 'RemoveTopic', value: { topicId: ID } },
+      { type: 'RemoveAccessControlEntry', value: { id: ID } },
+    ] as const;
+    for (const record of [...records, ...removals]) {
       expect(decodeRecord(encodeRecord(record))).toEqual(record);
     }
   });
@@ -113,6 +125,7 @@ describe('the image', () => {
     expect(again.wasRemoved(OTHER)).toBe(true);
     expect(again.nextProducerId).toBe(image.nextProducerId);
     expect(again.featureLevel('eligible.leader.replicas.version')).toBe(0);
+    expect(again.acls).toEqual(image.acls);
   });
   const filled = (): MetadataImage => {
     const image = new MetadataImage();
@@ -134,6 +147,15 @@ describe('the image', () => {
     expect(image.topic('t')).toBeUndefined();
     expect(image.settings(ResourceType.topic, 't').size).toBe(0);
     expect([image.partitionCount, image.wasRemoved(ID)]).toEqual([0, true]);
+  });
+  it('forgets the rules that are removed, and no others', () => {
+    const image = filled();
+    const OTHER = 'AAAAAAAAAAAAAAAAAAAAZw';
+    const version = image.aclsVersion;
+    image.apply(acl(OTHER, 'User:bob'));
+    image.apply({ type: 'RemoveAccessControlEntry', value: { id: ID } });
+    expect([...image.acls.values()].map(({ principal }) => principal)).toEqual(['User:bob']);
+    expect(image.aclsVersion).toBe(version + 2);
   });
   it('refuses records that cannot be true', () => {
     const image = filled();

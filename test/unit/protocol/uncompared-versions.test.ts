@@ -21,6 +21,18 @@ import {
   deleteTopicsResponse,
 } from '../../../src/protocol/messages/20-delete-topics.ts';
 import {
+  describeAclsRequest,
+  describeAclsResponse,
+} from '../../../src/protocol/messages/29-describe-acls.ts';
+import {
+  createAclsRequest,
+  createAclsResponse,
+} from '../../../src/protocol/messages/30-create-acls.ts';
+import {
+  deleteAclsRequest,
+  deleteAclsResponse,
+} from '../../../src/protocol/messages/31-delete-acls.ts';
+import {
   describeConfigsRequest,
   describeConfigsResponse,
 } from '../../../src/protocol/messages/32-describe-configs.ts';
@@ -72,6 +84,30 @@ describe('versions before and after those of Kafka 4.3', () => {
     expect(request).toMatchObject({ topicNames: ['t'], timeoutMs: 1000, topics: [] });
     const answer = both(deleteTopicsResponse, 0, '00000001 000174 0003');
     expect(answer.responses[0]).toMatchObject({ name: 't', errorCode: 3 });
+  });
+
+  it('of ACLs, version 0 knows literal patterns alone', () => {
+    const filter = '02 000174 ffff ffff 03 01';
+    expect(both(describeAclsRequest, 0, filter)).toMatchObject({
+      resourceTypeFilter: 2,
+      resourceNameFilter: 't',
+      patternTypeFilter: 3,
+      principalFilter: null,
+    });
+    expect(both(deleteAclsRequest, 0, `00000001 ${filter}`).filters[0]).toMatchObject({
+      patternTypeFilter: 3,
+      permissionType: 1,
+    });
+    const rule = '000155 00012a 03 03';
+    const created = both(createAclsRequest, 0, `00000001 02 000174 ${rule}`);
+    expect(created.creations[0]).toMatchObject({ resourcePatternType: 3, host: '*', operation: 3 });
+    const found = `00000000 0000 ffff 00000001 02 000174 00000001 ${rule}`;
+    expect(both(describeAclsResponse, 0, found).resources[0]!.acls[0]!.principal).toBe('U');
+    const gone = `00000000 00000001 0000 ffff 00000001 0000 ffff 02 000174 ${rule}`;
+    expect(both(deleteAclsResponse, 0, gone).filterResults[0]!.matchingAcls).toHaveLength(1);
+    expect(both(createAclsResponse, 0, '00000000 00000001 002a 000178').results).toEqual([
+      { errorCode: 42, errorMessage: 'x' },
+    ]);
   });
 
   it('DescribeConfigs 0 tells whether a value is the default, and no source', () => {
