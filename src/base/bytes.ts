@@ -7,6 +7,7 @@
  */
 
 export const ZERO_UUID = 'AAAAAAAAAAAAAAAAAAAAAA';
+export const ZERO_BITS64 = 'AAAAAAAAAAA';
 
 const EMPTY = Buffer.alloc(0);
 
@@ -76,6 +77,11 @@ export class ByteReader {
   }
   float64(): number {
     return this.#view.getFloat64(this.#take(8));
+  }
+  /** 11 characters of base64url. */
+  bits64(): string {
+    const at = this.#take(8);
+    return this.buffer.toString('base64url', at, at + 8);
   }
   /** 22 characters of base64url, as Kafka prints ids. */
   uuid(): string {
@@ -238,6 +244,11 @@ export class ByteWriter {
   float64(value: number): void {
     const at = this.#claim(8);
     this.#view.setFloat64(at, value);
+  }
+  bits64(value: string): void {
+    const at = this.#claim(8);
+    const written = this.#buffer.write(value, at, 8, 'base64url');
+    if (written !== 8) throw new RangeError(`not eight bytes: ${value}`);
   }
   uuid(value: string): void {
     const at = this.#claim(16);

@@ -82,6 +82,14 @@ import {
   allocateProducerIdsResponse,
 } from './messages/67-allocate-producer-ids.ts';
 import {
+  consumerGroupHeartbeatRequest,
+  consumerGroupHeartbeatResponse,
+} from './messages/68-consumer-group-heartbeat.ts';
+import {
+  consumerGroupDescribeRequest,
+  consumerGroupDescribeResponse,
+} from './messages/69-consumer-group-describe.ts';
+import {
   assignReplicasToDirsRequest,
   assignReplicasToDirsResponse,
 } from './messages/73-assign-replicas-to-dirs.ts';
@@ -177,6 +185,8 @@ const all: readonly Api[] = [
   peerApi(brokerHeartbeatRequest, brokerHeartbeatResponse),
   api(unregisterBrokerRequest, unregisterBrokerResponse),
   peerApi(allocateProducerIdsRequest, allocateProducerIdsResponse),
+  api(consumerGroupHeartbeatRequest, consumerGroupHeartbeatResponse),
+  api(consumerGroupDescribeRequest, consumerGroupDescribeResponse),
   peerApi(assignReplicasToDirsRequest, assignReplicasToDirsResponse),
   api(listConfigResourcesRequest, listConfigResourcesResponse),
   api(describeTopicPartitionsRequest, describeTopicPartitionsResponse),

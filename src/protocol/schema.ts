@@ -5,7 +5,7 @@
  * of a message in the whole program. `codec.ts` turns it into a reader and a writer per version.
  * A field that a version lacks reads as its `absent` value and is not written.
  */
-import { ZERO_UUID } from '../base/bytes.ts';
+import { ZERO_BITS64, ZERO_UUID } from '../base/bytes.ts';
 
 export type Kind =
   | 'bool'
@@ -16,6 +16,7 @@ export type Kind =
   | 'uint32'
   | 'int64'
   | 'float64'
+  | 'bits64'
   | 'uuid'
   | 'string'
   | 'bytes'
@@ -92,6 +93,8 @@ export const uint32 = field('uint32', 0 as number);
 /** A `number`: see `base/bytes.ts`. */
 export const int64 = field('int64', 0 as number);
 export const float64 = field('float64', 0 as number);
+/** Eight bytes that are no number (a hash), as 11 characters of base64url. */
+export const bits64 = field('bits64', ZERO_BITS64 as string);
 /** Base64url, 22 characters. */
 export const uuid = field('uuid', ZERO_UUID as string);
 export const string = field('string', '' as string);

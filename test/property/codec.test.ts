@@ -5,6 +5,7 @@ import { type Random, seededRandom } from '../../src/base/random.ts';
 import { codec, decode, encode } from '../../src/protocol/codec.ts';
 import {
   array,
+  bits64,
   bool,
   bytes,
   float64,
@@ -47,6 +48,7 @@ const everything = message(
     unsignedShort: uint16,
     unsigned: uint32.until(3),
     fraction: float64.since(1),
+    bits: bits64.since(2).tag(10),
     long: int64.default(-1),
     id: uuid.since(1).until(1),
     texts: array(string.nullable(3)).nullable(1),

@@ -2,10 +2,11 @@
  * Random values of a schema, from a seed: every live field filled, with a liking for the edges;
  * a field that the version lacks has its absent value, so that what is decoded equals what was encoded.
  */
-import { ZERO_UUID } from '../../src/base/bytes.ts';
+import { ZERO_BITS64, ZERO_UUID } from '../../src/base/bytes.ts';
 import { below, type Random } from '../../src/base/random.ts';
 import { apis } from '../../src/protocol/apis.ts';
 import type { Message, Spec } from '../../src/protocol/schema.ts';
+import * as consumerGroup from '../../src/protocol/stored/consumer-group.ts';
 import {
   consumerProtocolAssignment,
   consumerProtocolSubscription,
@@ -21,6 +22,7 @@ export const storedMessages: readonly Message<any>[] = [
   groupMetadataValue,
   offsetCommitKey,
   offsetCommitValue,
+  ...Object.values(consumerGroup),
 ];
 
 export const sentMessages: readonly Message<any>[] = [...apis.values()].flatMap((api) => [
@@ -84,6 +86,8 @@ export function randomValue(spec: Spec, version: number, random: Random): unknow
       return random.next() < 0.5;
     case 'uuid':
       return random.next() < 0.2 ? ZERO_UUID : randomBytes(random, 16).toString('base64url');
+    case 'bits64':
+      return random.next() < 0.2 ? ZERO_BITS64 : randomBytes(random, 8).toString('base64url');
     case 'float64':
       return pick(random, [0, -0, Infinity, 5e-324, random.next() * 1e6]);
     case 'int64':
