@@ -29,6 +29,7 @@ import { Replication } from '../cluster/replication.ts';
 import { METADATA_TOPIC, OFFSETS_TOPIC } from '../cluster/topic-names.ts';
 import { randomUuid } from '../cluster/uuid.ts';
 import { GroupCoordinator } from '../coordinator/group-coordinator.ts';
+import type { GroupSettings, MigrationPolicy } from '../coordinator/group-settings.ts';
 import { BufferPool } from '../log/buffer-pool.ts';
 import { LogManager } from '../log/log-manager.ts';
 import { readMetaProperties } from '../log/meta-properties.ts';
@@ -53,6 +54,7 @@ import { OffsetsLog } from './offsets-log.ts';
 import { FetchPurgatory } from './purgatory.ts';
 import { RequestMemory } from './request-memory.ts';
 import type { BrokerServices, HotSettings } from './services.ts';
+import { changedTopics, TopicDirectoryOfImage } from './topic-directory.ts';
 
 /** Idle buffers of requests that are kept for the next ones, in bytes. */
 const REQUEST_POOL_BYTES_MAX = 16 * 1024 * 1024;
@@ -227,16 +229,13 @@ export class Broker implements Role {
     });
     const groups = new GroupCoordinator({
       log: new OffsetsLog({ partitions, image, configs, hot, clock }),
-      topics: {
-        topicId: (name) => image.topic(name)?.id,
-        topicName: (id) => image.topicById(id)?.name,
-        hasPartition: (name, partition) => image.topic(name)?.partitions[partition] !== undefined,
-      },
+      topics: new TopicDirectoryOfImage(quorum),
       mayAnswer: () => lifecycle.hasSession,
       clock,
       random,
       logger,
       settings: groupSettings(configs),
+      groupSettings: (groupId, name) => Number(configs.group(groupId, name)),
     });
     const fetchPurgatory = new FetchPurgatory(clock);
     const replication = new Replication({
@@ -334,6 +333,8 @@ export class Broker implements Role {
     const { image, configs, hot, partitions } = services;
     if (delta.brokerSettings.size > 0) Object.assign(hot, hotSettings(configs));
     partitions.apply(delta, image);
+    const changed = changedTopics(delta, image);
+    if (changed.length > 0) services.groups.topicsChanged(changed, delta.createdTopics.size > 0);
     for (const topic of delta.removedTopics) this.#topicDeleted(topic);
   }
 
@@ -587,11 +588,18 @@ const connectionLimits = (configs: Configs): ConnectionLimits => ({
   requestMs: configs.number('connections.request.max.ms'),
 });
 
-const groupSettings = (configs: Configs) => ({
+const groupSettings = (configs: Configs): Partial<GroupSettings> => ({
   minSessionTimeoutMs: configs.number('group.min.session.timeout.ms'),
   maxSessionTimeoutMs: configs.number('group.max.session.timeout.ms'),
   initialRebalanceDelayMs: configs.number('group.initial.rebalance.delay.ms'),
   groupMaxSize: configs.number('group.max.size'),
+  consumerSessionTimeoutMs: configs.number('group.consumer.session.timeout.ms'),
+  consumerHeartbeatIntervalMs: configs.number('group.consumer.heartbeat.interval.ms'),
+  consumerGroupMaxSize: configs.number('group.consumer.max.size'),
+  consumerAssignors: configs.list('group.consumer.assignors'),
+  consumerMigrationPolicy: configs.broker('group.consumer.migration.policy') as MigrationPolicy,
+  consumerAssignmentIntervalMs: configs.number('group.consumer.assignment.interval.ms'),
+  consumerRegexRefreshIntervalMs: configs.number('group.consumer.regex.refresh.interval.ms'),
   offsetMetadataMaxBytes: configs.number('offset.metadata.max.bytes'),
   offsetsRetentionMs: configs.number('offsets.retention.minutes') * 60_000,
   offsetsRetentionCheckIntervalMs: configs.number('offsets.retention.check.interval.ms'),

@@ -18,6 +18,7 @@ export interface Feature {
 
 export const METADATA_VERSION = 'metadata.version';
 export const KRAFT_VERSION = 'kraft.version';
+export const GROUP_VERSION = 'group.version';
 
 /** One row a feature; whoever serves another one adds its row. */
 const all: readonly Feature[] = [
@@ -25,6 +26,8 @@ const all: readonly Feature[] = [
   { name: METADATA_VERSION, min: 7, max: 30, initial: 30 },
   // 1: voters by record instead of by configuration (KIP-853); there is no other kind here.
   { name: KRAFT_VERSION, min: 0, max: 1, initial: 1 },
+  // 1: the consumer protocol of groups (KIP-848).
+  { name: GROUP_VERSION, min: 0, max: 1, initial: 1 },
   // 1: eligible leader replicas (KIP-966).
   {
     name: 'eligible.leader.replicas.version',

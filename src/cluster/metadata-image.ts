@@ -94,6 +94,8 @@ export class MetadataDelta {
   /** Indexes by topic id; of topics that exist. */
   readonly partitions = new Map<string, Set<number>>();
   readonly removedTopics: TopicImage[] = [];
+  /** Ids of topics that are new. */
+  readonly createdTopics = new Set<string>();
   /** Topics whose settings changed, by name. */
   readonly topicSettings = new Set<string>();
   /** Brokers whose settings changed; '' for all of them. */
@@ -180,7 +182,7 @@ export class MetadataImage {
   apply(record: MetadataRecord, delta: MetadataDelta = new MetadataDelta()): void {
     switch (record.type) {
       case 'Topic':
-        return this.#addTopic(record.value.name, record.value.topicId);
+        return this.#addTopic(record.value.name, record.value.topicId, delta);
       case 'Partition':
       case 'PartitionChange':
         return this.#putPartition(record, delta);
@@ -307,11 +309,12 @@ export class MetadataImage {
     }
   }
 
-  #addTopic(name: string, id: string): void {
+  #addTopic(name: string, id: string, delta: MetadataDelta): void {
     assert(!this.#topics.has(name), `topic ${name} exists already`);
     const topic: TopicImage = { name, id, partitions: [] };
     this.#topics.set(name, topic);
     this.#topicsById.set(id, topic);
+    delta.createdTopics.add(id);
   }
 
   #putPartition(
@@ -342,6 +345,7 @@ export class MetadataImage {
     this.#settings.delete(`${ResourceType.topic}/${topic.name}`);
     this.#partitionCount -= topic.partitions.length;
     delta.partitions.delete(id);
+    delta.createdTopics.delete(id);
     delta.topicSettings.delete(topic.name);
     if (topic.partitions.length > 0) delta.removedTopics.push(topic);
     this.#removed.add(id);

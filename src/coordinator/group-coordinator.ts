@@ -8,7 +8,7 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
-import { ErrorCode } from '../protocol/error-codes.ts';
+import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import type { offsetFetchRequest } from '../protocol/messages/09-offset-fetch.ts';
 import type { heartbeatRequest, heartbeatResponse } from '../protocol/messages/12-heartbeat.ts';
 import type { leaveGroupRequest, leaveGroupResponse } from '../protocol/messages/13-leave-group.ts';
@@ -22,11 +22,29 @@ import type {
   deleteGroupsResponse,
 } from '../protocol/messages/42-delete-groups.ts';
 import type { offsetDeleteRequest } from '../protocol/messages/47-offset-delete.ts';
+import type {
+  consumerGroupDescribeRequest,
+  consumerGroupDescribeResponse,
+} from '../protocol/messages/69-consumer-group-describe.ts';
 import type { Infer } from '../protocol/schema.ts';
 import { joinError, syncError } from './answers.ts';
-import type { CoordinatorLog } from './coordinator-log.ts';
-import type { GroupState } from './group.ts';
+import type { AnyGroup } from './any-group.ts';
 import {
+  type DescribedConsumerGroup,
+  describedConsumerGroup,
+  undescribed,
+} from './consumer/description.ts';
+import {
+  checkHeartbeat,
+  type HeartbeatRequest,
+  type HeartbeatResponse,
+  heartbeatError,
+} from './consumer/heartbeats.ts';
+import type { GroupOverrides } from './consumer/planning.ts';
+import { TopicHashes } from './consumer/topic-hashes.ts';
+import type { CoordinatorLog } from './coordinator-log.ts';
+import {
+  ALL_OPERATIONS,
   deadGroup,
   describedGroup,
   failedGroup,
@@ -56,6 +74,8 @@ export interface GroupCoordinatorOptions {
   readonly logger: Logger;
   /** Kafka's defaults where absent. */
   readonly settings?: Partial<GroupSettings>;
+  /** What was set for single groups; default: nothing. */
+  readonly groupSettings?: GroupOverrides;
 }
 
 /** Versions of the APIs in which what is answered changes. */
@@ -67,6 +87,8 @@ export class GroupCoordinator {
   readonly probe = new GroupProbe();
   readonly #clock: Clock;
   readonly #settings: GroupSettings;
+  readonly #topics: TopicDirectory;
+  readonly #hashes: TopicHashes;
   readonly #shards: Shards;
   readonly #offsets: OffsetRequests;
   #sweep: Timer | null = null;
@@ -74,7 +96,15 @@ export class GroupCoordinator {
   constructor(options: GroupCoordinatorOptions) {
     this.#clock = options.clock;
     this.#settings = { ...groupDefaults, ...options.settings };
-    this.#shards = new Shards({ ...options, settings: this.#settings, probe: this.probe });
+    this.#topics = options.topics;
+    this.#hashes = new TopicHashes(options.topics);
+    this.#shards = new Shards({
+      ...options,
+      settings: this.#settings,
+      groupSettings: options.groupSettings ?? (() => undefined),
+      hashes: this.#hashes,
+      probe: this.probe,
+    });
     const mayAnswer = options.mayAnswer ?? (() => true);
     this.#offsets = new OffsetRequests(this.#shards, options.topics, mayAnswer);
     this.#scheduleSweep();
@@ -133,6 +163,27 @@ export class GroupCoordinator {
     await Promise.all(work);
   }
 
+  /** Topics have other partitions or replicas now, or are new (`hasNew`), or are gone. */
+  topicsChanged(names: readonly string[], hasNew: boolean): void {
+    for (const name of names) this.#hashes.forget(name);
+    for (const shard of this.#shards.active()) shard.consumers.topicsChanged(names, hasNew);
+  }
+
+  async consumerHeartbeat(
+    request: HeartbeatRequest,
+    context: RequestContext,
+  ): Promise<HeartbeatResponse> {
+    try {
+      checkHeartbeat(request, context.apiVersion, this.#settings.consumerAssignors);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      return heartbeatError(error.code, error.message);
+    }
+    const shard = this.#shards.route(request.groupId);
+    if (typeof shard === 'number') return heartbeatError(shard);
+    return shard.consumers.heartbeat(request, context);
+  }
+
   async joinGroup(request: JoinRequest, context: RequestContext): Promise<JoinResponse> {
     const response = await this.#join(request, context);
     const { protocolName } = response;
@@ -154,6 +205,10 @@ export class GroupCoordinator {
       if (this.#shards.refusesNewGroup()) return joinError('', ErrorCode.COORDINATOR_NOT_AVAILABLE);
       group = shard.create(groupId);
     }
+    if (group.type === 'consumer') {
+      if (memberId !== '') return joinError(memberId, ErrorCode.UNKNOWN_MEMBER_ID);
+      group = shard.createInsteadOf(group);
+    }
     return shard.membership.join(group, request, context);
   }
 
@@ -165,7 +220,7 @@ export class GroupCoordinator {
     const shard = this.#shards.routeMember(request.groupId);
     if (typeof shard === 'number') return syncError(shard);
     const group = shard.groups.get(request.groupId);
-    if (group === undefined) return syncError(ErrorCode.UNKNOWN_MEMBER_ID);
+    if (group?.type !== 'classic') return syncError(ErrorCode.UNKNOWN_MEMBER_ID);
     return shard.membership.sync(group, request);
   }
 
@@ -176,7 +231,7 @@ export class GroupCoordinator {
     if (shard === ErrorCode.COORDINATOR_LOAD_IN_PROGRESS) return answer(ErrorCode.NONE);
     if (typeof shard === 'number') return answer(shard);
     const group = shard.groups.get(request.groupId);
-    if (group === undefined) return answer(ErrorCode.UNKNOWN_MEMBER_ID);
+    if (group?.type !== 'classic') return answer(ErrorCode.UNKNOWN_MEMBER_ID);
     return answer(shard.membership.heartbeat(group, request));
   }
 
@@ -193,7 +248,7 @@ export class GroupCoordinator {
     if (typeof shard === 'number') return failed(shard);
     const group = shard.groups.get(request.groupId);
     const results =
-      group === undefined
+      group?.type !== 'classic'
         ? members.map(({ memberId, groupInstanceId }) => ({
             memberId,
             groupInstanceId,
@@ -229,8 +284,35 @@ export class GroupCoordinator {
       if (typeof shard === 'number') return failedGroup(groupId, shard);
       const group = shard.groups.get(groupId);
       if (group === undefined) return deadGroup(groupId, context.apiVersion);
+      if (group.type !== 'classic') {
+        return deadGroup(groupId, context.apiVersion, `Group ${groupId} is not a classic group.`);
+      }
       return describedGroup(group, request.includeAuthorizedOperations);
     });
+    return { throttleTimeMs: 0, groups };
+  }
+
+  async describeConsumerGroups(
+    request: Infer<typeof consumerGroupDescribeRequest>,
+  ): Promise<Infer<typeof consumerGroupDescribeResponse>> {
+    const describe = async (groupId: string): Promise<DescribedConsumerGroup> => {
+      const shard = this.#shards.routeMember(groupId);
+      if (typeof shard === 'number') return undescribed(groupId, shard);
+      const group = shard.groups.get(groupId);
+      if (group?.type !== 'consumer') {
+        const why = group === undefined ? 'not found' : 'is not a consumer group';
+        const message = `Group ${groupId} ${why}.`;
+        return undescribed(groupId, ErrorCode.GROUP_ID_NOT_FOUND, message);
+      }
+      const [assignor] = this.#settings.consumerAssignors as [string];
+      const described = describedConsumerGroup(group, this.#topics, assignor);
+      // It may tell of what is still on its way into the log.
+      const code = await shard.consumers.settled(group);
+      if (code !== ErrorCode.NONE) return undescribed(groupId, code);
+      const isAsked = request.includeAuthorizedOperations;
+      return isAsked ? { ...described, authorizedOperations: ALL_OPERATIONS } : described;
+    };
+    const groups = await Promise.all(request.groupIds.map(describe));
     return { throttleTimeMs: 0, groups };
   }
 
@@ -275,10 +357,16 @@ export class GroupCoordinator {
   }
 
   /** Every group with its state and the number of its members. */
-  *groupView(): Generator<{ group: string; state: GroupState; members: number }> {
+  *groupView(): Generator<{
+    group: string;
+    type: AnyGroup['type'];
+    state: AnyGroup['state'];
+    members: number;
+  }> {
     for (const shard of this.#shards.active()) {
       for (const group of shard.groups.values()) {
-        yield { group: group.id, state: group.state, members: group.members.size };
+        const { id, type, state, members } = group;
+        yield { group: id, type, state, members: members.size };
       }
     }
   }

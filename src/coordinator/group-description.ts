@@ -3,6 +3,7 @@ import { ErrorCode } from '../protocol/error-codes.ts';
 import type { describeGroupsResponse } from '../protocol/messages/15-describe-groups.ts';
 import type { listGroupsRequest, listGroupsResponse } from '../protocol/messages/16-list-groups.ts';
 import type { Infer } from '../protocol/schema.ts';
+import type { AnyGroup } from './any-group.ts';
 import type { Group } from './group.ts';
 import { NO_ASSIGNMENT } from './member.ts';
 
@@ -16,10 +17,9 @@ const NO_OPERATIONS = -(2 ** 31);
  * Everything that can be done to a group, as bits of Kafka's operation codes: READ 3, DELETE 6,
  * DESCRIBE 8, DESCRIBE_CONFIGS 10, ALTER_CONFIGS 11.
  */
-const ALL_OPERATIONS = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11);
+export const ALL_OPERATIONS = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11);
 /** From here on, a group that does not exist is an error beside being Dead (KIP-1043). */
 const NOT_FOUND_VERSION = 6;
-const GROUP_TYPE = 'classic';
 
 const shown = (groupId: string, groupState: string): DescribedGroup => ({
   errorCode: ErrorCode.NONE,
@@ -37,12 +37,16 @@ export const failedGroup = (groupId: string, errorCode: number): DescribedGroup 
   errorCode,
 });
 
-export const deadGroup = (groupId: string, apiVersion: number): DescribedGroup =>
+export const deadGroup = (
+  groupId: string,
+  apiVersion: number,
+  errorMessage = `Group ${groupId} not found.`,
+): DescribedGroup =>
   apiVersion >= NOT_FOUND_VERSION
     ? {
         ...shown(groupId, 'Dead'),
         errorCode: ErrorCode.GROUP_ID_NOT_FOUND,
-        errorMessage: `Group ${groupId} not found.`,
+        errorMessage,
       }
     : shown(groupId, 'Dead');
 
@@ -65,18 +69,18 @@ export function describedGroup(group: Group, includeOperations: boolean): Descri
   };
 }
 
-export const listedGroup = (group: Group): ListedGroup => ({
+export const listedGroup = (group: AnyGroup): ListedGroup => ({
   groupId: group.id,
   protocolType: group.protocolType ?? '',
   groupState: group.state,
-  groupType: GROUP_TYPE,
+  groupType: group.type,
 });
 
 /** Whether the group passes the request's filters, whose case does not matter. */
-export function isListed(group: Group, request: ListRequest): boolean {
+export function isListed(group: AnyGroup, request: ListRequest): boolean {
   const has = (filter: readonly string[], value: string): boolean =>
     filter.length === 0 || filter.some((f) => f.trim().toLowerCase() === value);
   return (
-    has(request.statesFilter, group.state.toLowerCase()) && has(request.typesFilter, GROUP_TYPE)
+    has(request.statesFilter, group.state.toLowerCase()) && has(request.typesFilter, group.type)
   );
 }

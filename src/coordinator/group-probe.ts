@@ -9,12 +9,14 @@ export class GroupProbe {
     Stable: 0,
     Dead: 0,
   };
+  /** Groups of the consumer protocol, in whatever state. */
+  consumerGroups = 0;
   members = 0;
   /** Committed offsets that are held. */
   offsets = 0;
   /** Offsets committed since the start. */
   commits = 0;
-  /** Rebalances that ended with a stored assignment. */
+  /** Rebalances of classic groups that ended with a stored assignment, and epochs of consumer groups. */
   rebalances = 0;
   /** Members removed because their session timed out. */
   expiredMembers = 0;
@@ -39,9 +41,9 @@ export class GroupProbe {
   /** Offset commits refused because of `offset.metadata.max.bytes`. */
   refusedMetadata = 0;
 
-  /** Groups of all states. */
+  /** Groups of all types and states. */
   get groupCount(): number {
     const { Empty, PreparingRebalance, CompletingRebalance, Stable } = this.groups;
-    return Empty + PreparingRebalance + CompletingRebalance + Stable;
+    return Empty + PreparingRebalance + CompletingRebalance + Stable + this.consumerGroups;
   }
 }

@@ -1,5 +1,7 @@
 /** Configuration and limits of the group coordinator. */
 
+export type MigrationPolicy = 'disabled' | 'upgrade' | 'downgrade' | 'bidirectional';
+
 export interface GroupSettings {
   /** `group.min.session.timeout.ms` */
   readonly minSessionTimeoutMs: number;
@@ -9,6 +11,20 @@ export interface GroupSettings {
   readonly initialRebalanceDelayMs: number;
   /** `group.max.size`: members of one group. */
   readonly groupMaxSize: number;
+  /** `group.consumer.session.timeout.ms` */
+  readonly consumerSessionTimeoutMs: number;
+  /** `group.consumer.heartbeat.interval.ms`: what members are told. */
+  readonly consumerHeartbeatIntervalMs: number;
+  /** `group.consumer.max.size`: members of one consumer group. */
+  readonly consumerGroupMaxSize: number;
+  /** `group.consumer.assignors`: names; the first is for groups that ask for none. */
+  readonly consumerAssignors: readonly string[];
+  /** `group.consumer.migration.policy`: in which directions groups change their type in use. */
+  readonly consumerMigrationPolicy: MigrationPolicy;
+  /** `group.consumer.assignment.interval.ms`: between two targets of one group (KIP-1263). */
+  readonly consumerAssignmentIntervalMs: number;
+  /** `group.consumer.regex.refresh.interval.ms` */
+  readonly consumerRegexRefreshIntervalMs: number;
   /** `offset.metadata.max.bytes`: length of the text that a client may store beside an offset. */
   readonly offsetMetadataMaxBytes: number;
   /** `offsets.retention.minutes`, in milliseconds. */
@@ -25,6 +41,13 @@ export const groupDefaults: GroupSettings = {
   maxSessionTimeoutMs: 1_800_000,
   initialRebalanceDelayMs: 0,
   groupMaxSize: 2 ** 31 - 1,
+  consumerSessionTimeoutMs: 45_000,
+  consumerHeartbeatIntervalMs: 5_000,
+  consumerGroupMaxSize: 2 ** 31 - 1,
+  consumerAssignors: ['uniform', 'range'],
+  consumerMigrationPolicy: 'bidirectional',
+  consumerAssignmentIntervalMs: 1_000,
+  consumerRegexRefreshIntervalMs: 600_000,
   offsetMetadataMaxBytes: 4_096,
   offsetsRetentionMs: 7 * 24 * 3_600_000,
   offsetsRetentionCheckIntervalMs: 600_000,

@@ -47,6 +47,7 @@ export interface StoredGroup {
 }
 
 export class Group {
+  readonly type = 'classic';
   readonly id: string;
   readonly offsets: GroupOffsets;
   /** By member id, in the order they came. */
@@ -79,11 +80,18 @@ export class Group {
   #state: GroupState = 'Empty';
   #previousState: GroupState = 'Dead';
 
-  constructor(id: string, clock: Clock, probe: GroupProbe) {
+  /** `offsets`: those of the group that it takes the place of. */
+  constructor(
+    id: string,
+    clock: Clock,
+    probe: GroupProbe,
+    offsets: GroupOffsets = new GroupOffsets(probe),
+  ) {
     this.id = id;
     this.#clock = clock;
     this.#probe = probe;
-    this.offsets = new GroupOffsets(probe);
+    this.offsets = offsets;
+    offsets.count(true);
     this.stateTimestamp = clock.now();
     probe.groups.Empty++;
   }

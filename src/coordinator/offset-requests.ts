@@ -14,6 +14,7 @@ import type {
   offsetDeleteResponse,
 } from '../protocol/messages/47-offset-delete.ts';
 import type { Infer } from '../protocol/schema.ts';
+import { checkConsumerFetch } from './consumer/offset-checks.ts';
 import type {
   CommitRequest,
   CommitTopicRequest,
@@ -75,12 +76,12 @@ export class OffsetRequests {
       if (this.#shards.refusesNewGroup()) return failed(ErrorCode.COORDINATOR_NOT_AVAILABLE);
       group = shard.create(request.groupId);
     }
-    const code = checkCommit(group, request);
+    const code = checkCommit(group, request, topics, apiVersion);
     if (code !== ErrorCode.NONE) {
       shard.tidy(group);
       return failed(code);
     }
-    shard.membership.committed(group, request.memberId);
+    if (group.type === 'classic') shard.membership.committed(group, request.memberId);
     const results = await shard.offsets.commit(group, request, topics);
     shard.tidy(group);
     return results;
@@ -151,8 +152,13 @@ export class OffsetRequests {
       }
     }
     if (!this.#mayAnswer()) return failedFetch(request, ErrorCode.NOT_COORDINATOR, apiVersion);
+    const group = shard.groups.get(groupId);
+    if (group?.type === 'consumer') {
+      const code = checkConsumerFetch(group, request);
+      if (code !== ErrorCode.NONE) return failedFetch(request, code, apiVersion);
+    }
     const fetch = (topics: FetchGroupRequest['topics']): FetchTopics =>
-      shard.offsets.fetch(shard.groups.get(groupId), topics);
+      shard.offsets.fetch(group, topics);
     if (apiVersion < TOPIC_ID_VERSION) {
       return { groupId, topics: fetch(request.topics), errorCode: ErrorCode.NONE };
     }

@@ -20,6 +20,9 @@ import type {
   offsetDeleteResponse,
 } from '../protocol/messages/47-offset-delete.ts';
 import type { Infer } from '../protocol/schema.ts';
+import type { AnyGroup } from './any-group.ts';
+import { changeRecord } from './consumer/changes.ts';
+import { checkConsumerCommit } from './consumer/offset-checks.ts';
 import type { Group } from './group.ts';
 import type { CommittedOffset, GroupOffsets } from './group-offsets.ts';
 import type { GroupProbe } from './group-probe.ts';
@@ -59,7 +62,17 @@ export const fetchedPartition = (
 });
 
 /** Whether the committer may write to the group, as an error code. */
-export function checkCommit(group: Group, request: CommitRequest): number {
+export const checkCommit = (
+  group: AnyGroup,
+  request: CommitRequest,
+  topics: readonly CommitTopicRequest[],
+  apiVersion: number,
+): number =>
+  group.type === 'consumer'
+    ? checkConsumerCommit(group, request, topics, apiVersion)
+    : checkClassicCommit(group, request);
+
+function checkClassicCommit(group: Group, request: CommitRequest): number {
   const { generationIdOrMemberEpoch: generation, memberId, groupInstanceId } = request;
   if (generation < 0 && group.state === 'Empty') return ErrorCode.NONE;
   if (generation >= 0 || memberId !== '' || groupInstanceId !== null) {
@@ -86,7 +99,7 @@ export class Offsets {
 
   /** Stores what the request commits of `topics`, whose names and ids are known. */
   commit(
-    group: Group,
+    group: AnyGroup,
     request: CommitRequest,
     topics: readonly CommitTopicRequest[],
   ): Promise<CommitTopicResponse[]> {
@@ -134,7 +147,7 @@ export class Offsets {
   }
 
   /** What the group has committed; `topics` null: everything. */
-  fetch(group: Group | undefined, topics: FetchGroupRequest['topics']): FetchTopicResponse[] {
+  fetch(group: AnyGroup | undefined, topics: FetchGroupRequest['topics']): FetchTopicResponse[] {
     if (topics === null) return group === undefined ? [] : fetchAll(group.offsets);
     return topics.map((topic) => ({
       name: topic.name,
@@ -154,11 +167,12 @@ export class Offsets {
 
   /** Forgets single offsets (KIP-496), except of topics that a member reads. */
   async delete(
-    group: Group,
+    group: AnyGroup,
     topics: readonly DeleteTopicRequest[],
   ): Promise<{ code: number; topics: DeleteTopicResponse[] }> {
     const isInUse = group.state !== 'Empty';
-    if (isInUse && !group.isConsumerGroup) return { code: ErrorCode.NON_EMPTY_GROUP, topics: [] };
+    const readsTopics = group.type === 'consumer' || group.isConsumerGroup;
+    if (isInUse && !readsTopics) return { code: ErrorCode.NON_EMPTY_GROUP, topics: [] };
     const isSubscribed = (topic: string): boolean => isInUse && group.isSubscribedTo(topic);
     const doomed: [topic: string, partition: number][] = [];
     const known = new Set([...group.offsets.entries()].map((e) => `${e.partition} ${e.topic}`));
@@ -178,7 +192,7 @@ export class Offsets {
   }
 
   /** Forgets the offsets of a topic that is no more. */
-  async topicDeleted(group: Group, name: string, topicId: string): Promise<void> {
+  async topicDeleted(group: AnyGroup, name: string, topicId: string): Promise<void> {
     const doomed = [...group.offsets.entries()]
       .filter((e) => e.topic === name && !isOtherTopic(e.committed?.topicId ?? topicId, topicId))
       .map((e): [string, number] => [e.topic, e.partition]);
@@ -188,16 +202,16 @@ export class Offsets {
   }
 
   /** Tombstones of everything the group has in the log, itself included. */
-  groupTombstones(group: Group): StoredRecord[] {
+  groupTombstones(group: AnyGroup): StoredRecord[] {
     const offsets = [...group.offsets.entries()];
     return [
       ...offsets.map(({ topic, partition }) => offsetTombstone(group.id, topic, partition)),
-      groupTombstone(group.id),
+      ...tombstonesOf(group),
     ];
   }
 
   /** Offsets whose retention is over (KIP-211), and whether the group has no others. */
-  expired(group: Group): { doomed: [topic: string, partition: number][]; isAll: boolean } {
+  expired(group: AnyGroup): { doomed: [topic: string, partition: number][]; isAll: boolean } {
     const base = expiryBase(group);
     const now = this.#clock.now();
     const doomed: [topic: string, partition: number][] = [];
@@ -217,12 +231,12 @@ export class Offsets {
     return { doomed, isAll };
   }
 
-  async expire(group: Group, doomed: readonly (readonly [string, number])[]): Promise<void> {
+  async expire(group: AnyGroup, doomed: readonly (readonly [string, number])[]): Promise<void> {
     const code = await this.#forget(group, doomed);
     if (code === ErrorCode.NONE) this.#probe.expiredOffsets += doomed.length;
   }
 
-  #forget(group: Group, doomed: readonly (readonly [string, number])[]): Promise<number> {
+  #forget(group: AnyGroup, doomed: readonly (readonly [string, number])[]): Promise<number> {
     return new Promise((resolve) => {
       const tombstones = doomed.map(([topic, p]) => offsetTombstone(group.id, topic, p));
       this.#store.write(tombstones, (code) => {
@@ -234,10 +248,16 @@ export class Offsets {
   }
 }
 
+/** What makes the log forget the group itself. */
+export const tombstonesOf = (group: AnyGroup): StoredRecord[] =>
+  group.type === 'consumer'
+    ? [...group.tombstones()].map((change) => changeRecord(group.id, change))
+    : [groupTombstone(group.id)];
+
 /** When the retention of an offset began; null: the group's offsets don't expire as it is now. */
-function expiryBase(group: Group): ((committed: CommittedOffset) => number) | null {
+function expiryBase(group: AnyGroup): ((committed: CommittedOffset) => number) | null {
   const ofCommit = (committed: CommittedOffset): number => committed.commitTimestamp;
-  if (group.protocolType === null) return ofCommit;
+  if (group.type === 'consumer' || group.protocolType === null) return ofCommit;
   if (group.state === 'Empty') {
     const { stateTimestamp } = group;
     return stateTimestamp === -1 ? ofCommit : () => stateTimestamp;

@@ -9,6 +9,7 @@
 import type { Logger } from '../base/logger.ts';
 import { ErrorCode, errorName } from '../protocol/error-codes.ts';
 import { joinError, joined, subscriptions, syncError, synced } from './answers.ts';
+import type { AnyGroup } from './any-group.ts';
 import type { Group } from './group.ts';
 import type { GroupProbe } from './group-probe.ts';
 import { groupRecord } from './group-records.ts';
@@ -21,7 +22,7 @@ import { Timeout } from './timers.ts';
 
 export interface RebalancerParts {
   readonly store: ShardLog;
-  readonly groups: Map<string, Group>;
+  readonly groups: Map<string, AnyGroup>;
   readonly settings: GroupSettings;
   readonly timers: Timers;
   readonly logger: Logger;
@@ -32,7 +33,7 @@ const NO_ASSIGNMENTS: ReadonlyMap<string, Buffer> = new Map();
 
 export class Rebalancer {
   readonly #store: ShardLog;
-  readonly #groups: Map<string, Group>;
+  readonly #groups: Map<string, AnyGroup>;
   readonly #settings: GroupSettings;
   readonly #timers: Timers;
   readonly #logger: Logger;

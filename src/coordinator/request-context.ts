@@ -4,4 +4,6 @@ export interface RequestContext {
   /** The client's address, as DescribeGroups shows it. */
   readonly clientHost: string;
   readonly apiVersion: number;
+  /** Whether the client may know of the topic; absent: of all. */
+  readonly mayDescribe?: (topic: string) => boolean;
 }

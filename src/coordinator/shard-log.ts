@@ -51,9 +51,15 @@ export type ReplayRecord = (key: Buffer, value: Buffer | null) => void;
 /** Told once, with an error code: NONE when all records of the operation are in the log. */
 export type Stored = (code: number) => void;
 
+export interface WriteOptions {
+  /** All records go into one batch: after a crash either all of them are there, or none. */
+  readonly whole?: boolean;
+}
+
 interface Operation {
   readonly records: readonly StoredRecord[];
   readonly stored: Stored;
+  readonly isWhole: boolean;
   /** Records that went into a batch already. */
   sent: number;
   /** First failure of a batch that held some of them. */
@@ -98,11 +104,31 @@ export class ShardLog {
     return this.#isClosed;
   }
 
-  /** Queues records; without any, `stored` is told when all that was queued before is done. */
-  write(records: readonly StoredRecord[], stored: Stored): void {
-    if (this.#isClosed) return stored(ErrorCode.NOT_COORDINATOR);
-    this.#queue.push({ records, stored, sent: 0, failure: ErrorCode.NONE });
+  /**
+   * Queues records; without any, `stored` is told when all that was queued before is done. Returns
+   * what takes them back, which is possible until their batch is on its way: then nobody is told.
+   */
+  write(
+    records: readonly StoredRecord[],
+    stored: Stored,
+    { whole: isWhole = false }: WriteOptions = {},
+  ): () => void {
+    if (this.#isClosed) {
+      stored(ErrorCode.NOT_COORDINATOR);
+      return () => {};
+    }
+    const operation = { records, stored, isWhole, sent: 0, failure: ErrorCode.NONE };
+    this.#queue.push(operation);
     if (!this.#isAppending) void this.#drain();
+    return () => {
+      const at = this.#queue.indexOf(operation);
+      if (at !== -1 && operation.sent === 0) this.#queue.splice(at, 1);
+    };
+  }
+
+  /** What was written is not what those go by who wrote it: it is read anew. */
+  abandon(): void {
+    if (!this.#isClosed) this.#onUncertain();
   }
 
   /** Gives up what is queued; what is under way is reported as lost to another coordinator. */
@@ -131,13 +157,14 @@ export class ShardLog {
     const builder = new RecordBatchBuilder({ initialBytes: 4096 });
     const now = this.#clock.now();
     const done: Operation[] = [];
+    const isFull = (size: number): boolean =>
+      builder.count > 0 && builder.sizeInBytes + size > STORE_BATCH_BYTES_MAX;
     for (let head = this.#queue[0]; head !== undefined; head = this.#queue[0]) {
+      if (head.isWhole && isFull(sizeOf(head.records))) return { batch: builder.build(), done };
       while (head.sent < head.records.length) {
-        const { key, value } = head.records[head.sent] as StoredRecord;
-        const size = key.length + (value?.length ?? 0);
-        if (builder.count > 0 && builder.sizeInBytes + size > STORE_BATCH_BYTES_MAX) {
-          return { batch: builder.build(), done };
-        }
+        const record = head.records[head.sent] as StoredRecord;
+        const { key, value } = record;
+        if (!head.isWhole && isFull(sizeOf([record]))) return { batch: builder.build(), done };
         builder.append(now, key, value);
         head.sent++;
       }
@@ -219,6 +246,9 @@ export class ShardLog {
     });
   }
 }
+
+const sizeOf = (records: readonly StoredRecord[]): number =>
+  records.reduce((sum, { key, value }) => sum + key.length + (value?.length ?? 0), 0);
 
 /** What clients of the coordinator are told about an append that failed. */
 function coordinatorError(code: number): number {

@@ -3,12 +3,15 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
+import type { GroupOverrides } from './consumer/planning.ts';
+import type { TopicHashes } from './consumer/topic-hashes.ts';
 import type { CoordinatorLog } from './coordinator-log.ts';
 import type { GroupProbe } from './group-probe.ts';
 import type { GroupSettings } from './group-settings.ts';
 import { GroupShard } from './group-shard.ts';
 import { ShardHost } from './shard-host.ts';
 import { Timers } from './timers.ts';
+import type { TopicDirectory } from './topic-directory.ts';
 
 export interface ShardsOptions {
   readonly log: CoordinatorLog;
@@ -17,6 +20,9 @@ export interface ShardsOptions {
   readonly logger: Logger;
   readonly probe: GroupProbe;
   readonly settings: GroupSettings;
+  readonly groupSettings: GroupOverrides;
+  readonly topics: TopicDirectory;
+  readonly hashes: TopicHashes;
 }
 
 export class Shards extends ShardHost<GroupShard> {

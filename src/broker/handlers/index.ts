@@ -45,6 +45,8 @@ import { brokerRegistrationHandler } from './62-broker-registration.ts';
 import { brokerHeartbeatHandler } from './63-broker-heartbeat.ts';
 import { unregisterBrokerHandler } from './64-unregister-broker.ts';
 import { allocateProducerIdsHandler } from './67-allocate-producer-ids.ts';
+import { consumerGroupHeartbeatHandler } from './68-consumer-group-heartbeat.ts';
+import { consumerGroupDescribeHandler } from './69-consumer-group-describe.ts';
 import { assignReplicasToDirsHandler } from './73-assign-replicas-to-dirs.ts';
 import { listConfigResourcesHandler } from './74-list-config-resources.ts';
 import { describeTopicPartitionsHandler } from './75-describe-topic-partitions.ts';
@@ -97,6 +99,8 @@ export const handlers: readonly Handler[] = [
   brokerHeartbeatHandler,
   unregisterBrokerHandler,
   allocateProducerIdsHandler,
+  consumerGroupHeartbeatHandler,
+  consumerGroupDescribeHandler,
   assignReplicasToDirsHandler,
   listConfigResourcesHandler,
   describeTopicPartitionsHandler,

@@ -90,12 +90,46 @@ export class MemoryLog implements CoordinatorLog {
 export const TOPIC_ID = 'b8tRS7h4TJ2Vt43Dp85v2A';
 export const OTHER_ID = 'AAAAAAAAAAAAAAAAAAAAAQ';
 
-/** Topics `t` and `other`, eight partitions each. */
-export const topics: TopicDirectory = {
-  topicId: (name) => ({ t: TOPIC_ID, other: OTHER_ID })[name],
-  topicName: (id) => ({ [TOPIC_ID]: 't', [OTHER_ID]: 'other' })[id],
-  hasPartition: (name, partition) => ['t', 'other'].includes(name) && partition < 8,
-};
+/** Topics that a test may change: in the beginning `t` and `other`, eight partitions each. */
+export class Topics implements TopicDirectory {
+  readonly #topics = new Map([
+    ['t', { id: TOPIC_ID, partitions: 8 }],
+    ['other', { id: OTHER_ID, partitions: 8 }],
+  ]);
+  version = 1;
+  /** Of every partition. */
+  rack: string | null = null;
+
+  topicId(name: string): string | undefined {
+    return this.#topics.get(name)?.id;
+  }
+  topicName(id: string): string | undefined {
+    return [...this.#topics].find(([, topic]) => topic.id === id)?.[0];
+  }
+  hasPartition(name: string, partition: number): boolean {
+    return partition < this.partitionCount(name);
+  }
+  partitionCount(name: string): number {
+    return this.#topics.get(name)?.partitions ?? 0;
+  }
+  names(): Iterable<string> {
+    return this.#topics.keys();
+  }
+  racks(name: string): string[][] {
+    const racks = this.rack === null ? [] : [this.rack];
+    return Array.from({ length: this.partitionCount(name) }, () => racks);
+  }
+  set(name: string, partitions: number, id = idOf(name)): void {
+    this.#topics.set(name, { id: this.#topics.get(name)?.id ?? id, partitions });
+    this.version++;
+  }
+  remove(name: string): void {
+    this.#topics.delete(name);
+    this.version++;
+  }
+}
+
+const idOf = (name: string): string => Buffer.from(name.padEnd(16, '.')).toString('base64url');
 
 export const subscription = (...subscribed: string[]): Buffer =>
   encodeVersioned(consumerProtocolSubscription, 1, {
@@ -115,6 +149,7 @@ export const context = (apiVersion: number, clientId = 'client'): RequestContext
 /** A coordinator on a log, a clock and topics of the test's own. */
 export class Harness {
   readonly clock = new StepClock();
+  readonly topics = new Topics();
   readonly log: MemoryLog;
   readonly settings: Partial<GroupSettings>;
   coordinator!: GroupCoordinator;
@@ -141,7 +176,7 @@ export class Harness {
   create(): GroupCoordinator {
     return new GroupCoordinator({
       log: this.log,
-      topics,
+      topics: this.topics,
       mayAnswer: () => this.isInCharge,
       clock: this.clock,
       random: seededRandom(this.#seed++),

@@ -137,7 +137,8 @@ describe('loading', () => {
     builder.append(1, key, Buffer.from([0, 3]));
     builder.append(1, Buffer.from([0]), Buffer.from([0, 3]));
     builder.append(1, null, Buffer.from('no key'));
-    builder.append(1, Buffer.from([0, 3, 0, 1, 65]), Buffer.from([0, 0]));
+    // A share group.
+    builder.append(1, Buffer.from([0, 11, 0, 1, 65]), Buffer.from([0, 0]));
     await log.append(0, builder.build());
     const h = new Harness({}, log);
     await h.start();

@@ -701,6 +701,7 @@ describe('describing and listing', () => {
     expect(probe).toMatchObject({ members: 2, rebalances: 1, commits: 1, offsets: 1 });
     expect([...h.coordinator.groupView()]).toContainEqual({
       group: 'g',
+      type: 'classic',
       state: 'Stable',
       members: 2,
     });

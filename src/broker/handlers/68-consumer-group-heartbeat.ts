@@ -1,0 +1,20 @@
+/** ConsumerGroupHeartbeat, v0-1: members of consumer groups join, live and leave (KIP-848). */
+import { GROUP_VERSION } from '../../cluster/features.ts';
+import { heartbeatError } from '../../coordinator/consumer/heartbeats.ts';
+import { apis } from '../../protocol/apis.ts';
+import { ErrorCode } from '../../protocol/error-codes.ts';
+import type {
+  consumerGroupHeartbeatRequest,
+  consumerGroupHeartbeatResponse,
+} from '../../protocol/messages/68-consumer-group-heartbeat.ts';
+import type { Infer } from '../../protocol/schema.ts';
+import { handler } from '../handler.ts';
+
+export const consumerGroupHeartbeatHandler = handler<
+  Infer<typeof consumerGroupHeartbeatRequest>,
+  Infer<typeof consumerGroupHeartbeatResponse>
+>(apis.get(68), (request, context) => {
+  const { image } = context.broker;
+  if (image.featureLevel(GROUP_VERSION) === 0) return heartbeatError(ErrorCode.UNSUPPORTED_VERSION);
+  return context.groups.consumerHeartbeat(request, context);
+});
