@@ -10,8 +10,8 @@ import { type Clock, systemClock } from './base/clock.ts';
 import { type DataDirectory, openDataDirectory } from './base/data-directory.ts';
 import { OperatingError, reasonOf } from './base/errors.ts';
 import { collectWhenIdle } from './base/idle-collection.ts';
+import type { LogLevel } from './base/logger.ts';
 import { RoleSupervisor } from './base/role-supervisor.ts';
-import type { LogLevel } from './base/role-thread.ts';
 import { BrokerFleet } from './broker-fleet.ts';
 import { scrapingItself } from './config/configuration.ts';
 import type { RoleName, Settings } from './config/settings.ts';
@@ -193,7 +193,7 @@ export class App {
       name,
       entry: this.#options.entries?.[name] ?? entryOf(name),
       settings: this.#settings,
-      logger: this.#options.log.logger,
+      logger: this.#options.log.roles,
       logLevel: this.#settings.values['log.level'] as LogLevel,
       clock: this.#clock,
       resourceLimits: { maxYoungGenerationSizeMb: young, maxOldGenerationSizeMb: old },

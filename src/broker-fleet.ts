@@ -20,10 +20,10 @@ import {
   openDataDirectory,
 } from './base/data-directory.ts';
 import { FatalError, reasonOf } from './base/errors.ts';
+import type { LogLevel } from './base/logger.ts';
 import { nodeDisk } from './base/node-disk.ts';
 import { systemRandom } from './base/random.ts';
 import { RoleSupervisor } from './base/role-supervisor.ts';
-import type { LogLevel } from './base/role-thread.ts';
 import { formatCluster } from './cluster/quorum/format.ts';
 import { type BrokerSettings, withPorts } from './config/broker-list.ts';
 import type { Settings } from './config/settings.ts';
@@ -143,7 +143,7 @@ export class BrokerFleet {
       name: broker.role,
       entry,
       settings: { ...settings, broker: broker.given },
-      logger: log.logger,
+      logger: log.roles,
       logLevel: settings.values['log.level'] as LogLevel,
       clock,
       resourceLimits: HEAP_LIMITS,

@@ -9,6 +9,13 @@ export interface Logger {
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
+export type LogLevel = keyof Logger;
+
+/** Which lines are written: those of this level and above. */
+export interface LevelSwitch {
+  level: LogLevel;
+}
+
 const ignore = (): void => {};
 
 /** For tests and for tools that print their own output. */

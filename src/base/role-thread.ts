@@ -18,7 +18,7 @@ import { type Clock, systemClock, type Timer } from './clock.ts';
 import type { Disk } from './disk.ts';
 import { FatalError, OperatingError, reasonOf } from './errors.ts';
 import { collectWhenIdle } from './idle-collection.ts';
-import type { Logger } from './logger.ts';
+import type { LevelSwitch, Logger, LogLevel } from './logger.ts';
 import { nodeDisk } from './node-disk.ts';
 import { type Random, systemRandom } from './random.ts';
 import type { Role, RoleStatus } from './role.ts';
@@ -30,11 +30,9 @@ export interface Seams {
   readonly clock: Clock;
   readonly random: Random;
   readonly disk: Disk;
-  /** Lines go to the process's log, with `weir.role` added. */
-  readonly logger: Logger;
+  /** Lines go to the process's log, with `weir.role` added; from which level on can be changed. */
+  readonly logger: Logger & LevelSwitch;
 }
-
-export type LogLevel = keyof Logger;
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -111,12 +109,16 @@ export function serveRole<S>(factory: (settings: S, seams: Seams) => Role | Prom
 }
 
 /** The supervisor's logger as the thread sees it: filtered and bounded on the thread's side. */
-export function portLogger(send: (reply: Reply) => void, least: LogLevel, clock: Clock): Logger {
+export function portLogger(
+  send: (reply: Reply) => void,
+  least: LogLevel,
+  clock: Clock,
+): Logger & LevelSwitch {
   let secondStartMs = Number.NEGATIVE_INFINITY;
   let lines = 0;
   let left = 0;
   const log = (level: LogLevel, message: string, fields: Fields | undefined): void => {
-    if (logLevels.indexOf(level) < logLevels.indexOf(least)) return;
+    if (logLevels.indexOf(level) < logLevels.indexOf(logger.level)) return;
     const now = clock.monotonic();
     if (now - secondStartMs >= 1_000) {
       if (left > 0) {
@@ -132,12 +134,14 @@ export function portLogger(send: (reply: Reply) => void, least: LogLevel, clock:
     lines += 1;
     send({ kind: 'log', level, message, fields: fields === undefined ? undefined : plain(fields) });
   };
-  return {
+  const logger: Logger & LevelSwitch = {
+    level: least,
     debug: (message, fields) => log('debug', message, fields),
     info: (message, fields) => log('info', message, fields),
     warn: (message, fields) => log('warn', message, fields),
     error: (message, fields) => log('error', message, fields),
   };
+  return logger;
 }
 
 /** What a message port can carry: errors become their text, functions and the like their name. */

@@ -9,7 +9,7 @@
 import { type Clock, sleep } from '../base/clock.ts';
 import type { Disk } from '../base/disk.ts';
 import { BugError, FatalError, reasonOf } from '../base/errors.ts';
-import type { Logger } from '../base/logger.ts';
+import type { LevelSwitch, Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { Role, RoleStatus } from '../base/role.ts';
 import { TimerWheel } from '../base/timer-wheel.ts';
@@ -49,6 +49,7 @@ import { type ConnectionInfo, RequestContext } from './handler.ts';
 import { handlers } from './handlers/index.ts';
 import { Listener } from './listener.ts';
 import { listenerAddresses } from './listener-address.ts';
+import { BrokerLoggers } from './loggers.ts';
 import { registerBrokerMetrics } from './metrics.ts';
 import { OffsetsLog } from './offsets-log.ts';
 import { FetchPurgatory } from './purgatory.ts';
@@ -88,6 +89,8 @@ export interface BrokerOptions {
   readonly random: Random;
   readonly transport: Transport;
   readonly logger: Logger;
+  /** Which lines of `logger` are written; by default it cannot be changed. */
+  readonly logLevel?: LevelSwitch;
   readonly registry: MetricsRegistry;
   /**
    * The broker cannot go on: the disk of its metadata has failed. By default its thread ends with
@@ -285,6 +288,7 @@ export class Broker implements Role {
       connectionStats: this.#stats,
       apiStats: new Map(),
       hot,
+      loggers: new BrokerLoggers(this.#options.logLevel ?? { level: 'info' }),
       offsetsTopicReady: () => this.#offsetsTopicReady(),
       address: () => {
         const { host, port } = this.listeners[0] ?? { host: '', port: 0 };
@@ -350,7 +354,7 @@ export class Broker implements Role {
       clusterId,
       configFor: (topic) => configs.logConfig(topic),
       retentionCheckMs: configs.number('log.retention.check.interval.ms'),
-      producerIdExpirationMs: configs.number('producer.id.expiration.ms'),
+      producerIdExpirationMs: () => configs.number('producer.id.expiration.ms'),
       onDirectoryOffline: (path, held) => this.#directoryFailed(path, held),
     });
     this.#state = BrokerState.recovery;

@@ -25,6 +25,7 @@ import type { ApiStats } from './api-stats.ts';
 import type { ConnectionStats } from './connection-stats.ts';
 import type { FetchSessionCache } from './fetch-session.ts';
 import type { ConnectionInfo } from './handler.ts';
+import type { BrokerLoggers } from './loggers.ts';
 import type { FetchPurgatory } from './purgatory.ts';
 
 export interface BrokerServices {
@@ -34,6 +35,7 @@ export interface BrokerServices {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly loggers: BrokerLoggers;
   readonly configs: Configs;
   /** The metadata log, and those who keep it; `image` is its image. */
   readonly store: MetadataStore;

@@ -15,6 +15,7 @@ serveRole((settings: Settings, seams) => {
     random,
     transport: nodeTransport,
     logger,
+    logLevel: logger,
     registry: new MetricsRegistry({ role: name, clock }),
   });
 });

@@ -1,47 +1,186 @@
 /**
- * Which values a setting takes, refused in Kafka's words: tools and people search for them.
+ * Which settings a resource may have, refused in Kafka's words: tools and people search for them.
+ * The settings of a resource are checked together, as they would be after a change.
  */
 import { brokerKeys } from '../config/broker-keys.ts';
+import {
+  clientMetricsKeys,
+  PUSH_INTERVAL_MS_MAX,
+  PUSH_INTERVAL_MS_MIN,
+  parseClientPatterns,
+} from '../config/client-metrics-keys.ts';
+import { groupKeys } from '../config/group-keys.ts';
 import { type Key, type KeyValue, parseValue } from '../config/table.ts';
 import { topicKeys } from '../config/topic-keys.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
+import type { Configs } from './configs.ts';
+import { ResourceType } from './metadata-image.ts';
+import { checkTopicName } from './topic-names.ts';
+
+/** By name. */
+export type SettingTexts = ReadonlyMap<string, string>;
 
 /** Longest value that the wire carries, in bytes. */
 const VALUE_BYTES_MAX = 0x7fff;
 
+const MIN_ISR = 'min.insync.replicas';
+
+const tables: ReadonlyMap<number, ReadonlyMap<string, Key>> = new Map<
+  number,
+  ReadonlyMap<string, Key>
+>([
+  [ResourceType.topic, topicKeys],
+  [ResourceType.broker, brokerKeys],
+  [ResourceType.clientMetrics, clientMetricsKeys],
+  [ResourceType.group, groupKeys],
+]);
+
+/** Undefined for a name that no table has. */
+export const keyOf = (resourceType: number, name: string): Key | undefined =>
+  tables.get(resourceType)?.get(name);
+
 const refuse = (message: string, code: number = ErrorCode.INVALID_CONFIG): never => {
   throw new ProtocolError(code, message);
 };
+const invalidRequest = (message: string): never => refuse(message, ErrorCode.INVALID_REQUEST);
 
-/** Throws INVALID_CONFIG unless `text` is a value of the topic's setting. */
-export function checkTopicConfig(name: string, text: string): KeyValue {
-  const key = topicKeys.get(name);
-  if (key === undefined) return refuse(`Unknown topic config name: ${name}`);
-  return checkValue(key, text);
+/** Throws ProtocolError unless the resource may be called that, and have these settings. */
+export function checkSettings(
+  resourceType: number,
+  resourceName: string,
+  settings: SettingTexts,
+  configs: Configs,
+): void {
+  for (const value of settings.values()) checkSize(value);
+  switch (resourceType) {
+    case ResourceType.topic:
+      if (resourceName === '') invalidRequest('Default topic resources are not allowed.');
+      checkTopicName(resourceName);
+      return checkTopicSettings(settings, configs);
+    case ResourceType.broker:
+      // What is in them, the broker has checked that was asked.
+      if (resourceName !== '' && settings.has(MIN_ISR) && configs.electsEligible) {
+        refuse(`Broker-level ${MIN_ISR} cannot be altered while ELR is enabled.`);
+      }
+      return;
+    case ResourceType.clientMetrics:
+      if (resourceName === '') invalidRequest("Subscription name can't be empty");
+      return checkClientMetrics(settings);
+    case ResourceType.group:
+      if (resourceName === '') invalidRequest('Default group resources are not allowed.');
+      return checkGroupSettings(settings, configs);
+    default:
+      return invalidRequest(`Unknown resource type ${resourceType}`);
+  }
 }
 
-/** The same of a setting that a running broker takes. */
-export function checkBrokerConfig(name: string, text: string): KeyValue {
-  const key = brokerKeys.get(name);
-  if (key === undefined) {
-    return refuse(`Unknown broker config name: ${name}`, ErrorCode.INVALID_REQUEST);
+/** Throws unless these may be settings of a topic. */
+export function checkTopicSettings(settings: SettingTexts, configs: Configs): void {
+  const values = valuesOf(settings, ResourceType.topic, (name) =>
+    refuse(`Unknown topic config name: ${name}`),
+  );
+  const lag = (name: string): number => Number(values.get(name) ?? configs.topicDefault(name));
+  const [least, most] = [lag('min.compaction.lag.ms'), lag('max.compaction.lag.ms')];
+  if (least > most) {
+    refuse(
+      `conflict topic config setting min.compaction.lag.ms (${least}) > max.compaction.lag.ms (${most})`,
+    );
   }
-  if (key.dynamic !== 'broker') {
-    return refuse(`Cannot update these configs dynamically: [${name}]`, ErrorCode.INVALID_REQUEST);
+  if (values.get('remote.storage.enable') === true) {
+    refuse(
+      'Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.',
+    );
   }
-  return checkValue(key, text, ErrorCode.INVALID_REQUEST);
+}
+
+/** Throws unless a running broker takes these settings; `''` as a name means all brokers. */
+export function checkBrokerSettings(settings: SettingTexts): void {
+  for (const name of settings.keys()) {
+    if (!brokerKeys.has(name)) invalidRequest(`Unknown broker config name: ${name}`);
+  }
+  const fixed = [...settings.keys()].filter((name) => brokerKeys.get(name)?.dynamic !== 'broker');
+  if (fixed.length > 0) {
+    invalidRequest(`Cannot update these configs dynamically: [${fixed.join(', ')}]`);
+  }
+  for (const [name, text] of settings) {
+    checkValue(brokerKeys.get(name)!, text, ErrorCode.INVALID_REQUEST);
+  }
+}
+
+function checkClientMetrics(settings: SettingTexts): void {
+  const values = valuesOf(settings, ResourceType.clientMetrics, (name) =>
+    invalidRequest(`Unknown client metrics configuration: ${name}`),
+  );
+  const interval = values.get('interval.ms');
+  if (
+    typeof interval === 'number' &&
+    (interval < PUSH_INTERVAL_MS_MIN || interval > PUSH_INTERVAL_MS_MAX)
+  ) {
+    invalidRequest(
+      `Invalid value ${interval} for interval.ms, interval must be between ${PUSH_INTERVAL_MS_MIN} and ${PUSH_INTERVAL_MS_MAX} (1 hour)`,
+    );
+  }
+  const parsed = parseClientPatterns((values.get('match') ?? []) as readonly string[]);
+  if ('illegal' in parsed) refuse(`Illegal client matching pattern: ${parsed.illegal}`);
+}
+
+function checkGroupSettings(settings: SettingTexts, configs: Configs): void {
+  const values = valuesOf(settings, ResourceType.group, (name) =>
+    refuse(`Unknown group config name: ${name}`),
+  );
+  for (const { name, atLeast, atMost } of groupKeys.values()) {
+    const value = values.get(name);
+    if (typeof value !== 'number') continue;
+    if (atLeast !== undefined && value < configs.number(atLeast)) {
+      refuse(`${name} must be greater than or equal to ${atLeast}`);
+    }
+    if (atMost !== undefined && value > configs.number(atMost)) {
+      refuse(`${name} must be less than or equal to ${atMost}`);
+    }
+  }
+  for (const kind of ['consumer', 'share', 'streams']) {
+    const [timeout, interval] = [`${kind}.session.timeout.ms`, `${kind}.heartbeat.interval.ms`];
+    const after = (name: string): number => Number(values.get(name) ?? configs.group('', name));
+    if (after(timeout) <= after(interval)) refuse(`${timeout} must be greater than ${interval}`);
+  }
+}
+
+/** Names before values: a name that there is not is the likelier mistake. */
+function valuesOf(
+  settings: SettingTexts,
+  resourceType: number,
+  unknown: (name: string) => never,
+): Map<string, KeyValue> {
+  for (const name of settings.keys()) {
+    if (keyOf(resourceType, name) === undefined) unknown(name);
+  }
+  return new Map(
+    [...settings].map(([name, text]) => [name, checkValue(keyOf(resourceType, name)!, text)]),
+  );
+}
+
+function checkSize(text: string, code: number = ErrorCode.INVALID_CONFIG): void {
+  if (Buffer.byteLength(text) <= VALUE_BYTES_MAX) return;
+  refuse(
+    `The configuration value cannot be added because it exceeds the maximum value size of ${VALUE_BYTES_MAX} bytes.`,
+    code,
+  );
 }
 
 function checkValue(key: Key, text: string, code: number = ErrorCode.INVALID_CONFIG): KeyValue {
-  if (Buffer.byteLength(text) > VALUE_BYTES_MAX) {
-    return refuse(
-      `The configuration value cannot be added because it exceeds the maximum value size of ${VALUE_BYTES_MAX} bytes.`,
-      code,
-    );
+  checkSize(text, code);
+  if (key.type === 'list') checkList(key, text, code);
+  const isWhole = key.type === 'int' || key.type === 'long';
+  if (!isWhole || /^\s*[+-]?\d+\s*$/.test(text)) {
+    const parsed = parseValue(key, text);
+    if ('value' in parsed && parsed.value !== null) return parsed.value;
   }
-  const parsed = parseValue(key, text);
-  if ('value' in parsed && parsed.value !== null) return parsed.value;
   return refuse(`Invalid value ${text} for configuration ${key.name}: ${problem(key, text)}`, code);
+}
+
+function checkList(key: Key, text: string, code: number): void {
+  if (text.trim() === '' || text.split(',').every((item) => item.trim() !== '')) return;
+  refuse(`Configuration '${key.name}' values must not be empty.`, code);
 }
 
 function problem(key: Key, text: string): string {

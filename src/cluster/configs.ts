@@ -11,6 +11,7 @@ import { type GroupKey, groupKeys } from '../config/group-keys.ts';
 import { formatValue, type Key, type KeyValue, LONG_MAX, parseValue } from '../config/table.ts';
 import { type TopicKey, topicKeys } from '../config/topic-keys.ts';
 import type { LogConfig } from '../log/log-config.ts';
+import { ELR_VERSION } from './features.ts';
 import { type MetadataImage, ResourceType } from './metadata-image.ts';
 import { METADATA_TOPIC } from './topic-names.ts';
 
@@ -71,9 +72,23 @@ export class Configs {
     return chain;
   }
 
+  /**
+   * The places as DescribeConfigs names them: together with those of the broker's settings that mean
+   * the same, by source; from the first one on that bears the name itself, as Kafka has it.
+   */
+  describedChain(name: string): ConfigEntry[] {
+    const chain = bySource(synonymsOf(name).flatMap((synonym) => this.brokerChain(synonym)));
+    const first = chain.findIndex((entry) => entry.name === name);
+    return first < 0 ? [] : chain.slice(first);
+  }
+
   /** The broker's setting in force; null when nobody gave one. */
   broker(name: string): KeyValue {
     return this.brokerChain(name)[0]?.value ?? null;
+  }
+  /** Whether replicas out of the ISR that are certain to have everything may lead (KIP-966). */
+  get electsEligible(): boolean {
+    return this.#image.featureLevel(ELR_VERSION) > 0;
   }
   number(name: string): number {
     return Number(this.broker(name));
@@ -96,9 +111,7 @@ export class Configs {
     const own = text === undefined ? null : parsed(key, text);
     if (own !== null) chain.push({ name: key.name, value: own, source: ConfigSource.topic });
     const broker = key.brokerKeys.flatMap(({ name }) => this.brokerChain(name));
-    // By source before by name: what was set for hours beats the default of milliseconds.
-    chain.push(...broker.sort((a, b) => a.source - b.source));
-    return chain;
+    return [...chain, ...bySource(broker)];
   }
 
   /** The topic's setting in force, in the topic's units. */
@@ -106,6 +119,12 @@ export class Configs {
     const key = topicKeys.get(name);
     if (key === undefined) throw new BugError(`no topic setting ${name}`);
     return this.valueIn(key, this.topicChain(topic, key)[0]);
+  }
+
+  /** What a topic has that sets nothing itself. */
+  topicDefault(name: string): KeyValue {
+    // No topic is called that, so none has settings under that name.
+    return this.topic('', name);
   }
 
   /** What an entry of a topic's chain means in the topic's units. */
@@ -136,6 +155,14 @@ export class Configs {
     const least = atLeast === undefined ? value : this.number(atLeast);
     const most = atMost === undefined ? value : this.number(atMost);
     return Math.min(Math.max(value, least), most);
+  }
+
+  /** What the subscription to metrics of clients sets; empty: nothing, the default holds. */
+  clientMetricsChain(subscription: string, key: Key): ConfigEntry[] {
+    const { name } = key;
+    const text = this.#image.settings(ResourceType.clientMetrics, subscription).get(name);
+    const own = text === undefined ? null : parsed(key, text);
+    return own === null ? [] : [{ name, value: own, source: ConfigSource.clientMetrics }];
   }
 
   /** The group's setting in force: its own, else the broker's, else the default. */
@@ -178,6 +205,21 @@ export class Configs {
       preallocate: this.topic(topic, 'preallocate') === true,
     };
   }
+}
+
+/** By source before by name: what was set for hours beats the default of milliseconds. */
+const bySource = (chain: readonly ConfigEntry[]): ConfigEntry[] =>
+  chain.toSorted((a, b) => a.source - b.source);
+
+/** Settings of the broker that mean the same in other units, the finest first. */
+const units: readonly (readonly string[])[] = [...topicKeys.values()]
+  .map(({ brokerKeys: same }) => same.map(({ name }) => name))
+  .filter((names) => names.length > 1);
+
+function synonymsOf(name: string): readonly string[] {
+  // Nobody sets how often the scheduler flushes to have a default of something else.
+  if (name === 'log.flush.scheduler.interval.ms') return [name];
+  return units.find((names) => names.includes(name)) ?? [name];
 }
 
 /** A value that stands in the metadata log was checked when it was set; a later table may differ. */

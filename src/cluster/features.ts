@@ -19,6 +19,7 @@ export interface Feature {
 export const METADATA_VERSION = 'metadata.version';
 export const KRAFT_VERSION = 'kraft.version';
 export const GROUP_VERSION = 'group.version';
+export const ELR_VERSION = 'eligible.leader.replicas.version';
 
 /** One row a feature; whoever serves another one adds its row. */
 const all: readonly Feature[] = [
@@ -30,7 +31,7 @@ const all: readonly Feature[] = [
   { name: GROUP_VERSION, min: 0, max: 1, initial: 1 },
   // 1: eligible leader replicas (KIP-966).
   {
-    name: 'eligible.leader.replicas.version',
+    name: ELR_VERSION,
     min: 0,
     max: 1,
     initial: 1,

@@ -38,8 +38,8 @@ export interface LogManagerOptions {
   readonly retentionCheckMs?: number;
   /** Longest time that checkpoints lag behind. Milliseconds. */
   readonly checkpointMs?: number;
-  /** `producer.id.expiration.ms`. */
-  readonly producerIdExpirationMs?: number;
+  /** `producer.id.expiration.ms`, as it is now. */
+  readonly producerIdExpirationMs?: () => number;
   readonly tailCacheBytes?: number;
   /** Check the CRC of batches that another process wrote when they are first read; default true. */
   readonly verifyReads?: boolean;
@@ -297,7 +297,7 @@ export class LogManager {
   /** Applies retention to every log; returns how many segments were deleted. */
   deleteOldSegments(): number {
     const now = this.#retentionClock.now();
-    const expiration = this.#options.producerIdExpirationMs ?? PRODUCER_EXPIRATION_MS;
+    const expiration = this.#options.producerIdExpirationMs?.() ?? PRODUCER_EXPIRATION_MS;
     let deleted = 0;
     for (const log of this.#logs.values()) {
       if (log.logDirectory.failure !== null) continue;

@@ -3,7 +3,7 @@
  * In both, text from outside cannot forge a line or steer a terminal: control characters (C0, C1),
  * line separators and direction marks are written as escapes.
  */
-import type { LogLevel } from '../base/role-thread.ts';
+import type { LogLevel } from '../base/logger.ts';
 
 export interface LogEntry {
   readonly level: LogLevel;

@@ -6,8 +6,7 @@
 import { createLogger, format, transports } from 'winston';
 import type Transport from 'winston-transport';
 import { type Clock, systemClock } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
-import type { LogLevel } from '../base/role-thread.ts';
+import type { Logger, LogLevel } from '../base/logger.ts';
 import { ecsLine, humanLine, type LogEntry } from './log-line.ts';
 import { type Redactor, redactNothing } from './redactor.ts';
 
@@ -36,6 +35,8 @@ export interface LogInfo {
 
 export interface ApplianceLog {
   readonly logger: Logger;
+  /** The same log for the threads of roles, which have left out what is below their level. */
+  readonly roles: Logger;
   /** The same log for the parts that carry the log: their lines are printed and go nowhere else. */
   readonly printOnly: Logger;
   readonly format: 'json' | 'human';
@@ -53,7 +54,8 @@ export function applianceLog(options: LogOptions): ApplianceLog {
   const form = options.format === 'auto' ? (tty ? 'human' : 'json') : options.format;
   const winston = createLogger({
     levels: { ...levels },
-    level: options.level,
+    // What is below the level of its source is left out before.
+    level: 'debug',
     exitOnError: false,
     transports: [new transports.Stream({ stream, eol: '\n' })],
     format: format((info) => {
@@ -68,10 +70,10 @@ export function applianceLog(options: LogOptions): ApplianceLog {
     level: LogLevel,
     message: string,
     given: Readonly<Record<string, unknown>> | undefined,
-    printOnly: boolean,
+    { printOnly, least }: { readonly printOnly: boolean; readonly least: LogLevel },
   ): void => {
     lines[level] += 1;
-    if (levels[level] > levels[options.level]) return;
+    if (levels[level] > levels[least]) return;
     const fields: Record<string, unknown> = {};
     for (const [name, value] of Object.entries(given ?? {})) {
       const shown = value instanceof Error ? (value.stack ?? value.message) : value;
@@ -80,15 +82,17 @@ export function applianceLog(options: LogOptions): ApplianceLog {
     const entry = { level, message: redactor.text(message), timeMs: clock.now(), fields };
     winston.log({ level, message: entry.message, entry, [printOnlyMark]: printOnly });
   };
-  const loggerOf = (printOnly: boolean): Logger => ({
-    debug: (message, fields) => write('debug', message, fields, printOnly),
-    info: (message, fields) => write('info', message, fields, printOnly),
-    warn: (message, fields) => write('warn', message, fields, printOnly),
-    error: (message, fields) => write('error', message, fields, printOnly),
+  const loggerOf = (how: { readonly printOnly: boolean; readonly least: LogLevel }): Logger => ({
+    debug: (message, fields) => write('debug', message, fields, how),
+    info: (message, fields) => write('info', message, fields, how),
+    warn: (message, fields) => write('warn', message, fields, how),
+    error: (message, fields) => write('error', message, fields, how),
   });
+  const least = options.level;
   return {
-    logger: loggerOf(false),
-    printOnly: loggerOf(true),
+    logger: loggerOf({ printOnly: false, least }),
+    roles: loggerOf({ printOnly: false, least: 'debug' }),
+    printOnly: loggerOf({ printOnly: true, least }),
     format: form,
     add: (transport) => {
       winston.add(transport);

@@ -13,6 +13,7 @@ import * as groupOffsets from './differential/group-offsets.ts';
 import * as groups from './differential/groups.ts';
 import * as producing from './differential/producing.ts';
 import * as records from './differential/records.ts';
+import * as resources from './differential/resources.ts';
 import { Side } from './differential/side.ts';
 import * as topics from './differential/topics.ts';
 
@@ -52,6 +53,12 @@ describeWithPeers(['kafka'], 'Apache Kafka and we', () => {
     ['describe topics, the cluster and disks', topics.describe],
     ['describe settings', configs.describe],
     ['change settings', configs.alter],
+    ['replace settings', resources.replacing],
+    ['keep settings of groups', resources.groups],
+    ['keep subscriptions to metrics of clients', resources.clientMetrics],
+    ['change settings of brokers', resources.brokers],
+    ['change levels of loggers', resources.loggers],
+    ['switch features', resources.features],
     ['append batches', producing.produce],
     ['append as the topic wants it', producing.produceByTopicSettings],
     ['follow the sequences of producers', producing.idempotence],

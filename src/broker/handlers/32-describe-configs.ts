@@ -6,6 +6,8 @@ import { type ConfigEntry, ConfigSource, describedValue } from '../../cluster/co
 import { ResourceType } from '../../cluster/metadata-image.ts';
 import { checkTopicName } from '../../cluster/topic-names.ts';
 import { brokerKeys } from '../../config/broker-keys.ts';
+import { clientMetricsKeys } from '../../config/client-metrics-keys.ts';
+import { groupKeys } from '../../config/group-keys.ts';
 import { isSecret, type Key, type KeyType } from '../../config/table.ts';
 import { topicKeys } from '../../config/topic-keys.ts';
 import { apis } from '../../protocol/apis.ts';
@@ -53,9 +55,9 @@ function describe(
   const named = { resourceType, resourceName };
   const keys = asked.configurationKeys;
   try {
-    const configs = entriesOf(asked, context)
-      .filter(({ key }) => keys === null || keys.length === 0 || keys.includes(key.name))
-      .map((entry) => answer(entry, request));
+    const configs = answersTo(asked, request, context).filter(
+      ({ name }) => keys === null || keys.length === 0 || keys.includes(name),
+    );
     return { ...named, errorCode: ErrorCode.NONE, errorMessage: '', configs };
   } catch (error) {
     const errorCode = codeOfError(error, context.broker.logger);
@@ -67,7 +69,14 @@ interface Entry {
   readonly key: Key;
   readonly value: string | null;
   readonly chain: readonly ConfigEntry[];
-  readonly readOnly: boolean;
+  readonly readOnly?: boolean;
+}
+
+function answersTo(asked: Asked, request: Request, context: RequestContext): ConfigAnswer[] {
+  if (asked.resourceType === ResourceType.brokerLogger) {
+    return loggerAnswers(asked.resourceName, context);
+  }
+  return entriesOf(asked, context).map((entry) => answer(entry, request));
 }
 
 function entriesOf({ resourceType, resourceName }: Asked, context: RequestContext): Entry[] {
@@ -76,9 +85,10 @@ function entriesOf({ resourceType, resourceName }: Asked, context: RequestContex
       return topicEntries(resourceName, context);
     case ResourceType.broker:
       return brokerEntries(resourceName, context);
-    case ResourceType.brokerLogger:
-      checkBrokerName(resourceName, context, false);
-      return [];
+    case ResourceType.clientMetrics:
+      return clientMetricsEntries(resourceName, context);
+    case ResourceType.group:
+      return groupEntries(resourceName, context);
     default:
       throw new ProtocolError(
         ErrorCode.INVALID_REQUEST,
@@ -96,11 +106,10 @@ function topicEntries(topic: string, context: RequestContext): Entry[] {
   return [...topicKeys.values()].map((key) => {
     const chain = configs.topicChain(topic, key);
     const value = describedValue(key, configs.valueIn(key, chain[0]));
-    // Of the settings that it falls back to, only the first one's default counts as a place.
-    const shown = chain.filter(
-      ({ name, source }) => source !== ConfigSource.default || name === key.brokerKeys[0]?.name,
-    );
-    return { key, value, chain: shown, readOnly: false };
+    const own = chain.filter(({ source }) => source === ConfigSource.topic);
+    const [synonym] = key.brokerKeys;
+    const broker = synonym === undefined ? [] : configs.describedChain(synonym.name);
+    return { key, value, chain: [...own, ...broker] };
   });
 }
 
@@ -108,9 +117,13 @@ function brokerEntries(name: string, context: RequestContext): Entry[] {
   const { configs } = context.broker;
   checkBrokerName(name, context, true);
   const entries = [...brokerKeys.values()].map((key): Entry => {
-    const chain = configs.brokerChain(key.name);
-    const value = describedValue(key, chain[0]?.value ?? null);
-    return { key, value, chain, readOnly: key.dynamic !== 'broker' };
+    const value = describedValue(key, configs.broker(key.name));
+    return {
+      key,
+      value,
+      chain: configs.describedChain(key.name),
+      readOnly: key.dynamic !== 'broker',
+    };
   });
   if (name !== '') return entries;
   // Asked for all brokers: what was set for all of them at run time, and nothing else.
@@ -123,7 +136,44 @@ function brokerEntries(name: string, context: RequestContext): Entry[] {
   });
 }
 
-export function checkBrokerName(name: string, context: RequestContext, mayBeAll: boolean): void {
+function groupEntries(groupId: string, { broker }: RequestContext): Entry[] {
+  checkNotEmpty(groupId, 'Group name must not be empty');
+  return [...groupKeys.values()].map((key) => {
+    const chain = broker.configs.groupChain(groupId, key);
+    return { key, chain, value: describedValue(key, chain[0]?.value ?? null) };
+  });
+}
+
+/** Of a subscription that there is not, Kafka tells the defaults. */
+function clientMetricsEntries(name: string, { broker }: RequestContext): Entry[] {
+  checkNotEmpty(name, 'Client metrics subscription name must not be empty');
+  return [...clientMetricsKeys.values()].map((key) => {
+    const chain = broker.configs.clientMetricsChain(name, key);
+    return { key, chain, value: describedValue(key, chain[0]?.value ?? key.default) };
+  });
+}
+
+/** A logger has a level, and nothing that Kafka would say of it besides. */
+function loggerAnswers(broker: string, context: RequestContext): ConfigAnswer[] {
+  checkBrokerName(broker, context, false);
+  return context.broker.loggers.levels().map(({ name, level }) => ({
+    name,
+    value: level,
+    readOnly: false,
+    isDefault: false,
+    configSource: ConfigSource.brokerLogger,
+    isSensitive: false,
+    synonyms: [],
+    configType: 0,
+    documentation: '',
+  }));
+}
+
+function checkNotEmpty(name: string, message: string): void {
+  if (name === '') throw new ProtocolError(ErrorCode.INVALID_REQUEST, message);
+}
+
+function checkBrokerName(name: string, context: RequestContext, mayBeAll: boolean): void {
   const { nodeId } = context.broker;
   if (name === '') {
     if (mayBeAll) return;
@@ -143,7 +193,7 @@ export function checkBrokerName(name: string, context: RequestContext, mayBeAll:
   }
 }
 
-function answer({ key, value, chain, readOnly }: Entry, request: Request): ConfigAnswer {
+function answer({ key, value, chain, readOnly = false }: Entry, request: Request): ConfigAnswer {
   const source = chain[0]?.source ?? ConfigSource.default;
   return {
     name: key.name,

@@ -1,21 +1,18 @@
 /**
  * IncrementalAlterConfigs, v0-1: sets and deletes single settings, and adds to and takes from lists.
  */
+import { keyOf } from '../../cluster/config-rules.ts';
 import type { ConfigChange } from '../../cluster/controller/setting-changes.ts';
+import { ResourceType } from '../../cluster/metadata-image.ts';
 import { formatValue } from '../../config/table.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
-import type {
-  incrementalAlterConfigsRequest,
-  incrementalAlterConfigsResponse,
-} from '../../protocol/messages/44-incremental-alter-configs.ts';
+import type { incrementalAlterConfigsRequest } from '../../protocol/messages/44-incremental-alter-configs.ts';
 import type { Infer } from '../../protocol/schema.ts';
-import { controllerHandler } from '../handler.ts';
-import { alterAll, checkNoNull, keyOf } from './alter-configs.ts';
+import type { RequestContext } from '../handler.ts';
+import { alteringHandler } from './alter-configs.ts';
 
-type Request = Infer<typeof incrementalAlterConfigsRequest>;
-type Response = Infer<typeof incrementalAlterConfigsResponse>;
-type Resource = Request['resources'][number];
+type Resource = Infer<typeof incrementalAlterConfigsRequest>['resources'][number];
 type Change = Resource['configs'][number];
 
 const SET = 0;
@@ -23,24 +20,20 @@ const DELETE = 1;
 const APPEND = 2;
 const SUBTRACT = 3;
 
-export const incrementalAlterConfigsHandler = controllerHandler<Request, Response>(
-  apis.get(44),
-  async (request, context) => ({
-    throttleTimeMs: 0,
-    responses: await alterAll(request.resources, request.validateOnly, context, changes),
-  }),
-);
+export const incrementalAlterConfigsHandler = alteringHandler<Resource>(apis.get(44), {
+  changesOf: ({ resourceType, configs }, now) =>
+    configs.map(
+      (change): ConfigChange => ({
+        name: change.name,
+        value: valueAfter(resourceType, change, now.get(change.name)),
+      }),
+    ),
+  mayBeNull: ({ configOperation }: Change) => configOperation === DELETE,
+  alterLoggers,
+});
 
-function changes(resource: Resource, now: ReadonlyMap<string, string>): ConfigChange[] {
-  const { resourceType, resourceName, configs } = resource;
-  checkNoNull(configs, (i) => configs[i]?.configOperation === DELETE);
-  return configs.map((change) => ({
-    resourceType,
-    resourceName,
-    name: change.name,
-    value: valueAfter(resourceType, change, now.get(change.name)),
-  }));
-}
+const invalid = (message: string): ProtocolError =>
+  new ProtocolError(ErrorCode.INVALID_REQUEST, message);
 
 function valueAfter(type: number, change: Change, now: string | undefined): string | null {
   const { name, configOperation, value } = change;
@@ -53,26 +46,46 @@ function valueAfter(type: number, change: Change, now: string | undefined): stri
     case SUBTRACT:
       return changedList(type, change, now);
     default:
-      throw new ProtocolError(
-        ErrorCode.INVALID_REQUEST,
-        `Unknown operations type ${configOperation} for ${name}`,
-      );
+      throw invalid(`Unknown operations type ${configOperation} for ${name}`);
   }
 }
 
 function changedList(type: number, change: Change, now: string | undefined): string {
   const { name, configOperation, value } = change;
-  const key = keyOf(type, name);
-  if (key !== undefined && key.type !== 'list') {
-    const operation = configOperation === APPEND ? 'APPEND' : 'SUBTRACT';
-    throw new ProtocolError(
-      ErrorCode.INVALID_CONFIG,
-      `Can't ${operation} to key ${name} because its type is not LIST.`,
-    );
-  }
-  const before = now ?? formatValue(key?.default ?? null);
+  // Of groups and subscriptions Kafka does not know which settings are lists.
+  const hasLists = type === ResourceType.topic || type === ResourceType.broker;
+  const key = hasLists ? keyOf(type, name) : undefined;
+  if (key?.type !== 'list') throw new ProtocolError(ErrorCode.INVALID_CONFIG, noList(type, change));
+  const before = now ?? formatValue(key.default);
   const items = before.split(',').filter((item) => item !== '');
   const named = (value ?? '').split(',').map((item) => item.trim());
   if (configOperation === SUBTRACT) return items.filter((item) => !named.includes(item)).join(',');
   return [...items, ...named.filter((item) => !items.includes(item))].join(',');
+}
+
+/** Of a broker's settings Kafka speaks in other words. */
+function noList(type: number, { name, configOperation }: Change): string {
+  if (type !== ResourceType.broker) {
+    const operation = configOperation === APPEND ? 'APPEND' : 'SUBTRACT';
+    return `Can't ${operation} to key ${name} because its type is not LIST.`;
+  }
+  if (keyOf(type, name) === undefined) return `Unknown config name: ${name}`;
+  const operation = configOperation === APPEND ? 'append' : 'subtract';
+  return `Config value ${operation} is not allowed for config key: ${name}`;
+}
+
+/** Levels last until the broker stops (KIP-412). */
+function alterLoggers(resource: Resource, validateOnly: boolean, { broker }: RequestContext): void {
+  const { loggers } = broker;
+  for (const { name, configOperation, value } of resource.configs) {
+    if (configOperation === SET) loggers.check(name, value ?? '');
+    else if (configOperation === DELETE) loggers.checkUnset(name);
+    else {
+      const known = ['APPEND operation', 'SUBTRACT operation'][configOperation - APPEND];
+      const what = known ?? `Unknown operation type ${configOperation}`;
+      throw invalid(`${what} is not allowed for the BROKER_LOGGER resource`);
+    }
+  }
+  if (validateOnly) return;
+  for (const { value } of resource.configs) loggers.set(value ?? '');
 }

@@ -1,5 +1,4 @@
 /** UpdateFeatures, v0-2: see `cluster/controller/feature-updates.ts`. */
-import { UpgradeType } from '../../cluster/controller/feature-updates.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type {
@@ -20,7 +19,8 @@ export const updateFeaturesHandler = controllerHandler<Request, Response>(
     const updates = request.featureUpdates.map((update) => ({
       name: update.feature,
       level: update.maxVersionLevel,
-      upgradeType: update.allowDowngrade ? UpgradeType.safeDowngrade : update.upgradeType,
+      // Version 0 says `allowDowngrade`, which Kafka has not read since there are kinds of it.
+      upgradeType: update.upgradeType,
     }));
     try {
       await controller.updateFeatures(updates, request.validateOnly);
@@ -33,9 +33,14 @@ export const updateFeaturesHandler = controllerHandler<Request, Response>(
         results: [],
       };
     }
-    const outcome = { errorCode: ErrorCode.NONE, errorMessage: null };
-    const results = request.featureUpdates.map(({ feature }) => ({ feature, ...outcome }));
-    return { throttleTimeMs: 0, ...outcome, results };
+    const errorCode = ErrorCode.NONE;
+    const results = request.featureUpdates.map(({ feature }) => ({
+      feature,
+      errorCode,
+      // The word is Kafka's, too.
+      errorMessage: 'NONE',
+    }));
+    return { throttleTimeMs: 0, errorCode, errorMessage: null, results };
   },
   ({ timeoutMs }) => timeoutMs,
 );

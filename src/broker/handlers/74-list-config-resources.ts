@@ -1,6 +1,6 @@
 /**
- * ListConfigResources, v0-1: names of what can be configured. v0 asks for client metrics alone, of
- * which there are none.
+ * ListConfigResources, v0-1: names of what can be configured. v0 asks for subscriptions to metrics of
+ * clients alone (KIP-714, KIP-1142).
  */
 import { ResourceType } from '../../cluster/metadata-image.ts';
 import { apis } from '../../protocol/apis.ts';
@@ -15,23 +15,22 @@ import { handler } from '../handler.ts';
 type Request = Infer<typeof listConfigResourcesRequest>;
 type Response = Infer<typeof listConfigResourcesResponse>;
 
-const CLIENT_METRICS = 16;
-
+/** In the order in which Kafka tells them. */
 const supported: readonly number[] = [
-  ResourceType.topic,
-  ResourceType.broker,
-  ResourceType.brokerLogger,
-  CLIENT_METRICS,
   ResourceType.group,
+  ResourceType.clientMetrics,
+  ResourceType.brokerLogger,
+  ResourceType.broker,
+  ResourceType.topic,
 ];
 
 export const listConfigResourcesHandler = handler<Request, Response>(
   apis.get(74),
   (request, context) => {
-    const { image, nodeId } = context.broker;
+    const { image } = context.broker;
     const asked =
       context.apiVersion === 0
-        ? [CLIENT_METRICS]
+        ? [ResourceType.clientMetrics]
         : request.resourceTypes.length === 0
           ? supported
           : request.resourceTypes;
@@ -40,15 +39,19 @@ export const listConfigResourcesHandler = handler<Request, Response>(
     }
     const namesOf = (resourceType: number): Iterable<string> => {
       if (resourceType === ResourceType.topic) return image.topics.keys();
-      if (resourceType === CLIENT_METRICS || resourceType === ResourceType.group) return [];
-      return [String(nodeId)];
+      if (resourceType === ResourceType.broker || resourceType === ResourceType.brokerLogger) {
+        return [...image.brokers.values()].filter(({ fenced }) => !fenced).map(({ id }) => `${id}`);
+      }
+      return image.configured(resourceType);
     };
     return {
       throttleTimeMs: 0,
       errorCode: ErrorCode.NONE,
-      configResources: asked.flatMap((resourceType) =>
-        [...namesOf(resourceType)].map((resourceName) => ({ resourceName, resourceType })),
-      ),
+      configResources: supported
+        .filter((type) => asked.includes(type))
+        .flatMap((resourceType) =>
+          [...namesOf(resourceType)].map((resourceName) => ({ resourceName, resourceType })),
+        ),
     };
   },
 );

@@ -48,9 +48,9 @@ import {
 import { SessionWatch } from './session-watch.ts';
 import {
   allowsElections,
-  applyChanges,
+  alterSettings,
   type ConfigChange,
-  checkChanges,
+  type ConfigResource,
 } from './setting-changes.ts';
 import { ControllerStats } from './stats.ts';
 import { Succession } from './succession.ts';
@@ -250,13 +250,13 @@ export class Controller {
 
   /** All changes of one resource, or none. Throws ProtocolError on a value that is refused. */
   async alterConfigs(
+    resource: ConfigResource,
     changesOf: () => readonly ConfigChange[],
     validateOnly: boolean,
   ): Promise<void> {
     const changes = await this.#step((_, draft) => {
       const wanted = changesOf();
-      checkChanges(wanted);
-      applyChanges(draft, wanted, this.#succession);
+      alterSettings(draft, resource, wanted, this.#options.configs, this.#succession);
       return wanted;
     }, validateOnly);
     if (validateOnly || !allowsElections(changes)) return;
@@ -266,7 +266,7 @@ export class Controller {
   /** All levels are set, or none. Throws INVALID_UPDATE_VERSION. */
   updateFeatures(updates: readonly FeatureUpdate[], validateOnly: boolean): Promise<void> {
     return this.#step(
-      (_, draft) => updateFeatures(draft, this.#options.nodeId, updates),
+      (_, draft) => updateFeatures(draft, this.#options.nodeId, this.#succession, updates),
       validateOnly,
     );
   }

@@ -3,12 +3,19 @@
  * its words. A level is set only when every broker supports it: a registration tells what does.
  */
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
-import { type Feature, features, KRAFT_VERSION, METADATA_VERSION } from '../features.ts';
+import {
+  ELR_VERSION,
+  type Feature,
+  features,
+  KRAFT_VERSION,
+  METADATA_VERSION,
+} from '../features.ts';
 import type { MetadataImage } from '../metadata-image.ts';
 import type { Draft } from './draft.ts';
+import type { Succession } from './succession.ts';
 
 /** Kafka's numbers of what a change of a level may do. */
-export const UpgradeType = { upgrade: 1, safeDowngrade: 2, unsafeDowngrade: 3 } as const;
+const UpgradeType = { upgrade: 1, safeDowngrade: 2, unsafeDowngrade: 3 } as const;
 
 export interface FeatureUpdate {
   readonly name: string;
@@ -20,6 +27,7 @@ export interface FeatureUpdate {
 export function updateFeatures(
   draft: Draft,
   nodeId: number,
+  succession: Succession,
   updates: readonly FeatureUpdate[],
 ): void {
   const { image } = draft;
@@ -40,6 +48,8 @@ export function updateFeatures(
       type: 'FeatureLevel',
       value: { name: update.name, featureLevel: update.level },
     });
+    if (update.name !== ELR_VERSION) continue;
+    for (const topic of image.topics.values()) succession.endEligibility(draft, topic.partitions);
   }
 }
 

@@ -41,7 +41,10 @@ export class Succession {
 
   #rules(name: string): TopicRules {
     const replicas = this.#image.topic(name)?.partitions[0]?.replicas.length ?? 1;
-    const minIsr = Number(this.#configs.topic(name, 'min.insync.replicas'));
+    // Below 1 the ISR never is, and so nobody outside it becomes eligible.
+    const minIsr = this.#configs.electsEligible
+      ? Number(this.#configs.topic(name, 'min.insync.replicas'))
+      : 1;
     const unclean = this.#configs.topic(name, 'unclean.leader.election.enable') === true;
     return { minIsr: Math.min(minIsr, replicas), election: unclean ? 'unclean' : 'online' };
   }

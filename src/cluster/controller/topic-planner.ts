@@ -4,7 +4,7 @@
  */
 import type { Random } from '../../base/random.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
-import { checkTopicConfig } from '../config-rules.ts';
+import { checkTopicSettings } from '../config-rules.ts';
 import type { Configs } from '../configs.ts';
 import { type MetadataImage, ResourceType } from '../metadata-image.ts';
 import type { MetadataRecord } from '../metadata-records.ts';
@@ -95,7 +95,7 @@ export class TopicPlanner {
     const { name } = topic;
     this.#checkNewName(name, names);
     const replicas = this.#replicasOf(topic, partitionsBefore);
-    const configs = checkedConfigs(topic.configs);
+    const configs = checkedConfigs(topic.configs, this.#configs);
     const topicId = randomUuid(this.#options.random);
     records.push({ type: 'Topic', value: { name, topicId } });
     replicas.forEach((list, i) => {
@@ -283,19 +283,17 @@ export class TopicPlanner {
 }
 
 function checkedConfigs(
-  configs: readonly { readonly name: string; readonly value: string | null }[],
-): Map<string, string> {
-  const checked = new Map<string, string>();
-  const empty = configs.filter(({ value }) => value === null).map(({ name }) => name);
+  given: readonly { readonly name: string; readonly value: string | null }[],
+  configs: Configs,
+): ReadonlyMap<string, string> {
+  const empty = given.filter(({ value }) => value === null).map(({ name }) => name);
   if (empty.length > 0) {
     throw new ProtocolError(
       ErrorCode.INVALID_CONFIG,
       `Null value not supported for topic configs: ${empty.join(',')}`,
     );
   }
-  for (const { name, value } of configs) {
-    checkTopicConfig(name, value as string);
-    checked.set(name, value as string);
-  }
-  return checked;
+  const settings = new Map(given.map(({ name, value }) => [name, value as string]));
+  checkTopicSettings(settings, configs);
+  return settings;
 }

@@ -92,13 +92,19 @@ describe('DescribeConfigs', () => {
     const retention = await describeKey(TOPIC, 't', 'retention.ms');
     expect(retention).toMatchObject({
       value: String(2 * 3_600_000),
-      configSource: SOURCE.staticBroker,
+      // Kafka tells no place where the setting of the same name has no value.
+      configSource: SOURCE.default,
+      synonyms: [],
     });
-    expect(retention.synonyms[0]).toEqual({
-      name: 'log.retention.hours',
-      value: '2',
-      source: SOURCE.staticBroker,
-    });
+    await alter(BROKER, '', ['log.retention.ms', SET, '5000']);
+    const set = await describeKey(TOPIC, 't', 'retention.ms');
+    expect(set).toMatchObject({ value: '5000', configSource: SOURCE.dynamicDefault });
+    expect(set.synonyms).toEqual([
+      { name: 'log.retention.ms', value: '5000', source: SOURCE.dynamicDefault },
+      { name: 'log.retention.hours', value: '2', source: SOURCE.staticBroker },
+      { name: 'log.retention.hours', value: '168', source: SOURCE.default },
+    ]);
+    await alter(BROKER, '', ['log.retention.ms', DELETE, null]);
     expect((await describeKey(TOPIC, 't', 'segment.bytes')).value).toBe('2000000');
     expect((await describeKey(TOPIC, 't', 'flush.ms')).value).toBe('9223372036854775807');
   });

@@ -78,7 +78,7 @@ describe('the features of the cluster', () => {
 
   it('are answered one by one up to version 1', async () => {
     expect((await update(ELR, 1, UPGRADE, 1)).results).toEqual([
-      { feature: ELR, errorCode: 0, errorMessage: null },
+      { feature: ELR, errorCode: 0, errorMessage: 'NONE' },
     ]);
     expect((await update(ELR, 1, UPGRADE, 2)).results).toEqual([]);
   });

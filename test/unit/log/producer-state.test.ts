@@ -137,7 +137,7 @@ describe('an idempotent producer', () => {
 
   it('is forgotten when it wrote nothing for the expiration time', async () => {
     const rig = makeRig();
-    const { manager, log } = await rig.open({ producerIdExpirationMs: 1000 });
+    const { manager, log } = await rig.open({ producerIdExpirationMs: () => 1000 });
     send(log, 1, 9, 0, 0, START_MS);
     rig.clock.advance(900);
     send(log, 1, 10, 0, 0, rig.clock.now());

@@ -128,7 +128,8 @@ describe('min.insync.replicas', () => {
     await alter(harness, { isr: [1] });
     expect(harness.partition('t').elr).toEqual([2, 3]);
     await harness.controller.alterConfigs(
-      () => [{ resourceType: 2, resourceName: 't', name: 'min.insync.replicas', value: '1' }],
+      { resourceType: 2, resourceName: 't' },
+      () => [{ name: 'min.insync.replicas', value: '1' }],
       false,
     );
     expect(harness.partition('t')).toMatchObject({ isr: [1], elr: [] });
@@ -139,10 +140,32 @@ describe('min.insync.replicas', () => {
     await alter(harness, { isr: [1] });
     expect(harness.partition('t').elr).toEqual([2, 3]);
     await harness.controller.alterConfigs(
-      () => [{ resourceType: 4, resourceName: '', name: 'min.insync.replicas', value: '1' }],
+      { resourceType: 4, resourceName: '' },
+      () => [{ name: 'min.insync.replicas', value: '1' }],
       false,
     );
     expect(harness.partition('t').elr).toEqual([]);
+  });
+
+  it('is one for all brokers: which of them led would decide', async () => {
+    const harness = await cluster();
+    const change = harness.controller.alterConfigs(
+      { resourceType: 4, resourceName: '1' },
+      () => [{ name: 'min.insync.replicas', value: '2' }],
+      false,
+    );
+    await expect(change).rejects.toThrow('cannot be altered while ELR is enabled');
+  });
+
+  it('makes nobody eligible while the cluster has that feature switched off', async () => {
+    const harness = await cluster({ 'min.insync.replicas': 2 });
+    await alter(harness, { isr: [1] });
+    expect(harness.partition('t').elr).toEqual([2, 3]);
+    const name = 'eligible.leader.replicas.version';
+    await harness.controller.updateFeatures([{ name, level: 0, upgradeType: 2 }], false);
+    expect(harness.partition('t')).toMatchObject({ isr: [1], elr: [] });
+    await lose(harness, 1, [2, 3, 4]);
+    expect(harness.partition('t')).toMatchObject({ leader: NO_LEADER, isr: [1], elr: [] });
   });
 
   it('is no more than there are replicas', async () => {
@@ -176,7 +199,8 @@ describe('a partition whose replicas are all away', () => {
     expect(harness.partition('t').leader).toBe(NO_LEADER);
     const name = 'unclean.leader.election.enable';
     await harness.controller.alterConfigs(
-      () => [{ resourceType: 2, resourceName: 't', name, value: 'true' }],
+      { resourceType: 2, resourceName: 't' },
+      () => [{ name, value: 'true' }],
       false,
     );
     expect(harness.partition('t')).toMatchObject({ leader: 2, isr: [2], leaderRecoveryState: 1 });

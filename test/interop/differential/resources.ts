@@ -1,0 +1,310 @@
+/** Settings of groups, clients' metrics, brokers and loggers; the older way to set them; features. */
+import type { Side } from './side.ts';
+
+const [TOPIC, BROKER, LOGGER, CLIENT_METRICS, GROUP] = [2, 4, 8, 16, 32];
+const [SET, DELETE, APPEND, SUBTRACT] = [0, 1, 2, 3];
+
+type Change = readonly [name: string, operation: number, value: string | null];
+
+const resource = (resourceType: number, resourceName: string, ...changes: Change[]) => ({
+  resourceType,
+  resourceName,
+  configs: changes.map(([name, configOperation, value]) => ({ name, configOperation, value })),
+});
+
+const altering =
+  (side: Side, version = 1) =>
+  (...resources: object[]) =>
+    side.ask('IncrementalAlterConfigs', version, { resources, validateOnly: false });
+
+/** Waits until the resource has these settings of its own. */
+async function own(side: Side, type: number, name: string, source: number, wanted: string[]) {
+  const resources = [{ resourceType: type, resourceName: name, configurationKeys: null }];
+  await side.settle('DescribeConfigs', 1, { resources }, (answer) => {
+    const set = answer.results[0].configs
+      .filter((c: any) => c.configSource === source && c.name !== 'min.insync.replicas')
+      .map((c: any) => `${c.name}=${c.value}`);
+    return set.sort().join() === [...wanted].sort().join();
+  });
+}
+
+async function described(side: Side, type: number, name: string, keys: string[] | null) {
+  for (const version of [1, 2, 3, 4]) {
+    for (const includeSynonyms of [false, true]) {
+      await side.ask('DescribeConfigs', version, {
+        resources: [{ resourceType: type, resourceName: name, configurationKeys: keys }],
+        includeSynonyms,
+      });
+    }
+  }
+}
+
+const CONSUMER_KEYS = ['session.timeout', 'heartbeat.interval', 'assignment.interval'].map(
+  (name) => `consumer.${name}.ms`,
+);
+
+export async function groups(side: Side): Promise<void> {
+  const alter = altering(side);
+  const session = 'consumer.session.timeout.ms';
+  await described(side, GROUP, 'g1', CONSUMER_KEYS);
+  await side.ask('DescribeConfigs', 4, {
+    resources: [{ resourceType: GROUP, resourceName: 'g1', configurationKeys: null }],
+  });
+  await described(side, GROUP, '', null);
+  await alter(resource(GROUP, 'g1', [session, SET, '50000']));
+  await own(side, GROUP, 'g1', 8, [`${session}=50000`]);
+  await described(side, GROUP, 'g1', CONSUMER_KEYS);
+  const refused: Change[] = [
+    [session, SET, '1'],
+    [session, SET, '0'],
+    [session, SET, '90000'],
+    [session, SET, 'x'],
+    [session, SET, ''],
+    [session, SET, null],
+    [session, APPEND, '1'],
+    [session, SUBTRACT, '1'],
+    ['consumer.heartbeat.interval.ms', SET, '1'],
+    ['consumer.heartbeat.interval.ms', SET, '99999'],
+    ['consumer.assignment.interval.ms', SET, '-1'],
+    ['consumer.assignment.interval.ms', SET, '99999'],
+    ['share.session.timeout.ms', SET, '1'],
+    ['share.heartbeat.interval.ms', SET, '99999'],
+    ['share.isolation.level', SET, 'x'],
+    ['share.record.lock.duration.ms', SET, '1'],
+    ['streams.num.standby.replicas', SET, '9'],
+    ['streams.session.timeout.ms', SET, '99999'],
+    ['nonsense', SET, '1'],
+    ['nonsense', DELETE, null],
+    ['nonsense', APPEND, '1'],
+    ['', SET, '1'],
+  ];
+  for (const change of refused) await alter(resource(GROUP, 'g2', change));
+  await alter(resource(GROUP, '', [session, SET, '50000']));
+  await alter(resource(GROUP, 'g2'));
+  for (const resourceTypes of [[GROUP], [CLIENT_METRICS], [GROUP, GROUP], [0], [99], [GROUP, 99]]) {
+    await side.ask('ListConfigResources', 1, { resourceTypes });
+  }
+  await side.ask('ListConfigResources', 0, {});
+  await side.ask('ListConfigResources', 1, { resourceTypes: [BROKER, LOGGER] });
+  await alter(resource(GROUP, 'g1', [session, DELETE, null]));
+  await own(side, GROUP, 'g1', 8, []);
+  await side.ask('ListConfigResources', 1, { resourceTypes: [GROUP] });
+}
+
+export async function clientMetrics(side: Side): Promise<void> {
+  const alter = altering(side);
+  await described(side, CLIENT_METRICS, 's1', null);
+  await described(side, CLIENT_METRICS, '', null);
+  await alter(
+    resource(
+      CLIENT_METRICS,
+      's1',
+      ['metrics', SET, 'org.apache.kafka.producer.,org.apache.kafka.consumer.'],
+      ['interval.ms', SET, '1000'],
+      ['match', SET, 'client_id=a.*'],
+    ),
+  );
+  await own(side, CLIENT_METRICS, 's1', 7, [
+    'metrics=org.apache.kafka.producer.,org.apache.kafka.consumer.',
+    'interval.ms=1000',
+    'match=client_id=a.*',
+  ]);
+  await described(side, CLIENT_METRICS, 's1', null);
+  const refused: Change[] = [
+    ['interval.ms', SET, '99'],
+    ['interval.ms', SET, '3600001'],
+    ['interval.ms', SET, '1e3'],
+    ['interval.ms', APPEND, '1'],
+    ['metrics', APPEND, 'a'],
+    ['match', SET, 'client_id'],
+    ['match', SET, 'client_id='],
+    ['match', SET, '=x'],
+    ['match', SET, 'client_id=a=b'],
+    ['match', SET, 'client_id=('],
+    ['match', SET, 'clientid=x'],
+    ['match', SET, 'client_id=x,client_id=x'],
+    ['match', SET, 'client_id=x,,client_software_name=y'],
+    ['metrics', SET, 'a,a'],
+    ['metrics', SET, null],
+    ['nonsense', SET, '1'],
+  ];
+  for (const change of refused) await alter(resource(CLIENT_METRICS, 's2', change));
+  await alter(resource(CLIENT_METRICS, '', ['metrics', SET, 'a']));
+  await side.ask('ListConfigResources', 0, {});
+  for (const change of [
+    ['match', SET, 'client_id=x,client_id=y'],
+    ['match', SET, ''],
+    ['metrics', SET, ''],
+    ['metrics', SET, '*'],
+  ] as Change[]) {
+    await alter(resource(CLIENT_METRICS, 's2', change));
+  }
+  for (const name of ['s1', 's2']) {
+    await alter(
+      resource(
+        CLIENT_METRICS,
+        name,
+        ['metrics', DELETE, null],
+        ['interval.ms', DELETE, null],
+        ['match', DELETE, null],
+      ),
+    );
+    await own(side, CLIENT_METRICS, name, 7, []);
+  }
+  await side.settle('ListConfigResources', 0, {}, (a) => a.configResources.length === 0);
+}
+
+export async function brokers(side: Side): Promise<void> {
+  await side.makeTopic('c4');
+  const alter = altering(side);
+  const key = 'log.retention.ms';
+  for (const name of ['1', '']) {
+    const source = name === '' ? 3 : 2;
+    await alter(resource(BROKER, name, [key, SET, '500000']));
+    await own(side, BROKER, name, source, [`${key}=500000`]);
+    await described(side, BROKER, name, [key, 'log.retention.hours']);
+    await described(side, TOPIC, 'c4', ['retention.ms']);
+    await alter(resource(BROKER, name, [key, DELETE, null]));
+    await own(side, BROKER, name, source, []);
+  }
+  for (const name of ['1', '', '2', 'x', '-1', ' 1']) {
+    for (const change of [
+      ['log.cleanup.policy', APPEND, 'nonsense'],
+      ['log.cleanup.policy', SET, 'delete,delete'],
+      ['log.segment.bytes', SET, '1'],
+      ['log.segment.bytes', SUBTRACT, '1'],
+      ['broker.id', DELETE, null],
+      ['nonsense', APPEND, '1'],
+      ['message.max.bytes', SET, '-1'],
+      ['compression.type', SET, 'x'],
+    ] as Change[]) {
+      await alter(resource(BROKER, name, change));
+    }
+  }
+  await alter(resource(BROKER, '1', ['min.insync.replicas', SET, '1']));
+}
+
+/** The loggers themselves differ; how they are asked for does not. */
+export async function loggers(side: Side): Promise<void> {
+  const alter = altering(side);
+  await alter(resource(LOGGER, '1', ['root', SET, 'INFO']));
+  for (const name of ['1', '', '2', 'x']) {
+    await side.ask('DescribeConfigs', 4, {
+      resources: [{ resourceType: LOGGER, resourceName: name, configurationKeys: ['root'] }],
+      includeSynonyms: true,
+    });
+    for (const change of [
+      ['root', SET, 'LOUD'],
+      ['root', SET, 'info'],
+      ['root', SET, null],
+      ['root', DELETE, null],
+      ['root', APPEND, 'INFO'],
+      ['root', SUBTRACT, 'INFO'],
+      ['nonsense', SET, 'INFO'],
+      ['nonsense', DELETE, null],
+    ] as Change[]) {
+      await alter(resource(LOGGER, name, change));
+    }
+  }
+  for (const level of ['TRACE', 'WARN', 'INFO']) {
+    await alter(resource(LOGGER, '1', ['root', SET, level]));
+    await side.ask('DescribeConfigs', 1, {
+      resources: [{ resourceType: LOGGER, resourceName: '1', configurationKeys: ['root'] }],
+    });
+  }
+}
+
+export async function replacing(side: Side): Promise<void> {
+  await side.makeTopic('c5', 1, { 'retention.ms': '5000', 'segment.ms': '60000' });
+  for (const version of [0, 1, 2]) {
+    const alter = (type: number, name: string, ...pairs: [string, string | null][]) =>
+      side.ask('AlterConfigs', version, {
+        resources: [
+          {
+            resourceType: type,
+            resourceName: name,
+            configs: pairs.map(([config, value]) => ({ name: config, value })),
+          },
+        ],
+      });
+    await side.ask('AlterConfigs', version, { resources: [] });
+    await alter(TOPIC, 'c5', ['retention.ms', `${6000 + version}`]);
+    await own(side, TOPIC, 'c5', 1, [`retention.ms=${6000 + version}`]);
+    await alter(TOPIC, 'c5', ['retention.ms', 'x']);
+    await alter(TOPIC, 'c5', ['retention.ms', null]);
+    await alter(TOPIC, 'c5', ['retention.ms', '1'], ['retention.ms', '2']);
+    await alter(TOPIC, 'c5', ['nonsense', '1']);
+    await alter(TOPIC, 'c5', ['min.compaction.lag.ms', '9'], ['max.compaction.lag.ms', '8']);
+    await alter(TOPIC, 'c5', ['remote.storage.enable', 'true']);
+    await alter(TOPIC, 'c5', ['cleanup.policy', 'delete,delete']);
+    await alter(TOPIC, 'c5', ['cleanup.policy', 'delete,,compact']);
+    await alter(TOPIC, 'c5', ['segment.ms', '+70000']);
+    await alter(TOPIC, 'c5', ['segment.ms', '7e4']);
+    await alter(TOPIC, 'absent', ['retention.ms', 'x']);
+    await alter(TOPIC, 'absent', ['retention.ms', '1']);
+    await alter(TOPIC, '', ['retention.ms', '1']);
+    await alter(BROKER, '2', ['log.retention.ms', '1']);
+    await alter(BROKER, '1', ['node.id', '1']);
+    await alter(LOGGER, '1', ['root', 'INFO']);
+    await alter(GROUP, '', ['consumer.session.timeout.ms', '50000']);
+    await alter(GROUP, 'g3', ['consumer.session.timeout.ms', '1']);
+    await alter(CLIENT_METRICS, 's3', ['interval.ms', '1']);
+    await alter(99, 'x', ['retention.ms', '1']);
+    await alter(TOPIC, 'c5');
+    await own(side, TOPIC, 'c5', 1, []);
+  }
+}
+
+export async function features(side: Side): Promise<void> {
+  const ELR = 'eligible.leader.replicas.version';
+  const told = async (version: number): Promise<any> => {
+    const answer = await side.quietly('ApiVersions', version, {
+      clientSoftwareName: 'test',
+      clientSoftwareVersion: '1',
+    });
+    // How its voters were made decides about Kafka's kraft.version.
+    const known = ['metadata.version', ELR];
+    const of = (list: any[]): any[] => list.filter(({ name }) => known.includes(name));
+    side.keep(`features v${version}`, {
+      supported: of(answer.supportedFeatures),
+      finalized: of(answer.finalizedFeatures),
+      epoch: answer.finalizedFeaturesEpoch > 0,
+    });
+  };
+  for (const version of [3, 4]) await told(version);
+  for (const version of [0, 1, 2]) {
+    const update = (feature: string, maxVersionLevel: number, more: object = {}) =>
+      side.ask('UpdateFeatures', version, {
+        featureUpdates: [{ feature, maxVersionLevel, ...more }],
+      });
+    await side.ask('UpdateFeatures', version, { featureUpdates: [] });
+    for (const level of [-1, 0, 1, 9, 32_767]) {
+      await update('nonsense', level);
+      await update(ELR, level);
+      await update('metadata.version', level);
+    }
+    await update('metadata.version', 30);
+    if (version === 0) {
+      await update('metadata.version', 29, { allowDowngrade: true });
+      await update(ELR, 0, { allowDowngrade: true });
+      await told(4);
+      await update(ELR, 1);
+      continue;
+    }
+    for (const upgradeType of [0, 1, 2, 3, 4]) {
+      await update('metadata.version', 29, { upgradeType });
+      await update('metadata.version', 7, { upgradeType });
+      await update('metadata.version', 31, { upgradeType });
+    }
+    await side.ask('UpdateFeatures', version, {
+      featureUpdates: [{ feature: ELR, maxVersionLevel: 0, upgradeType: 2 }],
+      validateOnly: true,
+    });
+    await side.ask('UpdateFeatures', version, {
+      featureUpdates: [
+        { feature: ELR, maxVersionLevel: 0, upgradeType: 2 },
+        { feature: 'nonsense', maxVersionLevel: 1 },
+      ],
+    });
+  }
+}
