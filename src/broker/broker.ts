@@ -20,13 +20,19 @@ import { Configs, type GivenConfig } from '../cluster/configs.ts';
 import { Controller } from '../cluster/controller/controller.ts';
 import { type Asker, ControllerChannel } from '../cluster/controller-channel.ts';
 import { reportLostReplicas } from '../cluster/lost-replicas.ts';
-import { type MetadataDelta, MetadataImage, type TopicImage } from '../cluster/metadata-image.ts';
+import {
+  type MetadataDelta,
+  MetadataImage,
+  ResourceType,
+  type TopicImage,
+} from '../cluster/metadata-image.ts';
 import { Partitions } from '../cluster/partitions.ts';
 import { NetworkPeers } from '../cluster/peers.ts';
 import { allocateProducerIds, ProducerIds } from '../cluster/producer-ids.ts';
 import { openQuorum } from '../cluster/quorum/open-quorum.ts';
 import { Replication } from '../cluster/replication.ts';
 import { METADATA_TOPIC, OFFSETS_TOPIC } from '../cluster/topic-names.ts';
+import { TopicWriter } from '../cluster/topic-writer.ts';
 import { randomUuid } from '../cluster/uuid.ts';
 import { GroupCoordinator } from '../coordinator/group-coordinator.ts';
 import type { GroupSettings, MigrationPolicy } from '../coordinator/group-settings.ts';
@@ -34,6 +40,7 @@ import { BufferPool } from '../log/buffer-pool.ts';
 import { LogManager } from '../log/log-manager.ts';
 import { readMetaProperties } from '../log/meta-properties.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
+import { ClientSeries } from '../observe/client-series.ts';
 import type { MetricsRegistry } from '../observe/registry.ts';
 import type { Api } from '../protocol/apis.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
@@ -55,6 +62,8 @@ import { OffsetsLog } from './offsets-log.ts';
 import { FetchPurgatory } from './purgatory.ts';
 import { RequestMemory } from './request-memory.ts';
 import type { BrokerServices, HotSettings } from './services.ts';
+import { ClientTelemetry } from './telemetry/client-telemetry.ts';
+import { TelemetryTopic } from './telemetry/telemetry-topic.ts';
 import { changedTopics, TopicDirectoryOfImage } from './topic-directory.ts';
 
 /** Idle buffers of requests that are kept for the next ones, in bytes. */
@@ -252,6 +261,7 @@ export class Broker implements Role {
       logger,
       waitingFetches: fetchPurgatory,
     });
+    const autoTopics = new AutoTopics(channel, configs, logger);
     const services: BrokerServices = {
       nodeId,
       clusterId,
@@ -264,7 +274,7 @@ export class Broker implements Role {
       quorum,
       image,
       controller,
-      autoTopics: new AutoTopics(channel, configs, logger),
+      autoTopics,
       lifecycle,
       channel,
       peers,
@@ -285,6 +295,13 @@ export class Broker implements Role {
       fetchPurgatory,
       replication,
       produceWaits: { count: 0 },
+      telemetry: new ClientTelemetry({ image, configs, clock, random }),
+      clientSeries: new ClientSeries(clock),
+      telemetryTopic: new TelemetryTopic({
+        topic: () => String(configs.broker('telemetry.topic') ?? ''),
+        writer: new TopicWriter({ nodeId, partitions, peers, logger }),
+        ...{ image, autoTopics, clock },
+      }),
       connectionStats: this.#stats,
       apiStats: new Map(),
       hot,
@@ -318,6 +335,7 @@ export class Broker implements Role {
     }
     followOffsetsTopic(partitions, groups);
     partitions.load(image);
+    services.telemetry.subscriptionsChanged(image.configured(ResourceType.clientMetrics));
     services.replication.start();
     quorum.onCommitted((delta) => this.#committed(services, delta));
     if (isRegistered) await lifecycle.unfence();
@@ -339,6 +357,7 @@ export class Broker implements Role {
     partitions.apply(delta, image);
     const changed = changedTopics(delta, image);
     if (changed.length > 0) services.groups.topicsChanged(changed, delta.createdTopics.size > 0);
+    services.telemetry.subscriptionsChanged(delta.clientMetrics);
     for (const topic of delta.removedTopics) this.#topicDeleted(topic);
   }
 

@@ -15,6 +15,7 @@ import { registerControllerMetrics } from './metrics-controller.ts';
 import { registerGroupMetrics } from './metrics-groups.ts';
 import { registerQuorumMetrics } from './metrics-quorum.ts';
 import { registerReplicationMetrics } from './metrics-replication.ts';
+import { registerTelemetryMetrics } from './metrics-telemetry.ts';
 import { registerTopicMetrics } from './metrics-topics.ts';
 import type { RequestMemory } from './request-memory.ts';
 import type { BrokerServices } from './services.ts';
@@ -42,6 +43,7 @@ export function registerBrokerMetrics(
   registerControllerMetrics(registry, family, services);
   registerQuorumMetrics(family, services.quorum, services.peers.traffic, services.clock);
   registerGroupMetrics(family, services);
+  registerTelemetryMetrics(registry, family, services);
   registerRequests(registry, family, services);
   registerLogs(family, services);
   registerConnections(family, services, memory);

@@ -19,6 +19,7 @@ import type { MetadataQuorum } from '../cluster/quorum/metadata-quorum.ts';
 import type { Replication } from '../cluster/replication.ts';
 import type { GroupCoordinator } from '../coordinator/group-coordinator.ts';
 import type { LogManager } from '../log/log-manager.ts';
+import type { ClientSeries } from '../observe/client-series.ts';
 import type { Api } from '../protocol/apis.ts';
 import type { AccessControl } from '../security/access-control.ts';
 import type { ApiStats } from './api-stats.ts';
@@ -27,6 +28,8 @@ import type { FetchSessionCache } from './fetch-session.ts';
 import type { ConnectionInfo } from './handler.ts';
 import type { BrokerLoggers } from './loggers.ts';
 import type { FetchPurgatory } from './purgatory.ts';
+import type { ClientTelemetry } from './telemetry/client-telemetry.ts';
+import type { TelemetryTopic } from './telemetry/telemetry-topic.ts';
 
 export interface BrokerServices {
   readonly nodeId: number;
@@ -66,6 +69,10 @@ export interface BrokerServices {
   /** Produce requests that wait for the device. */
   readonly produceWaits: { count: number };
   readonly connectionStats: ConnectionStats;
+  /** Which clients push which of their metrics, and what becomes of those (KIP-714). */
+  readonly telemetry: ClientTelemetry;
+  readonly clientSeries: ClientSeries;
+  readonly telemetryTopic: TelemetryTopic;
   /** By API key; dispatch fills it. */
   readonly apiStats: Map<number, ApiStats>;
   /**

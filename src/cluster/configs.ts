@@ -7,6 +7,7 @@
 
 import { BugError } from '../base/errors.ts';
 import { brokerKeys } from '../config/broker-keys.ts';
+import { clientMetricsKeys } from '../config/client-metrics-keys.ts';
 import { type GroupKey, groupKeys } from '../config/group-keys.ts';
 import { formatValue, type Key, type KeyValue, LONG_MAX, parseValue } from '../config/table.ts';
 import { type TopicKey, topicKeys } from '../config/topic-keys.ts';
@@ -163,6 +164,12 @@ export class Configs {
     const text = this.#image.settings(ResourceType.clientMetrics, subscription).get(name);
     const own = text === undefined ? null : parsed(key, text);
     return own === null ? [] : [{ name, value: own, source: ConfigSource.clientMetrics }];
+  }
+
+  clientMetrics(subscription: string, name: string): KeyValue {
+    const key = clientMetricsKeys.get(name);
+    if (key === undefined) throw new BugError(`no setting ${name} of metrics of clients`);
+    return this.clientMetricsChain(subscription, key)[0]?.value ?? key.default;
   }
 
   /** The group's setting in force: its own, else the broker's, else the default. */

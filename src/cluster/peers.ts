@@ -15,9 +15,10 @@ import { Connection, PEER_SOFTWARE_NAME } from '../client/connection.ts';
 
 /**
  * `quorum`: votes and announcements of leaders; `metadata`: fetches of the metadata log, which wait
- * at the leader; `control`: requests to the active controller; `fetch`: the replication of partitions.
+ * at the leader; `control`: requests to the active controller; `fetch`: the replication of partitions;
+ * `produce`: records that a broker has of its own.
  */
-export type Channel = 'quorum' | 'metadata' | 'control' | 'fetch';
+export type Channel = 'quorum' | 'metadata' | 'control' | 'fetch' | 'produce';
 
 /** What keeping the quorum has cost: Kafka's metrics of the raft channel. */
 export class QuorumTraffic implements Traffic {

@@ -9,6 +9,7 @@ import { consumerGroupKeys } from './group-keys.ts';
 import { quorumKeys } from './quorum-keys.ts';
 import { replicationKeys } from './replication-keys.ts';
 import { type Key, LONG_MAX, tableOf } from './table.ts';
+import { telemetryKeys } from './telemetry-keys.ts';
 import { MAX_MESSAGE_BYTES_DEFAULT } from './topic-keys.ts';
 
 const INT_MAX = 2 ** 31 - 1;
@@ -590,5 +591,6 @@ export const brokerKeys: ReadonlyMap<string, Key> = tableOf([
   ...controllerKeys,
   ...replicationKeys,
   ...quorumKeys,
+  ...telemetryKeys,
   ...authorizationKeys,
 ]);

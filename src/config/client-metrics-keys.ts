@@ -2,6 +2,7 @@
  * What can be set on a subscription to metrics of clients (KIP-714): which metrics, how often, and
  * of which clients. Kafka's names, defaults and bounds (ClientMetricsConfigs of Kafka 4.3).
  */
+import { RE2JS, RE2JSSyntaxException } from 're2js';
 import { type Key, tableOf } from './table.ts';
 
 /** Shortest and longest `interval.ms` that a subscription may ask for, milliseconds. */
@@ -43,8 +44,8 @@ export const clientSelectors = [
 
 export type ClientSelector = (typeof clientSelectors)[number];
 
-/** Matches a whole text, as Kafka does. */
-export type ClientPatterns = ReadonlyMap<ClientSelector, RegExp>;
+/** Of RE2: whatever the pattern, what a client calls itself is matched in linear time. */
+export type ClientPatterns = ReadonlyMap<ClientSelector, RE2JS>;
 
 /**
  * Reads the value of `match`. Of a selector that stands twice, the last one counts. `illegal` is
@@ -53,7 +54,7 @@ export type ClientPatterns = ReadonlyMap<ClientSelector, RegExp>;
 export function parseClientPatterns(
   match: readonly string[],
 ): { readonly patterns: ClientPatterns } | { readonly illegal: string } {
-  const patterns = new Map<ClientSelector, RegExp>();
+  const patterns = new Map<ClientSelector, RE2JS>();
   for (const item of match) {
     const [name, pattern, ...more] = item.replace(/=+$/, '').split('=');
     const selector = clientSelectors.find((known) => known === name?.trim());
@@ -61,8 +62,9 @@ export function parseClientPatterns(
       return { illegal: item };
     }
     try {
-      patterns.set(selector, new RegExp(`^(?:${pattern.trim()})$`, 'su'));
-    } catch {
+      patterns.set(selector, RE2JS.compile(pattern.trim()));
+    } catch (error) {
+      if (!(error instanceof RE2JSSyntaxException)) throw error;
       return { illegal: item };
     }
   }

@@ -405,6 +405,45 @@ const groups = {
   ],
 } as const satisfies Readonly<Record<string, Row>>;
 
+const telemetry = {
+  kafka_server_client_metrics_instance_count: [
+    'gauge',
+    'Client instances that have asked which metrics to push, and are remembered.',
+  ],
+  kafka_server_client_metrics_unknown_subscription_request_count: [
+    'counter',
+    'Pushes of clients refused because what the client is to push has changed.',
+  ],
+  kafka_server_client_metrics_throttle_count: [
+    'counter',
+    'Requests of clients about their metrics that came before they were due.',
+  ],
+  kafka_server_client_metrics_plugin_export_count: [
+    'counter',
+    'Pushes of clients whose metrics were taken.',
+  ],
+  kafka_server_client_metrics_plugin_error_count: [
+    'counter',
+    'Pushes of clients whose metrics could not be read.',
+  ],
+  weir_client_telemetry_clients: ['gauge', 'Clients that have series of their own.'],
+  weir_client_telemetry_series: ['gauge', 'Series that clients have pushed.'],
+  weir_client_telemetry_series_dropped_total: [
+    'counter',
+    'Points that clients have pushed and that got no series, by the limit that was reached.',
+    ['reason'],
+  ],
+  weir_client_telemetry_records_stored_total: [
+    'counter',
+    'Points that clients have pushed, as records in the topic of metrics.',
+  ],
+  weir_client_telemetry_records_dropped_total: [
+    'counter',
+    'Points that clients have pushed and that did not get into the topic of metrics.',
+    ['reason'],
+  ],
+} as const satisfies Readonly<Record<string, Row>>;
+
 export const brokerMetrics = {
   ...topics,
   ...cluster,
@@ -412,4 +451,5 @@ export const brokerMetrics = {
   ...requests,
   ...logs,
   ...groups,
+  ...telemetry,
 };

@@ -48,6 +48,7 @@ export interface RegistryOptions {
 export class MetricsRegistry {
   readonly #registry = new PromRegistry();
   readonly #clock: Clock;
+  readonly #texts: (() => string)[] = [];
 
   constructor(options: RegistryOptions = {}) {
     this.#clock = options.clock ?? systemClock;
@@ -107,9 +108,17 @@ export class MetricsRegistry {
     });
   }
 
+  /** Families whose names nobody knows beforehand, as text. */
+  appendText(source: () => string): void {
+    this.#texts.push(source);
+  }
+
   /** Prometheus text, format 0.0.4. Rejects when a `collect` throws: a bug, not a scrape's luck. */
-  text(): Promise<string> {
-    return this.#registry.metrics();
+  async text(): Promise<string> {
+    const text = await this.#registry.metrics();
+    return [text, ...this.#texts.map((source) => source())]
+      .filter((part) => part !== '')
+      .join('\n');
   }
 
   #register(spec: FamilySpec, collect: () => MetricValue<string>[]): void {

@@ -90,6 +90,11 @@ import {
   consumerGroupDescribeResponse,
 } from './messages/69-consumer-group-describe.ts';
 import {
+  getTelemetrySubscriptionsRequest,
+  getTelemetrySubscriptionsResponse,
+} from './messages/71-get-telemetry-subscriptions.ts';
+import { pushTelemetryRequest, pushTelemetryResponse } from './messages/72-push-telemetry.ts';
+import {
   assignReplicasToDirsRequest,
   assignReplicasToDirsResponse,
 } from './messages/73-assign-replicas-to-dirs.ts';
@@ -187,6 +192,8 @@ const all: readonly Api[] = [
   peerApi(allocateProducerIdsRequest, allocateProducerIdsResponse),
   api(consumerGroupHeartbeatRequest, consumerGroupHeartbeatResponse),
   api(consumerGroupDescribeRequest, consumerGroupDescribeResponse),
+  api(getTelemetrySubscriptionsRequest, getTelemetrySubscriptionsResponse),
+  api(pushTelemetryRequest, pushTelemetryResponse),
   peerApi(assignReplicasToDirsRequest, assignReplicasToDirsResponse),
   api(listConfigResourcesRequest, listConfigResourcesResponse),
   api(describeTopicPartitionsRequest, describeTopicPartitionsResponse),

@@ -47,6 +47,8 @@ import { unregisterBrokerHandler } from './64-unregister-broker.ts';
 import { allocateProducerIdsHandler } from './67-allocate-producer-ids.ts';
 import { consumerGroupHeartbeatHandler } from './68-consumer-group-heartbeat.ts';
 import { consumerGroupDescribeHandler } from './69-consumer-group-describe.ts';
+import { getTelemetrySubscriptionsHandler } from './71-get-telemetry-subscriptions.ts';
+import { pushTelemetryHandler } from './72-push-telemetry.ts';
 import { assignReplicasToDirsHandler } from './73-assign-replicas-to-dirs.ts';
 import { listConfigResourcesHandler } from './74-list-config-resources.ts';
 import { describeTopicPartitionsHandler } from './75-describe-topic-partitions.ts';
@@ -101,6 +103,8 @@ export const handlers: readonly Handler[] = [
   allocateProducerIdsHandler,
   consumerGroupHeartbeatHandler,
   consumerGroupDescribeHandler,
+  getTelemetrySubscriptionsHandler,
+  pushTelemetryHandler,
   assignReplicasToDirsHandler,
   listConfigResourcesHandler,
   describeTopicPartitionsHandler,
