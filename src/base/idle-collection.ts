@@ -2,13 +2,15 @@
  * Gives memory back when a thread has nothing to do. V8 collects when it needs room, so a thread
  * that was busy once (at its start, in a burst) would keep what that took for as long as it idles.
  * Each thread looks now and then whether it idles, and then collects and shrinks its heap, once
- * until it was busy or grew again: some ten milliseconds, when nobody waits.
+ * until it was busy or grew again: some ten milliseconds, when nobody waits. A little later, when
+ * the threads that were busy with it have collected, too, the holes are given back (`heap-trim.ts`).
  */
 import { flushCompileCache } from 'node:module';
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Clock, Timer } from './clock.ts';
+import { heapTrimmer } from './heap-trim.ts';
 
 /** The first look comes soon, because a start is a burst. */
 const FIRST_LOOK_MS = 2_000;
@@ -20,6 +22,11 @@ const GROWTH_BYTES = 1_048_576;
 /** Share of its time that an idle thread is busy at most. */
 const IDLE_UTILIZATION_MAX = 0.02;
 
+const TRIM_AFTER_MS = 3_000;
+
+/** Share of a processor that the process uses at most while holes are given back: it stops all threads. */
+const TRIM_UTILIZATION_MAX = 0.1;
+
 type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void;
 
 /** What a thread can tell of itself. */
@@ -30,6 +37,8 @@ export interface Vitals {
   readonly heapBytes: () => number;
   /** Gives back what can be. */
   readonly collect: () => void;
+  /** Gives holes of the process's memory back, unless another thread is busy since `collect`. */
+  readonly trim: () => void;
 }
 
 /** Returns how to end it. */
@@ -37,6 +46,7 @@ export function collectWhenIdle(clock: Clock, vitals: Vitals = threadVitals()): 
   let wasBusy = true;
   let heapBytes = 0;
   let timer: Timer;
+  let trimTimer: Timer | null = null;
   const look = (): void => {
     const idles = vitals.utilization() <= IDLE_UTILIZATION_MAX;
     if (!idles) wasBusy = true;
@@ -46,18 +56,35 @@ export function collectWhenIdle(clock: Clock, vitals: Vitals = threadVitals()): 
       heapBytes = vitals.heapBytes();
       // The collection itself is no reason for another one.
       vitals.utilization();
+      trimTimer?.cancel();
+      trimTimer = clock.after(TRIM_AFTER_MS, vitals.trim);
     }
     timer = clock.after(LOOK_MS, look);
   };
   timer = clock.after(FIRST_LOOK_MS, look);
-  return () => timer.cancel();
+  return () => {
+    timer.cancel();
+    trimTimer?.cancel();
+  };
 }
 
-export const threadVitals = (): Vitals => ({
-  utilization: utilizationSince(),
-  heapBytes: () => getHeapStatistics().total_heap_size,
-  collect: collector(),
-});
+export function threadVitals(): Vitals {
+  const collect = collector();
+  const trim = heapTrimmer();
+  let usage = process.cpuUsage();
+  return {
+    utilization: utilizationSince(),
+    heapBytes: () => getHeapStatistics().total_heap_size,
+    collect: () => {
+      collect();
+      usage = process.cpuUsage();
+    },
+    trim: () => {
+      const { user, system } = process.cpuUsage(usage);
+      if ((user + system) / 1_000 <= TRIM_AFTER_MS * TRIM_UTILIZATION_MAX) trim();
+    },
+  };
+}
 
 function utilizationSince(): () => number {
   let before: EventLoopUtilization = performance.eventLoopUtilization();

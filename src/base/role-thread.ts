@@ -17,6 +17,7 @@ import { assert } from './assert.ts';
 import { type Clock, systemClock, type Timer } from './clock.ts';
 import type { Disk } from './disk.ts';
 import { FatalError, OperatingError, reasonOf } from './errors.ts';
+import { trimArguments } from './heap-trim.ts';
 import { collectWhenIdle } from './idle-collection.ts';
 import type { LevelSwitch, Logger, LogLevel } from './logger.ts';
 import { nodeDisk } from './node-disk.ts';
@@ -209,6 +210,7 @@ export class RoleThread<S = unknown> {
     const worker = new Worker(entry, {
       name,
       workerData: data,
+      ...(trimArguments.length === 0 ? {} : { execArgv: [...trimArguments] }),
       ...(resourceLimits === undefined ? {} : { resourceLimits }),
     });
     this.#worker = worker;

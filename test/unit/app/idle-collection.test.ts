@@ -6,6 +6,7 @@ describe('an idle thread', () => {
   it('collects once, and again only after it was busy or grew', () => {
     const clock = new ManualClock();
     let collections = 0;
+    let trims = 0;
     let utilization = 0.5;
     let heapBytes = 50e6;
     const stop = collectWhenIdle(clock, {
@@ -14,6 +15,9 @@ describe('an idle thread', () => {
       collect: () => {
         collections += 1;
         heapBytes = 10e6;
+      },
+      trim: () => {
+        trims += 1;
       },
     });
     const after = (ms: number, busy: number): number => {
@@ -33,6 +37,9 @@ describe('an idle thread', () => {
     expect(after(15_000, 0)).toBe(3);
     heapBytes = 12e6;
     expect(after(15_000, 0)).toBe(4);
+    expect(trims).toBe(3);
+    clock.advance(3_000);
+    expect(trims).toBe(4);
     stop();
     expect(clock.pending).toBe(0);
   });
