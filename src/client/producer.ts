@@ -29,6 +29,8 @@ const RECORD_OVERHEAD_BYTES = 24;
 const BATCH_INITIAL_BYTES = 4 * 1024;
 /** Builders kept for reuse; without compression a builder gives its buffer away. */
 const SPARE_BUILDERS_MAX = 16;
+/** Builders that nobody needed for so long are given up: after a rush each holds half a megabyte. */
+const SPARE_IDLE_MS = 10_000;
 /** Part of `bufferBytes` that must be free again before `drained` resolves. */
 const DRAINED_PART = 0.25;
 
@@ -46,6 +48,9 @@ export class Producer {
   /** Queues whose open batch lingers, oldest first. */
   readonly #lingering = new Set<PartitionQueue>();
   readonly #spare: RecordBatchBuilder[] = [];
+  /** The fewest spare ones there were since the timer was set: so many are too many. */
+  #spareUnused = 0;
+  #spareTimer: Timer | null = null;
   readonly #drainWaiters: (() => void)[] = [];
   #flushWaiters: { upTo: number; readonly resolve: () => void }[] = [];
   /** Batches without an outcome, oldest first. */
@@ -130,6 +135,7 @@ export class Producer {
     const error = new OperatingError('producer-closed', `not delivered within ${timeoutMs} ms`);
     this.#lingerTimer?.cancel();
     this.#expiryTimer?.cancel();
+    this.#spareTimer?.cancel();
     this.#stopListening();
     this.#sender.close();
     for (const batch of [...this.#outstanding]) this.#finish(batch, error, -1);
@@ -423,6 +429,7 @@ export class Producer {
   #builder(initialBytes: number): RecordBatchBuilder {
     const spare = this.#spare.pop();
     if (spare !== undefined) {
+      this.#spareUnused = Math.min(this.#spareUnused, this.#spare.length);
       spare.reset();
       return spare;
     }
@@ -435,6 +442,16 @@ export class Producer {
 
   #recycle(builder: RecordBatchBuilder): void {
     const keepsBuffer = this.#options.compression !== 'none';
-    if (keepsBuffer && this.#spare.length < SPARE_BUILDERS_MAX) this.#spare.push(builder);
+    if (!keepsBuffer || this.#closing || this.#spare.length === SPARE_BUILDERS_MAX) return;
+    this.#spare.push(builder);
+    this.#spareTimer ??= this.#client.clock.after(SPARE_IDLE_MS, () => this.#thinSpare());
+  }
+
+  #thinSpare(): void {
+    this.#spareTimer = null;
+    this.#spare.splice(0, this.#spareUnused);
+    this.#spareUnused = this.#spare.length;
+    if (this.#spareUnused === 0) return;
+    this.#spareTimer = this.#client.clock.after(SPARE_IDLE_MS, () => this.#thinSpare());
   }
 }

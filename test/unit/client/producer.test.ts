@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { threadVitals } from '../../../src/base/idle-collection.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import { Client } from '../../../src/client/client.ts';
 import {
@@ -66,6 +67,32 @@ describe('batching', () => {
     expect(reports).toHaveLength(1);
     expect(reports[0]).toMatchObject({ count: 10, error: null, baseOffset: 0, partition: 0 });
     expect(reports[0]!.tags).toEqual(numbers(0, 10));
+    balanced(producer);
+  });
+
+  test('gives the memory of a rush back when it is over, and keeps what a trickle uses', async () => {
+    const options = { compression: 'lz4', batchBytes: 512 * 1024, lingerMs: 5 } as const;
+    const { clock, producer, client } = await setup(options, { topics: { logs: 8 } });
+    await clock.until(client.metadata.require('logs'));
+    const { collect } = threadVitals();
+    const memory = (): number => {
+      collect();
+      return process.memoryUsage().arrayBuffers;
+    };
+    const before = memory();
+    const value = Buffer.alloc(100_000);
+    for (let partition = 0; partition < 8; partition++) {
+      for (let n = 0; n < 5; n++) producer.append('logs', value, { partition });
+    }
+    await clock.until(producer.flush());
+    expect(memory() - before).toBeGreaterThan(8 * 400_000);
+    for (let second = 0; second < 30; second += 5) {
+      producer.append('logs', value, { partition: 0 });
+      await clock.until(producer.flush());
+      await clock.advance(5_000);
+    }
+    expect(memory() - before).toBeLessThan(2 * 700_000);
+    await clock.until(producer.close());
     balanced(producer);
   });
 
