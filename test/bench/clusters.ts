@@ -117,7 +117,7 @@ export async function weirAppliance(settings: readonly string[] = []): Promise<C
   return new Cluster('Weir', weir.bootstrap, [weir], () => weir.stop());
 }
 
-const quiet = [
+export const quiet = [
   'collectors.files.enabled=false',
   'collectors.syslog.enabled=false',
   'collectors.scrape.enabled=false',

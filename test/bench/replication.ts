@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { catchUp } from './catch-up.ts';
 import { type Cluster, kafkaBrokers, weirAppliance, weirBrokers } from './clusters.ts';
 import { failover } from './failover-of-leaders.ts';
 import type { LoadOptions } from './loader.ts';
@@ -94,6 +95,9 @@ async function idle(): Promise<Figures> {
   }
 }
 
+const catchUps = (rounds: number): Promise<void> =>
+  report('catch-up of a follower that was away', { name: 'Weir', round: catchUp }, rounds);
+
 const parts: readonly (readonly [name: string, run: (rounds: number) => Promise<void>])[] = [
   ...[16, 512].flatMap((kib) =>
     [true, false].map((flush) => {
@@ -110,6 +114,7 @@ const parts: readonly (readonly [name: string, run: (rounds: number) => Promise<
     return [title, (rounds: number) => beside(title, rounds, start, latencyRound)] as const;
   }),
   ['idle', () => report('idle, three brokers in one process', { name: 'Weir', round: idle }, 1)],
+  ['catch-up of a follower that was away', catchUps],
   ...[30, 3000].map((partitions) => {
     const title = `failover of a killed broker's leaders, ${partitions} partitions x 3`;
     const run = (cluster: Cluster) => failover(cluster, partitions);
