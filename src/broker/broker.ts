@@ -31,11 +31,13 @@ import { NetworkPeers } from '../cluster/peers.ts';
 import { allocateProducerIds, ProducerIds } from '../cluster/producer-ids.ts';
 import { openQuorum } from '../cluster/quorum/open-quorum.ts';
 import { Replication } from '../cluster/replication.ts';
-import { METADATA_TOPIC, OFFSETS_TOPIC } from '../cluster/topic-names.ts';
+import { METADATA_TOPIC, OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../cluster/topic-names.ts';
 import { TopicWriter } from '../cluster/topic-writer.ts';
+import { TransactionPeers } from '../cluster/transaction-peers.ts';
 import { randomUuid } from '../cluster/uuid.ts';
 import { GroupCoordinator } from '../coordinator/group-coordinator.ts';
 import type { GroupSettings, MigrationPolicy } from '../coordinator/group-settings.ts';
+import { TransactionCoordinator } from '../coordinator/transactions/transaction-coordinator.ts';
 import { BufferPool } from '../log/buffer-pool.ts';
 import { LogManager } from '../log/log-manager.ts';
 import { readMetaProperties } from '../log/meta-properties.ts';
@@ -49,22 +51,25 @@ import { accessControl } from './access-control.ts';
 import { brokerStatus, countReplicas } from './broker-status.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import { ConnectionStats } from './connection-stats.ts';
-import { followOffsetsTopic } from './coordinator-leadership.ts';
+import { followTopic } from './coordinator-leadership.ts';
 import { Dispatcher } from './dispatch.ts';
 import { FetchSessionCache } from './fetch-session.ts';
 import { type ConnectionInfo, RequestContext } from './handler.ts';
 import { handlers } from './handlers/index.ts';
+import { InternalTopicLog } from './internal-topic-log.ts';
 import { Listener } from './listener.ts';
 import { listenerAddresses } from './listener-address.ts';
 import { BrokerLoggers } from './loggers.ts';
 import { registerBrokerMetrics } from './metrics.ts';
-import { OffsetsLog } from './offsets-log.ts';
 import { FetchPurgatory } from './purgatory.ts';
 import { RequestMemory } from './request-memory.ts';
 import type { BrokerServices, HotSettings } from './services.ts';
 import { ClientTelemetry } from './telemetry/client-telemetry.ts';
 import { TelemetryTopic } from './telemetry/telemetry-topic.ts';
 import { changedTopics, TopicDirectoryOfImage } from './topic-directory.ts';
+import { TransactionLinks } from './transaction-links.ts';
+import { VerifyingProduces } from './verifying-produces.ts';
+import { MarkerWriter } from './write-markers.ts';
 
 /** Idle buffers of requests that are kept for the next ones, in bytes. */
 const REQUEST_POOL_BYTES_MAX = 16 * 1024 * 1024;
@@ -79,9 +84,12 @@ const DRAIN_POLL_MS = 20;
 /** Time in which the controller moves the leaderships of a broker that stops. */
 const SHUT_DOWN_MS_MAX = 5_000;
 
-/** Time that a start gives to the reading of groups. */
-const GROUPS_MS_MAX = 2_000;
-const GROUPS_POLL_MS = 2;
+/** Time that a start gives to the reading of groups and transactions. */
+const LOAD_MS_MAX = 2_000;
+const LOAD_POLL_MS = 2;
+
+/** Time for a record of `__transaction_state` to be committed. */
+const TRANSACTION_COMMIT_MS_MAX = 5_000;
 
 /** Resolution of the deadlines of connections. */
 const CONNECTION_TICK_MS = 100;
@@ -239,8 +247,38 @@ export class Broker implements Role {
         sessionMs: configs.number('broker.session.timeout.ms'),
       },
     });
-    const groups = new GroupCoordinator({
-      log: new OffsetsLog({ partitions, image, configs, hot, clock }),
+    const logOf = { partitions, image, configs, hot, clock };
+    const markers = new MarkerWriter({ partitions, groups: () => groups, hot, clock });
+    const transactionLinks = new TransactionLinks({
+      ...{ nodeId, image, partitions, logger },
+      peers: new TransactionPeers(peers),
+      transactions: () => transactions,
+      writeMarkers: (request) => markers.write(request),
+    });
+    const producerIds = new ProducerIds(() =>
+      allocateProducerIds(channel, nodeId, lifecycle.epoch),
+    );
+    const transactions = new TransactionCoordinator({
+      log: new InternalTopicLog({
+        ...logOf,
+        topic: TRANSACTIONS_TOPIC,
+        partitionsKey: 'transaction.state.log.num.partitions',
+        commitMs: TRANSACTION_COMMIT_MS_MAX,
+      }),
+      nextProducerId: () => producerIds.next(),
+      destinations: transactionLinks,
+      clock,
+      logger,
+      settings: transactionSettings(configs),
+    });
+    const groups: GroupCoordinator = new GroupCoordinator({
+      log: new InternalTopicLog({
+        ...logOf,
+        topic: OFFSETS_TOPIC,
+        partitionsKey: 'offsets.topic.num.partitions',
+        commitMs: configs.number('offsets.commit.timeout.ms'),
+      }),
+      transactions: transactionLinks,
       topics: new TopicDirectoryOfImage(quorum),
       mayAnswer: () => lifecycle.hasSession,
       clock,
@@ -283,11 +321,15 @@ export class Broker implements Role {
       controllerRequest: (api, version, body, connection, clientId) =>
         this.#controllerRequest(api, version, body, connection, clientId),
       partitions,
-      producerIds: new ProducerIds(() => allocateProducerIds(channel, nodeId, lifecycle.epoch)),
+      producerIds,
       logs,
       disk,
       groups,
       access: accessControl(configs, image, clock, logger),
+      transactions,
+      transactionLinks,
+      markers,
+      verifying: new VerifyingProduces(),
       fetchSessions: new FetchSessionCache(
         configs.number('max.incremental.fetch.session.cache.slots'),
         random,
@@ -306,7 +348,7 @@ export class Broker implements Role {
       apiStats: new Map(),
       hot,
       loggers: new BrokerLoggers(this.#options.logLevel ?? { level: 'info' }),
-      offsetsTopicReady: () => this.#offsetsTopicReady(),
+      internalTopicReady: (topic) => this.#internalTopicReady(topic),
       address: () => {
         const { host, port } = this.listeners[0] ?? { host: '', port: 0 };
         return `${host}:${port}`;
@@ -319,7 +361,8 @@ export class Broker implements Role {
   async #join(services: BrokerServices): Promise<void> {
     // Alone, it still lets what is stored be read; of several, it would wait for ever.
     this.#isJoining = services.configs.list('cluster.brokers').length > 1;
-    const { image, quorum, lifecycle, partitions, groups, serving, logger } = services;
+    const { image, quorum, lifecycle, partitions, groups, transactions, serving, logger } =
+      services;
     await quorum.start();
     await quorum.caughtUp();
     let isRegistered = true;
@@ -333,21 +376,23 @@ export class Broker implements Role {
       });
       isRegistered = false;
     }
-    followOffsetsTopic(partitions, groups);
+    followTopic(partitions, OFFSETS_TOPIC, groups);
+    followTopic(partitions, TRANSACTIONS_TOPIC, transactions);
     partitions.load(image);
     services.telemetry.subscriptionsChanged(image.configured(ResourceType.clientMetrics));
     services.replication.start();
     quorum.onCommitted((delta) => this.#committed(services, delta));
     if (isRegistered) await lifecycle.unfence();
-    await this.#groupsLoaded(services);
+    await this.#coordinatorsLoaded(services);
     serving.now = true;
     this.#isJoining = false;
   }
 
   /** Whoever connects finds the groups, unless reading them takes long: then it is told to wait. */
-  async #groupsLoaded({ groups, clock }: BrokerServices): Promise<void> {
-    const deadline = clock.monotonic() + GROUPS_MS_MAX;
-    while (groups.isLoading && clock.monotonic() < deadline) await sleep(clock, GROUPS_POLL_MS);
+  async #coordinatorsLoaded({ groups, transactions, clock }: BrokerServices): Promise<void> {
+    const deadline = clock.monotonic() + LOAD_MS_MAX;
+    const isLoading = (): boolean => groups.isLoading || transactions.isLoading;
+    while (isLoading() && clock.monotonic() < deadline) await sleep(clock, LOAD_POLL_MS);
   }
 
   /** Acts on a step of the metadata log that is committed. */
@@ -467,10 +512,10 @@ export class Broker implements Role {
     return Promise.resolve(handle(body, context));
   }
 
-  #offsetsTopicReady(): boolean {
+  #internalTopicReady(topic: string): boolean {
     const { image, autoTopics } = this.services;
-    if (image.topic(OFFSETS_TOPIC) !== undefined) return true;
-    autoTopics.create([OFFSETS_TOPIC]);
+    if (image.topic(topic) !== undefined) return true;
+    autoTopics.create([topic]);
     return false;
   }
 
@@ -496,6 +541,7 @@ export class Broker implements Role {
     // Who waits for records or for members would wait in vain.
     services?.fetchPurgatory.completeAll();
     services?.groups.stop();
+    services?.transactions.stop();
     await this.#drained();
     if (isAlone) await this.#leave();
     services?.fetchPurgatory.stop();
@@ -626,4 +672,11 @@ const groupSettings = (configs: Configs): Partial<GroupSettings> => ({
   offsetMetadataMaxBytes: configs.number('offset.metadata.max.bytes'),
   offsetsRetentionMs: configs.number('offsets.retention.minutes') * 60_000,
   offsetsRetentionCheckIntervalMs: configs.number('offsets.retention.check.interval.ms'),
+});
+
+const transactionSettings = (configs: Configs) => ({
+  maxTimeoutMs: configs.number('transaction.max.timeout.ms'),
+  idExpirationMs: configs.number('transactional.id.expiration.ms'),
+  abortIntervalMs: configs.number('transaction.abort.timed.out.transaction.cleanup.interval.ms'),
+  expireIntervalMs: configs.number('transaction.remove.expired.transaction.cleanup.interval.ms'),
 });

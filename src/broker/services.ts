@@ -18,6 +18,7 @@ import type { ProducerIds } from '../cluster/producer-ids.ts';
 import type { MetadataQuorum } from '../cluster/quorum/metadata-quorum.ts';
 import type { Replication } from '../cluster/replication.ts';
 import type { GroupCoordinator } from '../coordinator/group-coordinator.ts';
+import type { TransactionCoordinator } from '../coordinator/transactions/transaction-coordinator.ts';
 import type { LogManager } from '../log/log-manager.ts';
 import type { ClientSeries } from '../observe/client-series.ts';
 import type { Api } from '../protocol/apis.ts';
@@ -30,6 +31,9 @@ import type { BrokerLoggers } from './loggers.ts';
 import type { FetchPurgatory } from './purgatory.ts';
 import type { ClientTelemetry } from './telemetry/client-telemetry.ts';
 import type { TelemetryTopic } from './telemetry/telemetry-topic.ts';
+import type { TransactionLinks } from './transaction-links.ts';
+import type { VerifyingProduces } from './verifying-produces.ts';
+import type { MarkerWriter } from './write-markers.ts';
 
 export interface BrokerServices {
   readonly nodeId: number;
@@ -64,6 +68,10 @@ export interface BrokerServices {
   readonly groups: GroupCoordinator;
   /** Who may do what; null: everybody may do everything. */
   readonly access: AccessControl | null;
+  readonly transactions: TransactionCoordinator;
+  readonly transactionLinks: TransactionLinks;
+  readonly markers: MarkerWriter;
+  readonly verifying: VerifyingProduces;
   readonly fetchSessions: FetchSessionCache;
   readonly fetchPurgatory: FetchPurgatory;
   /** Produce requests that wait for the device. */
@@ -79,8 +87,8 @@ export interface BrokerServices {
    * Settings that hot paths read, looked up once and again when they are changed.
    */
   readonly hot: HotSettings;
-  /** Whether `__consumer_offsets` exists; if not, it is being created from now on. */
-  offsetsTopicReady(): boolean;
+  /** Whether the topic of a coordinator exists; if not, it is being created from now on. */
+  internalTopicReady(topic: string): boolean;
   /** `host:port` of the first listener, as far as it is known. */
   address(): string;
   /**

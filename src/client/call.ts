@@ -40,6 +40,14 @@ import {
   initProducerIdResponse,
 } from '../protocol/messages/22-init-producer-id.ts';
 import {
+  addPartitionsToTxnRequest,
+  addPartitionsToTxnResponse,
+} from '../protocol/messages/24-add-partitions-to-txn.ts';
+import {
+  writeTxnMarkersRequest,
+  writeTxnMarkersResponse,
+} from '../protocol/messages/27-write-txn-markers.ts';
+import {
   describeConfigsRequest,
   describeConfigsResponse,
 } from '../protocol/messages/32-describe-configs.ts';
@@ -157,6 +165,8 @@ export const calls = {
   deleteTopics: call(deleteTopicsRequest, deleteTopicsResponse),
   deleteRecords: call(deleteRecordsRequest, deleteRecordsResponse),
   initProducerId: call(initProducerIdRequest, initProducerIdResponse),
+  addPartitionsToTxn: call(addPartitionsToTxnRequest, addPartitionsToTxnResponse),
+  writeTxnMarkers: call(writeTxnMarkersRequest, writeTxnMarkersResponse),
   describeConfigs: call(describeConfigsRequest, describeConfigsResponse),
   createPartitions: call(createPartitionsRequest, createPartitionsResponse),
   deleteGroups: call(deleteGroupsRequest, deleteGroupsResponse),

@@ -8,7 +8,7 @@ import { calls } from '../client/call.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import type { Configs } from './configs.ts';
 import type { ControllerChannel } from './controller-channel.ts';
-import { OFFSETS_TOPIC } from './topic-names.ts';
+import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from './topic-names.ts';
 
 /** Topics that are being created; more are not begun. */
 const PENDING_MAX = 1000;
@@ -64,15 +64,28 @@ export class AutoTopics {
   /** How many replicas it has is the controller's to say. */
   #topic(name: string) {
     const common = { name, replicationFactor: -1, assignments: [] };
-    if (name !== OFFSETS_TOPIC) return { ...common, numPartitions: -1, configs: [] };
+    if (name === OFFSETS_TOPIC)
+      return { ...common, ...this.#internal('offsets.topic', 'producer') };
+    if (name !== TRANSACTIONS_TOPIC) return { ...common, numPartitions: -1, configs: [] };
+    const topic = this.#internal('transaction.state.log', 'uncompressed');
+    const minIsr = String(this.#configs.number('transaction.state.log.min.isr'));
+    const configs = [
+      ...topic.configs,
+      { name: 'min.insync.replicas', value: minIsr },
+      // A decision that is lost could be made again, and otherwise.
+      { name: 'unclean.leader.election.enable', value: 'false' },
+    ];
+    return { ...common, ...topic, configs };
+  }
+
+  #internal(settings: string, compression: string) {
     const configs = this.#configs;
-    const segmentBytes = Math.max(configs.number('offsets.topic.segment.bytes'), SEGMENT_BYTES_MIN);
+    const segmentBytes = Math.max(configs.number(`${settings}.segment.bytes`), SEGMENT_BYTES_MIN);
     return {
-      ...common,
-      numPartitions: configs.number('offsets.topic.num.partitions'),
+      numPartitions: configs.number(`${settings}.num.partitions`),
       configs: [
         { name: 'cleanup.policy', value: 'compact' },
-        { name: 'compression.type', value: 'producer' },
+        { name: 'compression.type', value: compression },
         { name: 'segment.bytes', value: String(segmentBytes) },
       ],
     };

@@ -29,6 +29,8 @@ const all: readonly Feature[] = [
   { name: KRAFT_VERSION, min: 0, max: 1, initial: 1 },
   // 1: the consumer protocol of groups (KIP-848).
   { name: GROUP_VERSION, min: 0, max: 1, initial: 1 },
+  // 2: a new epoch at each end, and partitions join on their first batch (KIP-890).
+  { name: 'transaction.version', min: 0, max: 2, initial: 2 },
   // 1: eligible leader replicas (KIP-966).
   {
     name: ELR_VERSION,

@@ -16,9 +16,10 @@ import { Connection, PEER_SOFTWARE_NAME } from '../client/connection.ts';
 /**
  * `quorum`: votes and announcements of leaders; `metadata`: fetches of the metadata log, which wait
  * at the leader; `control`: requests to the active controller; `fetch`: the replication of partitions;
- * `produce`: records that a broker has of its own.
+ * `produce`: records that a broker has of its own; `transactions`: between coordinators of transactions
+ * and leaders of partitions.
  */
-export type Channel = 'quorum' | 'metadata' | 'control' | 'fetch' | 'produce';
+export type Channel = 'quorum' | 'metadata' | 'control' | 'fetch' | 'produce' | 'transactions';
 
 /** What keeping the quorum has cost: Kafka's metrics of the raft channel. */
 export class QuorumTraffic implements Traffic {

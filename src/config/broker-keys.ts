@@ -298,6 +298,55 @@ const transactions: readonly Key[] = [
     min: 1,
     doc: 'Longest timeout that a transaction may ask for, in milliseconds.',
   },
+  {
+    name: 'transactional.id.expiration.ms',
+    type: 'int',
+    default: 604_800_000,
+    min: 1,
+    doc: 'Milliseconds after which a transactional id that nobody uses is forgotten.',
+  },
+  {
+    name: 'transaction.abort.timed.out.transaction.cleanup.interval.ms',
+    type: 'int',
+    default: 10_000,
+    min: 1,
+    doc: 'Milliseconds between two looks for transactions that have taken longer than their timeout.',
+  },
+  {
+    name: 'transaction.remove.expired.transaction.cleanup.interval.ms',
+    type: 'int',
+    default: 3_600_000,
+    min: 1,
+    doc: 'Milliseconds between two looks for transactional ids that nobody uses.',
+  },
+  {
+    name: 'transaction.state.log.num.partitions',
+    type: 'int',
+    default: 50,
+    min: 1,
+    doc: 'Partitions of __transaction_state; it cannot change once that topic exists.',
+  },
+  {
+    name: 'transaction.state.log.replication.factor',
+    type: 'int',
+    default: 3,
+    min: 1,
+    doc: 'Replicas of __transaction_state, or as many as there are brokers.',
+  },
+  {
+    name: 'transaction.state.log.min.isr',
+    type: 'int',
+    default: 2,
+    min: 1,
+    doc: 'Replicas of __transaction_state that must be in sync for transactions to go on, or as many as there are.',
+  },
+  {
+    name: 'transaction.state.log.segment.bytes',
+    type: 'int',
+    default: 100 * MIB,
+    min: 1,
+    doc: 'Segment size of __transaction_state, in bytes.',
+  },
 ];
 
 const logs: readonly Key[] = [

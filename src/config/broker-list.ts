@@ -352,6 +352,7 @@ class Plan {
     return {
       'default.replication.factor': replicas,
       'offsets.topic.replication.factor': replicas,
+      'transaction.state.log.replication.factor': replicas,
       ...(this.#count >= REPLICAS_DEFAULT_MAX ? { 'min.insync.replicas': 2 } : {}),
     };
   }

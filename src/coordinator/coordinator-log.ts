@@ -1,18 +1,27 @@
 /**
  * An internal topic as its coordinator sees it; the broker binds it to the partitions it leads.
  */
+import type { Verification } from '../log/verification.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
+
+/** Of a batch that belongs to a producer's transaction. */
+export interface AppendProof {
+  /** That the transaction's coordinator was asked; null: the transaction is open here already. */
+  readonly verification?: Verification | null;
+  /** Of a marker: the version of the transaction that it ends. */
+  readonly transactionVersion?: number;
+}
 
 export interface CoordinatorLog {
   readonly topic: string;
-  /** The partition that holds what goes by this key (a group's id); see `groupPartition`. */
+  /** The partition that holds what goes by this key (a group's id); see `partitionOfKey`. */
   partitionFor(key: string): number;
   /**
    * Appends one batch as the leader of term `epoch`. Resolves when the batch is as safe as acks=all
    * makes it, in the order of the calls. Rejects with `UncommittedError` when the batch is in the
    * log and may stay or vanish, and with another ProtocolError when it is not in the log.
    */
-  append(partition: number, batch: Buffer, epoch: number): Promise<void>;
+  append(partition: number, batch: Buffer, epoch: number, proof?: AppendProof): Promise<void>;
   /** First offset that can be read, and the one behind the last, committed or not. */
   range(partition: number, epoch: number): { readonly start: number; readonly end: number };
   /** Whole batches from the one that holds `offset` on: at least one, then about `maxBytes`. */
@@ -41,8 +50,8 @@ function javaHash(text: string): number {
   return hash;
 }
 
-/** The partition of `__consumer_offsets` that holds the group; equal to Kafka's. */
-export function groupPartition(groupId: string, partitions: number): number {
-  const hash = javaHash(groupId);
+/** The partition of an internal topic that holds a group, or a transactional id; equal to Kafka's. */
+export function partitionOfKey(key: string, partitions: number): number {
+  const hash = javaHash(key);
   return (hash === -(2 ** 31) ? 0 : Math.abs(hash)) % partitions;
 }

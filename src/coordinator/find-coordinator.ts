@@ -15,25 +15,29 @@ export interface CoordinatorEndpoint {
   readonly port: number;
 }
 
+/** By Kafka's number of the type. */
+export const CoordinatorType = { group: 0, transaction: 1 } as const;
+
 /**
- * Who leads the partition that holds the group. Undefined: nobody yet; where the internal topic is
+ * Who leads the partition that holds the key. Undefined: nobody yet; where the internal topic is
  * missing, it is being created from now on (Kafka creates it on the first question, too).
  */
-export type LocateGroup = (groupId: string) => CoordinatorEndpoint | undefined;
+export type LocateCoordinator = (type: number, key: string) => CoordinatorEndpoint | undefined;
+
+const known: ReadonlySet<number> = new Set(Object.values(CoordinatorType));
 
 const NO_NODE: CoordinatorEndpoint = { nodeId: -1, host: '', port: -1 };
-const KEY_TYPE_GROUP = 0;
 const SEVERAL_KEYS_VERSION = 4;
 
 export function findCoordinator(
   request: FindRequest,
   apiVersion: number,
-  locate: LocateGroup,
+  locate: LocateCoordinator,
 ): FindResponse {
   const find = (key: string): [errorCode: number, node: CoordinatorEndpoint] => {
-    // Transactional ids and share groups have no coordinator here; a client can't use what it asks for.
-    if (request.keyType !== KEY_TYPE_GROUP) return [ErrorCode.INVALID_REQUEST, NO_NODE];
-    const node = locate(key);
+    // Share groups have no coordinator here; a client can't use what it asks for.
+    if (!known.has(request.keyType)) return [ErrorCode.INVALID_REQUEST, NO_NODE];
+    const node = locate(request.keyType, key);
     return node === undefined
       ? [ErrorCode.COORDINATOR_NOT_AVAILABLE, NO_NODE]
       : [ErrorCode.NONE, node];

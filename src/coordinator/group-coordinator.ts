@@ -60,10 +60,16 @@ import type { CommitRequest } from './offsets.ts';
 import type { RequestContext } from './request-context.ts';
 import { Shards } from './shards.ts';
 import type { TopicDirectory } from './topic-directory.ts';
+import {
+  TransactionalCommits,
+  type TransactionGate,
+  type TxnCommitRequest,
+} from './transactional-commits.ts';
 
 export interface GroupCoordinatorOptions {
   readonly log: CoordinatorLog;
   readonly topics: TopicDirectory;
+  readonly transactions: TransactionGate;
   /**
    * Whether this broker can be sure that no other one has taken over its partitions. While it can't,
    * it does not tell what was committed: others may have committed since. Default: it always can.
@@ -91,6 +97,7 @@ export class GroupCoordinator {
   readonly #hashes: TopicHashes;
   readonly #shards: Shards;
   readonly #offsets: OffsetRequests;
+  readonly #transactional: TransactionalCommits;
   #sweep: Timer | null = null;
 
   constructor(options: GroupCoordinatorOptions) {
@@ -107,6 +114,8 @@ export class GroupCoordinator {
     });
     const mayAnswer = options.mayAnswer ?? (() => true);
     this.#offsets = new OffsetRequests(this.#shards, options.topics, mayAnswer);
+    const { topics, transactions } = options;
+    this.#transactional = new TransactionalCommits(this.#shards, topics, transactions);
     this.#scheduleSweep();
   }
 
@@ -264,6 +273,19 @@ export class GroupCoordinator {
     context: RequestContext,
   ): ReturnType<OffsetRequests['commit']> {
     return this.#offsets.commit(request, context);
+  }
+  /** TxnOffsetCommit. */
+  commitInTransaction(
+    request: TxnCommitRequest,
+    context: RequestContext,
+  ): ReturnType<TransactionalCommits['commit']> {
+    return this.#transactional.commit(request, context.apiVersion);
+  }
+  /** A transaction has ended, as far as this partition of `__consumer_offsets` goes; an error code. */
+  completeTransaction(
+    ...args: Parameters<TransactionalCommits['complete']>
+  ): ReturnType<TransactionalCommits['complete']> {
+    return this.#transactional.complete(...args);
   }
   fetchOffsets(
     request: Infer<typeof offsetFetchRequest>,

@@ -20,6 +20,8 @@ export interface CommittedOffset {
   readonly expireTimestamp: number;
   /** ZERO_UUID: not known. */
   readonly topicId: string;
+  /** Of its record among those of the shard: a transaction may end long after its records came. */
+  readonly order: number;
 }
 
 interface Entry {

@@ -103,7 +103,7 @@ function refuseNewer(value: Buffer, highest: number): void {
 
 function readOffset(value: Buffer): CommittedOffset {
   refuseNewer(value, offsetCommitValue.max);
-  return decodeVersioned(offsetCommitValue, value);
+  return { ...decodeVersioned(offsetCommitValue, value), order: 0 };
 }
 
 function readGroup(value: Buffer): StoredGroup {

@@ -5,6 +5,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
+import type { MarkerBatch } from '../protocol/end-transaction-marker.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import type { AnyGroup } from './any-group.ts';
 import { type Change, readChange } from './consumer/changes.ts';
@@ -12,6 +13,7 @@ import { ConsumerGroup } from './consumer/consumer-group.ts';
 import { ConsumerGroups } from './consumer/consumer-groups.ts';
 import type { GroupOverrides } from './consumer/planning.ts';
 import type { TopicHashes } from './consumer/topic-hashes.ts';
+import type { AppendProof } from './coordinator-log.ts';
 import { Group } from './group.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import type { GroupProbe } from './group-probe.ts';
@@ -24,6 +26,7 @@ import type { HostedShard } from './shard-host.ts';
 import type { ShardLog } from './shard-log.ts';
 import type { Timers } from './timers.ts';
 import type { TopicDirectory } from './topic-directory.ts';
+import { TransactionalOffsets } from './transactional-offsets.ts';
 
 export interface GroupShardOptions {
   readonly clock: Clock;
@@ -45,11 +48,20 @@ export class GroupShard implements HostedShard {
   readonly #options: GroupShardOptions;
   readonly #log: ShardLog;
   readonly #rebalancer: Rebalancer;
+  readonly #transactional = new TransactionalOffsets();
+  /** Of the record that is being read: whose transaction it belongs to, and its place. */
+  #replayed = { producerId: -1, order: 0 };
   readonly #visitor: RecordVisitor = {
-    offset: (groupId, topic, partition, committed) => {
-      if (committed === null) this.groups.get(groupId)?.offsets.remove(topic, partition);
-      else
-        (this.groups.get(groupId) ?? this.create(groupId)).offsets.put(topic, partition, committed);
+    offset: (groupId, topic, partition, stored) => {
+      const { producerId, order } = this.#replayed;
+      if (stored === null) {
+        this.groups.get(groupId)?.offsets.remove(topic, partition);
+        this.#transactional.cancel(groupId, topic, partition);
+        return;
+      }
+      const committed = { ...stored, order };
+      if (producerId < 0) this.#known(groupId).offsets.put(topic, partition, committed);
+      else this.#transactional.add(producerId, { groupId, topic, partition, committed });
     },
     group: (groupId, stored) => {
       const known = this.groups.get(groupId);
@@ -62,7 +74,8 @@ export class GroupShard implements HostedShard {
   constructor(options: GroupShardOptions, log: ShardLog) {
     this.#options = options;
     this.#log = log;
-    const parts = { ...options, store: log, groups: this.groups };
+    const transactional = this.#transactional;
+    const parts = { ...options, store: log, groups: this.groups, transactional };
     this.#rebalancer = new Rebalancer(parts);
     this.membership = new Membership(parts, this.#rebalancer, options.random);
     this.consumers = new ConsumerGroups(parts, this.#rebalancer);
@@ -99,7 +112,8 @@ export class GroupShard implements HostedShard {
     else this.consumers.tidy(group);
   }
 
-  replay(key: Buffer, value: Buffer | null): void {
+  replay(key: Buffer, value: Buffer | null, producerId: number): void {
+    this.#replayed = { producerId, order: this.#log.nextOrder() };
     if (visitRecord(key, value, this.#visitor)) return;
     const read = readChange(key, value);
     if (read !== null) this.#replayChange(read.groupId, read.change);
@@ -126,6 +140,33 @@ export class GroupShard implements HostedShard {
       group.retire();
       this.groups.delete(group.id);
     } else this.create(group.id);
+  }
+
+  /** The offsets of the producer's transaction count from now on, or never. */
+  replayMarker(producerId: number, isCommitted: boolean): void {
+    for (const { groupId, topic, partition, committed } of this.#transactional.end(producerId)) {
+      if (!isCommitted) continue;
+      const { offsets } = this.#known(groupId);
+      const present = offsets.get(topic, partition);
+      // What was committed later, without a transaction or in one that has ended before, stays.
+      if (present === null || present.order < committed.order) {
+        offsets.put(topic, partition, committed);
+      }
+    }
+  }
+
+  /** Stores the marker, and does what it says; resolves to an error code. */
+  endTransaction(marker: MarkerBatch & AppendProof): Promise<number> {
+    return new Promise((resolve) => {
+      this.#log.writeMarker(marker, (code) => {
+        if (code === ErrorCode.NONE) this.replayMarker(marker.producerId, marker.committed);
+        resolve(code);
+      });
+    });
+  }
+
+  #known(groupId: string): AnyGroup {
+    return this.groups.get(groupId) ?? this.create(groupId);
   }
 
   /** Everything is read: members' sessions begin. */
@@ -165,6 +206,9 @@ export class GroupShard implements HostedShard {
       this.#log.write(tombstones, (code) => {
         if (code === ErrorCode.NONE) {
           this.#options.probe.deletedOffsets += offsetCount;
+          for (const [topic, p] of [...this.#transactional.openOf(group.id)]) {
+            this.#transactional.cancel(group.id, topic, p);
+          }
         } else if (!this.#log.isClosed && !this.groups.has(group.id)) {
           takeBack();
           this.groups.set(group.id, group);

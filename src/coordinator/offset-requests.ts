@@ -158,7 +158,7 @@ export class OffsetRequests {
       if (code !== ErrorCode.NONE) return failedFetch(request, code, apiVersion);
     }
     const fetch = (topics: FetchGroupRequest['topics']): FetchTopics =>
-      shard.offsets.fetch(group, topics);
+      shard.offsets.fetch(groupId, group, topics, requireStable);
     if (apiVersion < TOPIC_ID_VERSION) {
       return { groupId, topics: fetch(request.topics), errorCode: ErrorCode.NONE };
     }

@@ -6,6 +6,7 @@
 
 import { ZERO_UUID } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
+import type { Verification } from '../log/verification.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import type {
   offsetCommitRequest,
@@ -29,6 +30,8 @@ import type { GroupProbe } from './group-probe.ts';
 import { groupTombstone, offsetRecord, offsetTombstone } from './group-records.ts';
 import type { GroupSettings } from './group-settings.ts';
 import type { ShardLog, StoredRecord } from './shard-log.ts';
+import type { TxnCommitRequest } from './transactional-commits.ts';
+import type { TransactionalOffset, TransactionalOffsets } from './transactional-offsets.ts';
 
 export type CommitRequest = Infer<typeof offsetCommitRequest>;
 export type CommitTopicRequest = CommitRequest['topics'][number];
@@ -43,6 +46,7 @@ type DeleteTopicResponse = Infer<typeof offsetDeleteResponse>['topics'][number];
 
 export interface OffsetsParts {
   readonly store: ShardLog;
+  readonly transactional: TransactionalOffsets;
   readonly settings: GroupSettings;
   readonly clock: Clock;
   readonly probe: GroupProbe;
@@ -86,12 +90,14 @@ function checkClassicCommit(group: Group, request: CommitRequest): number {
 
 export class Offsets {
   readonly #store: ShardLog;
+  readonly #transactional: TransactionalOffsets;
   readonly #settings: GroupSettings;
   readonly #clock: Clock;
   readonly #probe: GroupProbe;
 
   constructor(parts: OffsetsParts) {
     this.#store = parts.store;
+    this.#transactional = parts.transactional;
     this.#settings = parts.settings;
     this.#clock = parts.clock;
     this.#probe = parts.probe;
@@ -120,6 +126,7 @@ export class Offsets {
         commitTimestamp: now,
         expireTimestamp,
         topicId: topic.topicId,
+        order: this.#store.nextOrder(),
       };
       pending.push({ topic: topic.name, partition: p.partitionIndex, committed });
       records.push(offsetRecord(group.id, topic.name, p.partitionIndex, committed));
@@ -146,8 +153,78 @@ export class Offsets {
     });
   }
 
+  /**
+   * Stores offsets that count once the producer's transaction is committed; resolves to a code for
+   * each `partition topic`.
+   */
+  commitInTransaction(
+    group: AnyGroup,
+    request: TxnCommitRequest,
+    known: {
+      readonly verification: Verification | null;
+      readonly topicId: (topic: string) => string;
+    },
+  ): Promise<ReadonlyMap<string, number>> {
+    const { producerId, producerEpoch } = request;
+    const codes = new Map<string, number>();
+    const taken: TransactionalOffset[] = [];
+    for (const { name, partitions } of request.topics) {
+      for (const p of partitions) {
+        const metadata = p.committedMetadata ?? '';
+        const isTooLong = metadata.length > this.#settings.offsetMetadataMaxBytes;
+        if (isTooLong) this.#probe.refusedMetadata++;
+        const code = isTooLong ? ErrorCode.OFFSET_METADATA_TOO_LARGE : ErrorCode.NONE;
+        codes.set(`${p.partitionIndex} ${name}`, code);
+        if (isTooLong) continue;
+        const committed = {
+          offset: p.committedOffset,
+          leaderEpoch: p.committedLeaderEpoch,
+          metadata,
+          commitTimestamp: this.#clock.now(),
+          expireTimestamp: -1,
+          topicId: known.topicId(name),
+          order: this.#store.nextOrder(),
+        };
+        taken.push({ groupId: group.id, topic: name, partition: p.partitionIndex, committed });
+      }
+    }
+    // From now on, so that nobody who wants stable offsets is given the old ones meanwhile.
+    for (const offset of taken) this.#transactional.add(producerId, offset);
+    const records = taken.map((o) => offsetRecord(group.id, o.topic, o.partition, o.committed));
+    const producer = { producerId, producerEpoch, verification: known.verification };
+    return new Promise((resolve) => {
+      const stored = (code: number): void => {
+        if (code === ErrorCode.NONE) this.#probe.commits += taken.length;
+        else for (const offset of taken) this.#transactional.takeBack(producerId, offset);
+        const isStored = (known: number): boolean => known === ErrorCode.NONE;
+        for (const [key, was] of codes) if (isStored(was)) codes.set(key, code);
+        resolve(codes);
+      };
+      if (records.length === 0) stored(ErrorCode.NONE);
+      else this.#store.write(records, stored, { producer });
+    });
+  }
+
   /** What the group has committed; `topics` null: everything. */
-  fetch(group: AnyGroup | undefined, topics: FetchGroupRequest['topics']): FetchTopicResponse[] {
+  fetch(
+    groupId: string,
+    group: AnyGroup | undefined,
+    topics: FetchGroupRequest['topics'],
+    requireStable: boolean,
+  ): FetchTopicResponse[] {
+    const isUnstable = (topic: string, partition: number): boolean =>
+      requireStable && this.#transactional.isOpen(groupId, topic, partition);
+    return this.#fetch(group, topics).map((topic) => ({
+      ...topic,
+      partitions: topic.partitions.map((p) =>
+        isUnstable(topic.name, p.partitionIndex)
+          ? fetchedPartition(p.partitionIndex, null, ErrorCode.UNSTABLE_OFFSET_COMMIT)
+          : p,
+      ),
+    }));
+  }
+
+  #fetch(group: AnyGroup | undefined, topics: FetchGroupRequest['topics']): FetchTopicResponse[] {
     if (topics === null) return group === undefined ? [] : fetchAll(group.offsets);
     return topics.map((topic) => ({
       name: topic.name,
@@ -176,6 +253,9 @@ export class Offsets {
     const isSubscribed = (topic: string): boolean => isInUse && group.isSubscribedTo(topic);
     const doomed: [topic: string, partition: number][] = [];
     const known = new Set([...group.offsets.entries()].map((e) => `${e.partition} ${e.topic}`));
+    for (const [topic, partition] of this.#transactional.openOf(group.id)) {
+      known.add(`${partition} ${topic}`);
+    }
     const results = topics.map(({ name, partitions }) => ({
       name,
       partitions: partitions.map(({ partitionIndex }) => {
@@ -204,8 +284,10 @@ export class Offsets {
   /** Tombstones of everything the group has in the log, itself included. */
   groupTombstones(group: AnyGroup): StoredRecord[] {
     const offsets = [...group.offsets.entries()];
+    const open = [...this.#transactional.openOf(group.id)];
     return [
       ...offsets.map(({ topic, partition }) => offsetTombstone(group.id, topic, partition)),
+      ...open.map(([topic, partition]) => offsetTombstone(group.id, topic, partition)),
       ...tombstonesOf(group),
     ];
   }
@@ -215,12 +297,13 @@ export class Offsets {
     const base = expiryBase(group);
     const now = this.#clock.now();
     const doomed: [topic: string, partition: number][] = [];
-    let isAll = true;
+    let isAll = !this.#transactional.has(group.id);
     for (const { topic, partition, committed, isPending } of group.offsets.entries()) {
       const isOver =
         base !== null &&
         committed !== null &&
         !isPending &&
+        !this.#transactional.isOpen(group.id, topic, partition) &&
         !group.isSubscribedTo(topic) &&
         (committed.expireTimestamp !== -1
           ? now >= committed.expireTimestamp
@@ -240,8 +323,12 @@ export class Offsets {
     return new Promise((resolve) => {
       const tombstones = doomed.map(([topic, p]) => offsetTombstone(group.id, topic, p));
       this.#store.write(tombstones, (code) => {
-        if (code === ErrorCode.NONE)
-          for (const [topic, p] of doomed) group.offsets.remove(topic, p);
+        if (code === ErrorCode.NONE) {
+          for (const [topic, p] of doomed) {
+            group.offsets.remove(topic, p);
+            this.#transactional.cancel(group.id, topic, p);
+          }
+        }
         resolve(code);
       });
     });

@@ -16,11 +16,9 @@ import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import type { CoordinatorLog } from './coordinator-log.ts';
 import { LOAD_RETRY_MS } from './group-settings.ts';
 import { LoadPacer } from './load-pacer.ts';
-import { ShardLog, type ShardLogProbe } from './shard-log.ts';
+import { type LogReplay, ShardLog, type ShardLogProbe } from './shard-log.ts';
 
-export interface HostedShard {
-  /** One record of the log. Throws RangeError on one that it cannot read. */
-  replay(key: Buffer, value: Buffer | null): void;
+export interface HostedShard extends LogReplay {
   /** All records were given, and are committed: it serves from now on. */
   loaded(): void;
   /** Its log takes nothing any more: answers everything that waits with `code`. */
@@ -96,8 +94,12 @@ export class ShardHost<S extends HostedShard> {
 
   /** The shard that holds the key, or an error code that says why there is none. */
   route(key: string): S | number {
+    return this.at(this.partitionFor(key));
+  }
+  /** The same of a partition. */
+  at(partition: number): S | number {
     if (this.#isStopped) return ErrorCode.COORDINATOR_NOT_AVAILABLE;
-    const seat = this.#seats.get(this.partitionFor(key));
+    const seat = this.#seats.get(partition);
     if (seat === undefined) return ErrorCode.NOT_COORDINATOR;
     return seat.isLoading ? ErrorCode.COORDINATOR_LOAD_IN_PROGRESS : seat.shard;
   }
@@ -124,7 +126,7 @@ export class ShardHost<S extends HostedShard> {
     for (let seat = first; !seat.log.isClosed; ) {
       const startedAt = clock.monotonic();
       try {
-        await seat.log.replay((key, value) => seat.shard.replay(key, value), this.#pacer);
+        await seat.log.replay(seat.shard, this.#pacer);
         if (seat.log.isClosed) return;
         seat.shard.loaded();
         seat.isLoading = false;

@@ -13,19 +13,28 @@
 import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import {
+  encodeMarkerBatch,
+  type MarkerBatch,
+  readMarkerBatch,
+} from '../protocol/end-transaction-marker.ts';
 import { ErrorCode, errorName, ProtocolError } from '../protocol/error-codes.ts';
 import {
   attributes,
+  BatchAttribute,
   batchSize,
   forEachRecord,
   isControl,
+  isTransactional,
   keyOf,
   LOG_OVERHEAD,
   lastOffset,
+  NO_PRODUCER_ID,
+  producerId,
   valueOf,
 } from '../protocol/record-batch.ts';
 import { RecordBatchBuilder } from '../protocol/record-batch-builder.ts';
-import type { CoordinatorLog } from './coordinator-log.ts';
+import type { AppendProof, CoordinatorLog } from './coordinator-log.ts';
 import { UncommittedError } from './coordinator-log.ts';
 import { LOAD_TURN_BYTES, STORE_BATCH_BYTES_MAX } from './group-settings.ts';
 import type { LoadPacer } from './load-pacer.ts';
@@ -45,8 +54,22 @@ export interface StoredRecord {
   readonly value: Buffer | null;
 }
 
-/** Takes one record of the log. Throws RangeError on one that it cannot read. */
-export type ReplayRecord = (key: Buffer, value: Buffer | null) => void;
+/** Takes what is in the log, in its order. */
+export interface LogReplay {
+  /**
+   * One record; `producerId`: of the transaction that it belongs to, -1 when it belongs to none.
+   * Throws RangeError on one that it cannot read.
+   */
+  replay(key: Buffer, value: Buffer | null, producerId: number): void;
+  /** The producer's transaction has ended. */
+  replayMarker?(producerId: number, committed: boolean): void;
+}
+
+/** Whose transaction the records belong to. */
+export interface RecordsProducer extends AppendProof {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+}
 
 /** Told once, with an error code: NONE when all records of the operation are in the log. */
 export type Stored = (code: number) => void;
@@ -54,17 +77,30 @@ export type Stored = (code: number) => void;
 export interface WriteOptions {
   /** All records go into one batch: after a crash either all of them are there, or none. */
   readonly whole?: boolean;
+  /** The records count once its transaction is committed. */
+  readonly producer?: RecordsProducer | null;
 }
 
 interface Operation {
   readonly records: readonly StoredRecord[];
   readonly stored: Stored;
   readonly isWhole: boolean;
+  readonly producer: RecordsProducer | null;
+  /** In place of records. */
+  readonly marker: (MarkerBatch & AppendProof) | null;
   /** Records that went into a batch already. */
   sent: number;
   /** First failure of a batch that held some of them. */
   failure: number;
 }
+
+const untouched = {
+  isWhole: false,
+  producer: null,
+  marker: null,
+  sent: 0,
+  failure: ErrorCode.NONE,
+} as const;
 
 export interface ShardLogOptions {
   readonly log: CoordinatorLog;
@@ -87,6 +123,7 @@ export class ShardLog {
   readonly #probe: ShardLogProbe;
   readonly #onUncertain: () => void;
   readonly #queue: Operation[] = [];
+  #writes = 0;
   #isAppending = false;
   #isClosed = false;
 
@@ -104,6 +141,11 @@ export class ShardLog {
     return this.#isClosed;
   }
 
+  /** A number for what is written next: the order of such numbers is that of the log. */
+  nextOrder(): number {
+    return this.#writes++;
+  }
+
   /**
    * Queues records; without any, `stored` is told when all that was queued before is done. Returns
    * what takes them back, which is possible until their batch is on its way: then nobody is told.
@@ -111,13 +153,21 @@ export class ShardLog {
   write(
     records: readonly StoredRecord[],
     stored: Stored,
-    { whole: isWhole = false }: WriteOptions = {},
+    { whole: isWhole = false, producer = null }: WriteOptions = {},
   ): () => void {
+    return this.#enqueue({ ...untouched, records, stored, isWhole, producer });
+  }
+
+  /** Queues the marker that ends a transaction. */
+  writeMarker(marker: MarkerBatch & AppendProof, stored: Stored): void {
+    this.#enqueue({ ...untouched, records: [], stored, marker });
+  }
+
+  #enqueue(operation: Operation): () => void {
     if (this.#isClosed) {
-      stored(ErrorCode.NOT_COORDINATOR);
+      operation.stored(ErrorCode.NOT_COORDINATOR);
       return () => {};
     }
-    const operation = { records, stored, isWhole, sent: 0, failure: ErrorCode.NONE };
     this.#queue.push(operation);
     if (!this.#isAppending) void this.#drain();
     return () => {
@@ -140,8 +190,8 @@ export class ShardLog {
   async #drain(): Promise<void> {
     this.#isAppending = true;
     while (this.#queue.length > 0) {
-      const { batch, done } = this.#nextBatch();
-      const failure = batch === null ? ErrorCode.NONE : await this.#append(batch);
+      const { batch, done, proof } = this.#nextBatch();
+      const failure = batch === null ? ErrorCode.NONE : await this.#append(batch, proof);
       for (const operation of done) {
         if (operation.failure === ErrorCode.NONE) operation.failure = failure;
         operation.stored(operation.failure);
@@ -152,31 +202,48 @@ export class ShardLog {
     this.#isAppending = false;
   }
 
-  /** Takes queued records up to a batch's size, one at least, and the operations they complete. */
-  #nextBatch(): { batch: Buffer | null; done: Operation[] } {
-    const builder = new RecordBatchBuilder({ initialBytes: 4096 });
+  /**
+   * Takes queued records up to a batch's size, one at least, and the operations they complete. A
+   * marker, and what belongs to a transaction, has a batch of its own.
+   */
+  #nextBatch(): { batch: Buffer | null; done: Operation[]; proof: AppendProof } {
+    const { marker, producer } = this.#queue[0] as Operation;
+    if (marker !== null) {
+      return { batch: encodeMarkerBatch(marker), done: [this.#queue.shift()!], proof: marker };
+    }
+    const builder = new RecordBatchBuilder({
+      initialBytes: 4096,
+      attributes: producer === null ? 0 : BatchAttribute.transactional,
+    });
+    const done = this.#fill(builder, producer);
+    const batch = builder.count === 0 ? null : builder.build(sealOf(producer));
+    return { batch, done, proof: producer ?? {} };
+  }
+
+  #fill(builder: RecordBatchBuilder, producer: RecordsProducer | null): Operation[] {
     const now = this.#clock.now();
     const done: Operation[] = [];
     const isFull = (size: number): boolean =>
       builder.count > 0 && builder.sizeInBytes + size > STORE_BATCH_BYTES_MAX;
     for (let head = this.#queue[0]; head !== undefined; head = this.#queue[0]) {
-      if (head.isWhole && isFull(sizeOf(head.records))) return { batch: builder.build(), done };
+      if (head.marker !== null || head.producer !== producer) break;
+      if (head.isWhole && isFull(sizeOf(head.records))) return done;
       while (head.sent < head.records.length) {
         const record = head.records[head.sent] as StoredRecord;
         const { key, value } = record;
-        if (!head.isWhole && isFull(sizeOf([record]))) return { batch: builder.build(), done };
+        if (!head.isWhole && isFull(sizeOf([record]))) return done;
         builder.append(now, key, value);
         head.sent++;
       }
       done.push(head);
       this.#queue.shift();
     }
-    return { batch: builder.count === 0 ? null : builder.build(), done };
+    return done;
   }
 
-  async #append(batch: Buffer): Promise<number> {
+  async #append(batch: Buffer, proof: AppendProof): Promise<number> {
     try {
-      await this.#log.append(this.partition, batch, this.epoch);
+      await this.#log.append(this.partition, batch, this.epoch, proof);
       this.#probe.appends++;
       return this.#isClosed ? ErrorCode.NOT_COORDINATOR : ErrorCode.NONE;
     } catch (error) {
@@ -197,7 +264,7 @@ export class ShardLog {
    * Reads the log up to its end as it is now, and waits until all of that is committed. Ends early
    * when it is closed.
    */
-  async replay(record: ReplayRecord, pacer: LoadPacer): Promise<void> {
+  async replay(to: LogReplay, pacer: LoadPacer): Promise<void> {
     const { start, end } = this.#log.range(this.partition, this.epoch);
     for (let offset = start; offset < end; ) {
       const turn = pacer.admit();
@@ -208,7 +275,7 @@ export class ShardLog {
       const bytes = read instanceof Promise ? await read : read;
       if (this.#isClosed) return;
       pacer.spend(bytes.length);
-      const next = this.#replayBatches(bytes, offset, record);
+      const next = this.#replayBatches(bytes, offset, to);
       if (next <= offset) break;
       offset = next;
     }
@@ -216,17 +283,23 @@ export class ShardLog {
     await this.#log.committed(this.partition, end, this.epoch);
   }
 
-  #replayBatches(bytes: Buffer, from: number, replay: ReplayRecord): number {
+  #replayBatches(bytes: Buffer, from: number, to: LogReplay): number {
     let next = from;
     for (let at = 0; at + LOG_OVERHEAD <= bytes.length; at += batchSize(bytes, at)) {
       if (at + batchSize(bytes, at) > bytes.length) break;
       next = lastOffset(bytes, at) + 1;
-      if (isControl(attributes(bytes, at))) continue;
+      const bits = attributes(bytes, at);
+      if (isControl(bits)) {
+        const marker = readMarkerBatch(bytes, at);
+        if (marker !== null) to.replayMarker?.(producerId(bytes, at), marker.committed);
+        continue;
+      }
+      const producer = isTransactional(bits) ? producerId(bytes, at) : NO_PRODUCER_ID;
       forEachRecord(bytes, at, (record) => {
         const key = keyOf(record);
         if (key === null) return;
         try {
-          replay(key, valueOf(record));
+          to.replay(key, valueOf(record), producer);
         } catch (error) {
           if (!(error instanceof RangeError)) throw error;
           this.#unreadable(record.offset, error);
@@ -249,6 +322,11 @@ export class ShardLog {
 
 const sizeOf = (records: readonly StoredRecord[]): number =>
   records.reduce((sum, { key, value }) => sum + key.length + (value?.length ?? 0), 0);
+/** Coordinators do not number what they write for producers. */
+const sealOf = (producer: RecordsProducer | null) =>
+  producer === null
+    ? undefined
+    : { id: producer.producerId, epoch: producer.producerEpoch, baseSequence: -1 };
 
 /** What clients of the coordinator are told about an append that failed. */
 function coordinatorError(code: number): number {

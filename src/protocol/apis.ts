@@ -24,6 +24,23 @@ import {
   offsetForLeaderEpochRequest,
   offsetForLeaderEpochResponse,
 } from './messages/23-offset-for-leader-epoch.ts';
+import {
+  addPartitionsToTxnRequest,
+  addPartitionsToTxnResponse,
+} from './messages/24-add-partitions-to-txn.ts';
+import {
+  addOffsetsToTxnRequest,
+  addOffsetsToTxnResponse,
+} from './messages/25-add-offsets-to-txn.ts';
+import { endTxnRequest, endTxnResponse } from './messages/26-end-txn.ts';
+import {
+  writeTxnMarkersRequest,
+  writeTxnMarkersResponse,
+} from './messages/27-write-txn-markers.ts';
+import {
+  txnOffsetCommitRequest,
+  txnOffsetCommitResponse,
+} from './messages/28-txn-offset-commit.ts';
 import { describeAclsRequest, describeAclsResponse } from './messages/29-describe-acls.ts';
 import { createAclsRequest, createAclsResponse } from './messages/30-create-acls.ts';
 import { deleteAclsRequest, deleteAclsResponse } from './messages/31-delete-acls.ts';
@@ -69,6 +86,10 @@ import { envelopeRequest, envelopeResponse } from './messages/58-envelope.ts';
 import { fetchSnapshotRequest, fetchSnapshotResponse } from './messages/59-fetch-snapshot.ts';
 import { describeClusterRequest, describeClusterResponse } from './messages/60-describe-cluster.ts';
 import {
+  describeProducersRequest,
+  describeProducersResponse,
+} from './messages/61-describe-producers.ts';
+import {
   brokerRegistrationRequest,
   brokerRegistrationResponse,
 } from './messages/62-broker-registration.ts';
@@ -77,6 +98,14 @@ import {
   unregisterBrokerRequest,
   unregisterBrokerResponse,
 } from './messages/64-unregister-broker.ts';
+import {
+  describeTransactionsRequest,
+  describeTransactionsResponse,
+} from './messages/65-describe-transactions.ts';
+import {
+  listTransactionsRequest,
+  listTransactionsResponse,
+} from './messages/66-list-transactions.ts';
 import {
   allocateProducerIdsRequest,
   allocateProducerIdsResponse,
@@ -166,6 +195,11 @@ const all: readonly Api[] = [
   api(describeAclsRequest, describeAclsResponse),
   api(createAclsRequest, createAclsResponse),
   api(deleteAclsRequest, deleteAclsResponse),
+  api(addPartitionsToTxnRequest, addPartitionsToTxnResponse),
+  api(addOffsetsToTxnRequest, addOffsetsToTxnResponse),
+  api(endTxnRequest, endTxnResponse),
+  api(writeTxnMarkersRequest, writeTxnMarkersResponse),
+  api(txnOffsetCommitRequest, txnOffsetCommitResponse),
   api(describeConfigsRequest, describeConfigsResponse),
   api(alterConfigsRequest, alterConfigsResponse),
   api(describeLogDirsRequest, describeLogDirsResponse),
@@ -186,6 +220,9 @@ const all: readonly Api[] = [
   peerApi(envelopeRequest, envelopeResponse),
   peerApi(fetchSnapshotRequest, fetchSnapshotResponse),
   api(describeClusterRequest, describeClusterResponse),
+  api(describeProducersRequest, describeProducersResponse),
+  api(describeTransactionsRequest, describeTransactionsResponse),
+  api(listTransactionsRequest, listTransactionsResponse),
   peerApi(brokerRegistrationRequest, brokerRegistrationResponse),
   peerApi(brokerHeartbeatRequest, brokerHeartbeatResponse),
   api(unregisterBrokerRequest, unregisterBrokerResponse),

@@ -4,7 +4,8 @@
  * acks=all when they are in those of all replicas in sync, and on their devices, too
  * (`log.flush.on.acks.all`).
  *
- * v5 log start offset, v7 zstd, v8 errors by record, v9 flexible, v10 leader hints, v13 topic ids.
+ * v5 log start offset, v7 zstd, v8 errors by record, v9 flexible, v10 leader hints, v11 abortable
+ * transactions, v12 partitions join a transaction by being written to (KIP-890), v13 topic ids.
  */
 import type { Partition } from '../../cluster/partition.ts';
 import type { HeldTopic } from '../../cluster/partitions.ts';
@@ -32,6 +33,11 @@ import { codeOfError, messageOfError } from '../errors.ts';
 import { CloseConnection, handler, NO_RESPONSE, type RequestContext } from '../handler.ts';
 import { leaderOf } from '../leader-hints.ts';
 import { begin, PendingAppend, settled } from '../produce-wait.ts';
+import {
+  checkVerified,
+  type VerifiedPartitions,
+  verifyBeforeAppend,
+} from '../transactional-produce.ts';
 
 type Request = Infer<typeof produceRequest>;
 type Response = Infer<typeof produceResponse>;
@@ -44,20 +50,60 @@ const ADMIN_CLIENT_ID = '__admin_client';
 
 export const produceHandler = handler<Request, Response | null>(
   apis.get(0),
-  (request, context) => {
-    const written: PendingAppend[] = [];
-    const response = appendAll(request, context, written);
-    const { acks } = request;
-    if (acks === 0) return unanswered(response);
-    if (acks === 1 || written.length === 0) return response;
-    const waiting = begin(written, context.broker.hot.flushOnAcksAll);
-    if (waiting === 0) return withOutcomes(response, written, context);
-    return whenSettled(request, context, response, written, waiting);
-  },
+  (request, context) =>
+    request.transactionalId === null
+      ? produce(request, context, null)
+      : produceInTransaction(request, context),
   { keepsRequest: false, pipelined: true },
 );
 
-function appendAll(request: Request, context: RequestContext, written: PendingAppend[]): Response {
+function produceInTransaction(
+  request: Request,
+  context: RequestContext,
+): Response | null | Promise<Response | null> {
+  try {
+    const verifying = verifyBeforeAppend(request, context, (kept, verified) =>
+      produce(kept, context, verified),
+    );
+    return verifying ?? produce(request, context, null);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    const response = refuseAll(request, error);
+    return request.acks === 0 ? unanswered(response) : response;
+  }
+}
+
+function produce(
+  request: Request,
+  context: RequestContext,
+  verified: VerifiedPartitions | null,
+): Response | null | Promise<Response | null> {
+  const written: PendingAppend[] = [];
+  const response = appendAll(request, context, written, verified);
+  const { acks } = request;
+  if (acks === 0) return unanswered(response);
+  if (acks === 1 || written.length === 0) return response;
+  const waiting = begin(written, context.broker.hot.flushOnAcksAll);
+  if (waiting === 0) return withOutcomes(response, written, context);
+  return whenSettled(request, context, response, written, waiting);
+}
+
+const refuseAll = (request: Request, error: ProtocolError): Response => ({
+  responses: request.topicData.map(({ name, topicId, partitionData }) => ({
+    name,
+    topicId,
+    partitionResponses: partitionData.map(({ index }) => failed(index, error.code, error.message)),
+  })),
+  throttleTimeMs: 0,
+  nodeEndpoints: [],
+});
+
+function appendAll(
+  request: Request,
+  context: RequestContext,
+  written: PendingAppend[],
+  verified: VerifiedPartitions | null,
+): Response {
   const { partitions } = context.broker;
   const byId = context.apiVersion >= TOPIC_IDS_VERSION;
   const responses: Response['responses'] = [];
@@ -70,7 +116,7 @@ function appendAll(request: Request, context: RequestContext, written: PendingAp
       const answer =
         partition === undefined
           ? failed(index, missing(topic, index, byId, context), null)
-          : append(partition, records as Buffer | null, request, context, written);
+          : append(partition, records as Buffer | null, request, context, written, verified);
       if (leaderUnknown.has(answer.errorCode) && topic !== undefined) {
         answer.currentLeader = leaderOf(topic.id, index, context, response.nodeEndpoints);
       }
@@ -103,6 +149,7 @@ function append(
   request: Request,
   context: RequestContext,
   written: PendingAppend[],
+  verified: VerifiedPartitions | null,
 ): PartitionAnswer {
   const { totals } = context.broker.partitions;
   const { stats } = partition;
@@ -111,11 +158,14 @@ function append(
   let isAppending = false;
   try {
     checkRequest(partition, records, request, context);
+    const proof = verified?.get(`${partition.index} ${partition.topic}`);
+    if (proof !== undefined) checkVerified(proof, context.apiVersion);
     isAppending = true;
     const info = partition.append(records, {
       origin: 'client',
       acksAll: request.acks === -1,
       reused: true,
+      verification: proof?.verification ?? null,
     });
     if (!info.duplicate) {
       const count = recordCount(records, 0);
@@ -168,12 +218,8 @@ function checkRequest(
     );
   }
   const bits = attributes(records, 0);
-  if (isTransactional(bits)) {
-    throw new ProtocolError(
-      transactionalId === null
-        ? ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-        : ErrorCode.INVALID_TXN_STATE,
-    );
+  if (isTransactional(bits) && transactionalId === null) {
+    throw new ProtocolError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
   }
   const codec = compressionOf(bits);
   if (codec === CompressionType.zstd && context.apiVersion < ZSTD_VERSION) {

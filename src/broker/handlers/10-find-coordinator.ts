@@ -1,10 +1,10 @@
 /**
- * FindCoordinator, v0-6: whoever leads the group's partition of `__consumer_offsets`. The first
- * question has the topic created, and is answered COORDINATOR_NOT_AVAILABLE until it is there and
- * its partition has a leader.
+ * FindCoordinator, v0-6: whoever leads the partition of `__consumer_offsets` that holds the group, or
+ * of `__transaction_state` the transactional id. The first question has the topic created, and is
+ * answered COORDINATOR_NOT_AVAILABLE until it is there and its partition has a leader.
  */
-import { OFFSETS_TOPIC } from '../../cluster/topic-names.ts';
-import { findCoordinator } from '../../coordinator/find-coordinator.ts';
+import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../../cluster/topic-names.ts';
+import { CoordinatorType, findCoordinator } from '../../coordinator/find-coordinator.ts';
 import { apis } from '../../protocol/apis.ts';
 import type {
   findCoordinatorRequest,
@@ -18,11 +18,13 @@ type Request = Infer<typeof findCoordinatorRequest>;
 type Response = Infer<typeof findCoordinatorResponse>;
 
 export const findCoordinatorHandler = handler<Request, Response>(apis.get(10), (request, context) =>
-  findCoordinator(request, context.apiVersion, (groupId) => {
+  findCoordinator(request, context.apiVersion, (type, key) => {
     const { broker } = context;
-    if (!broker.offsetsTopicReady()) return undefined;
-    const topic = broker.store.image.topic(OFFSETS_TOPIC);
-    const leader = topic?.partitions[broker.groups.partitionFor(groupId)]?.leader ?? -1;
+    const isGroup = type === CoordinatorType.group;
+    const name = isGroup ? OFFSETS_TOPIC : TRANSACTIONS_TOPIC;
+    if (!broker.internalTopicReady(name)) return undefined;
+    const partition = (isGroup ? broker.groups : broker.transactions).partitionFor(key);
+    const leader = broker.store.image.topic(name)?.partitions[partition]?.leader ?? -1;
     return node(leader, context) ?? undefined;
   }),
 );

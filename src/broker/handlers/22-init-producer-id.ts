@@ -1,8 +1,7 @@
 /**
- * InitProducerId, v0-5, for idempotent producers: a producer id that nobody had before, epoch 0. A
- * producer that had one and wants to go on (v3, KIP-360) gets a new one: nothing ties it to the old.
- *
- * Transactional ids are refused: there is no transaction coordinator.
+ * InitProducerId, v0-5. Without a transactional id: a producer id that nobody had before, epoch 0; a
+ * producer that had one and wants to go on (v3, KIP-360) gets a new one, as nothing ties it to the
+ * old. With one, its coordinator gives the same id in a new epoch, and so fences whoever had it.
  */
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
@@ -17,34 +16,35 @@ import { handler } from '../handler.ts';
 type Request = Infer<typeof initProducerIdRequest>;
 type Response = Infer<typeof initProducerIdResponse>;
 
-const NO_ID = -1;
+const NONE = -1;
+/** Before this version, clients do not know PRODUCER_FENCED. */
+const FENCED_VERSION = 4;
 
-const refused = (errorCode: number): Response => ({
+const answer = (errorCode: number, producerId = NONE, producerEpoch = NONE): Response => ({
   throttleTimeMs: 0,
   errorCode,
-  producerId: NO_ID,
-  producerEpoch: -1,
+  producerId,
+  producerEpoch,
 });
 
 export const initProducerIdHandler = handler<Request, Response>(
   apis.get(22),
   async (request, context) => {
-    const { producerIds, logger } = context.broker;
-    if (request.transactionalId === '') return refused(ErrorCode.INVALID_REQUEST);
-    if (request.transactionalId !== null) {
-      return refused(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
-    }
-    const { producerId: oldId, producerEpoch: oldEpoch } = request;
+    const { producerIds, transactions, logger } = context.broker;
+    const { producerId: oldId, producerEpoch: oldEpoch, transactionalId } = request;
     // Who had an id had an epoch too.
-    const isHalf = (oldId === NO_ID) !== (oldEpoch === NO_ID);
-    if (oldId < NO_ID || oldEpoch < NO_ID || isHalf) {
-      return refused(ErrorCode.INVALID_REQUEST);
+    const isHalf = (oldId === NONE) !== (oldEpoch === NONE);
+    if (oldId < NONE || oldEpoch < NONE || isHalf) return answer(ErrorCode.INVALID_REQUEST);
+    if (transactionalId !== null) {
+      const claim = oldId === NONE ? null : { producerId: oldId, producerEpoch: oldEpoch };
+      const { code, producerId, producerEpoch } = await transactions.initProducerId(request, claim);
+      const isNew = context.apiVersion >= FENCED_VERSION || code !== ErrorCode.PRODUCER_FENCED;
+      return answer(isNew ? code : ErrorCode.INVALID_PRODUCER_EPOCH, producerId, producerEpoch);
     }
     try {
-      const producerId = await producerIds.next();
-      return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, producerId, producerEpoch: 0 };
+      return answer(ErrorCode.NONE, await producerIds.next(), 0);
     } catch (error) {
-      return refused(codeOfError(error, logger));
+      return answer(codeOfError(error, logger));
     }
   },
 );

@@ -8,7 +8,13 @@ import { checkTopicSettings } from '../config-rules.ts';
 import type { Configs } from '../configs.ts';
 import { type MetadataImage, ResourceType } from '../metadata-image.ts';
 import type { MetadataRecord } from '../metadata-records.ts';
-import { checkTopicName, collisionKey, METADATA_TOPIC, OFFSETS_TOPIC } from '../topic-names.ts';
+import {
+  checkTopicName,
+  collisionKey,
+  METADATA_TOPIC,
+  OFFSETS_TOPIC,
+  TRANSACTIONS_TOPIC,
+} from '../topic-names.ts';
 import { randomUuid } from '../uuid.ts';
 import { checkAssignment } from './assignment.ts';
 import { placeReplicas } from './replica-placer.ts';
@@ -64,6 +70,12 @@ export interface TopicPlannerOptions {
   /** Brokers that are to be there, whether they have come already or not. */
   readonly expectedBrokers: () => number;
 }
+
+/** Settings of how many replicas the brokers' own topics have. */
+const factorSettings: ReadonlyMap<string, string> = new Map([
+  [OFFSETS_TOPIC, 'offsets.topic.replication.factor'],
+  [TRANSACTIONS_TOPIC, 'transaction.state.log.replication.factor'],
+]);
 
 export class TopicPlanner {
   readonly #options: TopicPlannerOptions;
@@ -154,7 +166,7 @@ export class TopicPlanner {
         'Number of partitions was set to an invalid non-positive value.',
       );
     }
-    const setting = `${topic.name === OFFSETS_TOPIC ? 'offsets.topic' : 'default'}.replication.factor`;
+    const setting = factorSettings.get(topic.name) ?? 'default.replication.factor';
     const factor = replicationFactor === -1 ? this.#factor(setting) : replicationFactor;
     const count = numPartitions === -1 ? this.#configs.number('num.partitions') : numPartitions;
     // Too few brokers are told of before too many partitions.

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import type { CoordinatorLog } from '../../../src/coordinator/coordinator-log.ts';
-import { groupPartition, UncommittedError } from '../../../src/coordinator/coordinator-log.ts';
+import { partitionOfKey, UncommittedError } from '../../../src/coordinator/coordinator-log.ts';
 import { GroupCoordinator } from '../../../src/coordinator/group-coordinator.ts';
 import type { GroupSettings } from '../../../src/coordinator/group-settings.ts';
 import type { JoinRequest, JoinResponse, SyncRequest } from '../../../src/coordinator/member.ts';
@@ -38,7 +38,7 @@ export class MemoryLog implements CoordinatorLog {
     this.batches = Array.from({ length: partitions }, () => []);
   }
   partitionFor(groupId: string): number {
-    return groupPartition(groupId, this.partitions);
+    return partitionOfKey(groupId, this.partitions);
   }
   range(partition: number): { start: number; end: number } {
     const last = this.batches[partition]?.at(-1);
@@ -177,6 +177,7 @@ export class Harness {
     return new GroupCoordinator({
       log: this.log,
       topics: this.topics,
+      transactions: { admit: () => Promise.resolve({ code: ErrorCode.NONE, verification: null }) },
       mayAnswer: () => this.isInCharge,
       clock: this.clock,
       random: seededRandom(this.#seed++),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
-import { groupPartition } from '../../../src/coordinator/coordinator-log.ts';
+import { partitionOfKey } from '../../../src/coordinator/coordinator-log.ts';
 import { findCoordinator } from '../../../src/coordinator/find-coordinator.ts';
 import { newMemberId } from '../../../src/coordinator/member.ts';
 import { Timeout, Timers } from '../../../src/coordinator/timers.ts';
@@ -416,7 +416,7 @@ describe('finding', () => {
       ['Gruppe-Ä-日本', 26],
       ['polygenelubricants', 0],
     ];
-    for (const [group, partition] of expected) expect(groupPartition(group, 50)).toBe(partition);
+    for (const [group, partition] of expected) expect(partitionOfKey(group, 50)).toBe(partition);
   });
 
   const node = { nodeId: 1, host: 'h', port: 9092 };
@@ -424,7 +424,7 @@ describe('finding', () => {
 
   it('asks to come back while the topic is being made', () => {
     const created: string[] = [];
-    const locate = (groupId: string) => {
+    const locate = (_type: number, groupId: string) => {
       created.push(groupId);
       return created.length === 1 ? undefined : node;
     };
@@ -439,12 +439,12 @@ describe('finding', () => {
     expect(findCoordinator(request, 3, locate)).toMatchObject({ errorCode: 0, ...node });
   });
 
-  it('answers several keys from version 4 on, and knows groups only', () => {
+  it('answers several keys from version 4 on, and knows no share groups', () => {
     const found = findCoordinator(request, 4, () => node);
     expect(found.coordinators).toEqual(
       ['g', 'h'].map((key) => ({ key, ...node, errorCode: 0, errorMessage: '' })),
     );
-    const wrong = findCoordinator({ ...request, keyType: 1 }, 4, () => node);
+    const wrong = findCoordinator({ ...request, keyType: 2 }, 4, () => node);
     expect(wrong.coordinators.map((c) => c.errorCode)).toEqual([
       ErrorCode.INVALID_REQUEST,
       ErrorCode.INVALID_REQUEST,

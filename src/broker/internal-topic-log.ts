@@ -1,13 +1,13 @@
-/** `__consumer_offsets` for the group coordinator: its partitions, as this broker leads them. */
+/** An internal topic for its coordinator: the partitions of it, as this broker leads them. */
 import { type Clock, sleep } from '../base/clock.ts';
 import type { Configs } from '../cluster/configs.ts';
 import type { MetadataImage } from '../cluster/metadata-image.ts';
 import type { Partition } from '../cluster/partition.ts';
 import type { Partitions } from '../cluster/partitions.ts';
-import { OFFSETS_TOPIC } from '../cluster/topic-names.ts';
 import {
+  type AppendProof,
   type CoordinatorLog,
-  groupPartition,
+  partitionOfKey,
   UncommittedError,
 } from '../coordinator/coordinator-log.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
@@ -22,7 +22,12 @@ const UNDECIDED: ReadonlySet<number> = new Set([
   ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
 ]);
 
-export interface OffsetsLogOptions {
+export interface InternalTopicLogOptions {
+  readonly topic: string;
+  /** Setting of the number of its partitions, while the topic is missing. */
+  readonly partitionsKey: string;
+  /** Time for an append to be committed, milliseconds. */
+  readonly commitMs: number;
   readonly partitions: Partitions;
   readonly image: MetadataImage;
   readonly configs: Configs;
@@ -30,15 +35,19 @@ export interface OffsetsLogOptions {
   readonly clock: Clock;
 }
 
-export class OffsetsLog implements CoordinatorLog {
-  readonly topic = OFFSETS_TOPIC;
+export class InternalTopicLog implements CoordinatorLog {
+  readonly topic: string;
+  readonly #options: InternalTopicLogOptions;
   readonly #partitions: Partitions;
   readonly #image: MetadataImage;
   readonly #configs: Configs;
   readonly #hot: HotSettings;
   readonly #clock: Clock;
 
-  constructor({ partitions, image, configs, hot, clock }: OffsetsLogOptions) {
+  constructor(options: InternalTopicLogOptions) {
+    const { topic, partitions, image, configs, hot, clock } = options;
+    this.topic = topic;
+    this.#options = options;
     this.#partitions = partitions;
     this.#image = image;
     this.#configs = configs;
@@ -46,17 +55,22 @@ export class OffsetsLog implements CoordinatorLog {
     this.#clock = clock;
   }
 
-  partitionFor(groupId: string): number {
-    const topic = this.#image.topic(OFFSETS_TOPIC);
-    const count = topic?.partitions.length ?? this.#configs.number('offsets.topic.num.partitions');
-    return groupPartition(groupId, count);
+  partitionFor(key: string): number {
+    const topic = this.#image.topic(this.topic);
+    const { partitionsKey } = this.#options;
+    return partitionOfKey(key, topic?.partitions.length ?? this.#configs.number(partitionsKey));
   }
 
-  async append(partition: number, batch: Buffer, epoch: number): Promise<void> {
+  async append(
+    partition: number,
+    batch: Buffer,
+    epoch: number,
+    proof: AppendProof = {},
+  ): Promise<void> {
     const held = this.#led(partition, epoch);
-    const { lastOffset } = held.append(batch, { origin: 'coordinator', acksAll: true });
-    const timeoutMs = this.#configs.number('offsets.commit.timeout.ms');
-    const code = await this.#committed(held, lastOffset, timeoutMs);
+    const how = { ...proof, origin: 'coordinator', acksAll: true } as const;
+    const { lastOffset } = held.append(batch, how);
+    const code = await this.#committed(held, lastOffset, this.#options.commitMs);
     if (code !== ErrorCode.NONE) throw new UncommittedError(code);
   }
 
@@ -93,7 +107,7 @@ export class OffsetsLog implements CoordinatorLog {
 
   /** The partition, which this broker leads in that term; throws NOT_LEADER_OR_FOLLOWER. */
   #led(partition: number, epoch: number): Partition {
-    const held = this.#partitions.get(OFFSETS_TOPIC, partition);
+    const held = this.#partitions.get(this.topic, partition);
     if (held === undefined || held.leaderEpoch !== epoch) {
       throw new ProtocolError(ErrorCode.NOT_LEADER_OR_FOLLOWER);
     }
