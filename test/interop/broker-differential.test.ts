@@ -16,9 +16,14 @@ import * as records from './differential/records.ts';
 import * as resources from './differential/resources.ts';
 import { Side } from './differential/side.ts';
 import * as topics from './differential/topics.ts';
+import * as transactions from './differential/transactions.ts';
 
 /** Of both brokers. */
-const settings = { 'offsets.topic.num.partitions': 5 };
+const settings = {
+  'offsets.topic.num.partitions': 5,
+  'transaction.state.log.num.partitions': 5,
+  'transaction.state.log.min.isr': 1,
+};
 
 describeWithPeers(['kafka'], 'Apache Kafka and we', () => {
   let kafka: Kafka;
@@ -71,6 +76,13 @@ describeWithPeers(['kafka'], 'Apache Kafka and we', () => {
     ['rebalance', groups.pairs],
     ['list groups', groups.list],
     ['serve groups in any order', groups.random],
+    ['find coordinators of transactions', transactions.coordinators],
+    ['give transactional ids their epochs', transactions.identities],
+    ['run transactions of version 1', transactions.firstVersion],
+    ['run transactions of version 2', transactions.secondVersion],
+    ['take offsets into transactions', transactions.offsets],
+    ['describe transactions, and write markers', transactions.described],
+    ['run transactions in any order', transactions.random],
   ])('%s alike', async (title, scene) => {
     for (const side of sides) side.entries = [];
     await Promise.all(sides.map((side) => scene(side)));

@@ -12,6 +12,7 @@ import {
   baseTimestamp,
   batchSize,
   forEachRecord,
+  isControl,
   isLogAppendTime,
   lastOffsetDelta,
   partitionLeaderEpoch,
@@ -36,7 +37,7 @@ export interface Entry {
 }
 
 /** Fields with a time of the broker's clock. */
-const TIMES = new Set(['logAppendTimeMs']);
+const TIMES = new Set(['logAppendTimeMs', 'transactionStartTimeMs', 'lastTimestamp']);
 
 const NUMERIC_IDS = new Map([
   ['producerId', 'producer'],
@@ -251,7 +252,8 @@ export class Side {
       forEachRecord(bytes, at, (record) => {
         values.push(valueOf(record)?.toString('latin1').slice(0, 40) ?? null);
       });
-      const stamped = isLogAppendTime(attributes(bytes, at));
+      // A control batch has the time of the broker, too.
+      const stamped = isLogAppendTime(attributes(bytes, at)) || isControl(attributes(bytes, at));
       seen.push({
         baseOffset: baseOffset(bytes, at),
         size: batchSize(bytes, at),
@@ -278,6 +280,7 @@ const KEYS = [
   'topic',
   'topicId',
   'groupId',
+  'transactionalId',
   'partitionIndex',
   'partition',
   'index',

@@ -98,7 +98,10 @@ export class TransactionalClient {
   async write(topic: string, values: readonly string[], partition = 0): Promise<ProduceAnswer> {
     const key = `${topic}-${partition}`;
     const baseSequence = this.#sequences.get(key) ?? 0;
-    const answer = await this.produce(topic, values, { partition, baseSequence });
+    const answer = await until(
+      () => this.produce(topic, values, { partition, baseSequence }),
+      ({ errorCode }) => !passing.has(errorCode),
+    );
     if (answer.errorCode === 0) this.#sequences.set(key, baseSequence + values.length);
     return answer;
   }

@@ -52,6 +52,7 @@ describe('a number of brokers', () => {
       'cluster.brokers': ['0@127.0.0.1:9092', '1@127.0.0.1:9093', '2@127.0.0.1:9094'],
       'default.replication.factor': 3,
       'offsets.topic.replication.factor': 3,
+      'transaction.state.log.replication.factor': 3,
       'min.insync.replicas': 2,
     });
     expect(broker).toBe(brokers[0]!.given);
@@ -93,6 +94,7 @@ describe('a number of brokers', () => {
     expect((await settings(yaml)).brokers[4]!.given).toMatchObject({
       'default.replication.factor': 2,
       'offsets.topic.replication.factor': 3,
+      'transaction.state.log.replication.factor': 3,
       'min.insync.replicas': 1,
     });
   });
