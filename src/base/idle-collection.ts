@@ -16,8 +16,12 @@ import { heapTrimmer } from './heap-trim.ts';
 const FIRST_LOOK_MS = 2_000;
 const LOOK_MS = 15_000;
 
-/** An idle thread whose heap grew by so much since the last time collects again. */
+/**
+ * An idle thread whose heap grew by so much since the last time collects again, but not as often as
+ * that grows: a few scrapes are enough, and each collection is the work of a hundred.
+ */
 const GROWTH_BYTES = 1_048_576;
+const GROWTH_LOOKS = 4;
 
 /** Share of its time that an idle thread is busy at most. */
 const IDLE_UTILIZATION_MAX = 0.02;
@@ -45,13 +49,17 @@ export interface Vitals {
 export function collectWhenIdle(clock: Clock, vitals: Vitals = threadVitals()): () => void {
   let wasBusy = true;
   let heapBytes = 0;
+  let looks = 0;
   let timer: Timer;
   let trimTimer: Timer | null = null;
   const look = (): void => {
     const idles = vitals.utilization() <= IDLE_UTILIZATION_MAX;
+    looks += 1;
+    const hasGrown = looks >= GROWTH_LOOKS && vitals.heapBytes() - heapBytes >= GROWTH_BYTES;
     if (!idles) wasBusy = true;
-    else if (wasBusy || vitals.heapBytes() - heapBytes >= GROWTH_BYTES) {
+    else if (wasBusy || hasGrown) {
       wasBusy = false;
+      looks = 0;
       vitals.collect();
       heapBytes = vitals.heapBytes();
       // The collection itself is no reason for another one.
