@@ -8,9 +8,9 @@ export interface Traffic {
 
 /** Streams that are accepted are not counted: nobody asks. */
 export const countedTransport = (transport: Transport, traffic: Traffic): Transport => ({
-  listen: (host, port, accept) => transport.listen(host, port, accept),
-  connect: async (host, port, timeoutMs) =>
-    new CountedStream(await transport.connect(host, port, timeoutMs), traffic),
+  listen: (host, port, accept, tls) => transport.listen(host, port, accept, tls),
+  connect: async (host, port, timeoutMs, tls) =>
+    new CountedStream(await transport.connect(host, port, timeoutMs, tls), traffic),
 });
 
 class CountedStream implements Stream {
@@ -27,6 +27,9 @@ class CountedStream implements Stream {
   }
   get local(): Stream['local'] {
     return this.#stream.local;
+  }
+  get secured(): Stream['secured'] {
+    return this.#stream.secured;
   }
   write(chunks: readonly Uint8Array[], sent?: (error: Error | null) => void): boolean {
     for (const chunk of chunks) this.#traffic.sentBytes += chunk.length;

@@ -9,9 +9,20 @@
  *
  * Writing: chunks of one `write`, and of all writes made while data is being handed on, leave in
  * one gathering system call.
+ *
+ * TLS: what was decrypted lies in memory of its own already, so those sockets are read as Node does it.
  */
 import net from 'node:net';
-import type { Listening, Stream, Transport } from './transport.ts';
+import tls from 'node:tls';
+import {
+  type Listening,
+  type Secured,
+  type Stream,
+  TLS_FAILED,
+  type TlsAcceptor,
+  type TlsConnector,
+  type Transport,
+} from './transport.ts';
 
 /** Size of the buffer that all sockets of a thread read into. */
 export const SHARED_READ_BYTES = 128 * 1024;
@@ -43,6 +54,7 @@ class NodeStream implements Stream {
   onDrain: () => void = ignore;
   onClose: (error: Error | null) => void = ignore;
   readTarget: (() => Buffer | null) | null = null;
+  secured: Secured | null = null;
   #socket: net.Socket;
   #error: Error | null = null;
   #corked = false;
@@ -81,6 +93,12 @@ class NodeStream implements Stream {
       this.#corked = false;
       this.#socket.uncork();
     }
+  }
+
+  /** Why the connection ends, where the socket does not say it well. */
+  failed(error: Error): void {
+    this.#error = error;
+    this.#socket.destroy();
   }
 
   write(chunks: readonly Uint8Array[], sent?: (error: Error | null) => void): boolean {
@@ -149,10 +167,71 @@ function adopt(accepted: net.Socket): Stream {
   });
 }
 
-function listen(host: string, port: number, accept: (stream: Stream) => void): Promise<Listening> {
+/** A part of a TLS socket that Node has but documents only for sockets of its own TLS server. */
+interface TlsInside {
+  _handle: { verifyError(): (Error & { code?: string }) | null | undefined } | null;
+}
+
+const tlsFailure = (reason: string): Error =>
+  Object.assign(new Error(`TLS: ${reason}`), { code: TLS_FAILED });
+
+/** The handshake's outcome, or what was wrong with the peer's certificate. */
+function agreed(socket: tls.TLSSocket): Secured | Error {
+  const certificate = socket.getPeerX509Certificate() ?? null;
+  if (certificate !== null) {
+    const fault = (socket as unknown as TlsInside)._handle?.verifyError();
+    if (fault !== null && fault !== undefined) {
+      return tlsFailure(`the peer's certificate is not trusted: ${fault.code ?? fault.message}`);
+    }
+  }
+  return {
+    protocol: socket.getProtocol() ?? '',
+    cipher: socket.getCipher().name,
+    certificate: certificate?.raw ?? null,
+  };
+}
+
+/** Hands decrypted bytes on as `onread` does the others. */
+function readsDecrypted(socket: tls.TLSSocket, stream: NodeStream): void {
+  socket.on('data', (bytes: Buffer) => stream.received(bytes));
+}
+
+/** Begins the handshake of a connection that was accepted. */
+function adoptTls(accepted: net.Socket, acceptor: TlsAcceptor): Stream {
+  const clientAuth = acceptor.clientAuth();
+  const socket = new tls.TLSSocket(accepted, {
+    isServer: true,
+    secureContext: acceptor.context(),
+    requestCert: clientAuth !== 'none',
+    // Without a certificate OpenSSL refuses the handshake; a bad one is refused below.
+    rejectUnauthorized: clientAuth === 'required',
+  });
+  const stream = new NodeStream(() => socket);
+  let isSecure = false;
+  socket.on('secure', () => {
+    if (isSecure) return;
+    isSecure = true;
+    const outcome = agreed(socket);
+    if (outcome instanceof Error) return stream.failed(outcome);
+    stream.secured = outcome;
+    readsDecrypted(socket, stream);
+  });
+  socket.prependListener('error', (error) => {
+    if (!isSecure) Object.assign(error, { code: TLS_FAILED });
+  });
+  socket.once('close', () => accepted.destroy());
+  return stream;
+}
+
+function listen(
+  host: string,
+  port: number,
+  accept: (stream: Stream) => void,
+  acceptor: TlsAcceptor | null = null,
+): Promise<Listening> {
   const server = net.createServer({
     ...socketOptions,
-    pauseOnConnect: true,
+    pauseOnConnect: acceptor === null,
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: KEEPALIVE_DELAY_MS,
@@ -160,7 +239,7 @@ function listen(host: string, port: number, accept: (stream: Stream) => void): P
   const take = (accepted: net.Socket): void => {
     let stream: Stream;
     try {
-      stream = adopt(accepted);
+      stream = acceptor === null ? adopt(accepted) : adoptTls(accepted, acceptor);
     } catch {
       return; // Closed by its peer in between: there is nobody to tell.
     }
@@ -187,7 +266,55 @@ function listen(host: string, port: number, accept: (stream: Stream) => void): P
   });
 }
 
-function connect(host: string, port: number, timeoutMs: number): Promise<Stream> {
+function connectTls(
+  host: string,
+  port: number,
+  timeoutMs: number,
+  connector: TlsConnector,
+): Promise<Stream> {
+  return new Promise((resolve, reject) => {
+    const options: tls.ConnectionOptions = {
+      host,
+      port,
+      secureContext: connector.context(),
+      // Names stand in certificates; an address is no server name (RFC 6066).
+      ...(net.isIP(host) === 0 ? { servername: host } : {}),
+      ...(connector.verifiesHost ? {} : { checkServerIdentity: () => undefined }),
+      ...socketOptions,
+    };
+    const socket = tls.connect(options);
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEPALIVE_DELAY_MS);
+    const timer = setTimeout(() => {
+      socket.destroy(new Error(`no TLS connection to ${host}:${port} within ${timeoutMs} ms`));
+    }, timeoutMs);
+    const failed = (error: Error): void => {
+      clearTimeout(timer);
+      reject(error);
+    };
+    const ended = (): void => failed(tlsFailure(`${host}:${port} closed during the handshake`));
+    socket.once('error', failed);
+    socket.once('close', ended);
+    socket.once('secureConnect', () => {
+      clearTimeout(timer);
+      socket.off('error', failed);
+      socket.off('close', ended);
+      const stream = new NodeStream(() => socket);
+      const outcome = agreed(socket);
+      if (!(outcome instanceof Error)) stream.secured = outcome;
+      readsDecrypted(socket, stream);
+      resolve(stream);
+    });
+  });
+}
+
+function connect(
+  host: string,
+  port: number,
+  timeoutMs: number,
+  connector: TlsConnector | null = null,
+): Promise<Stream> {
+  if (connector !== null) return connectTls(host, port, timeoutMs, connector);
   return new Promise((resolve, reject) => {
     // The stream reads its addresses from a connected socket, so it is made once it is one.
     let stream: NodeStream | null = null;

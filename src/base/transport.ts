@@ -2,11 +2,15 @@
  * Byte streams between parties, injected: production uses `node-transport.ts` (TCP), a simulation
  * its own with delays, loss and partitions.
  */
+import type { SecureContext } from 'node:tls';
+
 export interface Stream {
   /** Peer's `host:port`, for logs. */
   readonly remote: string;
   /** The address and port of this end, as the peer reached it. */
   readonly local: { readonly host: string; readonly port: number };
+  /** What TLS has agreed on; null without TLS, and until the first `onData`. */
+  readonly secured: Secured | null;
   /**
    * Sends the chunks in order; the caller must not change them until `sent` is called (once, with
    * the error when the stream broke). Returns false when what waits for the peer is above the
@@ -33,6 +37,33 @@ export interface Stream {
   onClose: (error: Error | null) => void;
 }
 
+/** The outcome of a TLS handshake. */
+export interface Secured {
+  /** `TLSv1.3`. */
+  readonly protocol: string;
+  readonly cipher: string;
+  /** The peer's certificate (DER), which was signed by somebody we trust; null: it has shown none. */
+  readonly certificate: Buffer | null;
+}
+
+/** What TLS needs on the accepting side; all of it is asked anew for each connection. */
+export interface TlsAcceptor {
+  /** Key, certificates and whom to trust. */
+  context(): SecureContext;
+  /** Whether clients are asked for a certificate, and whether one that has none is let in. */
+  clientAuth(): 'none' | 'requested' | 'required';
+}
+
+/** What TLS needs on the connecting side; asked anew for each connection. */
+export interface TlsConnector {
+  context(): SecureContext;
+  /** Whether the certificate must name the host that was connected to. */
+  readonly verifiesHost: boolean;
+}
+
+/** The code of the error that `onClose` and `connect` give when TLS was not agreed on. */
+export const TLS_FAILED = 'TLS_HANDSHAKE_FAILED';
+
 export interface Listening {
   readonly host: string;
   readonly port: number;
@@ -44,7 +75,20 @@ export interface Listening {
 
 export interface Transport {
   /** Port 0 takes any free port. Rejects with the system's code (EADDRINUSE, …). */
-  listen(host: string, port: number, accept: (stream: Stream) => void): Promise<Listening>;
-  /** Rejects when no connection stands within `timeoutMs`. */
-  connect(host: string, port: number, timeoutMs: number): Promise<Stream>;
+  listen(
+    host: string,
+    port: number,
+    accept: (stream: Stream) => void,
+    tls?: TlsAcceptor | null,
+  ): Promise<Listening>;
+  /**
+   * Rejects when no connection stands within `timeoutMs`, the TLS handshake included. A stream that
+   * was accepted is handed over before its handshake, whose time its owner limits.
+   */
+  connect(
+    host: string,
+    port: number,
+    timeoutMs: number,
+    tls?: TlsConnector | null,
+  ): Promise<Stream>;
 }

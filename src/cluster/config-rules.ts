@@ -2,7 +2,7 @@
  * Which settings a resource may have, refused in Kafka's words: tools and people search for them.
  * The settings of a resource are checked together, as they would be after a change.
  */
-import { brokerKeys } from '../config/broker-keys.ts';
+import { brokerKey, brokerKeys } from '../config/broker-keys.ts';
 import {
   clientMetricsKeys,
   PUSH_INTERVAL_MS_MAX,
@@ -37,7 +37,8 @@ const tables: ReadonlyMap<number, ReadonlyMap<string, Key>> = new Map<
 
 /** Undefined for a name that no table has. */
 export const keyOf = (resourceType: number, name: string): Key | undefined =>
-  tables.get(resourceType)?.get(name);
+  tables.get(resourceType)?.get(name) ??
+  (resourceType === ResourceType.broker ? brokerKey(name) : undefined);
 
 const refuse = (message: string, code: number = ErrorCode.INVALID_CONFIG): never => {
   throw new ProtocolError(code, message);
@@ -96,14 +97,14 @@ export function checkTopicSettings(settings: SettingTexts, configs: Configs): vo
 /** Throws unless a running broker takes these settings; `''` as a name means all brokers. */
 export function checkBrokerSettings(settings: SettingTexts): void {
   for (const name of settings.keys()) {
-    if (!brokerKeys.has(name)) invalidRequest(`Unknown broker config name: ${name}`);
+    if (brokerKey(name) === undefined) invalidRequest(`Unknown broker config name: ${name}`);
   }
-  const fixed = [...settings.keys()].filter((name) => brokerKeys.get(name)?.dynamic !== 'broker');
+  const fixed = [...settings.keys()].filter((name) => brokerKey(name)?.dynamic !== 'broker');
   if (fixed.length > 0) {
     invalidRequest(`Cannot update these configs dynamically: [${fixed.join(', ')}]`);
   }
   for (const [name, text] of settings) {
-    checkValue(brokerKeys.get(name)!, text, ErrorCode.INVALID_REQUEST);
+    checkValue(brokerKey(name)!, text, ErrorCode.INVALID_REQUEST);
   }
 }
 

@@ -6,7 +6,7 @@
  */
 
 import { BugError } from '../base/errors.ts';
-import { brokerKeys } from '../config/broker-keys.ts';
+import { brokerKey } from '../config/broker-keys.ts';
 import { clientMetricsKeys } from '../config/client-metrics-keys.ts';
 import { type GroupKey, groupKeys } from '../config/group-keys.ts';
 import { formatValue, type Key, type KeyValue, LONG_MAX, parseValue } from '../config/table.ts';
@@ -51,7 +51,7 @@ export class Configs {
 
   /** All places that give the broker's setting a value, the one in force first. */
   brokerChain(name: string): ConfigEntry[] {
-    const key = brokerKeys.get(name);
+    const key = brokerKey(name);
     if (key === undefined) throw new BugError(`no broker setting ${name}`);
     const chain: ConfigEntry[] = [];
     const dynamic = [
@@ -100,6 +100,21 @@ export class Configs {
   list(name: string): readonly string[] {
     const value = this.broker(name);
     return Array.isArray(value) ? (value as readonly string[]) : [];
+  }
+
+  /**
+   * A listener's setting in force: its own for the SASL mechanism, its own, or the broker's
+   * (`listener.name.NAME.MECHANISM.KEY`, `listener.name.NAME.KEY`, `KEY`).
+   */
+  listener(listener: string, name: string, mechanism: string | null = null): KeyValue {
+    const prefix = `listener.name.${listener.toLowerCase()}.`;
+    const own = [`${prefix}${name}`];
+    if (mechanism !== null) own.unshift(`${prefix}${mechanism.toLowerCase()}.${name}`);
+    for (const candidate of own) {
+      const [first] = this.brokerChain(candidate);
+      if (first !== undefined && first.source !== ConfigSource.default) return first.value;
+    }
+    return this.broker(name);
   }
 
   /**

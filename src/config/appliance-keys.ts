@@ -2,6 +2,7 @@
  * Every key of the appliance's own configuration. In the file, dots may be written as nesting.
  * `broker.` followed by any of Kafka's own broker names (`broker-keys.ts`) is valid, too.
  */
+import { clientKeys } from './client-keys.ts';
 import type { Key, KeyType } from './table.ts';
 
 const PORT = { type: 'int', min: 0, max: 65_535 } as const;
@@ -91,6 +92,12 @@ const listeners = [
     ...PORT,
     default: 9092,
     doc: 'Port that Kafka clients connect to; 0 takes any free one. With several brokers, each adds its id.',
+  },
+  {
+    name: 'kafka.internal.port',
+    ...PORT,
+    default: 19_092,
+    doc: "Port of loopback over which brokers and the appliance's own roles reach each other when the first of `listeners` is not plain text; with several brokers, each adds its id. inter.broker.listener.name names another listener for that.",
   },
   {
     name: 'kafka.advertised.host',
@@ -567,7 +574,16 @@ const connectors = [
   },
 ] as const satisfies readonly Key[];
 
-export const applianceKeys = [...general, ...listeners, ...collectors, ...connectors] as const;
+/** How the roles reach an Apache Kafka that asks who they are: the clients' settings, by Kafka's names. */
+const engine = clientKeys.map((key) => ({ ...key, name: `engine.kafka.${key.name}` as const }));
+
+export const applianceKeys = [
+  ...general,
+  ...engine,
+  ...listeners,
+  ...collectors,
+  ...connectors,
+] as const;
 
 type ApplianceKey = (typeof applianceKeys)[number];
 

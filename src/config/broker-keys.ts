@@ -8,6 +8,7 @@ import { controllerKeys } from './controller-keys.ts';
 import { consumerGroupKeys } from './group-keys.ts';
 import { quorumKeys } from './quorum-keys.ts';
 import { replicationKeys } from './replication-keys.ts';
+import { listenerKey, securityKeys } from './security-keys.ts';
 import { type Key, LONG_MAX, tableOf } from './table.ts';
 import { telemetryKeys } from './telemetry-keys.ts';
 import { MAX_MESSAGE_BYTES_DEFAULT } from './topic-keys.ts';
@@ -632,6 +633,7 @@ const logs: readonly Key[] = [
 export const brokerKeys: ReadonlyMap<string, Key> = tableOf([
   ...identity,
   ...network,
+  ...securityKeys,
   ...topics,
   ...groups,
   ...consumerGroupKeys,
@@ -643,3 +645,7 @@ export const brokerKeys: ReadonlyMap<string, Key> = tableOf([
   ...telemetryKeys,
   ...authorizationKeys,
 ]);
+
+/** The key of that name, also when it is of one listener alone (`listener.name.…`). */
+export const brokerKey = (name: string): Key | undefined =>
+  brokerKeys.get(name) ?? listenerKey(name);

@@ -8,7 +8,7 @@
  */
 import { join, resolve } from 'node:path';
 import { applianceKeys } from './appliance-keys.ts';
-import { brokerKeys } from './broker-keys.ts';
+import { brokerKey, brokerKeys } from './broker-keys.ts';
 import type { Effective, Origin } from './load.ts';
 import { type Key, type KeyValue, tableOf } from './table.ts';
 import type { Place, Problem } from './yaml-file.ts';
@@ -30,6 +30,8 @@ export interface BrokerSettings {
   readonly dirs: readonly string[];
   /** `HOST:PORT` where our own roles and the other brokers reach it; port 0: any free one. */
   readonly address: string;
+  /** `HOST:PORT` for clients, and what is spoken there, where that is not plain text. */
+  readonly clients: string;
   /** Kafka's settings by name, for its thread: what somebody gave, and what follows from the rest. */
   readonly given: Readonly<Record<string, KeyValue>>;
 }
@@ -115,6 +117,20 @@ export function brokersOf(values: Values, workingDirectory: string): BrokerList 
   return { brokers: plan.make(), problems };
 }
 
+interface Internal {
+  readonly address: string;
+  /** One that nobody has asked for; null: there is none. */
+  readonly listener: readonly string[] | null;
+  readonly settings: Readonly<Record<string, KeyValue>>;
+}
+
+const INTERNAL_LISTENER = 'INTERNAL';
+const PROTOCOL_MAP = 'listener.security.protocol.map';
+const PROTOCOL_MAP_DEFAULT = brokerKeys.get(PROTOCOL_MAP)?.default ?? [];
+
+/** `NAME` of `NAME://host:port`. */
+const nameOf = (listener: string): string => listener.split(':', 1)[0]!.toUpperCase();
+
 interface Member {
   readonly name: string;
   readonly value: KeyValue;
@@ -152,8 +168,10 @@ class Plan {
     this.#checkGlobals();
     const folders = this.#folders(ids);
     const here = this.#here(ids);
-    const listeners = indexes.map((i) => this.#listeners(i, ids[i]!));
-    const addresses = listeners.map(reachable);
+    const given = indexes.map((i) => this.#listeners(i, ids[i]!));
+    const inner = given.map((listeners, i) => this.#internal(i, ids[i]!, listeners));
+    const listeners = given.map((own, i) => [...own, ...(inner[i]!.listener ?? [])]);
+    const addresses = inner.map(({ address }) => address);
     // Brokers with one id have one port: said already.
     const distinct = new Set(ids).size === ids.length;
     if (distinct) this.#checkAddresses(addresses, here.size < ids.length);
@@ -166,7 +184,11 @@ class Plan {
         here: here.has(id),
         dirs: folders[i]!,
         address: addresses[i]!,
-        given: this.#given(i, id, listeners[i]!, folders[i]!, cluster),
+        clients: this.#clients(i, given[i]!),
+        given: {
+          ...this.#given(i, id, listeners[i]!, folders[i]!, cluster),
+          ...inner[i]!.settings,
+        },
       };
     });
   }
@@ -279,6 +301,56 @@ class Plan {
     return [`PLAINTEXT://${bracketed(this.#host(index))}:${this.#port(index, id)}`];
   }
 
+  /** A setting of the broker: its own, or that of all of them. */
+  #setting(index: number, key: string): KeyValue {
+    return this.#member(index, key) ?? valueOf(this.#values, `${BROKER_PREFIX}${key}`);
+  }
+
+  #protocolOf(index: number, listener: string): string {
+    const name = nameOf(listener);
+    const pairs = (this.#setting(index, PROTOCOL_MAP) ?? []) as readonly string[];
+    const pair = pairs.find((text) => text.split(':')[0]?.trim().toUpperCase() === name);
+    return pair?.split(':')[1]?.trim().toUpperCase() ?? name;
+  }
+
+  #clients(index: number, [first = '']: readonly string[]): string {
+    const protocol = this.#protocolOf(index, first);
+    return protocol === 'PLAINTEXT' ? reachable(first) : `${reachable(first)} (${protocol})`;
+  }
+
+  /**
+   * Where parts of the appliance reach the broker: by the listener that is named for it, by the first
+   * one, or, where that is not plain text, by one more, of loopback and for nobody else.
+   */
+  #internal(index: number, id: number, listeners: readonly string[]): Internal {
+    const named = this.#setting(index, 'inter.broker.listener.name');
+    if (named !== null) {
+      const name = String(named).toUpperCase();
+      const listener = listeners.find((text) => nameOf(text) === name);
+      if (listener === undefined) {
+        this.#report('broker.inter.broker.listener.name', `there is no listener ${name}`);
+      }
+      return { address: reachable(listener ?? ''), listener: null, settings: {} };
+    }
+    const [first = ''] = listeners;
+    if (this.#protocolOf(index, first) === 'PLAINTEXT') {
+      return { address: reachable(first), listener: null, settings: {} };
+    }
+    const port = Number(valueOf(this.#values, 'kafka.internal.port'));
+    const address = `127.0.0.1:${port === 0 ? 0 : port + this.#folderId(index, id)}`;
+    const map = (this.#setting(index, PROTOCOL_MAP) ?? PROTOCOL_MAP_DEFAULT) as readonly string[];
+    return {
+      address,
+      listener: [`${INTERNAL_LISTENER}://${address}`],
+      settings: {
+        'inter.broker.listener.name': INTERNAL_LISTENER,
+        [PROTOCOL_MAP]: [...map, `${INTERNAL_LISTENER}:SASL_PLAINTEXT`],
+        // Users are known elsewhere.
+        [`listener.name.${INTERNAL_LISTENER.toLowerCase()}.sasl.enabled.mechanisms`]: [],
+      },
+    };
+  }
+
   #host(index: number): string {
     return String(this.#member(index, 'host') ?? valueOf(this.#values, 'kafka.host'));
   }
@@ -328,14 +400,16 @@ class Plan {
     const port = this.#port(index, id);
     const result: Record<string, KeyValue> = {
       'advertised.listeners':
-        advertised === null ? [] : [`PLAINTEXT://${bracketed(String(advertised))}:${port}`],
+        advertised === null
+          ? []
+          : [`${nameOf(listeners[0] ?? '')}://${bracketed(String(advertised))}:${port}`],
       ...this.#replication(),
     };
     for (const [name, { value }] of this.#values) {
       if (name.startsWith(BROKER_PREFIX)) result[name.slice(BROKER_PREFIX.length)] = value;
     }
     for (const [key, { value }] of this.#members.get(index) ?? []) {
-      if (brokerKeys.has(key)) result[key] = value;
+      if (brokerKey(key) !== undefined) result[key] = value;
     }
     const rack = this.#member(index, 'rack');
     if (rack !== null) result['broker.rack'] = rack;
@@ -366,8 +440,11 @@ export function withPorts(
   const ported = (text: string, i: number): string => text.replace(/:0$/, `:${ports[i]!}`);
   const cluster = brokers.map(({ id, address }, i) => `${id}@${ported(address, i)}`);
   return brokers.map((broker, i) => {
+    // Others take any port by themselves.
     const list = (name: string): KeyValue =>
-      ((broker.given[name] ?? []) as readonly string[]).map((text) => ported(text, i));
+      ((broker.given[name] ?? []) as readonly string[]).map((text) =>
+        reachable(text) === broker.address ? ported(text, i) : text,
+      );
     const given = {
       ...broker.given,
       listeners: list('listeners'),
@@ -408,10 +485,9 @@ const placeOf = (origin: Origin | undefined): Place | null =>
 
 export const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
 
-/** The first listener, from this machine. */
-function reachable(listeners: readonly string[]): string {
-  const first = listeners[0] ?? '';
-  const [, host = '', port = '9092'] = /^[^:]+:\/\/(.*):(\d+)$/.exec(first) ?? [];
+/** A listener, from this machine. */
+function reachable(listener: string): string {
+  const [, host = '', port = '9092'] = /^[^:]+:\/\/(.*):(\d+)$/.exec(listener) ?? [];
   const everywhere = host === '' || host === '0.0.0.0' || host === '[::]';
   return `${everywhere ? '127.0.0.1' : host}:${port}`;
 }

@@ -121,6 +121,7 @@ export function settingsOf(
     dataDir,
     roles,
     bootstrap: external.length > 0 ? external : brokers.map(({ address }) => address),
+    secret: null,
     values,
     brokers,
     broker: brokers[0]?.given ?? {},

@@ -4,7 +4,8 @@
  * one go: a user mends the file once.
  */
 import { nearest } from '../base/nearest.ts';
-import { brokerItem, brokerItemTable } from './broker-list.ts';
+import { BROKER_PREFIX, brokerItem, brokerItemTable } from './broker-list.ts';
+import { listenerKey } from './security-keys.ts';
 import { type Key, type KeyValue, parseValue } from './table.ts';
 import type { FileContent, Place, Problem } from './yaml-file.ts';
 
@@ -54,7 +55,7 @@ export function loadConfig(given: Given): Loaded {
 
   const take = (name: string, value: unknown, origin: Origin, places: Places): void => {
     const item = brokerItem(name);
-    const key = item === null ? table.get(name) : memberOf(name, item.key);
+    const key = item === null ? (table.get(name) ?? ofListener(name)) : memberOf(name, item.key);
     if (key === undefined) {
       const hint = item === null ? suggestion(name, table) : memberSuggestion(name, item.key);
       const message = `${places.what}unknown key ${name}${hint}`;
@@ -114,7 +115,14 @@ interface Places {
 const nowhere = (what: string): Places => ({ what, key: null, value: null });
 
 function memberOf(name: string, member: string): Key | undefined {
-  const key = brokerItemTable.get(member);
+  const key = brokerItemTable.get(member) ?? listenerKey(member);
+  return key === undefined ? undefined : { ...key, name };
+}
+
+/** `broker.listener.name.…`: there are as many as there are listeners. */
+function ofListener(name: string): Key | undefined {
+  if (!name.startsWith(BROKER_PREFIX)) return undefined;
+  const key = listenerKey(name.slice(BROKER_PREFIX.length));
   return key === undefined ? undefined : { ...key, name };
 }
 

@@ -18,6 +18,11 @@ export interface Settings {
   readonly roles: readonly RoleName[];
   /** Where our own roles find the log: the embedded brokers, or the Kafka cluster. */
   readonly bootstrap: readonly string[];
+  /**
+   * What the parts of the appliance prove to each other that they belong to it with: of the data
+   * folder, once it is open. Null: there is none.
+   */
+  readonly secret: string | null;
   /** Every key of `appliance-keys.ts`. */
   readonly values: ApplianceValues;
   /** Every broker of the cluster, also those of other processes; none with an external engine. */

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { type BrokerSettings, brokerItem } from './broker-list.ts';
 import type { Effective, Origin } from './load.ts';
+import type { KeyValue } from './table.ts';
 import type { Problem } from './yaml-file.ts';
 
 type Values = ReadonlyMap<string, Effective>;
@@ -39,6 +40,7 @@ export function openListeners(values: Values): { readonly key: string; readonly 
       if (brokerItem(key)?.key === 'host') check(key, String(value));
       if (key !== 'broker.listeners' && brokerItem(key)?.key !== 'listeners') continue;
       for (const listener of Array.isArray(value) ? (value as readonly string[]) : []) {
+        if (knowsItsClients(values, key, listener)) continue;
         const host = /^[A-Z0-9_]+:\/\/(.*):\d+$/i.exec(listener)?.[1]?.replaceAll(/[[\]]/g, '');
         check(key, host === undefined || host === '' ? '0.0.0.0' : host);
       }
@@ -51,6 +53,24 @@ export function openListeners(values: Values): { readonly key: string; readonly 
     check('collectors.syslog.host', text(values, 'collectors.syslog.host'));
   }
   return open;
+}
+
+/**
+ * Whether the listener asks its clients who they are. The broker itself looks closer, at the
+ * mechanisms for example.
+ */
+function knowsItsClients(values: Values, key: string, listener: string): boolean {
+  const name = /^([^:]+):/.exec(listener)?.[1]?.toUpperCase() ?? '';
+  const prefix = key.slice(0, key.lastIndexOf('.') + 1);
+  const setting = (setting: string): KeyValue =>
+    (values.get(`${prefix}${setting}`) ?? values.get(`broker.${setting}`))?.value ?? null;
+  const map = setting('listener.security.protocol.map');
+  const pairs = Array.isArray(map) ? (map as readonly string[]) : [];
+  const given = pairs.find((pair) => pair.split(':')[0]?.trim().toUpperCase() === name);
+  const protocol = given?.split(':')[1]?.trim().toUpperCase() ?? name;
+  if (protocol !== 'SSL') return protocol.startsWith('SASL_');
+  const own = setting(`listener.name.${name.toLowerCase()}.ssl.client.auth`);
+  return (own ?? setting('ssl.client.auth')) === 'required';
 }
 
 /** Whether a broker listens where `kafka.host` says. */

@@ -1,7 +1,7 @@
 /**
  * Who asks, once a connection has told and proved it: Kafka's KafkaPrincipal, a type and a name.
- * Without authentication everybody is `User:ANONYMOUS`. The only type there is by itself is `User`;
- * ACLs may name others, which then match nobody.
+ * Without authentication everybody is `User:ANONYMOUS`. Clients are of the type `User`, whatever
+ * they are called; ACLs may name others, which then match nobody.
  */
 
 export const USER = 'User';
@@ -26,10 +26,14 @@ export class Principal {
 export const ANONYMOUS = new Principal(USER, 'ANONYMOUS');
 
 /**
- * This broker, or another one that has shown that it is one, in a request of its own: it may do
- * everything. It is this object, not its name; no client can become it.
+ * A part of the appliance (this broker, another one, a role) that has shown that it is one: it may
+ * do everything. It is this object, not its name; no client can become it.
  */
 export const BROKER = new Principal('Broker', 'broker');
+
+/** As a broker tells of it that has passed a request on. */
+export const principalTold = (type: string, name: string): Principal =>
+  type === BROKER.type && name === BROKER.name ? BROKER : new Principal(type, name);
 
 /**
  * Reads `type:name`; the name may hold colons. Null: it is none (Kafka's SecurityUtils refuses what

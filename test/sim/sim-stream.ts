@@ -31,6 +31,7 @@ const reset = (): Error => Object.assign(new Error('read ECONNRESET'), { code: '
 export class SimStream implements Stream {
   readonly remote: string;
   readonly local: { readonly host: string; readonly port: number };
+  readonly secured = null;
   readonly process: SimProcess;
   peer!: SimStream;
   onData: (bytes: Buffer) => void = ignore;

@@ -6,6 +6,7 @@ const ignore = (): void => {};
 export class MemoryStream implements Stream {
   readonly remote: string;
   readonly local: { readonly host: string; readonly port: number };
+  readonly secured = null;
   peer: MemoryStream | null = null;
   onData: (bytes: Buffer) => void = ignore;
   onDrain: () => void = ignore;

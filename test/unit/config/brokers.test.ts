@@ -77,6 +77,7 @@ describe('a number of brokers', () => {
         here: true,
         dirs: [at('weir-data', 'broker-0')],
         address: '127.0.0.1:9092',
+        clients: '127.0.0.1:9092',
         given: {
           listeners: ['PLAINTEXT://127.0.0.1:9092'],
           'advertised.listeners': [],

@@ -1,0 +1,123 @@
+/**
+ * How a client protects its connections and says who it is, from Kafka's names of settings:
+ * `security.protocol`, `ssl.*`, `sasl.*`. Credentials stand in `sasl.jaas.config`, as for Kafka's
+ * own clients, or in `sasl.username` and `sasl.password`, as for librdkafka's.
+ */
+import type { Clock } from '../base/clock.ts';
+import type { Disk } from '../base/disk.ts';
+import { FatalError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import type { TlsConnector } from '../base/transport.ts';
+import { parseJaas } from './jaas.ts';
+import { ReloadingTls } from './reloading-tls.ts';
+import { oauthBearerClient, plainClient, scramClient, secretClient } from './sasl/clients.ts';
+import type { SaslClient } from './sasl/sasl-client.ts';
+import { scramMechanism } from './sasl/scram.ts';
+import { type Lookup, tlsSettings } from './tls-settings.ts';
+import { TokenSource } from './token-source.ts';
+
+/** What a connection needs of it. */
+export interface ConnectionSecurity {
+  /** Null: no TLS. Rejects with FatalError when its keys can't be read. */
+  tls(): Promise<TlsConnector> | null;
+  /** Begins one exchange; null: nobody is asked who it is. */
+  sasl(): SaslClient | null;
+}
+
+export interface SecuritySeams {
+  readonly disk: Pick<Disk, 'readFile' | 'modifiedAt'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+const protocols = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'];
+
+/** Throws FatalError naming the setting that is wrong; null: connections are plain. */
+export function clientSecurity(lookup: Lookup, seams: SecuritySeams): ConnectionSecurity | null {
+  const text = (name: string): string | null => {
+    const value = lookup(name);
+    return typeof value === 'string' && value !== '' ? value : null;
+  };
+  const protocol = (text('security.protocol') ?? 'PLAINTEXT').toUpperCase();
+  if (!protocols.includes(protocol)) {
+    throw new FatalError(
+      `security.protocol: expected one of ${protocols.join(', ')}, saw '${protocol}'`,
+    );
+  }
+  if (protocol === 'PLAINTEXT') return null;
+  const sasl = protocol.startsWith('SASL') ? saslClients(text, seams) : () => null;
+  if (!protocol.endsWith('SSL')) return { tls: () => null, sasl };
+  const algorithm = lookup('ssl.endpoint.identification.algorithm');
+  const verifiesHost = algorithm !== '' && algorithm !== 'none';
+  let loading: Promise<TlsConnector> | null = null;
+  const load = async (): Promise<TlsConnector> => {
+    const tls = await ReloadingTls.load(tlsSettings(lookup), { ...seams, name: 'client' });
+    return { verifiesHost, context: () => tls.context() };
+  };
+  return {
+    sasl,
+    tls: () => {
+      loading ??= load().catch((error: unknown) => {
+        loading = null;
+        throw error;
+      });
+      return loading;
+    },
+  };
+}
+
+/** Of a part of the appliance, on the way to another. */
+export const internalSecurity = (
+  secret: string,
+  name: string,
+  random: Random,
+): ConnectionSecurity => ({
+  tls: () => null,
+  sasl: () => secretClient(secret, name, random),
+});
+
+type Text = (name: string) => string | null;
+
+function saslClients(text: Text, { clock, random }: SecuritySeams): () => SaslClient {
+  const mechanism = text('sasl.mechanism') ?? text('sasl.mechanisms');
+  if (mechanism === null) {
+    throw new FatalError(
+      'sasl.mechanism: missing; one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER',
+    );
+  }
+  const jaas = text('sasl.jaas.config');
+  const options = jaas === null ? null : parseJaas(jaas, 'sasl.jaas.config').options;
+  if (mechanism === 'OAUTHBEARER') {
+    const url = text('sasl.oauthbearer.token.endpoint.url');
+    if (url === null) throw new FatalError('sasl.oauthbearer.token.endpoint.url: missing');
+    const credential = (name: string): string | null =>
+      text(`sasl.oauthbearer.client.credentials.client.${name}`);
+    const tokens = new TokenSource(
+      {
+        url,
+        clientId: credential('id') ?? options?.get('clientId') ?? null,
+        clientSecret: credential('secret') ?? options?.get('clientSecret') ?? null,
+        scope: text('sasl.oauthbearer.scope') ?? options?.get('scope') ?? null,
+      },
+      clock,
+    );
+    return () => oauthBearerClient(() => tokens.token());
+  }
+  const name = text('sasl.username') ?? options?.get('username');
+  const password = text('sasl.password') ?? options?.get('password');
+  if (name === undefined || password === undefined) {
+    throw new FatalError(
+      'sasl.jaas.config: missing, or without username and password (or give sasl.username and sasl.password)',
+    );
+  }
+  if (mechanism === 'PLAIN') return () => plainClient(name, password);
+  const scram = scramMechanism(mechanism);
+  if (scram === undefined) {
+    throw new FatalError(
+      `sasl.mechanism: expected one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER, saw '${mechanism}'`,
+    );
+  }
+  return () => scramClient(scram, name, password, random);
+}
