@@ -6,11 +6,14 @@
  * A role that dies is started again by its supervisor and takes nothing else with it. What ends the
  * process is only a start that can't work (FatalError: port taken, data folder in use), or `stop`.
  */
+
+import { readSecret } from './base/appliance-secret.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { type DataDirectory, openDataDirectory } from './base/data-directory.ts';
 import { OperatingError, reasonOf } from './base/errors.ts';
 import { collectWhenIdle } from './base/idle-collection.ts';
 import type { LogLevel } from './base/logger.ts';
+import { nodeDisk } from './base/node-disk.ts';
 import { RoleSupervisor } from './base/role-supervisor.ts';
 import { BrokerFleet } from './broker-fleet.ts';
 import { scrapingItself } from './config/configuration.ts';
@@ -99,6 +102,11 @@ export class App {
       // Modules load while the brokers' threads recover their logs.
       const console = this.#has('console') ? loadConsole() : null;
       if (this.#has('broker')) this.#settings = await this.#fleet.start(this.#settings);
+      const { secret, dataDir } = this.#settings;
+      // Brokers of other processes have it from the same folder.
+      if (secret === null) {
+        this.#settings = { ...this.#settings, secret: readSecret(nodeDisk, dataDir) };
+      }
       this.#goesOn();
       await this.#resolveBootstrap();
       if (console !== null) await this.#startConsole(await console);
@@ -209,7 +217,7 @@ export class App {
     const [broker] = this.#fleet.brokers;
     if (broker === undefined || first?.endsWith(':0') !== true) return;
     const { details } = await broker.supervisor.status();
-    const [listener] = (details['listeners'] ?? []) as readonly string[];
+    const listener = details['internal'] as string | undefined;
     if (listener === undefined) return;
     const port = listener.slice(listener.lastIndexOf(':'));
     this.#settings = { ...this.#settings, bootstrap: [first.replace(/:0$/, port)] };

@@ -13,6 +13,7 @@
 
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
+import { applianceSecret } from './base/appliance-secret.ts';
 import { type Clock, sleep, type Timer } from './base/clock.ts';
 import {
   type DataDirectory,
@@ -84,13 +85,14 @@ export class BrokerFleet {
    * of them does and the others may later. Rejects with a FatalError when that can't be.
    */
   async start(settings: Settings): Promise<Settings> {
-    const resolved = await withFreePorts(settings);
+    let resolved = await withFreePorts(settings);
+    if (!resolved.brokers.some(({ here }) => here)) return resolved;
+    resolved = { ...resolved, secret: await this.#withFormatLock(resolved, openSecret) };
     for (const broker of resolved.brokers) {
       if (broker.here) this.#members.push(this.#member(broker, resolved));
     }
-    if (this.#members.length === 0) return resolved;
     this.#lockAll();
-    await this.#firstFormat(resolved);
+    await this.#withFormatLock(resolved, (all) => this.#format(all));
     await this.#startAll();
     return resolved;
   }
@@ -151,7 +153,7 @@ export class BrokerFleet {
       prepare: () => {
         lock(folders);
         // A disk may have been dead at the start and be there now, or be another one.
-        if (!folders.fresh) this.#format(settings, openFormatLock(settings));
+        if (!folders.fresh) locked(settings, () => this.#format(settings));
         folders.fresh = false;
       },
     });
@@ -169,12 +171,13 @@ export class BrokerFleet {
     }
   }
 
-  async #firstFormat(settings: Settings): Promise<void> {
+  /** Once no other process has the lock. */
+  async #withFormatLock<T>(settings: Settings, action: (settings: Settings) => T): Promise<T> {
     const { clock } = this.#options;
     const deadline = clock.monotonic() + FORMAT_LOCK_MS_MAX;
     for (;;) {
       try {
-        return this.#format(settings, openFormatLock(settings));
+        return locked(settings, () => action(settings));
       } catch (error) {
         if (!(error instanceof DataDirectoryInUse) || clock.monotonic() >= deadline) throw error;
         await sleep(clock, FORMAT_LOCK_POLL_MS);
@@ -186,25 +189,21 @@ export class BrokerFleet {
    * Of all brokers whose folders can be used: the others have theirs done when they can be again. A
    * cluster is founded only where a majority of the brokers can be seen to have none.
    */
-  #format({ brokers }: Settings, formatLock: DataDirectory): void {
-    try {
-      const usable = brokers.filter(({ dirs }) => dirs.every(isUsable));
-      const isKnown = usable.some(({ dirs }) => dirs.some(hasOwner));
-      if (!isKnown && usable.length < majorityOf(brokers.length)) {
-        throw new FatalError(
-          `the folders of ${usable.length} of ${brokers.length} brokers can be used, and none of them tells which cluster it is`,
-        );
-      }
-      formatCluster({
-        disk: nodeDisk,
-        random: systemRandom,
-        brokers: usable.map(({ id, dirs }) => ({ id, dirs })),
-      });
-      for (const { id, folders } of this.#members) {
-        folders.fresh = usable.some((broker) => broker.id === id);
-      }
-    } finally {
-      formatLock.release();
+  #format({ brokers }: Settings): void {
+    const usable = brokers.filter(({ dirs }) => dirs.every(isUsable));
+    const isKnown = usable.some(({ dirs }) => dirs.some(hasOwner));
+    if (!isKnown && usable.length < majorityOf(brokers.length)) {
+      throw new FatalError(
+        `the folders of ${usable.length} of ${brokers.length} brokers can be used, and none of them tells which cluster it is`,
+      );
+    }
+    formatCluster({
+      disk: nodeDisk,
+      random: systemRandom,
+      brokers: usable.map(({ id, dirs }) => ({ id, dirs })),
+    });
+    for (const { id, folders } of this.#members) {
+      folders.fresh = usable.some((broker) => broker.id === id);
     }
   }
 
@@ -265,8 +264,18 @@ function lock({ dirs, locks }: Folders): void {
   }
 }
 
-const openFormatLock = ({ dataDir }: Settings): DataDirectory =>
-  openDataDirectory(dataDir, FORMAT_LOCK_FILE);
+/** Runs `action` while no other process formats. Throws DataDirectoryInUse when one does. */
+function locked<T>({ dataDir }: Settings, action: () => T): T {
+  const formatLock = openDataDirectory(dataDir, FORMAT_LOCK_FILE);
+  try {
+    return action();
+  } finally {
+    formatLock.release();
+  }
+}
+
+const openSecret = ({ dataDir }: Settings): string =>
+  applianceSecret(nodeDisk, systemRandom, dataDir);
 
 function isUsable(dir: string): boolean {
   try {

@@ -46,7 +46,8 @@ import { ClientSeries } from '../observe/client-series.ts';
 import type { MetricsRegistry } from '../observe/registry.ts';
 import type { Api } from '../protocol/apis.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
-import { BROKER, Principal } from '../security/principal.ts';
+import { internalSecurity } from '../security/client-security.ts';
+import { BROKER, principalTold } from '../security/principal.ts';
 import { accessControl } from './access-control.ts';
 import { brokerStatus, countReplicas } from './broker-status.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
@@ -58,7 +59,8 @@ import { type ConnectionInfo, RequestContext } from './handler.ts';
 import { handlers } from './handlers/index.ts';
 import { InternalTopicLog } from './internal-topic-log.ts';
 import { Listener } from './listener.ts';
-import { listenerAddresses } from './listener-address.ts';
+import { type ListenerAddress, listenerAddresses } from './listener-address.ts';
+import { ListenerSecurity } from './listener-security.ts';
 import { BrokerLoggers } from './loggers.ts';
 import { registerBrokerMetrics } from './metrics.ts';
 import { FetchPurgatory } from './purgatory.ts';
@@ -97,6 +99,11 @@ const CONNECTION_TICK_MS = 100;
 export interface BrokerConfig {
   /** Kafka's broker settings that somebody gave, by name; the others have their defaults. */
   readonly given: GivenConfig;
+  /**
+   * What the parts of the appliance prove to each other that they belong to it with. Null: nobody
+   * does, and whoever reaches this broker is taken for another one when it says so.
+   */
+  readonly secret?: string | null;
 }
 
 export interface BrokerOptions {
@@ -140,6 +147,9 @@ export class Broker implements Role {
   #isJoining = false;
   #logs: LogManager | null = null;
   #listeners: Listener[] = [];
+  #securities: ListenerSecurity[] = [];
+  /** Name of the listener for parts of the appliance. */
+  #internal = '';
   #connectionTimers: TimerWheel | null = null;
 
   constructor(options: BrokerOptions) {
@@ -152,6 +162,10 @@ export class Broker implements Role {
   /** Where clients connect, once it has started. */
   get listeners(): readonly { host: string; port: number }[] {
     return this.#listeners.map((listener) => listener.bound);
+  }
+  /** The listeners themselves, with their connections. */
+  get openListeners(): readonly Listener[] {
+    return this.#listeners;
   }
   /** For metrics and tests; throws before the start. */
   get services(): BrokerServices {
@@ -169,11 +183,13 @@ export class Broker implements Role {
     const image = new MetadataImage();
     const nodeId = Number(given['node.id'] ?? 0);
     const configs = new Configs(given, image, nodeId);
-    const { addresses, open } = listenerAddresses({
+    const { addresses, open, internal } = listenerAddresses({
       listeners: configs.list('listeners'),
       advertised: configs.list('advertised.listeners'),
       protocols: configs.list('listener.security.protocol.map'),
       insecure: configs.boolean('insecure'),
+      internal: configs.broker('inter.broker.listener.name') as string | null,
+      setting: (listener, key) => configs.listener(listener, key),
     });
     for (const { name, host, port } of open) {
       logger.warn('this listener is open to everybody who reaches it', {
@@ -182,6 +198,8 @@ export class Broker implements Role {
         'server.port': port,
       });
     }
+    this.#internal = internal;
+    await this.#secure(addresses, configs, image);
     const services = await this.#assemble(configs, image, nodeId);
     this.#services = services;
     const memory = new RequestMemory(configs.number('queued.max.request.bytes'));
@@ -198,11 +216,38 @@ export class Broker implements Role {
     });
   }
 
+  /** What the listeners need to know their clients; a key that is missing ends the start early. */
+  async #secure(
+    addresses: readonly ListenerAddress[],
+    configs: Configs,
+    image: MetadataImage,
+  ): Promise<void> {
+    const { disk, clock, random, logger, config } = this.#options;
+    for (const address of addresses) {
+      const secret = address.name === this.#internal ? (config.secret ?? null) : null;
+      if (secret !== null && address.protocol.endsWith('SSL')) {
+        throw new FatalError(
+          `inter.broker.listener.name: ${address.name} speaks TLS; parts of one appliance reach each other in plain text, on loopback`,
+        );
+      }
+      this.#securities.push(
+        await ListenerSecurity.open({
+          ...{ address, configs, image, secret, disk, clock, random, logger },
+        }),
+      );
+    }
+  }
+
   async #assemble(configs: Configs, image: MetadataImage, nodeId: number): Promise<BrokerServices> {
     const { disk, clock, random, logger } = this.#options;
     const clusterId = this.#clusterId(configs.list('log.dirs'));
     const logs = await this.#openLogs(configs, nodeId, clusterId);
-    const peers = new NetworkPeers({ nodeId, transport: this.#options.transport, clock });
+    const { transport, config } = this.#options;
+    const security =
+      typeof config.secret === 'string'
+        ? internalSecurity(config.secret, `broker-${nodeId}`, random)
+        : null;
+    const peers = new NetworkPeers({ nodeId, transport, clock, security });
     const quorum = openQuorum({
       ...{ nodeId, clusterId, configs, logs, image, peers, disk, clock, random, logger },
       onFatal: (error) => this.#fatal(error),
@@ -317,6 +362,7 @@ export class Broker implements Role {
       channel,
       peers,
       hasPeers: configs.list('cluster.brokers').length > 0,
+      isGuarded: typeof config.secret === 'string',
       serving: { now: false },
       controllerRequest: (api, version, body, connection, clientId) =>
         this.#controllerRequest(api, version, body, connection, clientId),
@@ -398,7 +444,10 @@ export class Broker implements Role {
   /** Acts on a step of the metadata log that is committed. */
   #committed(services: BrokerServices, delta: MetadataDelta): void {
     const { image, configs, hot, partitions } = services;
-    if (delta.brokerSettings.size > 0) Object.assign(hot, hotSettings(configs));
+    if (delta.brokerSettings.size > 0) {
+      Object.assign(hot, hotSettings(configs));
+      for (const security of this.#securities) void security.reload();
+    }
     partitions.apply(delta, image);
     const changed = changedTopics(delta, image);
     if (changed.length > 0) services.groups.topicsChanged(changed, delta.createdTopics.size > 0);
@@ -466,7 +515,7 @@ export class Broker implements Role {
   }
 
   async #listen(
-    addresses: ReturnType<typeof listenerAddresses>['addresses'],
+    addresses: readonly ListenerAddress[],
     services: BrokerServices,
     memory: RequestMemory,
   ): Promise<void> {
@@ -477,9 +526,10 @@ export class Broker implements Role {
     const dispatcher = new Dispatcher(handlers, services);
     const pool = new BufferPool(REQUEST_POOL_BYTES_MAX);
     this.#listeners = addresses.map(
-      (address) =>
+      (address, i) =>
         new Listener({
           address,
+          security: this.#securities[i]!,
           transport,
           dispatcher,
           limits: connectionLimits(configs),
@@ -546,6 +596,7 @@ export class Broker implements Role {
     if (isAlone) await this.#leave();
     services?.fetchPurgatory.stop();
     for (const listener of this.#listeners) listener.stop();
+    for (const security of this.#securities) security.stop();
     this.#connectionTimers?.clear();
     services?.channel.close();
     services?.peers.close();
@@ -580,6 +631,14 @@ export class Broker implements Role {
     }
   }
 
+  /** Where parts of the appliance reach it. */
+  #internalAddress(): string | undefined {
+    const listener = this.#listeners.find(({ name }) => name === this.#internal);
+    if (listener === undefined) return undefined;
+    const { host, port } = listener.bound;
+    return `${host}:${port}`;
+  }
+
   metrics(): Promise<string> {
     return this.#options.registry.text();
   }
@@ -596,6 +655,7 @@ export class Broker implements Role {
         clusterId: services?.clusterId ?? null,
         nodeId: services?.nodeId ?? null,
         listeners: this.listeners.map(({ host, port }) => `${host}:${port}`),
+        internal: this.#internalAddress(),
         topics: services?.image.topics.size ?? 0,
         partitions: services?.image.partitionCount ?? 0,
         connections: this.#stats.open,
@@ -615,6 +675,7 @@ const INSIDE: ConnectionInfo = {
   advertised: { host: '', port: 0 },
   principal: BROKER,
   rights: null,
+  sasl: null,
   softwareName: '',
   softwareVersion: '',
   softwareKey: '',
@@ -626,7 +687,7 @@ const insideOf = (asker: Asker | null): ConnectionInfo => ({
   ...INSIDE,
   ...(asker !== null && {
     clientHost: asker.clientHost,
-    principal: new Principal(asker.principal.type, asker.principal.name),
+    principal: principalTold(asker.principal.type, asker.principal.name),
   }),
 });
 
@@ -650,10 +711,12 @@ const hotSettings = (configs: Configs): HotSettings => ({
 
 const connectionLimits = (configs: Configs): ConnectionLimits => ({
   requestBytesMax: configs.number('socket.request.max.bytes'),
+  unknownBytesMax: configs.number('sasl.server.max.receive.size'),
   queuedResponseBytesMax: configs.number('connections.queued.response.max.bytes'),
   queuedRequestsMax: configs.number('connections.queued.requests.max'),
   idleMs: configs.number('connections.max.idle.ms'),
   firstRequestMs: configs.number('connections.first.request.max.ms'),
+  authenticationMs: configs.number('connections.authentication.max.ms'),
   requestMs: configs.number('connections.request.max.ms'),
 });
 

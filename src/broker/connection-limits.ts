@@ -4,12 +4,16 @@
  */
 export interface ConnectionLimits {
   readonly requestBytesMax: number;
+  /** The same of a client that has not yet proved who it is. */
+  readonly unknownBytesMax: number;
   /** Answers not taken by the client, above which its requests are not read. */
   readonly queuedResponseBytesMax: number;
   /** Requests that wait or are under way, above which no more are read. */
   readonly queuedRequestsMax: number;
   readonly idleMs: number;
   readonly firstRequestMs: number;
+  /** Within which a client that must must have proved who it is. */
+  readonly authenticationMs: number;
   readonly requestMs: number;
 }
 
@@ -22,6 +26,8 @@ export interface ConnectionTimes {
   /** Too many answers wait for the client to take them. */
   readonly stalledSinceMs: number;
   readonly hasRequested: boolean;
+  /** It must prove who it is, and has not. */
+  readonly isUnknown: boolean;
   readonly isBusy: boolean;
 }
 
@@ -48,6 +54,10 @@ export function deadlineOf(
   if (!times.hasRequested) {
     const reason = `no request within ${limits.firstRequestMs} ms`;
     until(openedAtMs + limits.firstRequestMs, 'first-request-timeout', reason);
+  }
+  if (times.isUnknown) {
+    const reason = `not authenticated within ${limits.authenticationMs} ms`;
+    until(openedAtMs + limits.authenticationMs, 'authentication-timeout', reason);
   }
   if (partialSinceMs >= 0) {
     const reason = `a request took more than ${limits.requestMs} ms to arrive`;

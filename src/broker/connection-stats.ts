@@ -11,6 +11,13 @@ export class ConnectionStats {
   queuedRequests = 0;
   /** Times that a connection was not read from because its answers piled up. */
   backpressurePauses = 0;
+  /** Clients that have proved who they are, and that have failed to; the same of those known before. */
+  authentications = 0;
+  failedAuthentications = 0;
+  reauthentications = 0;
+  failedReauthentications = 0;
+  /** Connections whose session was over and that sent something else than a new authentication. */
+  expiredSessions = 0;
   /** Connections closed by us, by reason. */
   readonly closedByReason = new Map<string, number>();
   /** Connections that told their client software, by `name version`. */

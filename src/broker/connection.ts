@@ -9,17 +9,20 @@
  */
 import { ByteReader } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
-import { BugError, OperatingError, reasonOf } from '../base/errors.ts';
+import { BugError, codeOf, OperatingError, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { TimerWheel, WheelEntry } from '../base/timer-wheel.ts';
-import type { Stream } from '../base/transport.ts';
+import { type Stream, TLS_FAILED } from '../base/transport.ts';
 import type { BufferPool } from '../log/buffer-pool.ts';
+import { ErrorCode } from '../protocol/error-codes.ts';
+import { refusedBody } from '../protocol/refused-body.ts';
 import { type ConnectionLimits, deadlineOf } from './connection-limits.ts';
 import type { ConnectionStats } from './connection-stats.ts';
 import type { Answer, Dispatcher, Parsed } from './dispatch.ts';
 import { FrameReader } from './frame-reader.ts';
-import { CloseConnection, type ConnectionInfo } from './handler.ts';
+import { CloseConnection, type ConnectionInfo, type Handler } from './handler.ts';
 import type { RequestMemory } from './request-memory.ts';
+import type { SaslSession } from './sasl-session.ts';
 
 export interface ConnectionOptions {
   readonly stream: Stream;
@@ -32,8 +35,19 @@ export interface ConnectionOptions {
   readonly clock: Clock;
   readonly timers: TimerWheel;
   readonly logger: Logger;
+  /** Called with the first bytes of a connection, when TLS is agreed on. Throws CloseConnection. */
+  readonly onSecured: ((info: ConnectionInfo, stream: Stream) => void) | null;
   readonly onClosed: (connection: Connection) => void;
 }
+
+/** Frames that may wait while a client that is not known yet is being answered. */
+const HELD_FRAMES_MAX = 8;
+
+/** Time that a client whose authentication has failed gets to read so, milliseconds. */
+const FAREWELL_MS = 1_000;
+
+const SASL_HANDSHAKE = 17;
+const SIZE_BYTES = 4;
 
 /** A request whose answer is not sent yet. */
 interface Slot {
@@ -57,6 +71,11 @@ export class Connection {
   readonly #reader: FrameReader;
   readonly #slots: Slot[] = [];
   readonly #waiting: Waiting[] = [];
+  /** Frames that came before it was known whether they may pass. */
+  readonly #held: Buffer[] = [];
+  /** A bare token is being looked at. */
+  #isToken = false;
+  #isSecured = false;
   readonly #openedAtMs: number;
   #lastRequestAtMs: number;
   #partialSinceMs = -1;
@@ -74,9 +93,11 @@ export class Connection {
     this.#options = options;
     this.info = options.info;
     this.#stream = options.stream;
-    const { pool, memory, limits, clock } = options;
+    const { pool, memory, limits, clock, info } = options;
+    this.#isSecured = options.onSecured === null;
     this.#reader = new FrameReader({
-      maxBytes: limits.requestBytesMax,
+      maxBytes: () =>
+        info.sasl?.isUnknown === true ? limits.unknownBytesMax : limits.requestBytesMax,
       pool,
       memory,
       onFrame: (bytes, start, end, owned) => this.#onFrame(bytes, start, end, owned),
@@ -93,7 +114,13 @@ export class Connection {
 
   /** Whether a request is under way. */
   get isBusy(): boolean {
-    return this.#slots.length > 0 || this.#waiting.length > 0 || this.#queuedBytes > 0;
+    return (
+      this.#slots.length > 0 ||
+      this.#waiting.length > 0 ||
+      this.#queuedBytes > 0 ||
+      this.#isToken ||
+      this.#held.length > 0
+    );
   }
 
   /** Takes no further request, answers those that are here, then closes. */
@@ -129,8 +156,20 @@ export class Connection {
   }
 
   #onClose(error: Error | null): void {
-    if (error !== null && !this.#closed) this.#options.stats.countClose('peer-error');
+    if (error !== null && !this.#closed) this.#lost(error);
     this.#release();
+  }
+
+  #lost(error: Error): void {
+    const { stats, logger } = this.#options;
+    if (codeOf(error) !== TLS_FAILED) return stats.countClose('peer-error');
+    stats.countClose('tls-failed');
+    stats.failedAuthentications += 1;
+    logger.warn('no TLS handshake', {
+      'error.message': error.message,
+      'client.address': this.info.remote,
+      'weir.listener': this.info.listener,
+    });
   }
 
   #release(): void {
@@ -145,6 +184,7 @@ export class Connection {
     this.#reader.close();
     for (const { pooled } of this.#waiting) if (pooled !== null) this.#reader.release(pooled);
     this.#waiting.length = 0;
+    this.#held.length = 0;
     for (const slot of this.#slots) {
       slot.parsed.context.cancelled = true;
       slot.parsed.context.onCancelled?.();
@@ -158,8 +198,10 @@ export class Connection {
   #onData(bytes: Buffer): void {
     this.#options.stats.receivedBytes += bytes.length;
     try {
+      if (!this.#isSecured) this.#secured();
       this.#reader.push(bytes);
     } catch (error) {
+      if (error instanceof CloseConnection) return this.close(error.code, error.message);
       if (!(error instanceof OperatingError)) throw error;
       this.close(error.code, error.message);
       return;
@@ -179,16 +221,108 @@ export class Connection {
     });
   }
 
+  #secured(): void {
+    this.#isSecured = true;
+    this.#options.onSecured?.(this.info, this.#stream);
+  }
+
   /** See `FrameReader`: returns whether the frame is kept. */
   #onFrame(bytes: Buffer, start: number, end: number, owned: boolean): boolean {
     if (this.#closed || this.#draining) return false;
-    const { dispatcher, clock, stats } = this.#options;
+    const { clock } = this.#options;
     this.#requests += 1;
     this.#partialSinceMs = -1;
     const now = clock.monotonic();
     this.#lastRequestAtMs = now;
+    const { sasl } = this.info;
+    if (sasl !== null && !sasl.isOpen) {
+      this.#hold(Buffer.from(bytes.subarray(start, end)), sasl);
+      return false;
+    }
+    return this.#onRequest(bytes, start, end, owned, now);
+  }
+
+  /** One after another: what a frame is depends on how the one before it went. */
+  #hold(frame: Buffer, sasl: SaslSession): void {
+    if (this.#held.length >= HELD_FRAMES_MAX) {
+      return this.close(
+        'not-authenticated',
+        `${HELD_FRAMES_MAX} requests before the client is known`,
+      );
+    }
+    this.#held.push(frame);
+    if (!this.#isToken && this.#slots.length === 0) this.#nextHeld(sasl);
+  }
+
+  #nextHeld(sasl: SaslSession): void {
+    while (!this.#closed && !this.#isToken && this.#slots.length === 0) {
+      const frame = this.#held.shift();
+      if (frame === undefined) return;
+      if (this.#draining || sasl.hasFailed) continue;
+      if (sasl.isOpen) this.#onRequest(frame, 0, frame.length, false, this.#now());
+      else if (sasl.takesRawTokens) this.#token(frame, sasl);
+      else this.#authenticate(frame, sasl);
+    }
+  }
+
+  #authenticate(frame: Buffer, sasl: SaslSession): void {
+    const { dispatcher } = this.#options;
+    try {
+      const header = dispatcher.header(new ByteReader(frame, 0, frame.length));
+      const passes = sasl.admit(header.handler.api);
+      const parsed = dispatcher.parse(header, this.info, this.#now(), frame.length);
+      this.#begin(passes ? parsed : { ...parsed, handler: outOfPlace(parsed.handler, sasl) });
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  #token(frame: Buffer, sasl: SaslSession): void {
+    this.#isToken = true;
+    sasl.rawToken(frame).then(
+      (token) => {
+        this.#isToken = false;
+        if (this.#closed) return;
+        const size = Buffer.alloc(SIZE_BYTES);
+        size.writeInt32BE(token.length);
+        this.#options.stats.sentBytes += size.length + token.length;
+        this.#stream.write([size, token]);
+        this.#nextHeld(sasl);
+        this.#update();
+      },
+      (error: unknown) => {
+        this.#isToken = false;
+        if (!this.#closed) this.#refuse(error);
+      },
+    );
+  }
+
+  /** Lets the client read why, then closes. */
+  #farewell(): void {
+    this.#options.stats.countClose('authentication-failed');
+    this.#draining = true;
+    this.#held.length = 0;
+    this.#update();
+    this.#options.clock.after(FAREWELL_MS, () => {
+      if (this.#closed) return;
+      this.#stream.destroy();
+      this.#release();
+    });
+  }
+
+  /** A session that is over begins anew or ends. */
+  #checkSession(apiKey: number, now: number): void {
+    const { sasl } = this.info;
+    if (sasl === null || now < sasl.endsAtMs || apiKey === SASL_HANDSHAKE) return;
+    this.#options.stats.expiredSessions += 1;
+    throw new CloseConnection('session-expired', 'the session is over, and was not renewed');
+  }
+
+  #onRequest(bytes: Buffer, start: number, end: number, owned: boolean, now: number): boolean {
+    const { dispatcher, stats } = this.#options;
     try {
       const header = dispatcher.header(new ByteReader(bytes, start, end));
+      if (this.info.sasl !== null) this.#checkSession(header.handler.api.key, now);
       const mayBegin = this.#mayBegin(header.handler);
       if (mayBegin && !header.handler.keepsRequest) {
         this.#begin(dispatcher.parse(header, this.info, now, end - start));
@@ -290,7 +424,10 @@ export class Connection {
     }
     this.#slots.splice(0, sent);
     this.#options.stats.queuedRequests -= sent;
+    const { sasl } = this.info;
+    if (sasl?.hasFailed === true) return this.#farewell();
     this.#next();
+    if (sasl !== null && this.#held.length > 0) this.#nextHeld(sasl);
     this.#update();
   }
 
@@ -370,6 +507,7 @@ export class Connection {
       partialSinceMs: this.#paused ? -1 : this.#partialSinceMs,
       stalledSinceMs: this.#stalledSinceMs,
       hasRequested: this.#requests > 0,
+      isUnknown: this.info.sasl?.isUnknown === true,
       isBusy: this.#slots.length > 0 || this.#waiting.length > 0,
     };
     const { dueMs, passed } = deadlineOf(times, limits, now);
@@ -389,6 +527,15 @@ export class Connection {
     this.#release();
   }
 }
+
+/** Answers a request that came in the middle of a SASL exchange, and ends it. */
+const outOfPlace = (handler: Handler, sasl: SaslSession): Handler => ({
+  ...handler,
+  handle: async () => {
+    await sasl.interrupted(handler.api.name);
+    return refusedBody(handler.api, ErrorCode.ILLEGAL_SASL_STATE);
+  },
+});
 
 /** The rest of the reader's bytes in memory of their own. */
 function moved(reader: ByteReader): ByteReader {

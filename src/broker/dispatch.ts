@@ -25,9 +25,16 @@ import type { BrokerServices } from './services.ts';
 const API_VERSIONS = 18;
 const PRODUCE = 0;
 const FETCH = 1;
+const SASL_HANDSHAKE = 17;
+const SASL_AUTHENTICATE = 36;
 
 /** What brokers send each other that clients send, too. */
-const whileStarting: ReadonlySet<number> = new Set([FETCH, API_VERSIONS]);
+const whileStarting: ReadonlySet<number> = new Set([
+  FETCH,
+  API_VERSIONS,
+  SASL_HANDSHAKE,
+  SASL_AUTHENTICATE,
+]);
 
 /** Encoded, ready for the socket. No chunks: nothing is sent. */
 export interface Answer {

@@ -26,8 +26,8 @@ const foreign: readonly (readonly [first: number, protocol: string])[] = [
 ];
 
 export interface FrameReaderOptions {
-  /** `socket.request.max.bytes`. */
-  readonly maxBytes: number;
+  /** Largest frame taken at the moment. */
+  readonly maxBytes: () => number;
   readonly pool: BufferPool;
   readonly memory: RequestMemory;
   /**
@@ -109,14 +109,15 @@ export class FrameReader {
   }
 
   #check(size: number): void {
-    if (size >= 0 && size <= this.#options.maxBytes) return;
+    const maxBytes = this.#options.maxBytes();
+    if (size >= 0 && size <= maxBytes) return;
     const protocol = foreign.find(([first]) => first === size)?.[1];
     const tls = size >>> 16 === 0x1603 ? 'TLS' : protocol;
     const hint = tls === undefined ? '' : `; this looks like ${tls}`;
     if (size < 0) throw new OperatingError('frame-malformed', `frame of ${size} bytes${hint}`);
     throw new OperatingError(
       'frame-too-large',
-      `frame of ${size} bytes, at most ${this.#options.maxBytes} are taken${hint}`,
+      `frame of ${size} bytes, at most ${maxBytes} are taken${hint}`,
     );
   }
 

@@ -3,12 +3,19 @@
  * ApiVersions and the request metrics read that list.
  */
 
-import { AclResource, CLUSTER_NAME, operationBits, refusalOf } from '../protocol/acl.ts';
+import {
+  AclOperation,
+  AclResource,
+  CLUSTER_NAME,
+  operationBits,
+  refusalOf,
+} from '../protocol/acl.ts';
 import type { Api } from '../protocol/apis.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
 import type { Rights } from '../security/authorizer.ts';
-import type { Principal } from '../security/principal.ts';
+import { BROKER, type Principal } from '../security/principal.ts';
 import { isNotController } from './errors.ts';
+import type { SaslSession } from './sasl-session.ts';
 import type { BrokerServices } from './services.ts';
 
 /** Who asks, as far as the connection knows. */
@@ -27,6 +34,8 @@ export interface ConnectionInfo {
   principal: Principal;
   /** What the principal may do, as it was looked up last (see `security/access-control.ts`). */
   rights: Rights | null;
+  /** How it may say who it is; null: it can't here. */
+  readonly sasl: SaslSession | null;
   /** What ApiVersions said of the client; '' until then. */
   softwareName: string;
   softwareVersion: string;
@@ -96,6 +105,10 @@ export class RequestContext {
     return access.may(this.connection, operation, resourceType, name, this.apiName, false);
   }
   mayToCluster(operation: number): boolean {
+    const { access, isGuarded } = this.broker;
+    if (access === null && isGuarded && operation === AclOperation.clusterAction) {
+      return this.connection.principal === BROKER;
+    }
     return this.may(operation, AclResource.cluster, CLUSTER_NAME);
   }
   /** Throws the error to answer unless the client may. */

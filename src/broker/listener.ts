@@ -14,8 +14,11 @@ import { Connection } from './connection.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import type { ConnectionStats } from './connection-stats.ts';
 import type { Dispatcher } from './dispatch.ts';
-import type { ListenerAddress } from './listener-address.ts';
+import type { ConnectionInfo } from './handler.ts';
+import { type ListenerAddress, securityProtocols } from './listener-address.ts';
+import type { ListenerSecurity } from './listener-security.ts';
 import type { RequestMemory } from './request-memory.ts';
+import { SaslSession } from './sasl-session.ts';
 
 /** Refused connections are logged at most this often. */
 const REFUSAL_LOG_MS = 10_000;
@@ -24,6 +27,7 @@ const ANOTHER_PORT = 'stop it, or take another port with `--set kafka.port=PORT`
 
 export interface ListenerOptions {
   readonly address: ListenerAddress;
+  readonly security: ListenerSecurity;
   readonly transport: Transport;
   readonly dispatcher: Dispatcher;
   readonly limits: ConnectionLimits;
@@ -36,6 +40,8 @@ export interface ListenerOptions {
   readonly connectionsMax: () => number;
   readonly connectionsPerIpMax: () => number;
 }
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 let lastConnectionId = 0;
 
@@ -51,6 +57,12 @@ export class Listener {
     this.#options = options;
   }
 
+  get name(): string {
+    return this.#options.address.name;
+  }
+  get security(): ListenerSecurity {
+    return this.#options.security;
+  }
   /** Where it listens once it has started; the port is the real one. */
   get bound(): { host: string; port: number } {
     const { host, port } = this.#listening ?? this.#options.address;
@@ -58,18 +70,22 @@ export class Listener {
   }
   /** What other brokers and their clients are told of it. */
   get endPoint(): EndPoint {
-    const { name, advertised } = this.#options.address;
-    return { name, ...(advertised ?? this.bound), securityProtocol: 0 };
+    const { name, advertised, protocol } = this.#options.address;
+    const securityProtocol = securityProtocols.indexOf(protocol);
+    return { name, ...(advertised ?? this.bound), securityProtocol };
   }
   get connections(): ReadonlySet<Connection> {
     return this.#connections;
   }
 
   async start(): Promise<void> {
-    const { address, transport } = this.#options;
+    const { address, transport, security } = this.#options;
     try {
-      this.#listening = await transport.listen(address.host, address.port, (stream) =>
-        this.#accept(stream),
+      this.#listening = await transport.listen(
+        address.host,
+        address.port,
+        (stream) => this.#accept(stream),
+        security.acceptor,
       );
       this.#listening.onError = (error) => this.#notAccepted(codeOf(error), '?');
     } catch (error) {
@@ -95,7 +111,7 @@ export class Listener {
 
   #accept(stream: Stream): void {
     const options = this.#options;
-    const { stats, address } = options;
+    const { stats, security } = options;
     const ip = hostOf(stream.remote);
     const open = this.#byIp.get(ip) ?? 0;
     if (stats.open >= options.connectionsMax()) return this.#refuse(stream, 'max-connections');
@@ -107,22 +123,33 @@ export class Listener {
     const connection = new Connection({
       ...options,
       stream,
-      info: {
-        id: ++lastConnectionId,
-        remote: stream.remote,
-        clientHost: ip,
-        listener: address.name,
-        advertised: address.advertised ?? plainAddress(stream.local),
-        principal: ANONYMOUS,
-        rights: null,
-        softwareName: '',
-        softwareVersion: '',
-        softwareKey: '',
-        onClosed: null,
-      },
+      info: this.#infoOf(stream, ip),
+      onSecured:
+        security.acceptor === null ? null : (info, secured) => security.secured(info, secured),
       onClosed: (closed) => this.#closed(closed, ip),
     });
     this.#connections.add(connection);
+  }
+
+  #infoOf(stream: Stream, ip: string): ConnectionInfo {
+    const { address, security, stats, clock, logger } = this.#options;
+    const info: Mutable<ConnectionInfo> = {
+      id: ++lastConnectionId,
+      remote: stream.remote,
+      clientHost: ip,
+      listener: address.name,
+      advertised: address.advertised ?? plainAddress(stream.local),
+      principal: ANONYMOUS,
+      rights: null,
+      sasl: null,
+      softwareName: '',
+      softwareVersion: '',
+      softwareKey: '',
+      onClosed: null,
+    };
+    const rules = security.sasl;
+    if (rules !== null) info.sasl = new SaslSession({ rules, info, stats, clock, logger });
+    return info;
   }
 
   #closed(connection: Connection, ip: string): void {

@@ -60,6 +60,8 @@ export interface BrokerServices {
   readonly peers: NetworkPeers;
   /** Whether there are other brokers, in the configuration at least; nobody else speaks their APIs. */
   readonly hasPeers: boolean;
+  /** Whether brokers prove that they are some; who has not, is none. */
+  readonly isGuarded: boolean;
   readonly partitions: Partitions;
   readonly replication: Replication;
   readonly producerIds: ProducerIds;

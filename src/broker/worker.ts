@@ -9,7 +9,7 @@ serveRole((settings: Settings, seams) => {
   const { clock, random, disk, logger, name } = seams;
   const insecure = settings.broker['insecure'] ?? settings.values['insecure'];
   return new Broker({
-    config: { given: { ...settings.broker, insecure } },
+    config: { given: { ...settings.broker, insecure }, secret: settings.secret },
     disk,
     clock,
     random,

@@ -22,6 +22,10 @@ import {
   describeGroupsResponse,
 } from '../protocol/messages/15-describe-groups.ts';
 import { listGroupsRequest, listGroupsResponse } from '../protocol/messages/16-list-groups.ts';
+import {
+  saslHandshakeRequest,
+  saslHandshakeResponse,
+} from '../protocol/messages/17-sasl-handshake.ts';
 import { apiVersionsRequest, apiVersionsResponse } from '../protocol/messages/18-api-versions.ts';
 import {
   createTopicsRequest,
@@ -56,6 +60,10 @@ import {
   describeLogDirsResponse,
 } from '../protocol/messages/35-describe-log-dirs.ts';
 import {
+  saslAuthenticateRequest,
+  saslAuthenticateResponse,
+} from '../protocol/messages/36-sasl-authenticate.ts';
+import {
   createPartitionsRequest,
   createPartitionsResponse,
 } from '../protocol/messages/37-create-partitions.ts';
@@ -83,6 +91,14 @@ import {
   offsetDeleteRequest,
   offsetDeleteResponse,
 } from '../protocol/messages/47-offset-delete.ts';
+import {
+  describeUserScramCredentialsRequest,
+  describeUserScramCredentialsResponse,
+} from '../protocol/messages/50-describe-user-scram-credentials.ts';
+import {
+  alterUserScramCredentialsRequest,
+  alterUserScramCredentialsResponse,
+} from '../protocol/messages/51-alter-user-scram-credentials.ts';
 import { voteRequest, voteResponse } from '../protocol/messages/52-vote.ts';
 import {
   beginQuorumEpochRequest,
@@ -160,6 +176,7 @@ export const calls = {
   syncGroup: call(syncGroupRequest, syncGroupResponse),
   describeGroups: call(describeGroupsRequest, describeGroupsResponse),
   listGroups: call(listGroupsRequest, listGroupsResponse),
+  saslHandshake: call(saslHandshakeRequest, saslHandshakeResponse),
   apiVersions: call(apiVersionsRequest, apiVersionsResponse),
   createTopics: call(createTopicsRequest, createTopicsResponse),
   deleteTopics: call(deleteTopicsRequest, deleteTopicsResponse),
@@ -168,6 +185,7 @@ export const calls = {
   addPartitionsToTxn: call(addPartitionsToTxnRequest, addPartitionsToTxnResponse),
   writeTxnMarkers: call(writeTxnMarkersRequest, writeTxnMarkersResponse),
   describeConfigs: call(describeConfigsRequest, describeConfigsResponse),
+  saslAuthenticate: call(saslAuthenticateRequest, saslAuthenticateResponse),
   createPartitions: call(createPartitionsRequest, createPartitionsResponse),
   deleteGroups: call(deleteGroupsRequest, deleteGroupsResponse),
   incrementalAlterConfigs: call(incrementalAlterConfigsRequest, incrementalAlterConfigsResponse),
@@ -181,6 +199,14 @@ export const calls = {
     listPartitionReassignmentsResponse,
   ),
   offsetDelete: call(offsetDeleteRequest, offsetDeleteResponse),
+  describeUserScramCredentials: call(
+    describeUserScramCredentialsRequest,
+    describeUserScramCredentialsResponse,
+  ),
+  alterUserScramCredentials: call(
+    alterUserScramCredentialsRequest,
+    alterUserScramCredentialsResponse,
+  ),
   vote: call(voteRequest, voteResponse),
   beginQuorumEpoch: call(beginQuorumEpochRequest, beginQuorumEpochResponse),
   endQuorumEpoch: call(endQuorumEpochRequest, endQuorumEpochResponse),

@@ -11,6 +11,7 @@ import { type Logger, silentLogger } from '../base/logger.ts';
 import { nodeTransport } from '../base/node-transport.ts';
 import { type Random, systemRandom } from '../base/random.ts';
 import type { Transport } from '../base/transport.ts';
+import type { ConnectionSecurity } from '../security/client-security.ts';
 import type { Call } from './call.ts';
 import { Connection } from './connection.ts';
 import { Link } from './link.ts';
@@ -35,6 +36,8 @@ export interface ClientOptions {
   /** Age at which metadata of topics in use is asked for again. */
   readonly metadataMaxAgeMs?: number;
   readonly frameBytesMax?: number;
+  /** TLS and SASL; null: neither. */
+  readonly security?: ConnectionSecurity | null;
 }
 
 export interface Address {
@@ -181,6 +184,7 @@ export class Client {
       requestTimeoutMs: this.requestTimeoutMs,
       inFlightMax: IN_FLIGHT_MAX,
       frameBytesMax: this.#options.frameBytesMax ?? 128 * 1024 * 1024,
+      security: this.#options.security ?? null,
     });
   }
 

@@ -5,6 +5,9 @@
  * stuck as well; every request that waits then fails with OperatingError `disconnected` or
  * `request-timeout`, and whether the broker acted on it is unknown. The bytes handed to a send
  * function must not change until its `written` callback, even when the request has failed before.
+ *
+ * Where the broker asks for it, the client says who it is before anything else, and again before its
+ * session ends (KIP-368): requests then wait until those under way are answered and it is done.
  */
 import { ByteReader } from '../base/bytes.ts';
 import type { Clock, Timer } from '../base/clock.ts';
@@ -13,7 +16,11 @@ import type { Stream, Transport } from '../base/transport.ts';
 import { codec } from '../protocol/codec.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import { FrameSplitter, readResponseHeader, writeRequest } from '../protocol/frame.ts';
+import type { ConnectionSecurity } from '../security/client-security.ts';
+import { authenticate } from './authenticate.ts';
 import { type Call, calls } from './call.ts';
+
+export type { ConnectionSecurity };
 
 export interface ConnectionOptions {
   readonly transport: Transport;
@@ -34,6 +41,8 @@ export interface ConnectionOptions {
    * For a caller that has one request under way at a time.
    */
   readonly reuseFrames?: boolean;
+  /** TLS and SASL; null: neither. */
+  readonly security?: ConnectionSecurity | null;
 }
 
 type Done<R> = (error: Error | null, response: R | null) => void;
@@ -58,6 +67,9 @@ const SOFTWARE_VERSION = '0.1.0';
 const API_VERSIONS_VERSION = 3;
 const CORRELATION_ID_MAX = 0x7fff_ffff;
 
+/** Part of its time after which a session is renewed. */
+const SESSION_PART = 0.85;
+
 const ignore = (): void => {};
 
 export class Connection {
@@ -69,6 +81,9 @@ export class Connection {
   #nextCorrelationId = 0;
   #closed: Error | null = null;
   #writable = true;
+  /** What waits while the session is renewed; null: it is not. */
+  #postponed: (() => void)[] | null = null;
+  #sessionTimer: Timer | null = null;
   /** Called when the peer takes bytes again after `writable` was false. */
   onDrain: () => void = ignore;
   /** Called once, after every waiting request has failed. */
@@ -91,19 +106,22 @@ export class Connection {
 
   /** Connects and learns which versions the broker speaks. Rejects with OperatingError `no-broker`. */
   static async open(options: ConnectionOptions): Promise<Connection> {
-    const { transport, host, port, connectTimeoutMs } = options;
+    const { transport, host, port, connectTimeoutMs, security = null } = options;
     const where = `${host}:${port}`;
     let stream: Stream;
     try {
-      stream = await transport.connect(host, port, connectTimeoutMs);
+      const tls = (await security?.tls()) ?? null;
+      stream = await transport.connect(host, port, connectTimeoutMs, tls);
     } catch (error) {
       throw noBroker(where, error);
     }
     const connection = new Connection(options, stream);
     try {
       await connection.#negotiate();
+      await connection.#authenticate();
     } catch (error) {
       connection.close();
+      if (error instanceof OperatingError && error.code === 'not-authenticated') throw error;
       throw noBroker(where, error);
     }
     return connection;
@@ -117,7 +135,7 @@ export class Connection {
   }
   /** False while more bytes wait for the peer than is good; `onDrain` tells the change. */
   get writable(): boolean {
-    return this.#writable && this.#closed === null;
+    return this.#writable && this.#closed === null && this.#postponed === null;
   }
   get inFlight(): number {
     return this.#waiting.size;
@@ -161,6 +179,21 @@ export class Connection {
     written: (error: Error | null) => void = ignore,
     timeoutMs = this.#options.requestTimeoutMs,
   ): void {
+    if (this.#postponed !== null && this.#postponed.length < this.#options.inFlightMax) {
+      this.#postponed.push(() => this.#send(call, version, body, done, written, timeoutMs));
+      return;
+    }
+    this.#send(call, version, body, done, written, timeoutMs);
+  }
+
+  #send<Q, R>(
+    call: Call<Q, R>,
+    version: number,
+    body: Q,
+    done: Done<R>,
+    written: (error: Error | null) => void,
+    timeoutMs: number,
+  ): void {
     const refused = this.#closed ?? this.#full();
     if (refused !== null) {
       written(refused);
@@ -185,6 +218,10 @@ export class Connection {
     written: (error: Error | null) => void,
   ): void {
     if (this.#closed !== null) return written(this.#closed);
+    if (this.#postponed !== null) {
+      this.#postponed.push(() => this.sendUnanswered(call, version, body, written));
+      return;
+    }
     const chunks = writeRequest(call, version, this.#correlationId(), this.#options.clientId, body);
     if (!this.#stream.write(chunks, written)) this.#writable = false;
   }
@@ -233,6 +270,52 @@ export class Connection {
     this.#waiting.delete(id);
     timer.cancel();
     done(null, response);
+    if (this.#postponed !== null && this.#waiting.size === 0) this.#onIdle();
+  }
+
+  /** Set while the session is about to be renewed, and requests are still under way. */
+  #onIdle: () => void = ignore;
+
+  async #authenticate(): Promise<void> {
+    const client = this.#options.security?.sasl() ?? null;
+    if (client === null) return;
+    const { clock, connectTimeoutMs, requestTimeoutMs } = this.#options;
+    const timeoutMs = Math.min(connectTimeoutMs, requestTimeoutMs);
+    const lifetimeMs = await authenticate(client, this.remote, {
+      versionOf: (call) => this.versionOf(call),
+      send: (call, version, body) =>
+        new Promise((resolve, reject) => {
+          this.#send(
+            call,
+            version,
+            body,
+            (error, answer) => (error === null ? resolve(answer!) : reject(error)),
+            ignore,
+            timeoutMs,
+          );
+        }),
+    });
+    if (lifetimeMs <= 0) return;
+    this.#sessionTimer = clock.after(lifetimeMs * SESSION_PART, () => {
+      this.#renew().catch((error: unknown) => this.#close(this.#lost(reasonOf(error))));
+    });
+  }
+
+  /** With nothing else under way: the broker takes nothing else meanwhile. */
+  async #renew(): Promise<void> {
+    if (this.#closed !== null) return;
+    this.#postponed = [];
+    if (this.#waiting.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+      this.#onIdle = ignore;
+    }
+    await this.#authenticate();
+    const postponed = this.#postponed;
+    this.#postponed = null;
+    for (const send of postponed) send();
+    if (this.writable) this.onDrain();
   }
 
   #close(error: Error): void {
@@ -241,6 +324,11 @@ export class Connection {
     this.#stream.destroy();
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
+    this.#sessionTimer?.cancel();
+    this.#onIdle();
+    const postponed = this.#postponed ?? [];
+    this.#postponed = null;
+    for (const send of postponed) send();
     for (const { timer, done } of waiting) {
       timer.cancel();
       done(error, null);

@@ -1,5 +1,5 @@
 /**
- * What the metadata log says, in memory: brokers, topics, partitions, settings, producer ids.
+ * What the metadata log says, in memory: brokers, topics, partitions, settings, users, producer ids.
  *
  * Only `apply` changes it, one record after another, so the same log gives the same image on every
  * start and on every broker. Readers use it directly and never keep parts of it across a wait.
@@ -8,6 +8,7 @@ import { assert, unreachable } from '../base/assert.ts';
 import type { Acl } from '../protocol/acl.ts';
 import { features } from './features.ts';
 import type { MetadataRecord } from './metadata-records.ts';
+import { UserCredentials } from './user-credentials.ts';
 
 /** What can be configured: Kafka's numbers. */
 export const ResourceType = {
@@ -119,6 +120,7 @@ const NO_SETTINGS: Settings = new Map();
 const REMOVED_TOPICS_MAX = 100_000;
 
 export class MetadataImage {
+  readonly users = new UserCredentials();
   readonly #topics = new Map<string, TopicImage>();
   readonly #topicsById = new Map<string, TopicImage>();
   readonly #removed = new Set<string>();
@@ -229,6 +231,12 @@ export class MetadataImage {
         assert(this.#acls.delete(record.value.id), `no access control entry ${record.value.id}`);
         this.#aclsVersion += 1;
         return;
+      case 'UserScramCredential': {
+        const { name, mechanism, ...credential } = record.value;
+        return this.users.put(name, mechanism, credential);
+      }
+      case 'RemoveUserScramCredential':
+        return this.users.remove(record.value.name, record.value.mechanism);
       case 'Voters':
       case 'NoOp':
         // The quorum's own.
@@ -253,6 +261,7 @@ export class MetadataImage {
     this.#acls.clear();
     this.#aclsVersion += 1;
     this.#removed.clear();
+    this.users.clear();
     this.#partitionCount = 0;
     this.#nextProducerId = 0;
     for (const record of records) this.apply(record, delta);
@@ -303,6 +312,7 @@ export class MetadataImage {
       }
     }
     for (const value of this.#acls.values()) yield { type: 'AccessControlEntry', value };
+    yield* this.users.records();
     if (this.#nextProducerId > 0) {
       const value = { brokerId: -1, brokerEpoch: -1, nextProducerId: this.#nextProducerId };
       yield { type: 'ProducerIds', value };

@@ -12,6 +12,7 @@ import { codec } from '../protocol/codec.ts';
 import {
   array,
   bool,
+  bytes,
   type Infer,
   int8,
   int16,
@@ -107,6 +108,21 @@ export const brokerChangeRecord = message('BrokerRegistrationChangeRecord', stor
   logDirs: array(uuid),
 });
 
+/** What a user proves the password with; `mechanism` as in AlterUserScramCredentials. */
+export const userScramCredentialRecord = message('UserScramCredentialRecord', stored, {
+  name: string,
+  mechanism: int8,
+  salt: bytes,
+  storedKey: bytes,
+  serverKey: bytes,
+  iterations: int32,
+});
+
+export const removeUserScramCredentialRecord = message('RemoveUserScramCredentialRecord', stored, {
+  name: string,
+  mechanism: int8,
+});
+
 /** Who votes in the metadata quorum, from this record on (KIP-853). */
 export const votersRecord = message('VotersRecord', stored, {
   voters: array({ id: int32, directoryId: uuid }),
@@ -146,12 +162,14 @@ const types = {
   Config: { number: 4, schema: configRecord },
   PartitionChange: { number: 5, schema: partitionChangeRecord },
   RemoveTopic: { number: 9, schema: removeTopicRecord },
+  UserScramCredential: { number: 11, schema: userScramCredentialRecord },
   FeatureLevel: { number: 12, schema: featureLevelRecord },
   ProducerIds: { number: 15, schema: producerIdsRecord },
   AccessControlEntry: { number: 18, schema: accessControlEntryRecord },
   RemoveAccessControlEntry: { number: 19, schema: removeAccessControlEntryRecord },
   BrokerChange: { number: 17, schema: brokerChangeRecord },
   NoOp: { number: 20, schema: noOpRecord },
+  RemoveUserScramCredential: { number: 22, schema: removeUserScramCredentialRecord },
   Voters: { number: 100, schema: votersRecord },
 } as const;
 

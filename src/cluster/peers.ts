@@ -11,7 +11,7 @@ import { countedTransport, type Traffic } from '../base/counted-transport.ts';
 import { OperatingError } from '../base/errors.ts';
 import type { Transport } from '../base/transport.ts';
 import type { Call } from '../client/call.ts';
-import { Connection, PEER_SOFTWARE_NAME } from '../client/connection.ts';
+import { Connection, type ConnectionSecurity, PEER_SOFTWARE_NAME } from '../client/connection.ts';
 
 /**
  * `quorum`: votes and announcements of leaders; `metadata`: fetches of the metadata log, which wait
@@ -52,6 +52,8 @@ export interface NetworkPeersOptions {
   readonly nodeId: number;
   readonly transport: Transport;
   readonly clock: Clock;
+  /** How this broker says who it is. */
+  readonly security: ConnectionSecurity | null;
 }
 
 interface Address {
@@ -198,13 +200,14 @@ class Way {
   }
 
   async #connect(): Promise<Connection> {
-    const { transport, clock, nodeId } = this.#options;
+    const { transport, clock, nodeId, security } = this.#options;
     let connection: Connection;
     try {
       connection = await Connection.open({
         ...this.#address,
         transport,
         clock,
+        security,
         clientId: `broker-${nodeId}`,
         softwareName: PEER_SOFTWARE_NAME,
         connectTimeoutMs: CONNECT_MS_MAX,

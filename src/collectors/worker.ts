@@ -2,6 +2,7 @@
 import { nodeTransport } from '../base/node-transport.ts';
 import { serveRole } from '../base/role-thread.ts';
 import { Client } from '../client/client.ts';
+import { roleSecurity } from '../client/role-security.ts';
 import { type Settings, section } from '../config/settings.ts';
 import { MetricsRegistry } from '../observe/registry.ts';
 import type { CompressionName } from '../protocol/compression.ts';
@@ -27,6 +28,7 @@ serveRole((settings: Settings, { name, clock, random, disk, logger }) => {
   const client = new Client({
     bootstrap: settings.bootstrap,
     clientId: 'weir-collectors',
+    security: roleSecurity(settings, 'collectors', { disk, clock, random, logger }),
     clock,
     random,
     logger,

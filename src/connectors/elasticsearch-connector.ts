@@ -6,6 +6,7 @@ import { FatalError, reasonOf } from '../base/errors.ts';
 import { Admin } from '../client/admin.ts';
 import { Client } from '../client/client.ts';
 import { Producer } from '../client/producer.ts';
+import { roleSecurity } from '../client/role-security.ts';
 import type { Settings } from '../config/settings.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import type { Connector, ConnectorsSeams } from './connectors-role.ts';
@@ -32,7 +33,14 @@ export async function startElasticsearchConnector(
   const { values, bootstrap, version } = settings;
   const { clock, random, logger } = seams;
   const sink = sinkSettings(settings, url, seams);
-  const client = new Client({ bootstrap, clientId: 'weir-connectors', clock, random, logger });
+  const client = new Client({
+    bootstrap,
+    clientId: 'weir-connectors',
+    security: roleSecurity(settings, 'connectors', seams),
+    clock,
+    random,
+    logger,
+  });
   const producer = new Producer(client, {
     acks: -1,
     requestBytesMax: LETTER_BYTES_MAX,

@@ -9,11 +9,13 @@ export const consoleUrl = ({ values }: Settings): string => {
 };
 
 export function endpointsOf(settings: Settings): Endpoint[] {
-  const { roles, values, bootstrap } = settings;
+  const { roles, values, bootstrap, brokers } = settings;
   const endpoints: Endpoint[] = [];
   const external = values['engine.kafka.bootstrap'].length > 0;
   const kafkaNote = external ? 'Apache Kafka keeps the log' : 'any Kafka client';
-  endpoints.push({ what: 'Kafka', where: bootstrap.join(','), note: kafkaNote });
+  const isPlain = brokers.every(({ address, clients }) => address === clients);
+  const where = external || isPlain ? bootstrap : brokers.map(({ clients }) => clients);
+  endpoints.push({ what: 'Kafka', where: where.join(','), note: kafkaNote });
   if (roles.includes('console')) {
     const ingest = values['collectors.http.enabled'] ? ', /ingest' : '';
     const note = `page, /api/v1, /metrics${ingest}`;

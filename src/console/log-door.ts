@@ -5,9 +5,12 @@
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
+import { nodeDisk } from '../base/node-disk.ts';
+import { systemRandom } from '../base/random.ts';
 import type { RoleStatus } from '../base/role.ts';
 import { Client } from '../client/client.ts';
 import { Producer } from '../client/producer.ts';
+import { roleSecurity } from '../client/role-security.ts';
 import { type HttpCollector, httpCollector } from '../collectors/http/http-collector.ts';
 import { registerCollectorMetrics } from '../collectors/metrics.ts';
 import { producerSinks } from '../collectors/producer-sink.ts';
@@ -45,6 +48,12 @@ export class LogDoor {
     this.#client = new Client({
       bootstrap: settings.bootstrap,
       clientId: 'weir-console',
+      security: roleSecurity(settings, 'console', {
+        disk: nodeDisk,
+        clock,
+        random: systemRandom,
+        logger,
+      }),
       clock,
       logger,
     });

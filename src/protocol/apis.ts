@@ -73,6 +73,14 @@ import {
   listPartitionReassignmentsResponse,
 } from './messages/46-list-partition-reassignments.ts';
 import { offsetDeleteRequest, offsetDeleteResponse } from './messages/47-offset-delete.ts';
+import {
+  describeUserScramCredentialsRequest,
+  describeUserScramCredentialsResponse,
+} from './messages/50-describe-user-scram-credentials.ts';
+import {
+  alterUserScramCredentialsRequest,
+  alterUserScramCredentialsResponse,
+} from './messages/51-alter-user-scram-credentials.ts';
 import { voteRequest, voteResponse } from './messages/52-vote.ts';
 import {
   beginQuorumEpochRequest,
@@ -211,6 +219,8 @@ const all: readonly Api[] = [
   api(alterPartitionReassignmentsRequest, alterPartitionReassignmentsResponse),
   api(listPartitionReassignmentsRequest, listPartitionReassignmentsResponse),
   api(offsetDeleteRequest, offsetDeleteResponse),
+  api(describeUserScramCredentialsRequest, describeUserScramCredentialsResponse),
+  api(alterUserScramCredentialsRequest, alterUserScramCredentialsResponse),
   peerApi(voteRequest, voteResponse),
   peerApi(beginQuorumEpochRequest, beginQuorumEpochResponse),
   peerApi(endQuorumEpochRequest, endQuorumEpochResponse),

@@ -52,6 +52,7 @@ function settingsFor(url: string, topic: string): Settings {
     version: '0.0.0',
     dataDir: '/nowhere',
     roles: ['connectors'],
+    secret: null,
     bootstrap: [kafka.bootstrap],
     values: values as ApplianceValues,
     brokers: [],

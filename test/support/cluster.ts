@@ -102,6 +102,7 @@ export class TestCluster {
           ...this.#given,
           ...this.#givenTo(member),
         },
+        secret: 'the secret of a cluster of tests',
       },
       disk: nodeDisk,
       clock: systemClock,

@@ -309,6 +309,7 @@ const CONNECTION: ConnectionInfo = {
   advertised: { host: '127.0.0.1', port: 9092 },
   principal: ANONYMOUS,
   rights: null,
+  sasl: null,
   softwareName: '',
   softwareVersion: '',
   softwareKey: '',

@@ -43,6 +43,7 @@ export const makeApiVersionsHandler = (servedKeys: () => readonly number[]) =>
     if (context.apiVersion >= EXPECTED_NODE_VERSION && isElsewhere(request, context)) {
       return answer(ErrorCode.REBOOTSTRAP_REQUIRED, []);
     }
+    context.connection.sasl?.versionsTold();
     const { hasPeers } = context.broker;
     const isPeer = hasPeers && request.clientSoftwareName === PEER_SOFTWARE_NAME;
     const keys = servedKeys().filter((key) => isPeer || apis.get(key)?.forPeers === false);

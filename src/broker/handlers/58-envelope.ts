@@ -12,7 +12,7 @@ import type { envelopeRequest, envelopeResponse } from '../../protocol/messages/
 import type { Infer } from '../../protocol/schema.ts';
 import { principalData } from '../../protocol/stored/principal-data.ts';
 import { decodeVersioned } from '../../protocol/stored/versioned.ts';
-import { BROKER, Principal } from '../../security/principal.ts';
+import { BROKER, principalTold } from '../../security/principal.ts';
 import { isNotController } from '../errors.ts';
 import { type ConnectionInfo, handler, type RequestContext } from '../handler.ts';
 
@@ -33,7 +33,7 @@ function askerOf(request: Request, { connection }: RequestContext): ConnectionIn
   try {
     const { type, name } = decodeVersioned(principalData, requestPrincipal);
     const clientHost = hostOfBytes(clientHostAddress);
-    return { ...connection, clientHost, principal: new Principal(type, name), rights: null };
+    return { ...connection, clientHost, principal: principalTold(type, name), rights: null };
   } catch (error) {
     if (error instanceof RangeError) return null;
     throw error;

@@ -56,6 +56,12 @@ import { ControllerStats } from './stats.ts';
 import { Succession } from './succession.ts';
 import { Term } from './term.ts';
 import { type CreatedTopic, type NewTopic, TopicNames, TopicPlanner } from './topic-planner.ts';
+import {
+  alterUsers,
+  type IterationBounds,
+  type UserAlteration,
+  type UserOutcome,
+} from './users.ts';
 
 /** Producer ids that a broker is given at once. */
 const PRODUCER_ID_BLOCK = 1000;
@@ -419,6 +425,14 @@ export class Controller {
   /** Takes away the rules that match, and tells which. */
   deleteAcls(filters: readonly AclFilter[]): Promise<(ProtocolError | readonly Acl[])[]> {
     return this.#step((_, draft) => deleteAcls(draft, filters));
+  }
+
+  /** What is wrong with single users stands in the answer. */
+  alterUsers(
+    alterations: readonly UserAlteration[],
+    bounds: IterationBounds,
+  ): Promise<UserOutcome[]> {
+    return this.#step((_, draft) => alterUsers(draft, alterations, bounds));
   }
 
   electLeaders(request: ElectLeadersRequest): Promise<ElectLeadersResponse> {

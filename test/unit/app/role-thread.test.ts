@@ -74,7 +74,7 @@ describe('a role on its thread', () => {
     expect(await role.metrics()).toContain('test_role{name="test"} 1');
     expect(await role.status()).toMatchObject({
       light: 'green',
-      details: { listeners: ['127.0.0.1:4242'] },
+      details: { internal: '127.0.0.1:4242' },
     });
     await role.stop(5_000);
     expect(lines).toEqual([

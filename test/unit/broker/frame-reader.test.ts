@@ -10,7 +10,7 @@ function setUp(maxBytes = 50 * MIB, limitBytes = 100 * MIB) {
   const frames: Buffer[] = [];
   const memory = new RequestMemory(limitBytes);
   const reader = new FrameReader({
-    maxBytes,
+    maxBytes: () => maxBytes,
     pool: new BufferPool(),
     memory,
     onFrame: (bytes, start, end) => {

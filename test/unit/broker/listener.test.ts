@@ -14,6 +14,8 @@ const settings = {
   advertised: [] as string[],
   protocols: ['PLAINTEXT:PLAINTEXT', 'INSIDE:PLAINTEXT', 'SSL:SSL'],
   insecure: false,
+  internal: null,
+  setting: (_: string, key: string): unknown => (key === 'ssl.client.auth' ? 'none' : ['PLAIN']),
 };
 
 describe('an address', () => {
@@ -50,12 +52,14 @@ describe('listeners', () => {
       expect(listenerAddresses({ ...open, insecure: true }).open).toHaveLength(1);
     },
   );
-  it('are refused when their security is not available, their name unknown or used twice', () => {
+  it('are refused when their protocol, their name unknown or used twice', () => {
     const listen =
       (...listeners: string[]) =>
       () =>
         listenerAddresses({ ...settings, listeners });
-    expect(listen('SSL://127.0.0.1:1')).toThrow(/SSL is not available/);
+    expect(() => listenerAddresses({ ...settings, protocols: ['PLAINTEXT:TLS'] })).toThrow(
+      /expected one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL, saw 'TLS'/,
+    );
     expect(listen('OTHER://127.0.0.1:1')).toThrow(/listener.security.protocol.map/);
     expect(listen('PLAINTEXT://127.0.0.1:1', 'PLAINTEXT://127.0.0.1:2')).toThrow(/once/);
   });

@@ -27,7 +27,12 @@ afterEach(async () => {
 });
 
 function newPeers(): { peers: NetworkPeers; lost: [number, Channel][] } {
-  const peers = new NetworkPeers({ nodeId: 1, transport: nodeTransport, clock: systemClock });
+  const peers = new NetworkPeers({
+    nodeId: 1,
+    transport: nodeTransport,
+    clock: systemClock,
+    security: null,
+  });
   closers.push(() => peers.close());
   const lost: [number, Channel][] = [];
   peers.onLost((id, channel) => lost.push([id, channel]));

@@ -16,6 +16,7 @@ function roleWith(given: Readonly<Record<string, unknown>>): ConnectorsRole {
     dataDir: '/nowhere',
     roles: ['connectors'] as const,
     // Nobody listens there.
+    secret: null,
     bootstrap: ['127.0.0.1:1'],
     values: { ...values, ...given } as ApplianceValues,
     brokers: [],

@@ -47,7 +47,7 @@ serveRole<TestRole>((settings, { logger, name }) => {
     metrics: async () => `# TYPE test_role gauge\ntest_role{name="${name}"} 1\n`,
     status: () => {
       if (role.status === 'hang') for (;;);
-      return { light: 'green', reason: '', details: { listeners: ['127.0.0.1:4242'] } };
+      return { light: 'green', reason: '', details: { internal: '127.0.0.1:4242' } };
     },
   };
 });

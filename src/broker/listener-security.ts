@@ -1,0 +1,234 @@
+/**
+ * How the clients of one listener are known and what the wire is protected by: TLS, certificates,
+ * SASL, all from the listener's settings. What can change while the broker runs (keys and
+ * certificates) is taken anew with `reload`; everything else is settled with the start.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
+import type { Disk } from '../base/disk.ts';
+import { FatalError, reasonOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import type { Stream, TlsAcceptor } from '../base/transport.ts';
+import type { Configs } from '../cluster/configs.ts';
+import type { MetadataImage } from '../cluster/metadata-image.ts';
+import { distinguishedName } from '../security/distinguished-name.ts';
+import { parseJaas, plainUsers } from '../security/jaas.ts';
+import { ANONYMOUS, BROKER, Principal, USER } from '../security/principal.ts';
+import { type PrincipalMapper, principalMapper } from '../security/principal-mapper.ts';
+import { readUrl } from '../security/read-url.ts';
+import { ReloadingTls } from '../security/reloading-tls.ts';
+import { JwksSource } from '../security/sasl/jwks-source.ts';
+import { OauthBearerServer, type TokenValidator } from '../security/sasl/oauthbearer-server.ts';
+import { Passwords, PlainServer } from '../security/sasl/plain-server.ts';
+import type { SaslServer } from '../security/sasl/sasl-server.ts';
+import { scramMechanism } from '../security/sasl/scram.ts';
+import { ScramServer, type ScramUsers } from '../security/sasl/scram-server.ts';
+import { SECRET_MECHANISM, SECRET_SCRAM, secretUsers } from '../security/sasl/secret.ts';
+import { type TlsSettings, tlsSettings } from '../security/tls-settings.ts';
+import { CloseConnection, type ConnectionInfo } from './handler.ts';
+import type { ListenerAddress } from './listener-address.ts';
+import type { SaslRules } from './sasl-session.ts';
+import { storedUsers } from './stored-users.ts';
+
+export interface ListenerSecurityOptions {
+  readonly address: ListenerAddress;
+  readonly configs: Configs;
+  readonly image: MetadataImage;
+  /** Of the appliance, where parts of it come in by this listener; null: they don't. */
+  readonly secret: string | null;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export class ListenerSecurity {
+  readonly name: string;
+  readonly tls: ReloadingTls | null;
+  readonly acceptor: TlsAcceptor | null;
+  /** Null: nobody can say who they are. */
+  readonly sasl: SaslRules | null;
+  readonly #options: ListenerSecurityOptions;
+  readonly #mapper: PrincipalMapper | null;
+
+  private constructor(
+    options: ListenerSecurityOptions,
+    tls: ReloadingTls | null,
+    sasl: SaslRules | null,
+  ) {
+    const { address, configs } = options;
+    this.#options = options;
+    this.name = address.name;
+    this.tls = tls;
+    this.sasl = sasl;
+    const setting = (key: string): string => String(configs.listener(address.name, key));
+    this.acceptor =
+      tls === null
+        ? null
+        : {
+            context: () => tls.context(),
+            clientAuth: () => setting('ssl.client.auth') as 'none' | 'requested' | 'required',
+          };
+    const certifies = address.protocol === 'SSL';
+    this.#mapper = certifies ? principalMapper(setting('ssl.principal.mapping.rules')) : null;
+  }
+
+  /** Rejects with FatalError, which names the listener. */
+  static async open(options: ListenerSecurityOptions): Promise<ListenerSecurity> {
+    const { address, disk, clock, logger } = options;
+    const { name, protocol } = address;
+    try {
+      const settings = protocol.endsWith('SSL') ? tlsOf(options) : null;
+      const tls =
+        settings === null ? null : await ReloadingTls.load(settings, { disk, clock, logger, name });
+      if (tls !== null && tls.certificate === null) {
+        throw new FatalError('ssl.keystore.location: TLS needs a key and a certificate');
+      }
+      return new ListenerSecurity(options, tls, saslRules(options));
+    } catch (error) {
+      if (!(error instanceof FatalError)) throw error;
+      throw new FatalError(`listener ${name}: ${reasonOf(error)}`, { cause: error });
+    }
+  }
+
+  /** After settings have changed. */
+  async reload(): Promise<void> {
+    await this.tls?.update(tlsOf(this.#options));
+  }
+
+  stop(): void {
+    this.tls?.stop();
+  }
+
+  /** Whose certificate it is. Throws CloseConnection when no rule makes a user of it. */
+  secured(info: ConnectionInfo, { secured }: Stream): void {
+    if (this.#mapper === null) return;
+    const certificate = secured?.certificate ?? null;
+    if (certificate === null) {
+      info.principal = ANONYMOUS;
+      return;
+    }
+    let subject: string;
+    try {
+      subject = distinguishedName(certificate);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new CloseConnection('certificate-malformed', error.message);
+    }
+    const name = this.#mapper(subject);
+    if (name === null) {
+      throw new CloseConnection(
+        'certificate-unknown',
+        `no rule of ssl.principal.mapping.rules matches '${subject}'`,
+      );
+    }
+    info.principal = new Principal(USER, name);
+  }
+}
+
+const tlsOf = ({ address, configs }: ListenerSecurityOptions): TlsSettings =>
+  tlsSettings((key) => configs.listener(address.name, key));
+
+function saslRules(options: ListenerSecurityOptions): SaslRules | null {
+  const { address, configs, secret } = options;
+  const isRequired = address.protocol.startsWith('SASL');
+  if (!isRequired && secret === null) return null;
+  const makers = new Map<string, () => SaslServer>();
+  const setting = (key: string, mechanism: string) =>
+    configs.listener(address.name, key, mechanism);
+  const enabled = isRequired
+    ? (configs.listener(address.name, 'sasl.enabled.mechanisms') as readonly string[])
+    : [];
+  for (const mechanism of enabled) {
+    makers.set(
+      mechanism,
+      makerOf(mechanism, options, (key) => setting(key, mechanism)),
+    );
+  }
+  if (secret !== null) makers.set(SECRET_MECHANISM, secretServer(secret, options.random));
+  return {
+    isRequired,
+    mechanisms: enabled,
+    server: (mechanism) => makers.get(mechanism)?.() ?? null,
+    principalOf: (mechanism, { name }) =>
+      mechanism === SECRET_MECHANISM ? BROKER : new Principal(USER, name),
+    reauthMs: (mechanism) =>
+      mechanism === SECRET_MECHANISM ? 0 : Number(setting('connections.max.reauth.ms', mechanism)),
+    failureDelayMs: configs.number('connection.failed.authentication.delay.ms'),
+  };
+}
+
+type Setting = (key: string) => unknown;
+
+/** Salts of users who do not exist are the same as long as the broker runs. */
+const decoyKey = randomBytes(32);
+
+function makerOf(
+  mechanism: string,
+  options: ListenerSecurityOptions,
+  setting: Setting,
+): () => SaslServer {
+  const { image, random } = options;
+  const users: ScramUsers = storedUsers(image);
+  switch (mechanism) {
+    case 'PLAIN': {
+      const passwords = new Passwords(givenUsers(setting('sasl.jaas.config')), users, decoyKey);
+      return () => new PlainServer(passwords);
+    }
+    case 'OAUTHBEARER': {
+      const validate = tokenValidator(options, setting);
+      return () => new OauthBearerServer(validate);
+    }
+    default: {
+      const scram = scramMechanism(mechanism);
+      if (scram === undefined) {
+        throw new FatalError(`sasl.enabled.mechanisms: there is no ${mechanism} here`);
+      }
+      return () => new ScramServer({ mechanism: scram, users, decoyKey, random });
+    }
+  }
+}
+
+function secretServer(secret: string, random: Random): () => SaslServer {
+  const users = secretUsers(secret);
+  return () => new ScramServer({ mechanism: SECRET_SCRAM, users, decoyKey, random });
+}
+
+function givenUsers(jaas: unknown): Map<string, string> {
+  if (typeof jaas !== 'string') return new Map();
+  return plainUsers(parseJaas(jaas, 'sasl.jaas.config'));
+}
+
+function tokenValidator({ clock }: ListenerSecurityOptions, setting: Setting): TokenValidator {
+  const prefix = 'sasl.oauthbearer.';
+  const text = (key: string): string => String(setting(prefix + key));
+  const url = setting(`${prefix}jwks.endpoint.url`);
+  if (typeof url !== 'string') {
+    throw new FatalError(`${prefix}jwks.endpoint.url: OAUTHBEARER needs the keys of its tokens`);
+  }
+  const keys = new JwksSource(
+    {
+      url,
+      refreshMs: Number(text('jwks.endpoint.refresh.ms')),
+      retryBackoffMs: Number(text('jwks.endpoint.retry.backoff.ms')),
+      retryBackoffMaxMs: Number(text('jwks.endpoint.retry.backoff.max.ms')),
+    },
+    readUrl,
+    clock,
+  );
+  const issuer = setting(`${prefix}expected.issuer`);
+  const settings = {
+    audience: setting(`${prefix}expected.audience`) as readonly string[],
+    issuer: typeof issuer === 'string' ? issuer : null,
+    algorithms: setting(`${prefix}algorithms`) as readonly string[],
+    clockSkewSeconds: Number(text('clock.skew.seconds')),
+    scopeClaim: text('scope.claim.name'),
+    subClaim: text('sub.claim.name'),
+  };
+  // Few have tokens, and the library is large.
+  const validator = import('../security/sasl/jwt.ts').then(({ jwtValidator }) =>
+    jwtValidator(settings, keys, clock),
+  );
+  return async (token) => (await validator)(token);
+}
