@@ -22,6 +22,26 @@ export const timeoutOption: Option = {
   doc: 'How long an answer of the cluster may take.',
 };
 
+/** What every command that takes `bootstrapOption` takes besides. */
+export const accessOptions: readonly Option[] = [
+  {
+    name: 'command-config',
+    value: 'FILE',
+    doc: "Properties of the client, by Kafka's names: security.protocol, sasl.*, ssl.*.",
+  },
+  {
+    name: 'data',
+    value: 'DIR',
+    doc: 'Data folder of a Weir on this machine: speaks as a part of it, over its plain or internal listener; whoever may read the folder may do everything.',
+  },
+];
+
+/** All options of a command, also those that go with others. */
+function optionsOf({ options }: Command): readonly Option[] {
+  const isClient = options.includes(bootstrapOption);
+  return [...options, ...(isClient ? accessOptions : []), helpOption];
+}
+
 /** The words and options of one call of a command. */
 export class Arguments {
   readonly command: Command;
@@ -92,7 +112,7 @@ export class Arguments {
   }
 
   #option(name: string): Option {
-    const option = this.command.options.find((candidate) => candidate.name === name);
+    const option = optionsOf(this.command).find((candidate) => candidate.name === name);
     if (option === undefined) throw usageError(`${this.command.name} has no option --${name}`);
     return option;
   }
@@ -116,7 +136,7 @@ export function parseArguments(
   argv: readonly string[],
   terminal: Terminal,
 ): Arguments {
-  const options = [...command.options, helpOption];
+  const options = optionsOf(command);
   const values = new Map<string, string[]>();
   const words: string[] = [];
   for (let i = 0; i < argv.length; i++) {
@@ -188,7 +208,7 @@ export function helpText(command: Command): string {
   if (command.commands !== undefined) {
     lines.push('', 'Commands:', ...columns(command.commands.map((c) => [c.name, c.summary])));
   }
-  const options = [...command.options, helpOption].map((option) => {
+  const options = optionsOf(command).map((option) => {
     const short = option.short === undefined ? '    ' : `-${option.short}, `;
     const value = option.value === undefined ? '' : ` ${option.value}`;
     const fallback = option.default === undefined ? '' : ` (default: ${option.default})`;

@@ -2,6 +2,7 @@
 import { systemClock } from '../base/clock.ts';
 import { OperatingError } from '../base/errors.ts';
 import { Client } from '../client/client.ts';
+import type { ConnectionSecurity } from '../client/connection.ts';
 import { errorName, ProtocolError } from '../protocol/error-codes.ts';
 import type { Arguments } from './arguments.ts';
 import { usageError } from './arguments.ts';
@@ -20,6 +21,7 @@ export async function withClient<T>(
   const bootstrap = args.required('bootstrap-server');
   const client = new Client({
     bootstrap: parsed(bootstrap),
+    security: await accessOf(args),
     clientId: 'weir-cli',
     requestTimeoutMs: args.integer('timeout', 1, TIMEOUT_MS_MAX) ?? 30_000,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
@@ -33,6 +35,19 @@ export async function withClient<T>(
   } finally {
     client.close();
   }
+}
+
+/** How the client says who it is: as the file says, or as a part of the appliance. */
+async function accessOf(args: Arguments): Promise<ConnectionSecurity | null> {
+  const dataDir = args.text('data');
+  const file = args.text('command-config');
+  if (dataDir === undefined && file === undefined) return null;
+  if (dataDir !== undefined && file !== undefined) {
+    throw usageError('give --command-config or --data, not both');
+  }
+  // Few need it, and everybody waits for what is loaded.
+  const { fileSecurity, applianceSecurity } = await import('../client/cli-security.ts');
+  return dataDir === undefined ? fileSecurity(file!) : applianceSecurity(dataDir);
 }
 
 /** A bad address is the user's mistake. */

@@ -49,6 +49,8 @@ export interface Terminal {
   out(text: string | Uint8Array): Promise<void> | void;
   /** Errors and progress. */
   err(text: string): void;
+  /** Where somebody types the input: shows it no more, until what it returns is called. */
+  hideInput?(): () => void;
   /** Standard input. */
   readonly input: AsyncIterable<Uint8Array>;
   /** Resolves when the user or the system asks to end (SIGINT, SIGTERM, a reader gone away). */

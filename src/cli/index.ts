@@ -6,6 +6,7 @@ import { groupCommand } from './group.ts';
 import { produceCommand } from './produce.ts';
 import { tailCommand } from './tail.ts';
 import { topicCommand } from './topic.ts';
+import { userCommand } from './user.ts';
 
 export const commands: readonly Command[] = [
   tailCommand,
@@ -14,4 +15,5 @@ export const commands: readonly Command[] = [
   consumeCommand,
   groupCommand,
   brokerCommand,
+  userCommand,
 ];

@@ -7,6 +7,14 @@ import { ExitCode, type Terminal } from './command.ts';
 
 const COLUMNS_DEFAULT = 80;
 
+function hideInput(): () => void {
+  process.stdin.setRawMode(true);
+  return () => {
+    process.stdin.setRawMode(false);
+    process.stdin.pause();
+  };
+}
+
 export function processTerminal(): Terminal {
   const interrupted = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -33,6 +41,7 @@ export function processTerminal(): Terminal {
     err(text) {
       process.stderr.write(text);
     },
+    ...(process.stdin.isTTY ? { hideInput } : {}),
     input: process.stdin,
     interrupted,
   };
