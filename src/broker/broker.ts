@@ -39,6 +39,7 @@ import { GroupCoordinator } from '../coordinator/group-coordinator.ts';
 import type { GroupSettings, MigrationPolicy } from '../coordinator/group-settings.ts';
 import { TransactionCoordinator } from '../coordinator/transactions/transaction-coordinator.ts';
 import { BufferPool } from '../log/buffer-pool.ts';
+import type { CleanerSettings } from '../log/log-cleaner.ts';
 import { LogManager } from '../log/log-manager.ts';
 import { readMetaProperties } from '../log/meta-properties.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
@@ -467,6 +468,9 @@ export class Broker implements Role {
       clusterId,
       configFor: (topic) => configs.logConfig(topic),
       retentionCheckMs: configs.number('log.retention.check.interval.ms'),
+      cleanerSettings: () => cleanerSettings(configs),
+      replicatedTo: ({ topic, partition }) =>
+        this.#services?.partitions.get(topic, partition)?.replicatedTo ?? 0,
       producerIdExpirationMs: () => configs.number('producer.id.expiration.ms'),
       onDirectoryOffline: (path, held) => this.#directoryFailed(path, held),
     });
@@ -708,6 +712,17 @@ const hotSettings = (configs: Configs): HotSettings => ({
   autoCreateTopics: configs.boolean('auto.create.topics.enable'),
   queuedResponseBytesMax: QUEUED_RESPONSE_BYTES_MAX,
 });
+
+const cleanerSettings = (configs: Configs): CleanerSettings => {
+  return {
+    enabled: configs.boolean('log.cleaner.enable'),
+    backoffMs: configs.number('log.cleaner.backoff.ms'),
+    bytesPerSecond: configs.number('log.cleaner.io.max.bytes.per.second'),
+    dedupeBytes: configs.number('log.cleaner.dedupe.buffer.size'),
+    loadFactor: configs.number('log.cleaner.io.buffer.load.factor'),
+    ioBytes: configs.number('log.cleaner.io.buffer.size'),
+  };
+};
 
 const connectionLimits = (configs: Configs): ConnectionLimits => ({
   requestBytesMax: configs.number('socket.request.max.bytes'),

@@ -11,6 +11,7 @@ import type { MetricsRegistry } from '../observe/registry.ts';
 import { errorName } from '../protocol/error-codes.ts';
 import { type ApiStats, FetchStats } from './api-stats.ts';
 import type { Broker } from './broker.ts';
+import { registerCleanerMetrics } from './metrics-cleaner.ts';
 import { registerControllerMetrics } from './metrics-controller.ts';
 import { registerGroupMetrics } from './metrics-groups.ts';
 import { registerQuorumMetrics } from './metrics-quorum.ts';
@@ -46,6 +47,7 @@ export function registerBrokerMetrics(
   registerTelemetryMetrics(registry, family, services);
   registerRequests(registry, family, services);
   registerLogs(family, services);
+  registerCleanerMetrics(family, services);
   registerConnections(family, services, memory);
   const idle = idleShare(services);
   value('kafka_network_socketserver_networkprocessoravgidle_percent', idle);

@@ -98,6 +98,7 @@ export class FollowedPartition {
     this.loggedFailure = '';
     if (records !== null && bytes > 0) partition.replicate(records);
     partition.follow(answer.highWatermark, answer.logStartOffset);
+    partition.toldReplicated(answer.replicated.offset, answer.replicated.partitionEpoch);
     this.lag = Math.max(answer.highWatermark - log.logEndOffset, 0);
     if (bytes === 0 || this.lag === 0) this.#hasCaughtUp = true;
     return bytes;

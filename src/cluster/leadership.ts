@@ -211,6 +211,20 @@ export class Leadership {
     return this.#admitted(id, brokerEpoch);
   }
 
+  /**
+   * All replicas, in sync or not, have what lies before on their devices: compaction may take away
+   * what only says that something else is gone. Unknown is 0.
+   */
+  get replicatedTo(): number {
+    let lowest = this.#log.logEndOffset;
+    for (const { flushedOffset, logEndOffset } of this.#followers) {
+      // A follower that does not tell of its device counts with what it has.
+      const safe = flushedOffset >= 0 ? flushedOffset : logEndOffset;
+      lowest = Math.min(lowest, safe);
+    }
+    return Math.max(lowest, 0);
+  }
+
   /** Who waits on the device is answered once everybody in sync has it there. */
   #flushedInSync(): number {
     const end = this.#log.logEndOffset;

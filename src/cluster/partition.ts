@@ -93,6 +93,10 @@ export class Partition {
   readonly #followerWatchers = new Set<PartitionWatcher>();
   readonly #lowWaits: LowWatermarkWaits;
   #leadership: Leadership | null = null;
+  /** Of the metadata that named the replicas as they are. */
+  #replicasEpoch = NO_EPOCH;
+  /** As the leader told. */
+  #replicatedTo = 0;
   /** Bytes appended and not yet visible to clients; only roughly after a start. */
   #hiddenBytes = 0;
   /** Bytes committed that wait for the end of transactions, and where those begin; roughly, too. */
@@ -173,6 +177,11 @@ export class Partition {
     this.partitionEpoch = image.partitionEpoch;
     this.leaderEpoch = image.leaderEpoch;
     this.leaderId = image.leader;
+    if (image.replicas.some((id) => !this.replicas.includes(id))) {
+      // Who has come has nothing yet.
+      this.#replicasEpoch = image.partitionEpoch;
+      this.#replicatedTo = 0;
+    }
     this.replicas = image.replicas;
     this.adding = image.adding;
     this.removing = image.removing;
@@ -339,6 +348,21 @@ export class Partition {
     }
     const start = Math.min(logStartOffset, log.highWatermark);
     if (start > log.logStartOffset) log.advanceLogStartOffset(start);
+  }
+
+  /** As follower: what all replicas have, as the leader knew them at `partitionEpoch`. */
+  toldReplicated(offset: number, partitionEpoch: number): void {
+    if (partitionEpoch >= this.#replicasEpoch) {
+      this.#replicatedTo = Math.max(this.#replicatedTo, offset);
+    }
+  }
+  /**
+   * All replicas have what lies before. Compaction takes tombstones and markers away only there: a
+   * replica that never gets them would keep what they delete, or wait for the end of a transaction
+   * that has long ended, and serve it once it leads.
+   */
+  get replicatedTo(): number {
+    return this.#leadership?.replicatedTo ?? this.#replicatedTo;
   }
 
   /** As follower: cuts what the leader has not. */

@@ -33,6 +33,14 @@ export interface LogConfig {
   readonly messageTimestampAfterMaxMs: number;
   /** `cleanup.policy`. */
   readonly cleanupPolicy: readonly ('delete' | 'compact')[];
+  /** `min.cleanable.dirty.ratio`: share of a compacted log that must be dirty before it is cleaned. */
+  readonly minCleanableDirtyRatio: number;
+  /** `min.compaction.lag.ms`: how long a record stays out of compaction. */
+  readonly minCompactionLagMs: number;
+  /** `max.compaction.lag.ms`: a log with an older dirty record is cleaned, however little is dirty. */
+  readonly maxCompactionLagMs: number;
+  /** `delete.retention.ms`: how long compaction keeps the mark of a deleted key. */
+  readonly deleteRetentionMs: number;
   /** `compression.type`: `producer` stores what the producer sent. */
   readonly compressionType: 'producer' | 'uncompressed' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
   /** `min.insync.replicas`: checked by the partition's leader, not here. */
@@ -60,6 +68,10 @@ export const defaultLogConfig: LogConfig = {
   messageTimestampBeforeMaxMs: Number.POSITIVE_INFINITY,
   messageTimestampAfterMaxMs: 3_600_000,
   cleanupPolicy: ['delete'],
+  minCleanableDirtyRatio: 0.5,
+  minCompactionLagMs: 0,
+  maxCompactionLagMs: Number.POSITIVE_INFINITY,
+  deleteRetentionMs: DAY_MS,
   compressionType: 'producer',
   minInsyncReplicas: 1,
   preallocate: false,

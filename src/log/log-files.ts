@@ -11,8 +11,11 @@ export const TXN_INDEX_SUFFIX = '.txnindex';
 export const SNAPSHOT_SUFFIX = '.snapshot';
 /** Renamed so, a file is dead: a start removes it. */
 export const DELETED_SUFFIX = '.deleted';
-/** Left behind by an interrupted cleaning or replacement; a start removes it. */
+/** A segment that a cleaning makes; left behind by an interrupted one, a start removes it. */
 export const CLEANED_SUFFIX = '.cleaned';
+/** Made, and about to take the place of others: see `segment-swap.ts`. */
+export const SWAP_SUFFIX = '.swap';
+/** Left behind by an interrupted replacement; a start removes it. */
 export const TEMPORARY_SUFFIX = '.tmp';
 /** Renamed so, a partition's directory is dead: a start removes it. */
 export const DELETED_DIRECTORY_SUFFIX = '-delete';
@@ -22,6 +25,7 @@ export const PARTITION_METADATA_FILE = 'partition.metadata';
 export const RECOVERY_POINT_FILE = 'recovery-point-offset-checkpoint';
 export const LOG_START_FILE = 'log-start-offset-checkpoint';
 export const HIGH_WATERMARK_FILE = 'replication-offset-checkpoint';
+export const CLEANER_OFFSET_FILE = 'cleaner-offset-checkpoint';
 export const CLEAN_SHUTDOWN_FILE = '.kafka_cleanshutdown';
 export const META_PROPERTIES_FILE = 'meta.properties';
 

@@ -11,7 +11,6 @@ import { scanBatches } from './batch-scanner.ts';
 import type { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
 import type { LogEnvironment } from './log-environment.ts';
 import {
-  CLEANED_SUFFIX,
   DELETED_SUFFIX,
   LOG_SUFFIX,
   OFFSET_INDEX_SUFFIX,
@@ -24,6 +23,7 @@ import type { LogSegment } from './log-segment.ts';
 import type { ProducerStateManager, ReloadBounds } from './producer-state-manager.ts';
 import { findNextBatch } from './resync.ts';
 import type { SegmentList } from './segment-list.ts';
+import { recoverSwaps } from './segment-swap.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
 
 export interface LoadOptions {
@@ -61,7 +61,8 @@ export interface LoadedLog {
  */
 export function loadLog(options: LoadOptions): LoadedLog {
   const { segments, epochs, producers, environment } = options;
-  const names = environment.disk.list(options.directory);
+  const { disk } = environment;
+  const names = recoverSwaps(disk, options.directory, disk.list(options.directory));
   sweep(options, names);
   listSegments(options, names);
   const epochsKnown = epochs.load();
@@ -86,9 +87,9 @@ export function loadLog(options: LoadOptions): LoadedLog {
 const recoveryPointOf = (options: LoadOptions, end: number): number =>
   options.clean ? end : Math.min(options.recoveryPoint, end);
 
-/** Removes what an interrupted deletion, cleaning or replacement left, and indexes without a log. */
+/** Removes what an interrupted deletion or replacement left, and indexes without a log. */
 function sweep({ environment, directory }: LoadOptions, names: readonly string[]): void {
-  const dead = [DELETED_SUFFIX, CLEANED_SUFFIX, TEMPORARY_SUFFIX];
+  const dead = [DELETED_SUFFIX, TEMPORARY_SUFFIX];
   const present = new Set(names);
   for (const name of names) {
     const orphaned = [OFFSET_INDEX_SUFFIX, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX].some(

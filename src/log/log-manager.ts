@@ -5,6 +5,8 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import { BufferPool } from './buffer-pool.ts';
+import { type CleaningEngine, SlicedEngine } from './cleaning-engine.ts';
+import { type CleanerSettings, defaultCleanerSettings, LogCleaner } from './log-cleaner.ts';
 import type { LogConfig } from './log-config.ts';
 import { LogDirectory } from './log-directory.ts';
 import type { LogEnvironment } from './log-environment.ts';
@@ -43,6 +45,12 @@ export interface LogManagerOptions {
   readonly tailCacheBytes?: number;
   /** Check the CRC of batches that another process wrote when they are first read; default true. */
   readonly verifyReads?: boolean;
+  /** Compaction: Kafka's defaults when absent. Read anew for every pass. */
+  readonly cleanerSettings?: () => CleanerSettings;
+  /** Where it runs; absent: on this thread, in slices. */
+  readonly cleaningEngine?: CleaningEngine;
+  /** Every replica of the log has what lies before; absent: there are no others. */
+  readonly replicatedTo?: (log: PartitionLog) => number;
   /** Called in the tick in which a directory fails; its logs refuse everything from then on. */
   readonly onDirectoryOffline?: (path: string, logs: readonly PartitionLog[]) => void;
 }
@@ -50,6 +58,14 @@ export interface LogManagerOptions {
 const RETENTION_CHECK_MS = 5 * 60_000;
 const CHECKPOINT_MS = 5_000;
 const PRODUCER_EXPIRATION_MS = 24 * 3_600_000;
+
+/** Of a partition that is new. */
+const NOTHING_SAVED: SavedOffsets = {
+  recoveryPoints: new Map(),
+  logStarts: new Map(),
+  highWatermarks: new Map(),
+  cleaned: new Map(),
+};
 
 /** Logs that are flushed at the same time while stopping. */
 const CLOSING_MAX = 16;
@@ -61,6 +77,7 @@ const CLOSING_MAX = 16;
  */
 export class LogManager {
   readonly probe: LogProbe;
+  readonly cleaner: LogCleaner;
   readonly #options: LogManagerOptions;
   readonly #environment: LogEnvironment;
   readonly #directories: ManagedDirectory[] = [];
@@ -90,6 +107,14 @@ export class LogManager {
       removeLater: (paths, delayMs) => this.#removeLater(paths, delayMs),
       onDirty: () => this.#onDirty(),
     };
+    this.cleaner = new LogCleaner({
+      clock,
+      logger,
+      engine: options.cleaningEngine ?? new SlicedEngine({ disk, clock, random, logger }),
+      logs: () => this.#logs.values(),
+      settings: options.cleanerSettings ?? (() => defaultCleanerSettings),
+      replicatedTo: options.replicatedTo ?? (() => Number.POSITIVE_INFINITY),
+    });
   }
 
   /** Opens every partition there is. Rejects with FatalError when no directory can be used. */
@@ -102,6 +127,7 @@ export class LogManager {
       }
       this.#state = 'running';
       this.#armRetention();
+      this.cleaner.wake();
       resolve();
     });
   }
@@ -184,6 +210,7 @@ export class LogManager {
       recoveryPoint: offsets.recoveryPoints.get(key) ?? 0,
       logStartOffset: offsets.logStarts.get(key) ?? 0,
       highWatermark: offsets.highWatermarks.get(key) ?? 0,
+      cleanedTo: offsets.cleaned.get(key) ?? null,
       saveRecoveryPoint: () => managed.writeRecoveryPoints(true),
       onLogStartChanged: () => managed.writeLogStarts(),
     });
@@ -240,8 +267,7 @@ export class LogManager {
       disk.makeDirectory(path);
       managed.directory.entriesDirty = true;
       writeTopicId(disk, path, topicId);
-      const none = { recoveryPoints: new Map(), logStarts: new Map(), highWatermarks: new Map() };
-      return this.#open(managed, topic, partition, topicId, false, none);
+      return this.#open(managed, topic, partition, topicId, false, NOTHING_SAVED);
     } catch (error) {
       throw managed.directory.failed(`can't make ${path}`, error);
     }
@@ -319,6 +345,7 @@ export class LogManager {
 
   #onDirty(): void {
     if (this.#checkpointTimer !== null || this.#state !== 'running') return;
+    this.cleaner.wake();
     const delayMs = this.#options.checkpointMs ?? CHECKPOINT_MS;
     this.#checkpointTimer = this.#options.clock.after(delayMs, () => {
       this.#checkpointTimer = null;
@@ -371,6 +398,7 @@ export class LogManager {
     this.#checkpointTimer?.cancel();
     this.#retentionTimer?.cancel();
     for (const timer of this.#removals) timer.cancel();
+    await this.cleaner.stop();
     for (const managed of this.#directories) await this.#close(managed, brokerEpoch);
   }
 
@@ -402,6 +430,7 @@ export class LogManager {
     this.#checkpointTimer?.cancel();
     this.#retentionTimer?.cancel();
     for (const timer of this.#removals) timer.cancel();
+    void this.cleaner.stop();
     for (const log of this.#logs.values()) log.abandon();
   }
 }

@@ -32,6 +32,8 @@ export interface SegmentOptions {
   readonly probe: LogProbe;
   readonly directory: string;
   readonly baseOffset: number;
+  /** Behind the names of all its files: what is being made is not part of the log. */
+  readonly suffix?: string;
   readonly indexIntervalBytes: number;
   readonly segmentIndexBytes: number;
   /** Subtracted from `segment.ms` for this segment. */
@@ -105,8 +107,9 @@ export class LogSegment {
     this.#options = options;
     this.baseOffset = options.baseOffset;
     this.rollJitterMs = options.rollJitterMs;
+    const { directory, baseOffset, suffix: behind = '' } = options;
     const file = (suffix: string): string =>
-      `${options.directory}/${offsetName(options.baseOffset, suffix)}`;
+      `${directory}/${offsetName(baseOffset, suffix)}${behind}`;
     this.path = file(LOG_SUFFIX);
     this.#indexPath = file(OFFSET_INDEX_SUFFIX);
     this.#timeIndexPath = file(TIME_INDEX_SUFFIX);
@@ -396,15 +399,21 @@ export class LogSegment {
     );
   }
 
-  /** Time that the records of the segment span, up to a batch to come. */
-  #timeWaited(nowMs: number, timestamp: number): number {
+  /** Largest timestamp of the first batch; negative: there is none. */
+  get firstTimestamp(): number {
     if (this.#firstTimestamp === UNKNOWN && this.size > 0) {
       scanHeaders(this.#opened(), 0, this.size, (buffer, at) => {
         this.#firstTimestamp = maxTimestampOf(buffer, at);
         return false;
       });
     }
-    return this.#firstTimestamp >= 0 ? timestamp - this.#firstTimestamp : nowMs - this.#createdAt;
+    return this.#firstTimestamp;
+  }
+
+  /** Time that the records of the segment span, up to a batch to come. */
+  #timeWaited(nowMs: number, timestamp: number): number {
+    const first = this.firstTimestamp;
+    return first >= 0 ? timestamp - first : nowMs - this.#createdAt;
   }
 
   /**

@@ -4,6 +4,7 @@ import type { Logger } from '../base/logger.ts';
 import type { LogDirectory } from './log-directory.ts';
 import {
   CLEAN_SHUTDOWN_FILE,
+  CLEANER_OFFSET_FILE,
   HIGH_WATERMARK_FILE,
   LOG_START_FILE,
   RECOVERY_POINT_FILE,
@@ -16,10 +17,11 @@ export interface SavedOffsets {
   readonly recoveryPoints: ReadonlyMap<string, number>;
   readonly logStarts: ReadonlyMap<string, number>;
   readonly highWatermarks: ReadonlyMap<string, number>;
+  readonly cleaned: ReadonlyMap<string, number>;
 }
 
 /**
- * The files of a log directory that speak of all its partitions: three checkpoints and the clean
+ * The files of a log directory that speak of all its partitions: four checkpoints and the clean
  * shutdown marker. The marker is taken away before anything is written, so it never outlives the
  * state that it vouches for.
  */
@@ -32,6 +34,8 @@ export class ManagedDirectory {
   readonly #recoveryPoints: OffsetCheckpointFile;
   readonly #logStarts: OffsetCheckpointFile;
   readonly #highWatermarks: OffsetCheckpointFile;
+  readonly #cleaned: OffsetCheckpointFile;
+  #hasCleaned = false;
 
   constructor(disk: Disk, logger: Logger, directory: LogDirectory, directoryId: string) {
     this.#disk = disk;
@@ -43,6 +47,7 @@ export class ManagedDirectory {
     this.#recoveryPoints = file(RECOVERY_POINT_FILE);
     this.#logStarts = file(LOG_START_FILE);
     this.#highWatermarks = file(HIGH_WATERMARK_FILE);
+    this.#cleaned = file(CLEANER_OFFSET_FILE);
   }
 
   get path(): string {
@@ -70,10 +75,13 @@ export class ManagedDirectory {
   }
 
   readOffsets(): SavedOffsets {
+    const cleaned = this.#read(this.#cleaned);
+    this.#hasCleaned = cleaned.size > 0;
     return {
       recoveryPoints: this.#read(this.#recoveryPoints),
       logStarts: this.#read(this.#logStarts),
       highWatermarks: this.#read(this.#highWatermarks),
+      cleaned,
     };
   }
 
@@ -122,6 +130,10 @@ export class ManagedDirectory {
         this.#entries((log) => log.highWatermark),
         durable,
       );
+      const cleaned = this.#entries((log) => log.cleanedTo ?? -1);
+      // Most folders have no compacted log, and never had.
+      if (cleaned.length > 0 || this.#hasCleaned) this.#cleaned.write(cleaned, durable);
+      this.#hasCleaned ||= cleaned.length > 0;
     } catch (error) {
       this.directory.failed(`can't write the checkpoints of ${this.path}`, error);
       this.#logger.warn(`can't write the checkpoints of ${this.path}: ${reasonOf(error)}`);

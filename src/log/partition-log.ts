@@ -36,6 +36,7 @@ import { recompressed, validateRecords } from './log-validator.ts';
 import type { BatchMetadata, ProducerStateEntry } from './producer-state-entry.ts';
 import { ProducerStateManager } from './producer-state-manager.ts';
 import { SegmentList } from './segment-list.ts';
+import { swapIn } from './segment-swap.ts';
 import { LogTail } from './tail-cache.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
 import type { Verification } from './verification.ts';
@@ -80,6 +81,8 @@ export interface PartitionLogOptions {
   readonly recoveryPoint: number;
   readonly logStartOffset: number;
   readonly highWatermark: number;
+  /** From the cleaner's checkpoint; null: never cleaned. */
+  readonly cleanedTo: number | null;
   /** Must make `flushedOffset` durable before it returns: it is about to go down. */
   readonly saveRecoveryPoint: (log: PartitionLog) => void;
   /** The log start offset went up. */
@@ -91,6 +94,10 @@ export interface PartitionLogOptions {
  * follower copies is `unread`: readers ask the leader, as a rule.
  */
 type Memory = 'given' | 'reused' | 'unread';
+
+/** What is appended to is not compacted, so no segment of a compacted log may stay open for longer. */
+const segmentMsOf = ({ segmentMs, maxCompactionLagMs, cleanupPolicy }: LogConfig): number =>
+  cleanupPolicy.includes('compact') ? Math.min(segmentMs, maxCompactionLagMs) : segmentMs;
 
 /** A log whose readers have been elsewhere for this many bytes is not kept in the tail cache. */
 const TAIL_UNREAD_BYTES_MAX = 8 * 1024 * 1024;
@@ -123,6 +130,9 @@ export class PartitionLog {
   #logStartOffset = 0;
   #logEndOffset = 0;
   #highWatermark = 0;
+  #cleanedTo: number | null;
+  /** How often its end was cut off: what was learnt of its segments before is worth nothing then. */
+  #cuts = 0;
   #tailUnreadBytes = 0;
   #closed = false;
 
@@ -136,6 +146,7 @@ export class PartitionLog {
     this.#path = options.path;
     this.#topicId = options.topicId;
     this.#config = options.config;
+    this.#cleanedTo = options.cleanedTo;
     const { disk, logger, probe } = environment;
     this.#epochs = new LeaderEpochFileCache(disk, options.path);
     this.#producers = new ProducerStateManager({ disk, directory: options.path, logger, probe });
@@ -170,7 +181,7 @@ export class PartitionLog {
       recoveryPoint,
       logStartOffset,
       highWatermark,
-      mayHaveGaps: this.#config.cleanupPolicy.includes('compact'),
+      mayHaveGaps: this.#config.cleanupPolicy.includes('compact') || this.#cleanedTo !== null,
       makeSegment: (base, existing) => this.#makeSegment(base, existing),
     });
     this.#logStartOffset = loaded.logStartOffset;
@@ -187,7 +198,7 @@ export class PartitionLog {
   #makeSegment(base: number, existing: boolean): LogSegment {
     const { environment } = this;
     const { segmentJitterMs, indexIntervalBytes, segmentIndexBytes } = this.#config;
-    const jitter = Math.min(segmentJitterMs, this.#config.segmentMs);
+    const jitter = Math.min(segmentJitterMs, segmentMsOf(this.#config));
     const options = {
       ...environment,
       directory: this.#path,
@@ -252,6 +263,20 @@ export class PartitionLog {
   get activeSegmentOffset(): number {
     return this.#segments.active.baseOffset;
   }
+  /** For the cleaner, which only looks. */
+  get segments(): Iterable<LogSegment> {
+    return this.#segments;
+  }
+  /** Compaction has been through what lies before; null: it was never here. */
+  get cleanedTo(): number | null {
+    return this.#cleanedTo;
+  }
+  get cuts(): number {
+    return this.#cuts;
+  }
+  get isClosed(): boolean {
+    return this.#closed;
+  }
   /** Bytes of all segments. */
   get size(): number {
     let bytes = 0;
@@ -273,6 +298,7 @@ export class PartitionLog {
 
   updateConfig(config: LogConfig): void {
     this.#config = config;
+    if (config.cleanupPolicy.includes('compact')) this.#environment.onDirty();
   }
 
   #assertUsable(): void {
@@ -458,7 +484,7 @@ export class PartitionLog {
       bytes,
       lastOffset: last,
       segmentBytes: this.#config.segmentBytes,
-      segmentMs: this.#config.segmentMs,
+      segmentMs: segmentMsOf(this.#config),
     });
     if (full) this.#roll(first);
   }
@@ -658,6 +684,8 @@ export class PartitionLog {
   }
 
   #setEnd(offset: number): void {
+    this.#cuts++;
+    if (this.#cleanedTo !== null) this.#cleanedTo = Math.min(this.#cleanedTo, offset);
     this.#tail.clear();
     this.#reader.forgetPlaces();
     this.#logEndOffset = offset;
@@ -716,6 +744,54 @@ export class PartitionLog {
     this.#logStartOffset = start;
     this.#epochs.truncateFromStart(start);
     this.#options.onLogStartChanged(this);
+  }
+
+  /**
+   * Puts the segment that was cleaned from `sources` (their base offsets) in their place; its files
+   * are named `.cleaned`. False: the log was cut since it had `cuts`, or has not got those segments any
+   * more, and nothing has changed.
+   */
+  replaceSegments(sources: readonly number[], cuts: number): boolean {
+    const index = this.#segments.floor(sources[0]!);
+    const isSame = sources.every((base, i) => this.#segments.at(index + i)?.baseOffset === base);
+    const isClosed = index + sources.length < this.#segments.length;
+    if (this.#closed || cuts !== this.#cuts || !isSame || !isClosed) return false;
+    this.#onDisk('replace segments of', () => this.#swapIn(index, sources));
+    return true;
+  }
+
+  #swapIn(index: number, sources: readonly number[]): void {
+    const { disk, segmentCache } = this.#environment;
+    const [base] = sources as readonly [number];
+    const old = sources.map((_, i) => this.#segments.at(index + i)!);
+    for (const segment of old) {
+      segmentCache.forget(segment);
+      segment.close(false);
+    }
+    let deleted: string[];
+    try {
+      const files = old.flatMap((segment) => segment.files);
+      deleted = swapIn(disk, this.#path, base, files);
+    } catch (error) {
+      // Which of the two is there can be told by a start only.
+      this.logDirectory.takeOffline(`can't replace segments of ${this.#path}`, error);
+      throw error;
+    }
+    const segment = this.#makeSegment(base, true);
+    segment.noteVerified(0, segment.size);
+    this.#segments.replace(index, sources.length, segment);
+    this.#tail.clear();
+    this.#reader.forgetPlaces();
+    const bases = new Set([...this.#segments].map((one) => one.baseOffset));
+    this.#producers.snapshots.removeStray(bases);
+    this.#environment.removeLater(deleted, this.#config.fileDeleteDelayMs);
+    this.#flusher.entriesDirty = true;
+  }
+
+  /** Compaction has been through what lies before `offset`. */
+  noteCleaned(offset: number): void {
+    this.#cleanedTo = offset;
+    this.#environment.onDirty();
   }
 
   #removeSegments(gone: readonly LogSegment[]): void {

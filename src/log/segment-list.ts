@@ -26,6 +26,10 @@ export class SegmentList {
   cut(index: number): LogSegment[] {
     return this.#segments.splice(index);
   }
+  /** Puts `segment` in the place of `count` segments from `index` on; returns those. */
+  replace(index: number, count: number, segment: LogSegment): LogSegment[] {
+    return this.#segments.splice(index, count, segment);
+  }
   /** Removes and returns the first `count` segments. */
   shift(count: number): LogSegment[] {
     return this.#segments.splice(0, count);

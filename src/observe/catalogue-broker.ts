@@ -300,6 +300,43 @@ const logs = {
   kafka_log_log_logendoffset: ['gauge', 'Offset behind the last record.', PARTITION],
   kafka_log_log_numlogsegments: ['gauge', 'Segments of the log.', PARTITION],
   kafka_log_logmanager_offlinelogdirectorycount: ['gauge', 'Log folders that cannot be used.'],
+  kafka_log_logcleaner_max_clean_time_secs: ['gauge', 'Seconds that the last compaction took.'],
+  kafka_log_logcleaner_cleaner_recopy_percent: [
+    'gauge',
+    'Bytes that the last compaction wrote, in percent of those it read.',
+  ],
+  kafka_log_logcleaner_max_buffer_utilization_percent: [
+    'gauge',
+    'Share of log.cleaner.dedupe.buffer.size that the keys of the last compaction took.',
+  ],
+  kafka_log_logcleaner_max_compaction_delay_secs: [
+    'gauge',
+    'Seconds that compaction is behind max.compaction.lag.ms, of the log that is furthest behind.',
+  ],
+  kafka_log_logcleaner_deadthreadcount: ['gauge', 'Always 0: a cleaner that fails goes on.'],
+  kafka_log_logcleanermanager_max_dirty_percent: [
+    'gauge',
+    'Dirty share of the log that most needs compaction, in percent.',
+  ],
+  kafka_log_logcleanermanager_time_since_last_run_ms: [
+    'gauge',
+    'Milliseconds since the last search for logs to compact.',
+  ],
+  kafka_log_logcleanermanager_uncleanable_partitions_count: [
+    'gauge',
+    'Logs that could not be compacted and are left alone.',
+    ['logDirectory'],
+  ],
+  kafka_log_logcleanermanager_uncleanable_bytes: [
+    'gauge',
+    'Bytes of logs that could not be compacted.',
+    ['logDirectory'],
+  ],
+  weir_log_cleaner_passes_total: ['counter', 'Compactions of one log that came to an end.'],
+  weir_log_cleaner_dirty_bytes_total: ['counter', 'Bytes that were dirty and have been compacted.'],
+  weir_log_cleaner_read_bytes_total: ['counter', 'Bytes that compaction has read.'],
+  weir_log_cleaner_written_bytes_total: ['counter', 'Bytes that compaction has written.'],
+  weir_log_cleaner_failures_total: ['counter', 'Compactions that failed.'],
   kafka_log_logflushstats_logflushrateandtimems_count: ['counter', 'Flushes to the device.'],
   weir_log_flush_seconds_total: ['counter', 'Time that flushes to the device took.'],
   weir_log_flush_failures_total: ['counter', 'Flushes that failed; each takes its folder offline.'],

@@ -41,12 +41,15 @@ const COMPRESSION_MASK = 0x07;
 const LOG_APPEND_TIME_BIT = 0x08;
 const TRANSACTIONAL_BIT = 0x10;
 const CONTROL_BIT = 0x20;
+const DELETE_HORIZON_BIT = 0x40;
 
 /** Attribute bits of a batch, for builders. */
 export const BatchAttribute = {
   logAppendTime: LOG_APPEND_TIME_BIT,
   transactional: TRANSACTIONAL_BIT,
   control: CONTROL_BIT,
+  /** The base timestamp says when tombstones and markers of the batch may go (KIP-534). */
+  deleteHorizon: DELETE_HORIZON_BIT,
 } as const;
 
 const int64At = (b: Buffer, at: number): number =>
@@ -86,19 +89,33 @@ export const baseSequence = (b: Buffer, p: number): number =>
   b.readInt32BE(p + OFFSET_OF_BASE_SEQUENCE);
 export const recordCount = (b: Buffer, p: number): number => b.readInt32BE(p + OFFSET_OF_COUNT);
 
+export const setAttributes = (b: Buffer, p: number, bits: number): void => {
+  b.writeInt16BE(bits, p + OFFSET_OF_ATTRIBUTES);
+};
+export const setBaseTimestamp = (b: Buffer, p: number, value: number): void =>
+  writeInt64(b, value, p + OFFSET_OF_BASE_TIMESTAMP);
+export const setMaxTimestamp = (b: Buffer, p: number, value: number): void =>
+  writeInt64(b, value, p + OFFSET_OF_MAX_TIMESTAMP);
+export const setRecordCount = (b: Buffer, p: number, value: number): void => {
+  b.writeInt32BE(value, p + OFFSET_OF_COUNT);
+};
+
 export const compressionOf = (attributeBits: number): number => attributeBits & COMPRESSION_MASK;
 export const isLogAppendTime = (attributeBits: number): boolean =>
   (attributeBits & LOG_APPEND_TIME_BIT) !== 0;
 export const isTransactional = (attributeBits: number): boolean =>
   (attributeBits & TRANSACTIONAL_BIT) !== 0;
 export const isControl = (attributeBits: number): boolean => (attributeBits & CONTROL_BIT) !== 0;
+export const hasDeleteHorizon = (attributeBits: number): boolean =>
+  (attributeBits & DELETE_HORIZON_BIT) !== 0;
 
 const contents = (b: Buffer, p: number): Buffer =>
   b.subarray(p + OFFSET_OF_ATTRIBUTES, p + batchSize(b, p));
 
 export const verifyCrc = (b: Buffer, p: number): boolean => crc32c(contents(b, p)) === crc(b, p);
 
-const seal = (b: Buffer, p: number): void => {
+/** Writes the checksum of what lies there: the last thing to do to a batch. */
+export const seal = (b: Buffer, p: number): void => {
   b.writeUInt32BE(crc32c(contents(b, p)), p + OFFSET_OF_CRC);
 };
 
@@ -313,7 +330,7 @@ function visitRecords(
   }
 }
 
-interface Cursor {
+export interface Cursor {
   at: number;
 }
 
@@ -332,12 +349,13 @@ function readUvarint(b: Buffer, c: Cursor, end: number): number {
   return value >>> 0;
 }
 
-function readVarint(b: Buffer, c: Cursor, end: number): number {
+/** A zigzag varint at the cursor, which moves behind it; RangeError when it does not end by `end`. */
+export function readVarint(b: Buffer, c: Cursor, end: number): number {
   const value = readUvarint(b, c, end);
   return (value >>> 1) ^ -(value & 1);
 }
 
-function readVarlong(b: Buffer, c: Cursor, end: number): number {
+export function readVarlong(b: Buffer, c: Cursor, end: number): number {
   const first = c.at < end ? b[c.at]! : 0x80;
   if (first < 0x80) {
     c.at++;

@@ -51,6 +51,7 @@ const HINTS_VERSION = 16;
 const EMPTY = Buffer.alloc(0);
 const NONE_DIVERGING = { epoch: -1, endOffset: -1 };
 const NO_LEADER = { leaderId: -1, leaderEpoch: -1 };
+const NOT_TOLD = { offset: -1, partitionEpoch: -1 };
 const NO_SNAPSHOT = { endOffset: -1, epoch: -1 };
 
 export class FetchRound {
@@ -184,6 +185,10 @@ export class FetchRound {
       // It has the records already, and does not know that somebody waits for its device.
       if (answer.flushUpTo >= 0 && asked.fetchOffset >= answer.flushUpTo) this.urgent = true;
     }
+    if (log.config.cleanupPolicy.includes('compact')) {
+      const { replicatedTo: offset, partitionEpoch } = partition;
+      answer.replicated = { offset, partitionEpoch };
+    }
     answer.highWatermark = log.highWatermark;
     answer.lastStableOffset = partition.lastStableOffset;
     if (asked.highWatermark !== log.highWatermark) this.hasNews = true;
@@ -265,6 +270,7 @@ export class FetchRound {
       currentLeader: NO_LEADER,
       snapshotId: NO_SNAPSHOT,
       flushUpTo: -1,
+      replicated: NOT_TOLD,
       abortedTransactions: this.fetcher.isolation === READ_COMMITTED ? [] : null,
       preferredReadReplica: -1,
       records: EMPTY,

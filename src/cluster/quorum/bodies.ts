@@ -178,6 +178,7 @@ export const fetchAnswerOf = (more: Partial<FetchAnswer>): FetchAnswer => ({
   currentLeader: { leaderId: -1, leaderEpoch: -1 },
   snapshotId: NO_SNAPSHOT,
   flushUpTo: -1,
+  replicated: { offset: -1, partitionEpoch: -1 },
   abortedTransactions: null,
   preferredReadReplica: -1,
   records: EMPTY,

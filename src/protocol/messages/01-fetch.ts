@@ -90,6 +90,11 @@ export const fetchResponse = message(
           .tag(2),
         // Ours, between our brokers: up to where producers wait for the device; -1: nobody does.
         flushUpTo: int64.since(12).default(-1).tag(10_000),
+        // Ours, of compacted topics: what lies before is on the devices of all replicas that the
+        // partition had at that epoch.
+        replicated: struct({ offset: int64.default(-1), partitionEpoch: int32.default(-1) })
+          .since(12)
+          .tag(10_001),
         // Null when reading uncommitted.
         abortedTransactions: array({ producerId: int64, firstOffset: int64 }).nullable(),
         preferredReadReplica: int32.since(11).default(-1),

@@ -216,6 +216,7 @@ describe('a fetcher', () => {
         abortedTransactions: null,
         preferredReadReplica: -1,
         flushUpTo: -1,
+        replicated: { offset: -1, partitionEpoch: -1 },
         records: Buffer.alloc(0),
       };
       const { topic, topicId } = body.topics[0];

@@ -375,6 +375,7 @@ function fetchAnswer(broker: number, partition: FakePartition | undefined, asked
     abortedTransactions: null,
     preferredReadReplica: -1,
     flushUpTo: -1,
+    replicated: { offset: -1, partitionEpoch: -1 },
     records: Buffer.concat(chosen),
   };
 }

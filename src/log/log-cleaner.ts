@@ -1,0 +1,281 @@
+/**
+ * Compaction of a broker's logs (Kafka: LogCleaner, LogCleanerManager): looks for the compacted log
+ * with the largest dirty share, cleans it, and goes on until none is due; then looks again after
+ * `log.cleaner.backoff.ms`.
+ *
+ * One log is cleaned at a time. A log in which something is damaged, or which fails for a reason that
+ * is not known, is left alone from then on, counted, and stops nobody else; a disk without room is
+ * tried again. Cleaning a log that is meanwhile cut, deleted or closed comes to nothing, and does no
+ * harm: what was made is put in place only if its sources are still there.
+ */
+import type { Clock, Timer } from '../base/clock.ts';
+import { codeOf, reasonOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { ProtocolError } from '../protocol/error-codes.ts';
+import type { LastOfProducer } from './batch-filter.ts';
+import { type Cleanable, cleanableOf, groupSources, isDue } from './cleanable.ts';
+import type { CleaningEngine } from './cleaning-engine.ts';
+import type { CleanerBuffers, CleaningJob } from './cleaning-pass.ts';
+import type { PartitionLog } from './partition-log.ts';
+import { removeCleaned } from './segment-swap.ts';
+
+export interface CleanerSettings extends CleanerBuffers {
+  /** `log.cleaner.enable`. */
+  readonly enabled: boolean;
+  /** `log.cleaner.backoff.ms`. */
+  readonly backoffMs: number;
+  /** `log.cleaner.io.max.bytes.per.second`; Infinity: no limit. */
+  readonly bytesPerSecond: number;
+}
+
+const MIB = 1024 * 1024;
+
+/** Kafka's defaults. */
+export const defaultCleanerSettings: CleanerSettings = {
+  enabled: true,
+  backoffMs: 15_000,
+  bytesPerSecond: Number.POSITIVE_INFINITY,
+  dedupeBytes: 128 * MIB,
+  loadFactor: 0.9,
+  ioBytes: MIB / 2,
+};
+
+export interface LogCleanerOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly engine: CleaningEngine;
+  readonly logs: () => Iterable<PartitionLog>;
+  /** Read anew for every pass. */
+  readonly settings: () => CleanerSettings;
+  /** Every replica of the log has what lies before, as far as is known here. */
+  readonly replicatedTo: (log: PartitionLog) => number;
+}
+
+/** What the last pass was like; all passes together, where it says so. */
+export class CleanerStats {
+  passes = 0;
+  /** Bytes that were dirty, over all passes. */
+  dirtyBytes = 0;
+  bytesRead = 0;
+  bytesWritten = 0;
+  recordsRead = 0;
+  recordsKept = 0;
+  keyless = 0;
+  failures = 0;
+  lastPassMs = 0;
+  /** Bytes written of those that were read again, 0 to 1. */
+  lastRecopyRatio = 0;
+  lastUtilization = 0;
+  /** How late compaction came in the last search, as `max.compaction.lag.ms` has it. Milliseconds. */
+  maxCompactionDelayMs = 0;
+  maxDirtyRatio = 0;
+  lastSearchAtMs = 0;
+}
+
+export class LogCleaner {
+  readonly stats = new CleanerStats();
+  readonly #options: LogCleanerOptions;
+  readonly #uncleanable = new Set<PartitionLog>();
+  #timer: Timer | null = null;
+  #running: Promise<void> | null = null;
+  #current: PartitionLog | null = null;
+  #stopped = false;
+  /** The last search has found something that may be cleaned, now or later. */
+  #hasDirty = false;
+
+  constructor(options: LogCleanerOptions) {
+    this.#options = options;
+    this.stats.lastSearchAtMs = options.clock.monotonic();
+  }
+
+  /** Something was appended, or configured: looks for dirty logs in a while, if any is compacted. */
+  wake(): void {
+    if (this.#timer !== null || this.#running !== null || this.#stopped) return;
+    for (const log of this.#options.logs()) if (isCompacted(log)) return this.#arm();
+  }
+
+  #arm(): void {
+    if (this.#stopped) return;
+    this.#timer = this.#options.clock.after(this.#options.settings().backoffMs, () => {
+      this.#timer = null;
+      void this.run().finally(() => {
+        // What is dirty and not due yet becomes so with time.
+        if (this.#hasDirty && this.#timer === null) this.#arm();
+      });
+    });
+  }
+
+  /** Lets go of the log that is being cleaned; resolves once nothing of it is under way any more. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#options.engine.cancel();
+    await this.#running;
+    await this.#options.engine.close();
+  }
+
+  /** What is being cleaned now. */
+  get current(): PartitionLog | null {
+    return this.#current;
+  }
+  /** Logs that are left alone because they could not be cleaned. */
+  get uncleanable(): readonly PartitionLog[] {
+    for (const log of this.#uncleanable) if (log.isClosed) this.#uncleanable.delete(log);
+    return [...this.#uncleanable];
+  }
+
+  /** Cleans what is due, one log after the other. Never rejects; who calls meanwhile shares it. */
+  run(): Promise<void> {
+    this.#running ??= this.#cleanAll().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  async #cleanAll(): Promise<void> {
+    for (;;) {
+      if (this.#stopped || !this.#options.settings().enabled) return;
+      const found = this.#dirtiest();
+      if (found === null) return;
+      this.#current = found.log;
+      try {
+        if (!(await this.#clean(found.log, found.cleanable))) return;
+      } catch (error) {
+        if (!this.#failed(found.log, error)) return;
+      } finally {
+        this.#current = null;
+      }
+    }
+  }
+
+  #dirtiest(): { log: PartitionLog; cleanable: Cleanable } | null {
+    const { clock, logs } = this.#options;
+    const { stats } = this;
+    const nowMs = clock.now();
+    let best: { log: PartitionLog; cleanable: Cleanable } | null = null;
+    stats.lastSearchAtMs = clock.monotonic();
+    this.#hasDirty = false;
+    stats.maxDirtyRatio = 0;
+    stats.maxCompactionDelayMs = 0;
+    for (const log of logs()) {
+      if (!isCompacted(log) || this.#uncleanable.has(log)) continue;
+      if (log.isClosed || log.logDirectory.failure !== null) continue;
+      const cleanable = this.#cleanableOf(log, nowMs);
+      if (cleanable === null) continue;
+      if (cleanable.dirtyBytes > 0) this.#hasDirty = true;
+      stats.maxDirtyRatio = Math.max(stats.maxDirtyRatio, cleanable.dirtyRatio);
+      stats.maxCompactionDelayMs = Math.max(stats.maxCompactionDelayMs, cleanable.overdueMs);
+      if (!isDue(log, cleanable)) continue;
+      if (best === null || cleanable.dirtyRatio > best.cleanable.dirtyRatio) {
+        best = { log, cleanable };
+      }
+    }
+    return best;
+  }
+
+  #cleanableOf(log: PartitionLog, nowMs: number): Cleanable | null {
+    try {
+      return cleanableOf(log, nowMs);
+    } catch (error) {
+      this.#failed(log, error);
+      return null;
+    }
+  }
+
+  /** False: come back later. */
+  async #clean(log: PartitionLog, cleanable: Cleanable): Promise<boolean> {
+    const { clock, engine, settings, replicatedTo, logger } = this.#options;
+    const { stats } = this;
+    const startedAt = clock.monotonic();
+    const { cuts } = log;
+    const removableBelow = replicatedTo(log);
+    const current = settings();
+    const job = jobOf(log, cleanable, current, clock.now(), removableBelow);
+    const pass = engine.begin(job, current.bytesPerSecond);
+    try {
+      const { endOffset, bytesRead, utilization } = await pass.map();
+      let read = 0;
+      let written = 0;
+      for (const group of groupSources(job.sources, endOffset, log.config)) {
+        const made = await pass.clean(group);
+        read += made.bytesRead;
+        written += made.bytesWritten;
+        stats.recordsRead += made.recordsRead;
+        stats.recordsKept += made.recordsKept;
+        stats.keyless += made.keyless;
+        // A replica may have come that has not got yet what was left out.
+        const isStillThere = replicatedTo(log) >= removableBelow;
+        const bases = group.map(({ baseOffset }) => baseOffset);
+        if (!isStillThere || !log.replaceSegments(bases, cuts)) {
+          logger.info(`${log.path} has changed while it was cleaned; it will be tried again`);
+          return this.#dropped(log);
+        }
+      }
+      log.noteCleaned(endOffset);
+      stats.passes++;
+      stats.dirtyBytes += cleanable.dirtyBytes;
+      stats.bytesRead += bytesRead + read;
+      stats.bytesWritten += written;
+      stats.lastPassMs = clock.monotonic() - startedAt;
+      stats.lastRecopyRatio = read === 0 ? 0 : written / read;
+      stats.lastUtilization = utilization;
+      return true;
+    } finally {
+      pass.end();
+    }
+  }
+
+  #dropped(log: PartitionLog): boolean {
+    if (log.isClosed || log.logDirectory.failure !== null) return true;
+    try {
+      removeCleaned(log.environment.disk, log.path);
+    } catch (error) {
+      this.#options.logger.warn(`${log.path}: what was cleaned stays: ${reasonOf(error)}`);
+    }
+    return false;
+  }
+
+  /** False: come back later. */
+  #failed(log: PartitionLog, error: unknown): boolean {
+    const { logger, engine } = this.#options;
+    // Stopped, or deleted while its files were read.
+    if (this.#stopped || engine.isCancellation(error) || log.isClosed) return !this.#stopped;
+    this.stats.failures++;
+    this.#dropped(log);
+    const isDisk = codeOf(error) !== '' && codeOf(error) !== 'EUNCLEANABLE';
+    const shown = isDisk ? log.logDirectory.failed(`can't clean ${log.path}`, error) : error;
+    if (shown instanceof ProtocolError) {
+      // Its directory is offline now, or there was no room for the moment.
+      logger.warn(`can't clean ${log.path}: ${shown.message}`);
+      return log.logDirectory.failure !== null;
+    }
+    this.#uncleanable.add(log);
+    logger.error(`${log.path} can't be cleaned, and is left as it is: ${reasonOf(error)}`);
+    return true;
+  }
+}
+
+const isCompacted = (log: PartitionLog): boolean => log.config.cleanupPolicy.includes('compact');
+
+function jobOf(
+  log: PartitionLog,
+  cleanable: Cleanable,
+  buffers: CleanerBuffers,
+  nowMs: number,
+  removableBelow: number,
+): CleaningJob {
+  const producers = new Map<number, LastOfProducer>();
+  for (const { producerId, lastBatch, epoch } of log.activeProducers()) {
+    producers.set(producerId, { lastDataOffset: lastBatch?.lastOffset ?? -1, epoch });
+  }
+  const { firstDirtyOffset, upperBound, sources } = cleanable;
+  const { deleteRetentionMs, indexIntervalBytes, segmentIndexBytes } = log.config;
+  const { dedupeBytes, loadFactor, ioBytes } = buffers;
+  return {
+    directory: log.path,
+    ...{ firstDirtyOffset, upperBound, sources, producers, nowMs, removableBelow },
+    aborted: log.abortedTransactions(log.firstSegmentOffset, upperBound),
+    ...{ deleteRetentionMs, indexIntervalBytes, segmentIndexBytes },
+    buffers: { dedupeBytes, loadFactor, ioBytes },
+  };
+}
