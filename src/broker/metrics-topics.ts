@@ -25,7 +25,7 @@ const perTopic: readonly [name: MetricName, read: (stats: TopicStats) => number]
     (s) => s.invalidOffsetOrSequence,
   ],
   ['kafka_server_brokertopicmetrics_nokeycompactedtopicrecords_total', (s) => s.noKeyCompacted],
-  ['kafka_server_brokertopicmetrics_producemessageconversions_total', () => 0],
+  ['kafka_server_brokertopicmetrics_producemessageconversions_total', (s) => s.produceConversions],
   ['kafka_server_brokertopicmetrics_fetchmessageconversions_total', () => 0],
 ];
 

@@ -15,4 +15,5 @@ export class TopicStats {
   invalidCrc = 0;
   invalidOffsetOrSequence = 0;
   noKeyCompacted = 0;
+  produceConversions = 0;
 }

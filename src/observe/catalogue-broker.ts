@@ -75,7 +75,7 @@ const topics = {
   ],
   kafka_server_brokertopicmetrics_producemessageconversions_total: [
     'counter',
-    'Always 0: formats are not converted.',
+    'Message sets of the formats before Kafka 0.11 that were made record batches.',
     TOPIC,
   ],
   kafka_server_brokertopicmetrics_fetchmessageconversions_total: [

@@ -151,8 +151,6 @@ export interface Api {
   readonly name: string;
   readonly min: number;
   readonly max: number;
-  /** Lowest version that ApiVersions tells; below `min` only for Produce. */
-  readonly advertisedMin: number;
   /** First flexible version; Infinity: none. */
   readonly flexible: number;
   readonly request: Message<any>;
@@ -161,12 +159,11 @@ export interface Api {
   readonly forPeers: boolean;
 }
 
-const api = (request: Message<any>, response: Message<any>, advertisedMin = request.min): Api => ({
+const api = (request: Message<any>, response: Message<any>): Api => ({
   key: request.api,
   name: request.name.slice(0, -'Request'.length),
   min: request.min,
   max: request.max,
-  advertisedMin,
   flexible: request.flexible,
   request,
   response,
@@ -179,8 +176,7 @@ const peerApi = (request: Message<any>, response: Message<any>): Api => ({
 });
 
 const all: readonly Api[] = [
-  // Older librdkafka takes a range that starts above 0 for no support at all (KAFKA-18659).
-  api(produceRequest, produceResponse, 0),
+  api(produceRequest, produceResponse),
   api(fetchRequest, fetchResponse),
   api(listOffsetsRequest, listOffsetsResponse),
   api(metadataRequest, metadataResponse),

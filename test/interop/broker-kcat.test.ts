@@ -47,6 +47,25 @@ describeWithPeers(['kcat'], 'kcat', () => {
     await expect.poll(async () => (await read()).trimEnd().split('\n')).toEqual(sent);
   });
 
+  // What it knows of a broker of that age: Produce 0 and 1, with message sets of magic 0.
+  it.each([
+    ['0.8.2', 0],
+    ['0.9.0', 1],
+  ])('produces as to Kafka %s, in version %i', async (age, version) => {
+    const topic = `old-${version}`;
+    await run(['-P', '-t', topic, '-p', '0'], 'first\n');
+    const old = ['-X', 'api.version.request=false', '-X', `broker.version.fallback=${age}`];
+    const codecs = ['none', 'gzip', 'snappy', 'lz4'];
+    for (const codec of codecs) {
+      await run(['-P', '-t', topic, '-p', '0', '-z', codec, ...old], lines(500, codec).join('\n'));
+    }
+    const got = await run(['-C', '-t', topic, '-p', '0', '-e', '-q']);
+    const sent = ['first', ...codecs.flatMap((codec) => lines(500, codec))];
+    expect(got.trimEnd().split('\n')).toEqual(sent);
+    const requests = running.broker.services.apiStats.get(0)!.requests;
+    expect(requests[version]).toBeGreaterThanOrEqual(codecs.length);
+  });
+
   it('produces idempotently', async () => {
     const sent = lines(2000, 'idempotent');
     const args = ['-P', '-t', 'idempotent', '-p', '1', '-X', 'enable.idempotence=true'];

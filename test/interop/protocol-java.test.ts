@@ -24,6 +24,7 @@ const ROUNDS = 25 * Number(process.env['WEIR_FUZZ'] ?? 1);
 
 /** Served, but not known to Kafka 4.3.1: floors of 3.9 that it gave up, and what comes after it. */
 const NOT_COMPARED = new Map<string, readonly number[]>([
+  ['Produce', [0, 1, 2]],
   ['ListOffsets', [0]],
   ['ApiVersions', [5]],
   ['CreateTopics', [0, 1]],

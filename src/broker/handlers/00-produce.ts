@@ -1,5 +1,5 @@
 /**
- * Produce, v3-13: one batch a partition, appended as it came. acks=0 is not answered (and its
+ * Produce, v0-13: one batch a partition, appended as it came (up to v2: message sets, made a batch). acks=0 is not answered (and its
  * errors close the connection), acks=1 is answered when the bytes are in the leader's page cache,
  * acks=all when they are in those of all replicas in sync, and on their devices, too
  * (`log.flush.on.acks.all`).
@@ -15,6 +15,7 @@ import type { AppendInfo } from '../../log/partition-log.ts';
 import { apis } from '../../protocol/apis.ts';
 import { CompressionType } from '../../protocol/compression.ts';
 import { ErrorCode, errorName, ProtocolError } from '../../protocol/error-codes.ts';
+import { convertMessageSet, isMessageSet } from '../../protocol/message-set.ts';
 import type { produceRequest, produceResponse } from '../../protocol/messages/00-produce.ts';
 import {
   attributes,
@@ -43,6 +44,7 @@ type Request = Infer<typeof produceRequest>;
 type Response = Infer<typeof produceResponse>;
 type PartitionAnswer = Response['responses'][number]['partitionResponses'][number];
 
+const BATCH_VERSION = 3;
 const ZSTD_VERSION = 7;
 const TOPIC_IDS_VERSION = 13;
 /** The one client that may write what brokers write. */
@@ -145,7 +147,7 @@ const missing = (
 
 function append(
   partition: Partition,
-  records: Buffer | null,
+  given: Buffer | null,
   request: Request,
   context: RequestContext,
   written: PendingAppend[],
@@ -157,6 +159,7 @@ function append(
   totals.produceRequests += 1;
   let isAppending = false;
   try {
+    const records = fromOldSender(given, partition, context);
     checkRequest(partition, records, request, context);
     const proof = verified?.get(`${partition.index} ${partition.topic}`);
     if (proof !== undefined) checkVerified(proof, context.apiVersion);
@@ -164,8 +167,8 @@ function append(
     const info = partition.append(records, {
       origin: 'client',
       acksAll: request.acks === -1,
-      reused: true,
       verification: proof?.verification ?? null,
+      reused: records === given,
     });
     if (!info.duplicate) {
       const count = recordCount(records, 0);
@@ -178,13 +181,26 @@ function append(
     return succeeded(partition.index, info);
   } catch (error) {
     const code = codeOfError(error, context.broker.logger);
-    countFailure(partition, code, records?.length ?? 0, context);
+    countFailure(partition, code, given?.length ?? 0, context);
     const answer = failed(partition.index, code, messageOfError(error));
     if (isAppending && !startUnknown.has(code))
       answer.logStartOffset = partition.log.logStartOffset;
     if (error instanceof RecordsError) answer.recordErrors = [...error.recordErrors];
     return answer;
   }
+}
+
+/** Up to v2 a message set may come; it becomes the batch that everybody else sends. */
+function fromOldSender(
+  records: Buffer | null,
+  partition: Partition,
+  { apiVersion, broker }: RequestContext,
+): Buffer | null {
+  if (apiVersion >= BATCH_VERSION || records === null || !isMessageSet(records)) return records;
+  const batch = convertMessageSet(records);
+  partition.stats.produceConversions += 1;
+  broker.partitions.totals.produceConversions += 1;
+  return batch;
 }
 
 /** Errors of an append beside which Kafka does not tell where the log starts. */

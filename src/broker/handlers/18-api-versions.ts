@@ -88,7 +88,7 @@ const answer = (errorCode: number, keys: readonly number[]): Response => ({
     const api = apis.get(apiKey);
     return {
       apiKey,
-      minVersion: api?.advertisedMin ?? 0,
+      minVersion: api?.min ?? 0,
       maxVersion: api?.max ?? 0,
     };
   }),

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CompressionType } from '../../../src/protocol/compression.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import { BatchAttribute } from '../../../src/protocol/record-batch.ts';
+import { messageSet } from '../../support/message-sets.ts';
 import {
   batchOf,
   createTopic,
@@ -338,5 +339,71 @@ describe('idempotent producers', () => {
   it('are refused a transactional id, for there are no transactions', async () => {
     const body = { transactionalId: 'tx', transactionTimeoutMs: 1000 };
     expect((await client.request('InitProducerId', 4, body)).errorCode).not.toBe(0);
+  });
+});
+
+describe('senders from before Kafka 0.11', () => {
+  const messages = [
+    { key: Buffer.from('a'), value: Buffer.from('one'), timestamp: 1_500_000_000_000 },
+    { key: null, value: Buffer.from('two'), timestamp: 1_500_000_000_001 },
+  ];
+
+  it.each([0, 1, 2])(
+    'are answered in version %i, and everybody reads what they wrote',
+    async (version) => {
+      const magic = version === 2 ? 1 : 0;
+      const topic = await newTopic();
+      for (const codec of [0, 1, 2, 3] as const) {
+        const answer = await produce(client, topic, messageSet(magic, messages, codec), {
+          version,
+        });
+        expect(answer).toMatchObject({ index: 0, errorCode: 0, baseOffset: codec * 2 });
+      }
+      expect(
+        await produce(client, topic, messageSet(magic, messages), { version, acks: -1 }),
+      ).toMatchObject({ errorCode: 0, baseOffset: 8 });
+      const { records } = await fetch(client, topic, 0);
+      expect(valuesOf(records)).toEqual(Array.from({ length: 5 }, () => ['one', 'two']).flat());
+      const { stats } = running.broker.services.partitions.get(topic, 0)!;
+      expect(stats.produceConversions).toBe(5);
+    },
+  );
+
+  it('hear nothing at acks 0, and lose the connection when it fails', async () => {
+    const topic = await newTopic();
+    const request = (name: string, records: Buffer) => ({
+      acks: 0,
+      timeoutMs: 1000,
+      topicData: [{ name, partitionData: [{ index: 0, records }] }],
+    });
+    client.write(client.encode('Produce', 0, request(topic, messageSet(0, messages))));
+    expect((await client.request('ApiVersions', 0)).errorCode).toBe(0);
+    expect(valuesOf((await fetch(client, topic, 0)).records)).toEqual(['one', 'two']);
+    const damaged = messageSet(0, messages);
+    damaged[20]! ^= 1;
+    const other = await WireClient.connect(running.port);
+    other.write(other.encode('Produce', 0, request(topic, damaged)));
+    await other.closed;
+  });
+
+  it('get the time of the append where the topic has it, and only in version 2', async () => {
+    const topic = await newTopic({ 'message.timestamp.type': 'LogAppendTime' });
+    const set = messageSet(1, messages);
+    expect((await produce(client, topic, set, { version: 2 })).logAppendTimeMs).toBeGreaterThan(0);
+    expect((await produce(client, topic, set, { version: 1 })).logAppendTimeMs).toBe(-1);
+  });
+
+  it('are refused a wrong checksum, and a record without a key on a compacted topic', async () => {
+    const topic = await newTopic({ 'cleanup.policy': 'compact' });
+    const { errorCode } = await produce(client, topic, messageSet(1, messages), { version: 2 });
+    expect(errorCode).toBe(ErrorCode.INVALID_RECORD);
+    const damaged = messageSet(1, messages);
+    damaged[20]! ^= 1;
+    expect((await produce(client, topic, damaged, { version: 2 })).errorCode).toBe(
+      ErrorCode.CORRUPT_MESSAGE,
+    );
+    expect((await produce(client, topic, messageSet(1, messages), { version: 3 })).errorCode).toBe(
+      ErrorCode.INVALID_RECORD,
+    );
   });
 });

@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import { decode, encode } from '../../../src/protocol/codec.ts';
+import { produceRequest, produceResponse } from '../../../src/protocol/messages/00-produce.ts';
 import {
   listOffsetsRequest,
   listOffsetsResponse,
@@ -51,6 +52,24 @@ function both<M extends Message<any>>(m: M, version: number, hex: string): Infer
 }
 
 describe('versions before and after those of Kafka 4.3', () => {
+  it('Produce 0-2 have no transactional id, and their answers grow', () => {
+    const hex = 'ffff 000003e8 00000001 000174 00000001 00000002 00000003 616263';
+    for (const version of [0, 1, 2]) {
+      const request = both(produceRequest, version, hex);
+      expect(request).toMatchObject({ transactionalId: null, acks: -1, timeoutMs: 1000 });
+      expect(request.topicData[0]!.partitionData[0]!.records?.length).toBe(3);
+    }
+    const answer = '00000001 000174 00000001 00000002 0003 0000000000000007';
+    expect(both(produceResponse, 0, answer).responses[0]!.partitionResponses[0]).toMatchObject({
+      index: 2,
+      errorCode: 3,
+      baseOffset: 7,
+    });
+    expect(both(produceResponse, 1, `${answer} 00000009`).throttleTimeMs).toBe(9);
+    const stamped = both(produceResponse, 2, `${answer} 000000000000000b 00000009`);
+    expect(stamped.responses[0]!.partitionResponses[0]!.logAppendTimeMs).toBe(11);
+  });
+
   it('ListOffsets 0 asks for a number of offsets and gets a list', () => {
     const request = both(
       listOffsetsRequest,
