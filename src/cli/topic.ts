@@ -1,6 +1,7 @@
 /** `weir topic`: list, create, alter, delete; `topic-describe.ts` and `topic-elect.ts` have the rest. */
 import type { Admin, Result } from '../client/admin.ts';
 import type { TopicInfo } from '../client/metadata-cache.ts';
+import { ProtocolError } from '../protocol/error-codes.ts';
 import {
   type Arguments,
   bootstrapOption,
@@ -8,9 +9,11 @@ import {
   timeoutOption,
   usageError,
 } from './arguments.ts';
-import { withBrokers } from './broker-client.ts';
+import { type Administrators, withBrokers } from './broker-client.ts';
 import { type Command, ExitCode, type Option } from './command.ts';
 import { type Column, printRows } from './table.ts';
+import { doubtsAbout } from './topic-advice.ts';
+import { adviseCommand } from './topic-advise.ts';
 import { describeCommand } from './topic-describe.ts';
 import { electCommand } from './topic-elect.ts';
 import { changeFactor } from './topic-factor.ts';
@@ -129,14 +132,36 @@ const createCommand: Command = {
       ...(replicationFactor === undefined ? {} : { replicationFactor }),
       configs: Object.fromEntries(args.properties('config')),
     };
-    return withAdmin(args, async (admin) => {
-      const results = await admin.createTopics([topic]);
+    return withBrokers(args, async (administrators) => {
+      const results = await administrators.admin.createTopics([topic]);
       const exists = results[0]?.error?.code === TOPIC_ALREADY_EXISTS;
       if (exists && args.has('if-not-exists')) return ExitCode.OK;
-      return report(args, results, 'created');
+      const code = report(args, results, 'created');
+      if (code === ExitCode.OK) await warn(args, administrators, name!).catch(mayNotKnow);
+      return code;
     });
   },
 };
+
+/** Whoever may create topics need not be allowed to see the cluster; the topic is there all the same. */
+function mayNotKnow(error: unknown): void {
+  if (!(error instanceof ProtocolError)) throw error;
+}
+
+/** Says what speaks against the topic, as the cluster has made it. */
+async function warn(args: Arguments, { admin, cluster }: Administrators, name: string) {
+  const [[topic], { brokers }] = await Promise.all([
+    admin.describeTopics([name]),
+    cluster.describeCluster(),
+  ]);
+  if (topic === undefined) return;
+  const chosen = {
+    partitions: topic.partitions.length,
+    replicationFactor: topic.partitions[0]?.replicas.length ?? 0,
+    brokers: brokers.filter(({ isFenced }) => !isFenced).length,
+  };
+  for (const doubt of doubtsAbout(chosen)) args.terminal.err(`weir: topic ${name}: ${doubt}\n`);
+}
 
 const TOPIC_ALREADY_EXISTS = 36;
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
@@ -226,6 +251,7 @@ export const topicCommand: Command = {
   options: [],
   commands: [
     listCommand,
+    adviseCommand,
     createCommand,
     describeCommand,
     alterCommand,

@@ -12,6 +12,7 @@ import { listenerKey, securityKeys } from './security-keys.ts';
 import { type Key, LONG_MAX, tableOf } from './table.ts';
 import { telemetryKeys } from './telemetry-keys.ts';
 import { MAX_MESSAGE_BYTES_DEFAULT } from './topic-keys.ts';
+import { topicPolicyKeys } from './topic-policy-keys.ts';
 
 const INT_MAX = 2 ** 31 - 1;
 const MIB = 1024 * 1024;
@@ -690,6 +691,7 @@ export const brokerKeys: ReadonlyMap<string, Key> = tableOf([
   ...replicationKeys,
   ...quorumKeys,
   ...telemetryKeys,
+  ...topicPolicyKeys,
   ...authorizationKeys,
 ]);
 

@@ -19,6 +19,7 @@ import { randomUuid } from '../uuid.ts';
 import { checkAssignment } from './assignment.ts';
 import { placeReplicas } from './replica-placer.ts';
 import { isActive } from './succession.ts';
+import { checkMorePartitions, checkNewTopic } from './topic-policy.ts';
 
 export interface NewTopic {
   readonly name: string;
@@ -108,6 +109,7 @@ export class TopicPlanner {
     this.#checkNewName(name, names);
     const replicas = this.#replicasOf(topic, partitionsBefore);
     const configs = checkedConfigs(topic.configs, this.#configs);
+    checkNewTopic(name, replicas.length, replicas[0]?.length ?? 1, this.#configs);
     const topicId = randomUuid(this.#options.random);
     records.push({ type: 'Topic', value: { name, topicId } });
     replicas.forEach((list, i) => {
@@ -261,6 +263,7 @@ export class TopicPlanner {
         this.#checkAssigned(have + i, brokerIds, factor);
       });
     }
+    checkMorePartitions(name, count, this.#configs);
     this.#checkPartitionLimit(this.#image.partitionCount + count - have);
     const replicas =
       assignments?.map(({ brokerIds }) => brokerIds) ?? this.#place(count - have, factor);

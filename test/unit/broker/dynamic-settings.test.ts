@@ -71,6 +71,10 @@ const lookedUp = new Set([
   'group.consumer.assignment.interval.ms',
   'max.connections.per.ip',
   'producer.id.expiration.ms',
+  'topic.policy.partitions.max',
+  'topic.policy.partitions.min',
+  'topic.policy.replication.factor.max',
+  'topic.policy.replication.factor.min',
 ]);
 
 /** Those that a test below is about. */
