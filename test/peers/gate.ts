@@ -42,6 +42,14 @@ const compiler = (): string | null => {
 const loggen = (): string | null =>
   fs.existsSync(path.join(cacheDirectory, 'loggen')) ? null : program('loggen', 'syslog-ng-core')();
 
+/** In the cache, or to be had from Python's registry. */
+const confluent = (): string | null => {
+  const kept =
+    fs.existsSync(cacheDirectory) &&
+    fs.readdirSync(cacheDirectory).some((name) => name.startsWith('confluent-kafka-'));
+  return kept ? program('python3', 'python3')() : program('pip', 'python3-pip')();
+};
+
 /** The module of rsyslog that writes to Kafka, wherever Debian keeps those. */
 const omkafka = (): string | null => {
   const roots = fs.existsSync('/usr/lib') ? fs.readdirSync('/usr/lib') : [];
@@ -66,6 +74,7 @@ const missing = {
   opensearch: maven('opensearch-', 21),
   javac: compiler,
   kcat: program('kcat', 'kcat'),
+  confluent,
   rsyslog: program('rsyslogd', 'rsyslog'),
   omkafka,
   loggen,
