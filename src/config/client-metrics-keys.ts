@@ -2,7 +2,7 @@
  * What can be set on a subscription to metrics of clients (KIP-714): which metrics, how often, and
  * of which clients. Kafka's names, defaults and bounds (ClientMetricsConfigs of Kafka 4.3).
  */
-import { RE2JS, RE2JSSyntaxException } from 're2js';
+import { compileRe2, type Re2 } from '../base/re2.ts';
 import { type Key, tableOf } from './table.ts';
 
 /** Shortest and longest `interval.ms` that a subscription may ask for, milliseconds. */
@@ -45,7 +45,7 @@ export const clientSelectors = [
 export type ClientSelector = (typeof clientSelectors)[number];
 
 /** Of RE2: whatever the pattern, what a client calls itself is matched in linear time. */
-export type ClientPatterns = ReadonlyMap<ClientSelector, RE2JS>;
+export type ClientPatterns = ReadonlyMap<ClientSelector, Re2>;
 
 /**
  * Reads the value of `match`. Of a selector that stands twice, the last one counts. `illegal` is
@@ -54,19 +54,16 @@ export type ClientPatterns = ReadonlyMap<ClientSelector, RE2JS>;
 export function parseClientPatterns(
   match: readonly string[],
 ): { readonly patterns: ClientPatterns } | { readonly illegal: string } {
-  const patterns = new Map<ClientSelector, RE2JS>();
+  const patterns = new Map<ClientSelector, Re2>();
   for (const item of match) {
     const [name, pattern, ...more] = item.replace(/=+$/, '').split('=');
     const selector = clientSelectors.find((known) => known === name?.trim());
     if (selector === undefined || pattern === undefined || more.length > 0) {
       return { illegal: item };
     }
-    try {
-      patterns.set(selector, RE2JS.compile(pattern.trim()));
-    } catch (error) {
-      if (!(error instanceof RE2JSSyntaxException)) throw error;
-      return { illegal: item };
-    }
+    const compiled = compileRe2(pattern.trim());
+    if ('fault' in compiled) return { illegal: item };
+    patterns.set(selector, compiled);
   }
   return { patterns };
 }

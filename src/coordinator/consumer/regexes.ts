@@ -5,7 +5,7 @@
  * That is done after the request that gives cause to it has been answered, for all of the group's
  * expressions at once, and not again for a while.
  */
-import { RE2JS, RE2JSSyntaxException } from 're2js';
+import { compileRe2, type Re2 } from '../../base/re2.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { ResolvedRegex } from './changes.ts';
@@ -17,16 +17,13 @@ import { bumpEpoch, type ConsumerParts } from './planning.ts';
 const REFRESH_MS_MIN = 10_000;
 
 /** Throws INVALID_REGULAR_EXPRESSION. */
-export function compileRegex(regex: string): RE2JS {
-  try {
-    return RE2JS.compile(regex);
-  } catch (error) {
-    if (!(error instanceof RE2JSSyntaxException)) throw error;
-    throw new ProtocolError(
-      ErrorCode.INVALID_REGULAR_EXPRESSION,
-      `SubscribedTopicRegex \`${regex}\` is not a valid regular expression: ${error.getDescription()}.`,
-    );
-  }
+export function compileRegex(regex: string): Re2 {
+  const compiled = compileRe2(regex);
+  if (!('fault' in compiled)) return compiled;
+  throw new ProtocolError(
+    ErrorCode.INVALID_REGULAR_EXPRESSION,
+    `SubscribedTopicRegex \`${regex}\` is not a valid regular expression: ${compiled.fault}.`,
+  );
 }
 
 export class Regexes {
@@ -83,7 +80,7 @@ export class Regexes {
 
   #lookUp(regexes: Iterable<string>, context: RequestContext): Map<string, string[]> {
     const found = new Map<string, string[]>();
-    const patterns: [regex: string, pattern: RE2JS][] = [];
+    const patterns: [regex: string, pattern: Re2][] = [];
     for (const regex of regexes) {
       found.set(regex, []);
       patterns.push([regex, compileRegex(regex)]);
