@@ -23,6 +23,8 @@ export async function addPartitions(
   version: number,
   transactions: TransactionCoordinator,
   image: MetadataImage,
+  /** Whether the client may write to the topic. */
+  mayWrite: (topic: string) => boolean = () => true,
 ): Promise<Response> {
   const none = {
     throttleTimeMs: 0,
@@ -31,7 +33,7 @@ export async function addPartitions(
     resultsByTopicV3AndBelow: [],
   };
   const add = (transaction: AddedTransaction): Promise<TopicResults> =>
-    addTo(transaction, version, transactions, image);
+    addTo(transaction, version, transactions, image, mayWrite);
   if (version >= SEVERAL_VERSION) {
     const resultsByTransaction = await Promise.all(
       request.transactions.map(async (transaction) => ({
@@ -56,10 +58,15 @@ async function addTo(
   version: number,
   transactions: TransactionCoordinator,
   image: MetadataImage,
+  mayWrite: (topic: string) => boolean,
 ): Promise<TopicResults> {
   const { transactionalId, topics, verifyOnly } = transaction;
-  const isMissing = (topic: string, index: number): boolean =>
-    image.topic(topic)?.partitions[index] === undefined;
+  const refusalOf = (topic: string, index: number): number => {
+    if (!mayWrite(topic)) return ErrorCode.TOPIC_AUTHORIZATION_FAILED;
+    return image.topic(topic)?.partitions[index] === undefined
+      ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+      : ErrorCode.NONE;
+  };
   const answer = (codeOf: (topic: string, partition: number) => number): TopicResults =>
     topics.map(({ name, partitions }) => ({
       name,
@@ -69,12 +76,11 @@ async function addTo(
       })),
     }));
   // All or none become part of the transaction.
-  if (topics.some(({ name, partitions }) => partitions.some((p) => isMissing(name, p)))) {
-    return answer((topic, partition) =>
-      isMissing(topic, partition)
-        ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        : ErrorCode.OPERATION_NOT_ATTEMPTED,
-    );
+  if (topics.some(({ name, partitions }) => partitions.some((p) => refusalOf(name, p) !== 0))) {
+    return answer((topic, partition) => {
+      const refusal = refusalOf(topic, partition);
+      return refusal === ErrorCode.NONE ? ErrorCode.OPERATION_NOT_ATTEMPTED : refusal;
+    });
   }
   if (verifyOnly) return answer(transactions.verifyPartitions(transactionalId, transaction));
   const code = await transactions.addPartitions(

@@ -33,10 +33,14 @@ export function findCoordinator(
   request: FindRequest,
   apiVersion: number,
   locate: LocateCoordinator,
+  /** The code that keeps the client from asking for that key, or NONE. */
+  refusalOf: (type: number, key: string) => number = () => ErrorCode.NONE,
 ): FindResponse {
   const find = (key: string): [errorCode: number, node: CoordinatorEndpoint] => {
     // Share groups have no coordinator here; a client can't use what it asks for.
     if (!known.has(request.keyType)) return [ErrorCode.INVALID_REQUEST, NO_NODE];
+    const refusal = refusalOf(request.keyType, key);
+    if (refusal !== ErrorCode.NONE) return [refusal, NO_NODE];
     const node = locate(request.keyType, key);
     return node === undefined
       ? [ErrorCode.COORDINATOR_NOT_AVAILABLE, NO_NODE]

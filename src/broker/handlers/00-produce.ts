@@ -12,6 +12,7 @@ import type { HeldTopic } from '../../cluster/partitions.ts';
 import { isInternal } from '../../cluster/topic-names.ts';
 import { RecordsError } from '../../log/log-validator.ts';
 import type { AppendInfo } from '../../log/partition-log.ts';
+import { AclOperation, AclResource } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { CompressionType } from '../../protocol/compression.ts';
 import { ErrorCode, errorName, ProtocolError } from '../../protocol/error-codes.ts';
@@ -63,7 +64,11 @@ function produceInTransaction(
   request: Request,
   context: RequestContext,
 ): Response | null | Promise<Response | null> {
+  const { transactionalId } = request;
   try {
+    if (transactionalId !== null) {
+      context.demand(AclOperation.write, AclResource.transactionalId, transactionalId);
+    }
     const verifying = verifyBeforeAppend(request, context, (kept, verified) =>
       produce(kept, context, verified),
     );
@@ -106,15 +111,24 @@ function appendAll(
   written: PendingAppend[],
   verified: VerifiedPartitions | null,
 ): Response {
-  const { partitions } = context.broker;
+  const { partitions, access, image } = context.broker;
   const byId = context.apiVersion >= TOPIC_IDS_VERSION;
   const responses: Response['responses'] = [];
   const response: Response = { responses, throttleTimeMs: 0, nodeEndpoints: [] };
   for (const data of request.topicData) {
     const topic = byId ? partitions.topicById(data.topicId) : partitions.topic(data.name);
     const partitionResponses: PartitionAnswer[] = [];
+    const name = byId ? (topic?.name ?? image.topicById(data.topicId)?.name) : data.name;
+    const isRefused =
+      access !== null &&
+      name !== undefined &&
+      !context.may(AclOperation.write, AclResource.topic, name);
     for (const { index, records } of data.partitionData) {
       const partition = topic?.partitions[index];
+      if (isRefused) {
+        partitionResponses.push(failed(index, ErrorCode.TOPIC_AUTHORIZATION_FAILED, null));
+        continue;
+      }
       const answer =
         partition === undefined
           ? failed(index, missing(topic, index, byId, context), null)

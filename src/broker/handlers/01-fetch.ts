@@ -11,6 +11,7 @@
 
 import type { Partition, WatchFor } from '../../cluster/partition.ts';
 import { isMetadataFetch } from '../../cluster/quorum/bodies.ts';
+import { AclOperation } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type { fetchRequest, fetchResponse } from '../../protocol/messages/01-fetch.ts';
@@ -34,7 +35,11 @@ const HIGH_WATERMARK_NEWS_MS = 20;
 export const fetchHandler = handler<Request, Response | BodyWithRelease>(
   apis.get(1),
   (request, context) => {
-    if (isMetadataFetch(request)) return context.broker.quorum.handleFetch(request);
+    if (isMetadataFetch(request)) {
+      return context.mayToCluster(AclOperation.clusterAction)
+        ? context.broker.quorum.handleFetch(request)
+        : refused(ErrorCode.CLUSTER_AUTHORIZATION_FAILED);
+    }
     const plan = planFetch(request, context);
     if (typeof plan === 'number') return refused(plan);
     const fetcher = fetcherOf(request, context);

@@ -6,6 +6,7 @@
  * timestamp, v8 earliest local, v9 latest tiered, v11 earliest pending upload (KIP-1023).
  */
 import type { Partition } from '../../cluster/partition.ts';
+import { AclOperation, AclResource } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import type {
@@ -52,12 +53,20 @@ const NOTHING: Found = { offset: -1, timestamp: -1, leaderEpoch: -1 };
 
 export const listOffsetsHandler = handler<Request, Response>(apis.get(2), (request, context) => ({
   throttleTimeMs: 0,
-  topics: request.topics.map(({ name, partitions }) => ({
-    name,
-    partitions: eachOnce(partitions).map(([asked, isDouble]) =>
-      isDouble ? refused(asked) : answer(name, asked, request, context),
-    ),
-  })),
+  topics: request.topics.map(({ name, partitions }) => {
+    if (!context.may(AclOperation.describe, AclResource.topic, name)) {
+      const code = ErrorCode.TOPIC_AUTHORIZATION_FAILED;
+      return { name, partitions: partitions.map((asked) => refused(asked, code)) };
+    }
+    return {
+      name,
+      partitions: eachOnce(partitions).map(([asked, isDouble]) =>
+        isDouble
+          ? refused(asked, ErrorCode.INVALID_REQUEST)
+          : answer(name, asked, request, context),
+      ),
+    };
+  }),
 }));
 
 /** A partition that is named twice is answered once, with an error. */
@@ -70,9 +79,9 @@ function eachOnce(partitions: readonly Asked[]): (readonly [asked: Asked, isDoub
   return [...first.values()].map((asked) => [asked, times.get(asked.partitionIndex) !== 1]);
 }
 
-const refused = ({ partitionIndex }: Asked): PartitionAnswer => ({
+const refused = ({ partitionIndex }: Asked, errorCode: number): PartitionAnswer => ({
   partitionIndex,
-  errorCode: ErrorCode.INVALID_REQUEST,
+  errorCode,
   oldStyleOffsets: [],
   ...NOTHING,
 });

@@ -9,11 +9,12 @@
 import { ZERO_UUID } from '../../base/bytes.ts';
 import type { TopicImage } from '../../cluster/metadata-image.ts';
 import { isInternal, topicNameFault } from '../../cluster/topic-names.ts';
+import { AclOperation, AclResource, CLUSTER_NAME } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type { metadataRequest, metadataResponse } from '../../protocol/messages/03-metadata.ts';
 import type { Infer } from '../../protocol/schema.ts';
-import { operationsOf } from '../authorized-operations.ts';
+import { clusterOperations, NOT_ASKED } from '../authorized-operations.ts';
 import { nodes } from '../endpoints.ts';
 import { handler, type RequestContext } from '../handler.ts';
 import { PartitionDescriber } from './partition-description.ts';
@@ -35,9 +36,9 @@ export const metadataHandler = handler<Request, Response>(apis.get(3), (request,
     // Every broker takes what is for the controller; this one has the shortest way.
     controllerId: broker.store.leaderId,
     topics,
-    clusterAuthorizedOperations: operationsOf(
-      'cluster',
+    clusterAuthorizedOperations: clusterOperations(
       request.includeClusterAuthorizedOperations,
+      context,
     ),
     errorCode: ErrorCode.NONE,
   };
@@ -55,65 +56,86 @@ const refusal = (topics: readonly Wanted[]): Response => ({
   clusterId: null,
   controllerId: -1,
   topics: topics.map(({ name, topicId }) => ({
-    ...absent(name ?? '', topicId, ErrorCode.INVALID_REQUEST, operationsOf('topic', false)),
+    ...absent(name ?? '', topicId, ErrorCode.INVALID_REQUEST),
     isInternal: false,
   })),
-  clusterAuthorizedOperations: operationsOf('cluster', false),
+  clusterAuthorizedOperations: NOT_ASKED,
   errorCode: ErrorCode.NONE,
 });
 
-/** Each topic once, however often it is named; names count only where there are no ids. */
+/** What the client may do to topics, if it asks for that. */
+type OperationsOf = (topic: string) => number;
+
+/**
+ * Each topic once, however often it is named; names count only where there are no ids. What the
+ * client may not describe is left out of all topics, and refused by name whether it exists or not.
+ */
 function topicsOf(request: Request, context: RequestContext): TopicAnswer[] {
   const { image, autoTopics, hot } = context.broker;
   const { topics } = request;
   const describer = new PartitionDescriber(context);
-  const operations = operationsOf('topic', request.includeTopicAuthorizedOperations);
+  const operations: OperationsOf = (name) =>
+    request.includeTopicAuthorizedOperations
+      ? context.operationsOn(AclResource.topic, name)
+      : NOT_ASKED;
   if (topics === null || (context.apiVersion === 0 && topics.length === 0)) {
-    return [...image.topics.values()].map((topic) => found(topic, describer, operations));
+    return [...image.topics.values()]
+      .filter(({ name }) => context.mayQuietly(AclOperation.describe, AclResource.topic, name))
+      .map((topic) => found(topic, describer, operations));
   }
   const ids = new Set(topics.map(({ topicId }) => topicId).filter((id) => id !== ZERO_UUID));
   if (ids.size > 0) return [...ids].map((id) => byId(id, context, describer, operations));
   const answers: TopicAnswer[] = [];
   const missing: string[] = [];
+  const create = request.allowAutoTopicCreation && hot.autoCreateTopics;
   for (const name of new Set(topics.map((topic) => topic.name))) {
     if (name === null) {
-      answers.push(
-        absent(null, ZERO_UUID, ErrorCode.UNKNOWN_TOPIC_ID, operationsOf('topic', false)),
-      );
+      answers.push(absent(null, ZERO_UUID, ErrorCode.UNKNOWN_TOPIC_ID));
       continue;
     }
     const topic = image.topic(name);
-    if (topic !== undefined) answers.push(found(topic, describer, operations));
+    if (!context.may(AclOperation.describe, AclResource.topic, name)) {
+      answers.push({ ...absent(name, ZERO_UUID, REFUSED), isInternal: false });
+    } else if (topic !== undefined) answers.push(found(topic, describer, operations));
+    else if (create && !mayCreate(name, context)) answers.push(absent(name, ZERO_UUID, REFUSED));
     else {
       const isValid = topicNameFault(name) === null;
       if (isValid) missing.push(name);
       const code = isValid
         ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
         : ErrorCode.INVALID_TOPIC_EXCEPTION;
-      answers.push(absent(name, ZERO_UUID, code, operations));
+      answers.push(absent(name, ZERO_UUID, code, operations(name)));
     }
   }
-  const create = request.allowAutoTopicCreation && hot.autoCreateTopics;
   if (create && missing.length > 0) autoTopics.create(missing);
   return answers;
 }
+
+const REFUSED = ErrorCode.TOPIC_AUTHORIZATION_FAILED;
+
+const mayCreate = (topic: string, context: RequestContext): boolean =>
+  context.mayQuietly(AclOperation.create, AclResource.cluster, CLUSTER_NAME) ||
+  context.may(AclOperation.create, AclResource.topic, topic);
 
 function byId(
   id: string,
   context: RequestContext,
   describer: PartitionDescriber,
-  operations: number,
+  operations: OperationsOf,
 ): TopicAnswer {
   const topic = context.broker.image.topicById(id);
-  if (topic !== undefined) return found(topic, describer, operations);
-  return absent(null, id, ErrorCode.UNKNOWN_TOPIC_ID, operationsOf('topic', false));
+  if (topic === undefined) return absent(null, id, ErrorCode.UNKNOWN_TOPIC_ID);
+  if (!context.may(AclOperation.describe, AclResource.topic, topic.name)) {
+    return absent(null, id, REFUSED);
+  }
+  return found(topic, describer, operations);
 }
 
 const absent = (
   name: string | null,
   topicId: string,
   errorCode: number,
-  operations: number,
+  operations: number = NOT_ASKED,
 ): TopicAnswer => ({
   errorCode,
   name,
@@ -123,13 +145,17 @@ const absent = (
   topicAuthorizedOperations: operations,
 });
 
-function found(topic: TopicImage, describer: PartitionDescriber, operations: number): TopicAnswer {
+function found(
+  topic: TopicImage,
+  describer: PartitionDescriber,
+  operations: OperationsOf,
+): TopicAnswer {
   return {
     errorCode: ErrorCode.NONE,
     name: topic.name,
     topicId: topic.id,
     isInternal: isInternal(topic.name),
     partitions: topic.partitions.map((p) => describer.describe(topic.name, p)),
-    topicAuthorizedOperations: operations,
+    topicAuthorizedOperations: operations(topic.name),
   };
 }

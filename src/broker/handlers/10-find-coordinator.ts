@@ -5,7 +5,9 @@
  */
 import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../../cluster/topic-names.ts';
 import { CoordinatorType, findCoordinator } from '../../coordinator/find-coordinator.ts';
+import { AclOperation, AclResource, refusalOf } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
+import { ErrorCode } from '../../protocol/error-codes.ts';
 import type {
   findCoordinatorRequest,
   findCoordinatorResponse,
@@ -18,13 +20,24 @@ type Request = Infer<typeof findCoordinatorRequest>;
 type Response = Infer<typeof findCoordinatorResponse>;
 
 export const findCoordinatorHandler = handler<Request, Response>(apis.get(10), (request, context) =>
-  findCoordinator(request, context.apiVersion, (type, key) => {
-    const { broker } = context;
-    const isGroup = type === CoordinatorType.group;
-    const name = isGroup ? OFFSETS_TOPIC : TRANSACTIONS_TOPIC;
-    if (!broker.internalTopicReady(name)) return undefined;
-    const partition = (isGroup ? broker.groups : broker.transactions).partitionFor(key);
-    const leader = broker.store.image.topic(name)?.partitions[partition]?.leader ?? -1;
-    return node(leader, context) ?? undefined;
-  }),
+  findCoordinator(
+    request,
+    context.apiVersion,
+    (type, key) => {
+      const { broker } = context;
+      const isGroup = type === CoordinatorType.group;
+      const name = isGroup ? OFFSETS_TOPIC : TRANSACTIONS_TOPIC;
+      if (!broker.internalTopicReady(name)) return undefined;
+      const partition = (isGroup ? broker.groups : broker.transactions).partitionFor(key);
+      const leader = broker.store.image.topic(name)?.partitions[partition]?.leader ?? -1;
+      return node(leader, context) ?? undefined;
+    },
+    (type, key) => {
+      const resource =
+        type === CoordinatorType.group ? AclResource.group : AclResource.transactionalId;
+      return context.may(AclOperation.describe, resource, key)
+        ? ErrorCode.NONE
+        : refusalOf[resource]!;
+    },
+  ),
 );

@@ -7,6 +7,7 @@ import { describedValue } from '../../cluster/configs.ts';
 import type { Outcome } from '../../cluster/controller/controller.ts';
 import type { CreatedTopic } from '../../cluster/controller/topic-planner.ts';
 import { topicKeys } from '../../config/topic-keys.ts';
+import { AclOperation, AclResource, CLUSTER_NAME } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import type {
@@ -27,16 +28,26 @@ export const createTopicsHandler = controllerHandler<Request, Response>(
   async (request, context) => {
     const names = request.topics.map(({ name }) => name);
     const isDouble = (name: string): boolean => names.indexOf(name) !== names.lastIndexOf(name);
-    const wanted = request.topics.filter(({ name }) => !isDouble(name));
+    const single = request.topics.filter(({ name }) => !isDouble(name));
+    const wanted = single.filter(({ name }) => mayCreate(name, context));
     const outcomes = await create(wanted, request.validateOnly, context);
     const topics = wanted.map((topic, i) => answer(topic, outcomes[i]!, context));
     for (const name of new Set(names.filter(isDouble))) {
       topics.push(failure(name, ErrorCode.INVALID_REQUEST, 'Duplicate topic name.'));
     }
+    for (const topic of single) {
+      if (wanted.includes(topic)) continue;
+      const code = ErrorCode.TOPIC_AUTHORIZATION_FAILED;
+      topics.push(failure(topic.name, code, 'Authorization failed.'));
+    }
     return { throttleTimeMs: 0, topics };
   },
   ({ timeoutMs }) => timeoutMs,
 );
+
+const mayCreate = (topic: string, context: RequestContext): boolean =>
+  context.mayQuietly(AclOperation.create, AclResource.cluster, CLUSTER_NAME) ||
+  context.may(AclOperation.create, AclResource.topic, topic);
 
 async function create(
   topics: readonly Topic[],
@@ -59,6 +70,11 @@ function answer(
 ): TopicAnswer {
   if ('error' in outcome) return failure(topic.name, outcome.error.code, outcome.error.message);
   const { topicId, numPartitions, replicationFactor } = outcome.value;
+  if (!context.mayQuietly(AclOperation.describeConfigs, AclResource.topic, topic.name)) {
+    // It is made, and what it is like is not told.
+    const topicConfigErrorCode = ErrorCode.TOPIC_AUTHORIZATION_FAILED;
+    return { ...failure(topic.name, ErrorCode.NONE, null), topicId, topicConfigErrorCode };
+  }
   return {
     name: topic.name,
     topicId,
@@ -88,7 +104,7 @@ function settings(topic: Topic, context: RequestContext): NonNullable<TopicAnswe
   });
 }
 
-const failure = (name: string, errorCode: number, errorMessage: string): TopicAnswer => ({
+const failure = (name: string, errorCode: number, errorMessage: string | null): TopicAnswer => ({
   name,
   topicId: ZERO_UUID,
   errorCode,

@@ -3,6 +3,7 @@
  * answered, and the name free for a new topic with a new id; its files go later.
  */
 import { ZERO_UUID } from '../../base/bytes.ts';
+import { AclOperation, AclResource, CLUSTER_NAME } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import type {
@@ -40,6 +41,9 @@ export const deleteTopicsHandler = controllerHandler<Request, Response>(
   ({ timeoutMs }) => timeoutMs,
 );
 
+/** Kafka's words for TOPIC_AUTHORIZATION_FAILED. */
+const DENIED = 'Topic authorization failed.';
+
 interface Resolved {
   /** Of those that are refused. */
   readonly responses: Answer[];
@@ -55,6 +59,9 @@ function resolved(asked: readonly Wanted[], context: RequestContext): Resolved {
     responses.push(answer(wanted, new ProtocolError(code, text)));
   };
   const { INVALID_REQUEST } = ErrorCode;
+  const mayAll = context.mayQuietly(AclOperation.delete, AclResource.cluster, CLUSTER_NAME);
+  const may = (operation: number, topic: string): boolean =>
+    mayAll || context.may(operation, AclResource.topic, topic);
   const names: string[] = [];
   const givenIds: string[] = [];
   for (const wanted of asked) {
@@ -67,17 +74,28 @@ function resolved(asked: readonly Wanted[], context: RequestContext): Resolved {
   const ids = new Set<string>();
   for (const id of new Set(givenIds)) {
     const wanted = { name: null, id };
+    const topic = image.topicById(id);
     if (isTwiceIn(givenIds, id)) refuse(wanted, INVALID_REQUEST, 'Duplicate topic id.');
-    else if (image.topicById(id) !== undefined) ids.add(id);
-    else refuse(wanted, ErrorCode.UNKNOWN_TOPIC_ID, 'This server does not host this topic ID.');
+    else if (topic === undefined) {
+      refuse(wanted, ErrorCode.UNKNOWN_TOPIC_ID, 'This server does not host this topic ID.');
+    } else if (may(AclOperation.delete, topic.name)) ids.add(id);
+    else {
+      // The name that stands behind an id is told to who may know it.
+      const name = may(AclOperation.describe, topic.name) ? topic.name : null;
+      refuse({ name, id }, ErrorCode.TOPIC_AUTHORIZATION_FAILED, DENIED);
+    }
   }
   for (const name of new Set(names)) {
     const id = image.topic(name)?.id;
     const wanted = { name, id: ZERO_UUID };
     if (isTwiceIn(names, name)) refuse(wanted, INVALID_REQUEST, 'Duplicate topic name.');
-    else if (id === undefined) {
+    else if (!may(AclOperation.describe, name)) {
+      refuse(wanted, ErrorCode.TOPIC_AUTHORIZATION_FAILED, DENIED);
+    } else if (id === undefined) {
       const text = 'This server does not host this topic-partition.';
       refuse(wanted, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, text);
+    } else if (!may(AclOperation.delete, name)) {
+      refuse(wanted, ErrorCode.TOPIC_AUTHORIZATION_FAILED, DENIED);
     } else if (givenIds.includes(id)) {
       ids.delete(id);
       const text = 'The provided topic name maps to an ID that was already supplied.';

@@ -6,6 +6,7 @@
 
 import type { Partition } from '../../cluster/partition.ts';
 import { isInternal } from '../../cluster/topic-names.ts';
+import { AclOperation, AclResource } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import type {
@@ -47,6 +48,7 @@ async function answer(
   context: RequestContext,
 ): Promise<PartitionAnswer> {
   try {
+    context.demand(AclOperation.delete, AclResource.topic, topic);
     const partition = deleteBefore(topic, partitionIndex, offset, context);
     const errorCode = await partition.whenLowWatermark(partition.log.logStartOffset, timeoutMs);
     const { leadership } = partition;

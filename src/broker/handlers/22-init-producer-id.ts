@@ -3,6 +3,7 @@
  * producer that had one and wants to go on (v3, KIP-360) gets a new one, as nothing ties it to the
  * old. With one, its coordinator gives the same id in a new epoch, and so fences whoever had it.
  */
+import { AclOperation, AclResource, CLUSTER_NAME } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type {
@@ -11,7 +12,7 @@ import type {
 } from '../../protocol/messages/22-init-producer-id.ts';
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError } from '../errors.ts';
-import { handler } from '../handler.ts';
+import { handler, type RequestContext } from '../handler.ts';
 
 type Request = Infer<typeof initProducerIdRequest>;
 type Response = Infer<typeof initProducerIdResponse>;
@@ -27,10 +28,26 @@ const answer = (errorCode: number, producerId = NONE, producerEpoch = NONE): Res
   producerEpoch,
 });
 
+/** Who may write to any topic may do so idempotently. */
+function refusalOf({ transactionalId }: Request, context: RequestContext): number {
+  const { idempotentWrite, write } = AclOperation;
+  if (transactionalId !== null) {
+    return context.may(write, AclResource.transactionalId, transactionalId)
+      ? ErrorCode.NONE
+      : ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+  }
+  return context.mayQuietly(idempotentWrite, AclResource.cluster, CLUSTER_NAME) ||
+    context.mayOnAny(write, AclResource.topic)
+    ? ErrorCode.NONE
+    : ErrorCode.CLUSTER_AUTHORIZATION_FAILED;
+}
+
 export const initProducerIdHandler = handler<Request, Response>(
   apis.get(22),
   async (request, context) => {
     const { producerIds, transactions, logger } = context.broker;
+    const refusal = refusalOf(request, context);
+    if (refusal !== ErrorCode.NONE) return answer(refusal);
     const { producerId: oldId, producerEpoch: oldEpoch, transactionalId } = request;
     // Who had an id had an epoch too.
     const isHalf = (oldId === NONE) !== (oldEpoch === NONE);

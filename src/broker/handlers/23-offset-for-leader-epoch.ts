@@ -2,18 +2,24 @@
  * OffsetForLeaderEpoch, v2-4: where a term ended, for clients and followers that must find out
  * whether what they have read still stands. A term that is not known has end -1.
  */
+import { AclOperation, AclResource, CLUSTER_NAME } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
-import { ErrorCode } from '../../protocol/error-codes.ts';
+import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import type {
   offsetForLeaderEpochRequest,
   offsetForLeaderEpochResponse,
 } from '../../protocol/messages/23-offset-for-leader-epoch.ts';
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError } from '../errors.ts';
-import { handler } from '../handler.ts';
+import { handler, type RequestContext } from '../handler.ts';
 
 type Request = Infer<typeof offsetForLeaderEpochRequest>;
 type Response = Infer<typeof offsetForLeaderEpochResponse>;
+
+/** Brokers have a right on the cluster instead. */
+const mayDescribe = (topic: string, context: RequestContext): boolean =>
+  context.mayQuietly(AclOperation.clusterAction, AclResource.cluster, CLUSTER_NAME) ||
+  context.may(AclOperation.describe, AclResource.topic, topic);
 
 export const offsetForLeaderEpochHandler = handler<Request, Response>(
   apis.get(23),
@@ -23,6 +29,9 @@ export const offsetForLeaderEpochHandler = handler<Request, Response>(
       topic,
       partitions: partitions.map(({ partition, currentLeaderEpoch, leaderEpoch }) => {
         try {
+          if (!mayDescribe(topic, context)) {
+            throw new ProtocolError(ErrorCode.TOPIC_AUTHORIZATION_FAILED);
+          }
           const held = context.broker.partitions.held(topic, partition);
           held.checkLeaderEpoch(currentLeaderEpoch);
           held.leading();

@@ -1,6 +1,7 @@
 /** AddOffsetsToTxn, v0-4: the partition of `__consumer_offsets` that holds the group joins. */
 import { OFFSETS_TOPIC } from '../../cluster/topic-names.ts';
 import { partitionsByTopic } from '../../coordinator/transactions/transaction.ts';
+import { AclOperation, AclResource } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type {
@@ -18,8 +19,15 @@ const CLIENT_VERSION = 0;
 export const addOffsetsToTxnHandler = handler<
   Infer<typeof addOffsetsToTxnRequest>,
   Infer<typeof addOffsetsToTxnResponse>
->(apis.get(25), async (request, { apiVersion, broker }) => {
+>(apis.get(25), async (request, context) => {
+  const { apiVersion, broker } = context;
   const { transactionalId, groupId } = request;
+  if (!context.may(AclOperation.write, AclResource.transactionalId, transactionalId)) {
+    return { throttleTimeMs: 0, errorCode: ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED };
+  }
+  if (!context.may(AclOperation.read, AclResource.group, groupId)) {
+    return { throttleTimeMs: 0, errorCode: ErrorCode.GROUP_AUTHORIZATION_FAILED };
+  }
   const partitions = partitionsByTopic([[OFFSETS_TOPIC, [broker.groups.partitionFor(groupId)]]]);
   const { transactions } = broker;
   const code = await transactions.addPartitions(

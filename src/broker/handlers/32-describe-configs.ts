@@ -10,6 +10,7 @@ import { clientMetricsKeys } from '../../config/client-metrics-keys.ts';
 import { groupKeys } from '../../config/group-keys.ts';
 import { isSecret, type Key, type KeyType } from '../../config/table.ts';
 import { topicKeys } from '../../config/topic-keys.ts';
+import { AclOperation } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import type {
@@ -19,6 +20,7 @@ import type {
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
 import { handler, type RequestContext } from '../handler.ts';
+import { demandConfigRight } from './config-rights.ts';
 
 type Request = Infer<typeof describeConfigsRequest>;
 type Response = Infer<typeof describeConfigsResponse>;
@@ -55,6 +57,7 @@ function describe(
   const named = { resourceType, resourceName };
   const keys = asked.configurationKeys;
   try {
+    demandConfigRight(AclOperation.describeConfigs, asked, context);
     const configs = answersTo(asked, request, context).filter(
       ({ name }) => keys === null || keys.length === 0 || keys.includes(name),
     );

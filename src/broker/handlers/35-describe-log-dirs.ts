@@ -5,6 +5,7 @@
 import { codeOf } from '../../base/errors.ts';
 import { METADATA_TOPIC } from '../../cluster/topic-names.ts';
 import type { PartitionLog } from '../../log/partition-log.ts';
+import { AclOperation } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type {
@@ -13,6 +14,7 @@ import type {
 } from '../../protocol/messages/35-describe-log-dirs.ts';
 import type { Infer } from '../../protocol/schema.ts';
 import { handler, type RequestContext } from '../handler.ts';
+import { forCluster } from './rights.ts';
 
 type Request = Infer<typeof describeLogDirsRequest>;
 type Response = Infer<typeof describeLogDirsResponse>;
@@ -20,17 +22,21 @@ type Directory = Response['results'][number];
 
 export const describeLogDirsHandler = handler<Request, Response>(
   apis.get(35),
-  (request, context) => ({
-    throttleTimeMs: 0,
-    errorCode: ErrorCode.NONE,
-    results: context.broker.logs.directories().map(({ path, failure, logs }) => ({
-      errorCode: failure === null ? ErrorCode.NONE : ErrorCode.KAFKA_STORAGE_ERROR,
-      logDir: path,
-      topics: failure === null ? topicsIn(logs, request) : [],
-      ...space(path, context),
-      isCordoned: false,
-    })),
-  }),
+  forCluster<Request, Response>(
+    AclOperation.describe,
+    (request, context) => ({
+      throttleTimeMs: 0,
+      errorCode: ErrorCode.NONE,
+      results: context.broker.logs.directories().map(({ path, failure, logs }) => ({
+        errorCode: failure === null ? ErrorCode.NONE : ErrorCode.KAFKA_STORAGE_ERROR,
+        logDir: path,
+        topics: failure === null ? topicsIn(logs, request) : [],
+        ...space(path, context),
+        isCordoned: false,
+      })),
+    }),
+    (errorCode) => ({ throttleTimeMs: 0, errorCode, results: [] }),
+  ),
 );
 
 function topicsIn(logs: Iterable<PartitionLog>, request: Request): Directory['topics'] {

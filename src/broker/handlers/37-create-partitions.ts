@@ -1,5 +1,6 @@
 /** CreatePartitions, v0-3: more partitions for topics; there is no way to have fewer again. */
 import type { Outcome } from '../../cluster/controller/controller.ts';
+import { AclOperation, AclResource } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import type {
@@ -9,6 +10,7 @@ import type {
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
 import { controllerHandler, type RequestContext } from '../handler.ts';
+import { splitByRight } from './rights.ts';
 
 type Request = Infer<typeof createPartitionsRequest>;
 type Response = Infer<typeof createPartitionsResponse>;
@@ -18,13 +20,23 @@ export const createPartitionsHandler = controllerHandler<Request, Response>(
   async (request, context) => {
     const names = request.topics.map(({ name }) => name);
     const doubles = new Set(names.filter((name, i) => names.indexOf(name) !== i));
-    const wanted = request.topics.filter(({ name }) => !doubles.has(name));
+    const { allowed: wanted, refused } = splitByRight(
+      context,
+      AclOperation.alter,
+      AclResource.topic,
+      request.topics.filter(({ name }) => !doubles.has(name)),
+      ({ name }) => name,
+    );
     const outcomes = await create(wanted, request.validateOnly, context);
     const results: Response['results'] = [...doubles].map((name) => ({
       name,
       errorCode: ErrorCode.INVALID_REQUEST,
       errorMessage: 'Duplicate topic name.',
     }));
+    for (const { name } of refused) {
+      const errorCode = ErrorCode.TOPIC_AUTHORIZATION_FAILED;
+      results.push({ name, errorCode, errorMessage: null });
+    }
     wanted.forEach(({ name }, i) => {
       const outcome = outcomes[i]!;
       const error = 'error' in outcome ? outcome.error : null;
@@ -44,7 +56,7 @@ const textOf = (error: ProtocolError): string | null =>
   error.code === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION ? null : error.message;
 
 async function create(
-  topics: Request['topics'],
+  topics: readonly Request['topics'][number][],
   validateOnly: boolean,
   context: RequestContext,
 ): Promise<Outcome<null>[]> {

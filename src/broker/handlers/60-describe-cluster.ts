@@ -9,7 +9,7 @@ import type {
   describeClusterResponse,
 } from '../../protocol/messages/60-describe-cluster.ts';
 import type { Infer } from '../../protocol/schema.ts';
-import { operationsOf } from '../authorized-operations.ts';
+import { clusterOperations } from '../authorized-operations.ts';
 import { nodeOf } from '../endpoints.ts';
 import { handler, type RequestContext } from '../handler.ts';
 
@@ -37,9 +37,9 @@ export const describeClusterHandler = handler<Request, Response>(
       clusterId: known ? broker.clusterId : '',
       controllerId: known ? broker.store.leaderId : -1,
       brokers: known ? brokersOf(context, includeFencedBrokers) : [],
-      clusterAuthorizedOperations: operationsOf(
-        'cluster',
+      clusterAuthorizedOperations: clusterOperations(
         request.includeClusterAuthorizedOperations,
+        context,
       ),
     };
   },

@@ -1,6 +1,7 @@
 /** DescribeProducers, v0: the producers that the leader of a partition remembers (KIP-664). */
 import type { Partition } from '../../cluster/partition.ts';
 import { topicNameFault } from '../../cluster/topic-names.ts';
+import { AclOperation, AclResource } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type {
@@ -35,6 +36,9 @@ function describe(topic: string, partitionIndex: number, context: RequestContext
   });
   const fault = topicNameFault(topic);
   if (fault !== null) return failed(ErrorCode.INVALID_TOPIC_EXCEPTION, fault);
+  if (!context.may(AclOperation.read, AclResource.topic, topic)) {
+    return failed(ErrorCode.TOPIC_AUTHORIZATION_FAILED, null);
+  }
   if (image.topic(topic) === undefined) {
     const text = 'This server does not host this topic-partition.';
     return failed(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, text);

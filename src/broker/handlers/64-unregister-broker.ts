@@ -1,4 +1,5 @@
 /** UnregisterBroker, v0: see `cluster/controller/broker-registry.ts`. */
+import { AclOperation } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type {
@@ -8,24 +9,29 @@ import type {
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
 import { controllerHandler } from '../handler.ts';
+import { forCluster } from './rights.ts';
 
 type Request = Infer<typeof unregisterBrokerRequest>;
 type Response = Infer<typeof unregisterBrokerResponse>;
 
 export const unregisterBrokerHandler = controllerHandler<Request, Response>(
   apis.get(64),
-  async ({ brokerId }, context) => {
-    const { controller, quorum, store, logger } = context.broker;
-    try {
-      // A vote that nobody casts any more would be missing from every majority. It goes first: a
-      // second attempt finds the broker still registered.
-      const isInService = store.image.brokers.get(brokerId)?.fenced === false;
-      if (!isInService) await quorum.removeVoter(brokerId);
-      await controller.unregisterBroker(brokerId);
-      return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, errorMessage: null };
-    } catch (error) {
-      const errorCode = codeOfError(error, logger);
-      return { throttleTimeMs: 0, errorCode, errorMessage: messageOfError(error) };
-    }
-  },
+  forCluster(
+    AclOperation.alter,
+    async ({ brokerId }, context) => {
+      const { controller, quorum, store, logger } = context.broker;
+      try {
+        // A vote that nobody casts any more would be missing from every majority. It goes first: a
+        // second attempt finds the broker still registered.
+        const isInService = store.image.brokers.get(brokerId)?.fenced === false;
+        if (!isInService) await quorum.removeVoter(brokerId);
+        await controller.unregisterBroker(brokerId);
+        return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, errorMessage: null };
+      } catch (error) {
+        const errorCode = codeOfError(error, logger);
+        return { throttleTimeMs: 0, errorCode, errorMessage: messageOfError(error) };
+      }
+    },
+    (errorCode) => ({ throttleTimeMs: 0, errorCode, errorMessage: null }),
+  ),
 );

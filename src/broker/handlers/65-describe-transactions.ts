@@ -1,4 +1,5 @@
 /** DescribeTransactions, v0 (KIP-664). */
+import { AclOperation, AclResource } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type {
@@ -13,7 +14,7 @@ type Response = Infer<typeof describeTransactionsResponse>;
 export const describeTransactionsHandler = handler<
   Infer<typeof describeTransactionsRequest>,
   Response
->(apis.get(65), (request, { broker }) => ({
+>(apis.get(65), (request, context) => ({
   throttleTimeMs: 0,
   transactionStates: request.transactionalIds.map((transactionalId) => {
     const none = {
@@ -26,7 +27,10 @@ export const describeTransactionsHandler = handler<
       producerEpoch: 0,
       topics: [],
     };
-    const found = broker.transactions.describe(transactionalId);
+    if (!context.may(AclOperation.describe, AclResource.transactionalId, transactionalId)) {
+      return { ...none, errorCode: ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED };
+    }
+    const found = context.broker.transactions.describe(transactionalId);
     if (typeof found === 'number') return { ...none, errorCode: found };
     const { fields } = found;
     return {
@@ -36,7 +40,9 @@ export const describeTransactionsHandler = handler<
       transactionStartTimeMs: fields.startedAtMs,
       producerId: fields.producerId,
       producerEpoch: fields.producerEpoch,
-      topics: [...fields.partitions].map(([topic, ids]) => ({ topic, partitions: [...ids] })),
+      topics: [...fields.partitions]
+        .filter(([topic]) => context.may(AclOperation.describe, AclResource.topic, topic))
+        .map(([topic, ids]) => ({ topic, partitions: [...ids] })),
     };
   }),
 }));

@@ -3,6 +3,7 @@
  * producer id, by how long they run (v1, KIP-994), and by a pattern of the id (v2, KIP-1152).
  */
 import { stateNames, type Transaction } from '../../coordinator/transactions/transaction.ts';
+import { AclOperation, AclResource } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type {
@@ -18,8 +19,8 @@ type Response = Infer<typeof listTransactionsResponse>;
 
 export const listTransactionsHandler = handler<Request, Response>(
   apis.get(66),
-  (request, { broker }) => {
-    const { transactions, clock } = broker;
+  (request, context) => {
+    const { transactions, clock } = context.broker;
     const answer = (errorCode: number): Response => ({
       throttleTimeMs: 0,
       errorCode,
@@ -30,7 +31,10 @@ export const listTransactionsHandler = handler<Request, Response>(
     const { transactionalIdPattern: text } = request;
     const pattern = text === null || text === '' ? null : compilePattern(text);
     if (pattern === 'invalid') return answer(ErrorCode.INVALID_REGULAR_EXPRESSION);
-    const isWanted = wanted(request, pattern, clock.now());
+    const isMeant = wanted(request, pattern, clock.now());
+    const isWanted = (transaction: Transaction): boolean =>
+      isMeant(transaction) &&
+      context.may(AclOperation.describe, AclResource.transactionalId, transaction.id);
     return {
       ...answer(ErrorCode.NONE),
       unknownStateFilters: request.stateFilters.filter((name) => !stateNames.has(name)),

@@ -1,6 +1,7 @@
 /** ConsumerGroupHeartbeat, v0-1: members of consumer groups join, live and leave (KIP-848). */
 import { GROUP_VERSION } from '../../cluster/features.ts';
 import { heartbeatError } from '../../coordinator/consumer/heartbeats.ts';
+import { AclOperation, AclResource } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type {
@@ -9,6 +10,7 @@ import type {
 } from '../../protocol/messages/68-consumer-group-heartbeat.ts';
 import type { Infer } from '../../protocol/schema.ts';
 import { handler } from '../handler.ts';
+import { splitByRight } from './rights.ts';
 
 export const consumerGroupHeartbeatHandler = handler<
   Infer<typeof consumerGroupHeartbeatRequest>,
@@ -16,5 +18,16 @@ export const consumerGroupHeartbeatHandler = handler<
 >(apis.get(68), (request, context) => {
   const { image } = context.broker;
   if (image.featureLevel(GROUP_VERSION) === 0) return heartbeatError(ErrorCode.UNSUPPORTED_VERSION);
+  if (!context.may(AclOperation.read, AclResource.group, request.groupId)) {
+    return heartbeatError(ErrorCode.GROUP_AUTHORIZATION_FAILED);
+  }
+  const { refused } = splitByRight(
+    context,
+    AclOperation.describe,
+    AclResource.topic,
+    request.subscribedTopicNames ?? [],
+    (topic) => topic,
+  );
+  if (refused.length > 0) return heartbeatError(ErrorCode.TOPIC_AUTHORIZATION_FAILED);
   return context.groups.consumerHeartbeat(request, context);
 });

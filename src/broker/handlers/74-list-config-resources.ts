@@ -3,6 +3,7 @@
  * clients alone (KIP-714, KIP-1142).
  */
 import { ResourceType } from '../../cluster/metadata-image.ts';
+import { AclOperation } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type {
@@ -27,6 +28,10 @@ const supported: readonly number[] = [
 export const listConfigResourcesHandler = handler<Request, Response>(
   apis.get(74),
   (request, context) => {
+    if (!context.mayToCluster(AclOperation.describeConfigs)) {
+      const errorCode = ErrorCode.CLUSTER_AUTHORIZATION_FAILED;
+      return { throttleTimeMs: 0, errorCode, configResources: [] };
+    }
     const { image } = context.broker;
     const asked =
       context.apiVersion === 0

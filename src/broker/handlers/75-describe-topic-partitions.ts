@@ -6,6 +6,7 @@
 import { ZERO_UUID } from '../../base/bytes.ts';
 import type { TopicImage } from '../../cluster/metadata-image.ts';
 import { isInternal, topicNameFault } from '../../cluster/topic-names.ts';
+import { AclOperation, AclResource } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type {
@@ -13,7 +14,7 @@ import type {
   describeTopicPartitionsResponse,
 } from '../../protocol/messages/75-describe-topic-partitions.ts';
 import type { Infer } from '../../protocol/schema.ts';
-import { operationsOf } from '../authorized-operations.ts';
+import { NOT_ASKED } from '../authorized-operations.ts';
 import { handler } from '../handler.ts';
 import { PartitionDescriber } from './partition-description.ts';
 
@@ -32,26 +33,37 @@ export const describeTopicPartitionsHandler = handler<Request, Response>(
     const names = [...new Set(asked)]
       .sort()
       .filter((name) => cursor === null || name >= cursor.topicName);
+    const allowed = names.filter((name) =>
+      fetchAll
+        ? context.mayQuietly(AclOperation.describe, AclResource.topic, name)
+        : context.may(AclOperation.describe, AclResource.topic, name),
+    );
+    const refused = fetchAll
+      ? []
+      : names.filter((name) => !allowed.includes(name)).map(unauthorized);
     let room = Math.min(
       Math.max(request.responsePartitionLimit, 1),
       configs.number('max.request.partition.size.limit'),
     );
     const topics: TopicAnswer[] = [];
     const describer = new PartitionDescriber(context);
-    for (const name of names) {
+    for (const name of allowed) {
       const first = name === cursor?.topicName ? cursor.partitionIndex : 0;
-      if (room === 0) return page(topics, name, first);
+      if (room === 0) return page([...topics, ...refused], name, first);
       const topic = image.topic(name);
+      const operations = context.operationsOn(AclResource.topic, name);
       if (topic === undefined) {
-        topics.push(absent(name));
+        topics.push(absent(name, operations));
         continue;
       }
       const last = Math.min(first + room, topic.partitions.length);
-      topics.push(found(topic, first, last, describer));
+      topics.push(found(topic, first, last, describer, operations));
       room -= Math.max(last - first, 0);
-      if (last < topic.partitions.length) return page(topics, name, last);
+      if (last < topic.partitions.length) {
+        return page([...topics, ...refused], name, last);
+      }
     }
-    return { throttleTimeMs: 0, topics, nextCursor: null };
+    return { throttleTimeMs: 0, topics: [...topics, ...refused], nextCursor: null };
   },
 );
 
@@ -69,7 +81,7 @@ const refusal = ({ topics }: Request): Response => ({
     topicId: ZERO_UUID,
     isInternal: false,
     partitions: [],
-    topicAuthorizedOperations: operationsOf('topic', false),
+    topicAuthorizedOperations: NOT_ASKED,
   })),
   nextCursor: null,
 });
@@ -80,7 +92,13 @@ const page = (topics: TopicAnswer[], topicName: string, partitionIndex: number):
   nextCursor: { topicName, partitionIndex },
 });
 
-const absent = (name: string): TopicAnswer => ({
+const unauthorized = (name: string): TopicAnswer => ({
+  ...absent(name, NOT_ASKED),
+  errorCode: ErrorCode.TOPIC_AUTHORIZATION_FAILED,
+  isInternal: false,
+});
+
+const absent = (name: string, operations: number): TopicAnswer => ({
   errorCode:
     topicNameFault(name) === null
       ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
@@ -89,7 +107,7 @@ const absent = (name: string): TopicAnswer => ({
   topicId: ZERO_UUID,
   isInternal: isInternal(name),
   partitions: [],
-  topicAuthorizedOperations: operationsOf('topic', true),
+  topicAuthorizedOperations: operations,
 });
 
 function found(
@@ -97,6 +115,7 @@ function found(
   first: number,
   last: number,
   describer: PartitionDescriber,
+  operations: number,
 ): TopicAnswer {
   return {
     errorCode: ErrorCode.NONE,
@@ -110,6 +129,6 @@ function found(
       eligibleLeaderReplicas: [...p.elr],
       lastKnownElr: [...p.lastKnownElr],
     })),
-    topicAuthorizedOperations: operationsOf('topic', true),
+    topicAuthorizedOperations: operations,
   };
 }

@@ -8,10 +8,12 @@
 import { checkBrokerSettings, type SettingTexts } from '../../cluster/config-rules.ts';
 import type { ConfigChange } from '../../cluster/controller/setting-changes.ts';
 import { ResourceType } from '../../cluster/metadata-image.ts';
+import { AclOperation } from '../../protocol/acl.ts';
 import type { Api } from '../../protocol/apis.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
 import { controllerHandler, type Handler, type RequestContext } from '../handler.ts';
+import { demandConfigRight } from './config-rights.ts';
 
 export interface Resource {
   readonly resourceType: number;
@@ -130,6 +132,7 @@ function isSettledHere<R extends Resource>(
     case ResourceType.brokerLogger:
       if (alterLoggers === null) break;
       checkNodeId(resourceName, context);
+      demandConfigRight(AclOperation.alterConfigs, resource, context);
       alterLoggers(resource, validateOnly, context);
       return true;
   }
@@ -165,6 +168,7 @@ async function alterAll<R extends Resource>(
     resources.map(async (resource) => {
       const { resourceType, resourceName } = resource;
       try {
+        demandConfigRight(AclOperation.alterConfigs, resource, context);
         await controller.alterConfigs(
           { resourceType, resourceName },
           () => changesOf(resource, image.settings(resourceType, resourceName)),

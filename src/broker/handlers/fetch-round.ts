@@ -2,6 +2,7 @@
 import type { Leadership } from '../../cluster/leadership.ts';
 import type { Partition } from '../../cluster/partition.ts';
 import type { LogRead } from '../../log/log-reader.ts';
+import { AclOperation, AclResource } from '../../protocol/acl.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import type { fetchResponse } from '../../protocol/messages/01-fetch.ts';
 import type { Infer } from '../../protocol/schema.ts';
@@ -87,12 +88,16 @@ export class FetchRound {
   }
 
   read(asked: SessionPartition): void {
-    const { partitions } = this.#context.broker;
+    const { partitions, access } = this.#context.broker;
     const topic =
       asked.topic === '' ? partitions.topicById(asked.topicId) : partitions.topic(asked.topic);
     const partition = topic?.partitions[asked.partition];
     partitions.totals.fetchRequests += 1;
     try {
+      const name = asked.topic === '' ? topic?.name : asked.topic;
+      if (access !== null && name !== undefined && !this.#mayRead(name)) {
+        throw new ProtocolError(ErrorCode.TOPIC_AUTHORIZATION_FAILED);
+      }
       if (partition === undefined) {
         const isUnknownId = topic === undefined && this.#context.apiVersion >= TOPIC_IDS_VERSION;
         throw new ProtocolError(
@@ -106,6 +111,13 @@ export class FetchRound {
     } catch (error) {
       this.#failed(asked, partition, topic?.id, error);
     }
+  }
+
+  /** Followers need a right on the cluster, consumers one on each topic. */
+  #mayRead(topic: string): boolean {
+    return this.fetcher.replicaId >= 0
+      ? this.#context.mayToCluster(AclOperation.clusterAction)
+      : this.#context.may(AclOperation.read, AclResource.topic, topic);
   }
 
   #failed(
@@ -125,7 +137,8 @@ export class FetchRound {
     this.urgent = true;
     const answer = this.#emptyAnswer(asked.partition);
     answer.errorCode = code;
-    answer.abortedTransactions = partition === undefined ? [] : null;
+    const isUnread = partition === undefined || code === ErrorCode.TOPIC_AUTHORIZATION_FAILED;
+    answer.abortedTransactions = isUnread ? [] : null;
     const wrongTerm =
       code === ErrorCode.NOT_LEADER_OR_FOLLOWER || code === ErrorCode.FENCED_LEADER_EPOCH;
     if (wrongTerm && apiVersion >= HINTS_VERSION && topicId !== undefined) {

@@ -118,9 +118,11 @@ export class WireClient {
     });
   }
 
-  static connect(port: number, host = '127.0.0.1'): Promise<WireClient> {
+  /** From the address `localAddress`; '' for whichever the system takes. */
+  static connect(port: number, host = '127.0.0.1', localAddress = ''): Promise<WireClient> {
     return new Promise((resolve, reject) => {
-      const socket = net.connect({ port, host, noDelay: true });
+      const from = localAddress === '' ? {} : { localAddress };
+      const socket = net.connect({ port, host, noDelay: true, ...from });
       socket.once('error', reject);
       socket.once('connect', () => resolve(new WireClient(socket)));
     });
