@@ -5,6 +5,8 @@
 import { LatencyHistogram } from '../observe/latency.ts';
 import type { Api } from '../protocol/apis.ts';
 
+const FOLLOWERS = 'FetchFollower';
+
 export class ApiStats {
   readonly api: Api;
   /** As metrics call it. */
@@ -27,12 +29,15 @@ export class ApiStats {
   readonly responseQueueTime: LatencyHistogram;
   /** Until the system had taken the answer. */
   readonly responseSendTime: LatencyHistogram;
+  /** Fetches of other brokers. */
+  readonly isOfFollowers: boolean;
   /** Of which these are a part, and which counts what they count. */
   readonly #whole: ApiStats | null;
 
   constructor(api: Api, part: { readonly of: ApiStats; readonly name: string } | null = null) {
     this.api = api;
     this.name = part?.name ?? api.name;
+    this.isOfFollowers = part?.name === FOLLOWERS;
     this.requests = new Float64Array(api.max + 1);
     const whole = part?.of ?? null;
     this.#whole = whole;
@@ -69,7 +74,7 @@ export class FetchStats extends ApiStats {
   constructor(api: Api) {
     super(api);
     this.consumers = new ApiStats(api, { of: this, name: 'FetchConsumer' });
-    this.followers = new ApiStats(api, { of: this, name: 'FetchFollower' });
+    this.followers = new ApiStats(api, { of: this, name: FOLLOWERS });
   }
 }
 

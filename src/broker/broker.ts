@@ -52,6 +52,7 @@ import { BROKER, principalTold } from '../security/principal.ts';
 import { accessControl } from './access-control.ts';
 import { brokerStatus, countReplicas } from './broker-status.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
+import { ConnectionRates } from './connection-rates.ts';
 import { ConnectionStats } from './connection-stats.ts';
 import { followTopic } from './coordinator-leadership.ts';
 import { Dispatcher } from './dispatch.ts';
@@ -69,6 +70,7 @@ import { RequestMemory } from './request-memory.ts';
 import type { BrokerServices, HotSettings } from './services.ts';
 import { ClientTelemetry } from './telemetry/client-telemetry.ts';
 import { TelemetryTopic } from './telemetry/telemetry-topic.ts';
+import { clientQuotas } from './throttling.ts';
 import { changedTopics, TopicDirectoryOfImage } from './topic-directory.ts';
 import { TransactionLinks } from './transaction-links.ts';
 import { VerifyingProduces } from './verifying-produces.ts';
@@ -377,6 +379,7 @@ export class Broker implements Role {
       transactionLinks,
       markers,
       verifying: new VerifyingProduces(),
+      quotas: clientQuotas(configs, image),
       fetchSessions: new FetchSessionCache(
         configs.number('max.incremental.fetch.session.cache.slots'),
         random,
@@ -529,6 +532,7 @@ export class Broker implements Role {
     this.#connectionTimers = timers;
     const dispatcher = new Dispatcher(handlers, services);
     const pool = new BufferPool(REQUEST_POOL_BYTES_MAX);
+    const rates = new ConnectionRates(configs, services.image, clock);
     this.#listeners = addresses.map(
       (address, i) =>
         new Listener({
@@ -544,7 +548,7 @@ export class Broker implements Role {
           timers,
           logger,
           connectionsMax: () => configs.number('max.connections'),
-          connectionsPerIpMax: () => configs.number('max.connections.per.ip'),
+          rates,
         }),
     );
     for (const listener of this.#listeners) await listener.start();
@@ -680,6 +684,7 @@ const INSIDE: ConnectionInfo = {
   principal: BROKER,
   rights: null,
   sasl: null,
+  meters: null,
   softwareName: '',
   softwareVersion: '',
   softwareKey: '',

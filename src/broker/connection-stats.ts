@@ -18,6 +18,8 @@ export class ConnectionStats {
   failedReauthentications = 0;
   /** Connections whose session was over and that sent something else than a new authentication. */
   expiredSessions = 0;
+  /** Connections that are held back by a quota. */
+  throttled = 0;
   /** Connections closed by us, by reason. */
   readonly closedByReason = new Map<string, number>();
   /** Connections that told their client software, by `name version`. */

@@ -86,6 +86,9 @@ export class Connection {
   #closed = false;
   /** No more requests are taken; the rest is answered. */
   #draining = false;
+  /** Until then nothing is read and nothing begun (KIP-219); -1: it is not held back. */
+  #mutedUntilMs = -1;
+  #unmute: WheelEntry | null = null;
   #stopWaiting: (() => void) | null = null;
   #timer: WheelEntry | null = null;
 
@@ -181,6 +184,8 @@ export class Connection {
     this.#queuedBytes = 0;
     this.#stopWaiting?.();
     if (this.#timer !== null) timers.cancel(this.#timer);
+    if (this.#unmute !== null) timers.cancel(this.#unmute);
+    this.#endMute();
     this.#reader.close();
     for (const { pooled } of this.#waiting) if (pooled !== null) this.#reader.release(pooled);
     this.#waiting.length = 0;
@@ -365,6 +370,7 @@ export class Connection {
   /** Whether nothing that was begun before stands in its way. */
   #isTurnOf(handler: Parsed['handler']): boolean {
     if (this.#queuedBytes > this.#options.limits.queuedResponseBytesMax) return false;
+    if (this.#mutedUntilMs >= 0) return false;
     const last = this.#slots.at(-1);
     return last === undefined || (handler.pipelined && last.parsed.handler === handler);
   }
@@ -452,7 +458,8 @@ export class Connection {
 
   #send(parsed: Parsed, answer: Answer): void {
     const { stats } = this.#options;
-    const { chunks, bytes } = answer;
+    const { chunks, bytes, throttleMs } = answer;
+    if (throttleMs > 0) this.#mute(throttleMs);
     parsed.stats.totalTime.record(this.#now() - parsed.context.receivedAtMs);
     if (bytes === 0) return;
     parsed.stats.countResponse(bytes);
@@ -472,6 +479,29 @@ export class Connection {
     });
   }
 
+  /** The answer goes out; what comes after it waits. */
+  #mute(ms: number): void {
+    const { timers, stats } = this.#options;
+    const until = this.#now() + ms;
+    if (until <= this.#mutedUntilMs) return;
+    if (this.#unmute !== null) timers.cancel(this.#unmute);
+    else stats.throttled += 1;
+    this.#mutedUntilMs = until;
+    this.#unmute = timers.add(ms, () => {
+      this.#endMute();
+      this.#next();
+      this.#update();
+    });
+    this.#update();
+  }
+
+  #endMute(): void {
+    if (this.#unmute === null) return;
+    this.#unmute = null;
+    this.#mutedUntilMs = -1;
+    this.#options.stats.throttled -= 1;
+  }
+
   /** Reads or not, ends or not, as things now stand. */
   #update(): void {
     if (this.#closed) return;
@@ -484,11 +514,12 @@ export class Connection {
     const answers = this.#queuedBytes > limits.queuedResponseBytesMax;
     if (answers && this.#stalledSinceMs < 0) this.#stalledSinceMs = this.#now();
     const requests = this.#slots.length + this.#waiting.length >= limits.queuedRequestsMax;
-    const pause = this.#draining || answers || requests || this.#stopWaiting !== null;
+    const isMuted = this.#mutedUntilMs >= 0;
+    const pause = this.#draining || answers || requests || isMuted || this.#stopWaiting !== null;
     if (pause === this.#paused) return;
     this.#paused = pause;
     if (pause) {
-      stats.backpressurePauses += 1;
+      if (!isMuted) stats.backpressurePauses += 1;
       this.#stream.pause();
       return;
     }

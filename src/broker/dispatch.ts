@@ -21,6 +21,7 @@ import {
   RequestContext,
 } from './handler.ts';
 import type { BrokerServices } from './services.ts';
+import { produceThrottleMs, requestThrottleMs } from './throttling.ts';
 
 const API_VERSIONS = 18;
 const PRODUCE = 0;
@@ -41,9 +42,11 @@ export interface Answer {
   readonly chunks: readonly Uint8Array[];
   readonly bytes: number;
   readonly release: (() => void) | null;
+  /** Nothing more is read from the client for so long. */
+  readonly throttleMs: number;
 }
 
-const NO_ANSWER: Answer = { chunks: [], bytes: 0, release: null };
+const NO_ANSWER: Answer = { chunks: [], bytes: 0, release: null, throttleMs: 0 };
 
 /** What is known of a request before its body is read. */
 export interface Header {
@@ -62,6 +65,8 @@ export interface Parsed {
   readonly stats: ApiStats;
   readonly context: RequestContext;
   readonly body: unknown;
+  /** Of the request, without its size. */
+  readonly bytes: number;
 }
 
 interface Registered {
@@ -138,14 +143,14 @@ export class Dispatcher {
     if (header.unsupported) {
       context.unsupportedVersion = true;
       header.stats.countRequest(version, bytes);
-      return { handler, stats: header.stats, context, body: {} };
+      return { handler, stats: header.stats, context, body: {}, bytes };
     }
     const { readers } = this.#registered.get(handler.api.key) as Registered;
     const reader = (readers[version] ??= codec(handler.api.request, version));
     const body = reader.read(header.reader);
     const stats = statsOf(header.stats, body);
     stats.countRequest(version, bytes);
-    return { handler, stats, context, body };
+    return { handler, stats, context, body, bytes };
   }
 
   handle(parsed: Parsed): unknown {
@@ -157,7 +162,8 @@ export class Dispatcher {
         ? refusedBody(handler.api, ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
         : handler.handle(body, context);
     const ended = this.#clock.monotonic();
-    stats.localTime.record(ended - began);
+    context.handledMs = ended - began;
+    stats.localTime.record(context.handledMs);
     if (result instanceof Promise) context.waitingSinceMs = ended;
     return result;
   }
@@ -173,14 +179,29 @@ export class Dispatcher {
       body = result.body;
       release = result.release;
     }
-    if (body === NO_RESPONSE) return NO_ANSWER;
+    const throttleMs = this.#throttleMs(parsed, body);
+    if (body === NO_RESPONSE) return throttleMs > 0 ? { ...NO_ANSWER, throttleMs } : NO_ANSWER;
+    if (throttleMs > 0) {
+      body = { ...(body as object), throttleTimeMs: throttleMs };
+    }
     const code = (body as { errorCode?: unknown }).errorCode;
     if (handler.api.key !== PRODUCE) stats.countError(typeof code === 'number' ? code : 0);
     const { apiVersion, correlationId } = context;
     const chunks = writeResponse(handler.api, apiVersion, correlationId, body);
     let bytes = 0;
     for (const chunk of chunks) bytes += chunk.length;
-    return { chunks, bytes, release };
+    return { chunks, bytes, release, throttleMs };
+  }
+
+  /** The longest of what the handler or the controller has said, and what quotas say. */
+  #throttleMs(parsed: Parsed, body: unknown): number {
+    const { throttleTimeMs = 0 } = (body ?? {}) as { readonly throttleTimeMs?: number };
+    const { handler, context, stats, bytes } = parsed;
+    if (!this.#services.quotas.isOn || isOfBroker(handler, stats)) return throttleTimeMs;
+    if (handler.api.key !== PRODUCE) return Math.max(throttleTimeMs, requestThrottleMs(context));
+    const forBytes = produceThrottleMs(context, bytes);
+    // Nobody who gets no answer is told of the time it has taken.
+    return body === NO_RESPONSE ? forBytes : Math.max(forBytes, requestThrottleMs(context));
   }
 
   /** An answer that nobody waits for any more. */
@@ -191,6 +212,9 @@ export class Dispatcher {
 
 const made = ({ api }: Handler): ApiStats =>
   api.key === FETCH ? new FetchStats(api) : new ApiStats(api);
+
+const isOfBroker = (handler: Handler, stats: ApiStats): boolean =>
+  handler.api.forPeers || (handler.api.key === FETCH && stats.isOfFollowers);
 
 function statsOf(stats: ApiStats, body: unknown): ApiStats {
   if (!(stats instanceof FetchStats)) return stats;

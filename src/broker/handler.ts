@@ -13,6 +13,7 @@ import {
 import type { Api } from '../protocol/apis.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
 import type { Rights } from '../security/authorizer.ts';
+import type { ClientMeters } from '../security/client-quotas.ts';
 import { BROKER, type Principal } from '../security/principal.ts';
 import { isNotController } from './errors.ts';
 import type { SaslSession } from './sasl-session.ts';
@@ -36,6 +37,8 @@ export interface ConnectionInfo {
   rights: Rights | null;
   /** How it may say who it is; null: it can't here. */
   readonly sasl: SaslSession | null;
+  /** What its quotas have measured (see `security/client-quotas.ts`). */
+  meters: ClientMeters | null;
   /** What ApiVersions said of the client; '' until then. */
   softwareName: string;
   softwareVersion: string;
@@ -57,6 +60,8 @@ export class RequestContext {
   readonly receivedAtMs: number;
   /** Kafka's name of the API, for the audit log. */
   readonly apiName: string;
+  /** Time of the broker's thread that its handler has taken until it answered or began to wait. */
+  handledMs = 0;
   /** When its handler began to wait; -1: it did not. */
   waitingSinceMs = -1;
   /** The connection is gone: nobody waits for the answer. */

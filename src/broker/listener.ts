@@ -12,6 +12,7 @@ import type { BufferPool } from '../log/buffer-pool.ts';
 import { ANONYMOUS } from '../security/principal.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
+import type { ConnectionRates } from './connection-rates.ts';
 import type { ConnectionStats } from './connection-stats.ts';
 import type { Dispatcher } from './dispatch.ts';
 import type { ConnectionInfo } from './handler.ts';
@@ -38,7 +39,7 @@ export interface ListenerOptions {
   readonly timers: TimerWheel;
   readonly logger: Logger;
   readonly connectionsMax: () => number;
-  readonly connectionsPerIpMax: () => number;
+  readonly rates: ConnectionRates;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -49,6 +50,8 @@ export class Listener {
   readonly #options: ListenerOptions;
   readonly #connections = new Set<Connection>();
   readonly #byIp = new Map<string, number>();
+  /** Connections whose time has not come, and how to forget them. */
+  readonly #held = new Map<Stream, () => void>();
   #listening: Listening | null = null;
   #refusedSince = 0;
   #lastRefusalMs = Number.NEGATIVE_INFINITY;
@@ -101,6 +104,10 @@ export class Listener {
   /** Takes no more connections and no more requests. */
   async drain(): Promise<void> {
     await this.#listening?.close();
+    for (const [stream, forget] of [...this.#held]) {
+      forget();
+      stream.destroy();
+    }
     for (const connection of this.#connections) connection.drain();
   }
 
@@ -111,15 +118,49 @@ export class Listener {
 
   #accept(stream: Stream): void {
     const options = this.#options;
-    const { stats, security } = options;
+    const { stats } = options;
     const ip = hostOf(stream.remote);
     const open = this.#byIp.get(ip) ?? 0;
     if (stats.open >= options.connectionsMax()) return this.#refuse(stream, 'max-connections');
-    if (open >= options.connectionsPerIpMax())
-      return this.#refuse(stream, 'max-connections-per-ip');
+    if (open >= options.rates.mostFrom(ip)) return this.#refuse(stream, 'max-connections-per-ip');
     this.#byIp.set(ip, open + 1);
     stats.open += 1;
     stats.opened += 1;
+    const { waitMs, isRefused } = options.rates.admit(ip);
+    if (waitMs === 0) return this.#begin(stream, ip);
+    this.#holdBack(stream, ip, waitMs, isRefused);
+  }
+
+  /** It is open, and counts; nothing is read from it until its time has come. */
+  #holdBack(stream: Stream, ip: string, waitMs: number, isRefused: boolean): void {
+    const { clock } = this.#options;
+    stream.pause();
+    let isGone = false;
+    const gone = (): void => {
+      if (isGone) return;
+      isGone = true;
+      timer.cancel();
+      this.#held.delete(stream);
+      this.#forget(ip);
+    };
+    stream.onClose = gone;
+    this.#held.set(stream, gone);
+    const timer = clock.after(waitMs, () => {
+      this.#held.delete(stream);
+      isGone = true;
+      if (!isRefused) {
+        this.#begin(stream, ip);
+        stream.resume();
+        return;
+      }
+      this.#forget(ip);
+      this.#refuse(stream, 'connection-rate-per-ip');
+    });
+  }
+
+  #begin(stream: Stream, ip: string): void {
+    const options = this.#options;
+    const { security } = options;
     const connection = new Connection({
       ...options,
       stream,
@@ -141,6 +182,7 @@ export class Listener {
       advertised: address.advertised ?? plainAddress(stream.local),
       principal: ANONYMOUS,
       rights: null,
+      meters: null,
       sasl: null,
       softwareName: '',
       softwareVersion: '',
@@ -155,16 +197,21 @@ export class Listener {
   #closed(connection: Connection, ip: string): void {
     const { stats } = this.#options;
     this.#connections.delete(connection);
-    stats.open -= 1;
-    stats.closed += 1;
-    const left = (this.#byIp.get(ip) ?? 1) - 1;
-    if (left === 0) this.#byIp.delete(ip);
-    else this.#byIp.set(ip, left);
+    this.#forget(ip);
     const { softwareKey } = connection.info;
     if (softwareKey === '') return;
     const same = (stats.software.get(softwareKey) ?? 1) - 1;
     if (same === 0) stats.software.delete(softwareKey);
     else stats.software.set(softwareKey, same);
+  }
+
+  #forget(ip: string): void {
+    const { stats } = this.#options;
+    stats.open -= 1;
+    stats.closed += 1;
+    const left = (this.#byIp.get(ip) ?? 1) - 1;
+    if (left === 0) this.#byIp.delete(ip);
+    else this.#byIp.set(ip, left);
   }
 
   #refuse(stream: Stream, reason: string): void {

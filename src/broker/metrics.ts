@@ -16,6 +16,7 @@ import { registerControllerMetrics } from './metrics-controller.ts';
 import { registerGroupMetrics } from './metrics-groups.ts';
 import { registerQuorumMetrics } from './metrics-quorum.ts';
 import { registerReplicationMetrics } from './metrics-replication.ts';
+import { registerSecurityMetrics } from './metrics-security.ts';
 import { registerTelemetryMetrics } from './metrics-telemetry.ts';
 import { registerTopicMetrics } from './metrics-topics.ts';
 import type { RequestMemory } from './request-memory.ts';
@@ -45,6 +46,7 @@ export function registerBrokerMetrics(
   registerQuorumMetrics(family, services.quorum, services.peers.traffic, services.clock);
   registerGroupMetrics(family, services);
   registerTelemetryMetrics(registry, family, services);
+  registerSecurityMetrics(family, services);
   registerRequests(registry, family, services);
   registerLogs(family, services);
   registerCleanerMetrics(family, services);

@@ -23,6 +23,7 @@ import type { LogManager } from '../log/log-manager.ts';
 import type { ClientSeries } from '../observe/client-series.ts';
 import type { Api } from '../protocol/apis.ts';
 import type { AccessControl } from '../security/access-control.ts';
+import type { ClientQuotas } from '../security/client-quotas.ts';
 import type { ApiStats } from './api-stats.ts';
 import type { ConnectionStats } from './connection-stats.ts';
 import type { FetchSessionCache } from './fetch-session.ts';
@@ -74,6 +75,8 @@ export interface BrokerServices {
   readonly transactionLinks: TransactionLinks;
   readonly markers: MarkerWriter;
   readonly verifying: VerifyingProduces;
+  /** What clients may use. */
+  readonly quotas: ClientQuotas;
   readonly fetchSessions: FetchSessionCache;
   readonly fetchPurgatory: FetchPurgatory;
   /** Produce requests that wait for the device. */

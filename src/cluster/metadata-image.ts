@@ -6,8 +6,9 @@
  */
 import { assert, unreachable } from '../base/assert.ts';
 import type { Acl } from '../protocol/acl.ts';
+import type { Infer } from '../protocol/schema.ts';
 import { features } from './features.ts';
-import type { MetadataRecord } from './metadata-records.ts';
+import type { clientQuotaRecord, MetadataRecord } from './metadata-records.ts';
 import { UserCredentials } from './user-credentials.ts';
 
 /** What can be configured: Kafka's numbers. */
@@ -90,6 +91,26 @@ export interface Voter {
 /** A rule of access control, by the id under which it is removed. */
 export type AclImage = Acl & { readonly id: string };
 
+/** Null: the default of the type, which is `user`, `client-id` or `ip`. */
+export interface QuotaEntity {
+  readonly entityType: string;
+  readonly entityName: string | null;
+}
+
+/** What is set for an entity, by Kafka's keys. */
+export interface QuotaImage {
+  readonly entity: readonly QuotaEntity[];
+  readonly values: ReadonlyMap<string, number>;
+}
+
+/** The same entity has the same key, in whichever order its parts are named. */
+export const quotaKey = (entity: readonly QuotaEntity[]): string =>
+  JSON.stringify(
+    entity
+      .map(({ entityType, entityName }) => [entityType, entityName] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
+
 /** What a step of records has changed, for those who act on it. */
 export class MetadataDelta {
   /** Indexes by topic id; of topics that exist. */
@@ -130,6 +151,9 @@ export class MetadataImage {
   readonly #acls = new Map<string, AclImage>();
   /** Goes up with every change of the rules. */
   #aclsVersion = 0;
+  readonly #quotas = new Map<string, { entity: QuotaEntity[]; values: Map<string, number> }>();
+  /** Goes up with every change of a quota. */
+  #quotasVersion = 0;
   #partitionCount = 0;
   #nextProducerId = 0;
 
@@ -145,6 +169,13 @@ export class MetadataImage {
   }
   get aclsVersion(): number {
     return this.#aclsVersion;
+  }
+  /** By `quotaKey`. */
+  get quotas(): ReadonlyMap<string, QuotaImage> {
+    return this.#quotas;
+  }
+  get quotasVersion(): number {
+    return this.#quotasVersion;
   }
   get partitionCount(): number {
     return this.#partitionCount;
@@ -237,6 +268,8 @@ export class MetadataImage {
       }
       case 'RemoveUserScramCredential':
         return this.users.remove(record.value.name, record.value.mechanism);
+      case 'ClientQuota':
+        return this.#setQuota(record.value);
       case 'Voters':
       case 'NoOp':
         // The quorum's own.
@@ -259,6 +292,8 @@ export class MetadataImage {
     for (const map of [this.#topics, this.#topicsById, this.#brokers, this.#settings]) map.clear();
     this.#featureLevels.clear();
     this.#acls.clear();
+    this.#quotas.clear();
+    this.#quotasVersion += 1;
     this.#aclsVersion += 1;
     this.#removed.clear();
     this.users.clear();
@@ -313,10 +348,28 @@ export class MetadataImage {
     }
     for (const value of this.#acls.values()) yield { type: 'AccessControlEntry', value };
     yield* this.users.records();
+    for (const { entity, values } of this.#quotas.values()) {
+      for (const [key, value] of values) {
+        yield { type: 'ClientQuota', value: { entity, key, value, remove: false } };
+      }
+    }
     if (this.#nextProducerId > 0) {
       const value = { brokerId: -1, brokerEpoch: -1, nextProducerId: this.#nextProducerId };
       yield { type: 'ProducerIds', value };
     }
+  }
+
+  #setQuota({ entity, key, value, remove }: Infer<typeof clientQuotaRecord>): void {
+    this.#quotasVersion += 1;
+    const name = quotaKey(entity);
+    let quota = this.#quotas.get(name);
+    if (remove) {
+      quota?.values.delete(key);
+      if (quota?.values.size === 0) this.#quotas.delete(name);
+      return;
+    }
+    if (quota === undefined) this.#quotas.set(name, (quota = { entity, values: new Map() }));
+    quota.values.set(key, value);
   }
 
   #addTopic(name: string, id: string, delta: MetadataDelta): void {

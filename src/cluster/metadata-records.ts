@@ -13,6 +13,7 @@ import {
   array,
   bool,
   bytes,
+  float64,
   type Infer,
   int8,
   int16,
@@ -150,6 +151,14 @@ export const removeAccessControlEntryRecord = message('RemoveAccessControlEntryR
   id: uuid,
 });
 
+/** A quota of a user, a client id, both, or an address; see `controller/client-quotas.ts`. */
+export const clientQuotaRecord = message('ClientQuotaRecord', stored, {
+  entity: array({ entityType: string, entityName: string.nullable() }),
+  key: string,
+  value: float64,
+  remove: bool,
+});
+
 /** Says nothing: the first record of a new controller's term, behind which all before is committed. */
 export const noOpRecord = message('NoOpRecord', stored, {});
 
@@ -164,6 +173,7 @@ const types = {
   RemoveTopic: { number: 9, schema: removeTopicRecord },
   UserScramCredential: { number: 11, schema: userScramCredentialRecord },
   FeatureLevel: { number: 12, schema: featureLevelRecord },
+  ClientQuota: { number: 14, schema: clientQuotaRecord },
   ProducerIds: { number: 15, schema: producerIdsRecord },
   AccessControlEntry: { number: 18, schema: accessControlEntryRecord },
   RemoveAccessControlEntry: { number: 19, schema: removeAccessControlEntryRecord },

@@ -7,6 +7,7 @@ import { authorizationKeys } from './authorization-keys.ts';
 import { controllerKeys } from './controller-keys.ts';
 import { consumerGroupKeys } from './group-keys.ts';
 import { quorumKeys } from './quorum-keys.ts';
+import { quotaKeys } from './quota-keys.ts';
 import { replicationKeys } from './replication-keys.ts';
 import { listenerKey, securityKeys } from './security-keys.ts';
 import { type Key, LONG_MAX, tableOf } from './table.ts';
@@ -693,6 +694,7 @@ export const brokerKeys: ReadonlyMap<string, Key> = tableOf([
   ...telemetryKeys,
   ...topicPolicyKeys,
   ...authorizationKeys,
+  ...quotaKeys,
 ]);
 
 /** The key of that name, also when it is of one listener alone (`listener.name.…`). */

@@ -3,6 +3,7 @@
  * Strimzi's JMX exporter and for kafka_exporter know, and `weir_*` for what those do not have.
  */
 import { clusterMetrics } from './catalogue-cluster.ts';
+import { securityMetrics } from './catalogue-security.ts';
 import type { FamilySpec } from './registry.ts';
 
 type Row = readonly [type: FamilySpec['type'], help: string, labels?: readonly string[]];
@@ -489,4 +490,5 @@ export const brokerMetrics = {
   ...logs,
   ...groups,
   ...telemetry,
+  ...securityMetrics,
 };

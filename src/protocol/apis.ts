@@ -74,6 +74,14 @@ import {
 } from './messages/46-list-partition-reassignments.ts';
 import { offsetDeleteRequest, offsetDeleteResponse } from './messages/47-offset-delete.ts';
 import {
+  describeClientQuotasRequest,
+  describeClientQuotasResponse,
+} from './messages/48-describe-client-quotas.ts';
+import {
+  alterClientQuotasRequest,
+  alterClientQuotasResponse,
+} from './messages/49-alter-client-quotas.ts';
+import {
   describeUserScramCredentialsRequest,
   describeUserScramCredentialsResponse,
 } from './messages/50-describe-user-scram-credentials.ts';
@@ -215,6 +223,8 @@ const all: readonly Api[] = [
   api(alterPartitionReassignmentsRequest, alterPartitionReassignmentsResponse),
   api(listPartitionReassignmentsRequest, listPartitionReassignmentsResponse),
   api(offsetDeleteRequest, offsetDeleteResponse),
+  api(describeClientQuotasRequest, describeClientQuotasResponse),
+  api(alterClientQuotasRequest, alterClientQuotasResponse),
   api(describeUserScramCredentialsRequest, describeUserScramCredentialsResponse),
   api(alterUserScramCredentialsRequest, alterUserScramCredentialsResponse),
   peerApi(voteRequest, voteResponse),

@@ -42,6 +42,7 @@ import {
 } from '../../src/protocol/record-batch.ts';
 import { type BatchProducer, RecordBatchBuilder } from '../../src/protocol/record-batch-builder.ts';
 import type { Infer } from '../../src/protocol/schema.ts';
+import { ClientQuotas } from '../../src/security/client-quotas.ts';
 import { ANONYMOUS } from '../../src/security/principal.ts';
 import { FaultyDisk } from './faulty-disk.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -178,6 +179,7 @@ export class Replica {
       store: { image },
       partitions: this.partitions,
       access: null,
+      quotas: new ClientQuotas({ quotas: [], version: 0 }, { windows: 11, windowMs: 1000 }),
       fetchSessions: new FetchSessionCache(100, random),
       fetchPurgatory,
       produceWaits: { count: 0 },
@@ -310,6 +312,7 @@ const CONNECTION: ConnectionInfo = {
   principal: ANONYMOUS,
   rights: null,
   sasl: null,
+  meters: null,
   softwareName: '',
   softwareVersion: '',
   softwareKey: '',

@@ -18,6 +18,7 @@ import type { fetchRequest, fetchResponse } from '../../protocol/messages/01-fet
 import type { Infer } from '../../protocol/schema.ts';
 import { NO_SESSION } from '../fetch-session.ts';
 import { BodyWithRelease, handler, type RequestContext } from '../handler.ts';
+import { fetchBytesMax, fetchedThrottleMs, fetchThrottleMs } from '../throttling.ts';
 import { type FetchPlan, planFetch, recordAnswer } from './fetch-plan.ts';
 import { type Fetcher, FetchRound, READ_COMMITTED } from './fetch-round.ts';
 
@@ -43,6 +44,8 @@ export const fetchHandler = handler<Request, Response | BodyWithRelease>(
     const plan = planFetch(request, context);
     if (typeof plan === 'number') return refused(plan);
     const fetcher = fetcherOf(request, context);
+    const throttleMs = fetcher.replicaId < 0 ? fetchThrottleMs(context) : 0;
+    if (throttleMs > 0) return throttled(throttleMs, plan, context);
     const round = readAll(request, plan, fetcher, context, false);
     const ready =
       request.maxWaitMs <= 0 ||
@@ -123,7 +126,9 @@ function readAll(
   // While clients do not take what they have asked for, everybody gets the least there is.
   const congested = connectionStats.queuedResponseBytes > hot.queuedResponseBytesMax;
   const isFollower = fetcher.replicaId >= 0;
-  const bytesMax = isFollower ? request.maxBytes : Math.min(request.maxBytes, hot.fetchBytesMax);
+  const bytesMax = isFollower
+    ? request.maxBytes
+    : Math.min(request.maxBytes, hot.fetchBytesMax, fetchBytesMax(context));
   const round = new FetchRound(fetcher, context, {
     room: congested && !isFollower ? 0 : bytesMax,
     // What is no news to a session need not be built.
@@ -139,6 +144,11 @@ function answerOf(
   plan: FetchPlan,
   context: RequestContext,
 ): Response | BodyWithRelease {
+  const throttleMs = round.fetcher.replicaId < 0 ? fetchedThrottleMs(context, round.bytes) : 0;
+  if (throttleMs > 0 && round.bytes <= fetchBytesMax(context)) {
+    round.release();
+    return throttled(throttleMs, plan, context);
+  }
   const responses: Response['responses'] = [];
   let last: Response['responses'][number] | undefined;
   for (const { asked, answer, partition } of round.answers) {
@@ -152,13 +162,21 @@ function answerOf(
     last.partitions.push(answer);
   }
   const body: Response = {
-    throttleTimeMs: 0,
+    throttleTimeMs: throttleMs,
     errorCode: ErrorCode.NONE,
     sessionId: plan.sessionId,
     responses,
     nodeEndpoints: round.nodeEndpoints,
   };
   return round.holdsBytes ? new BodyWithRelease(body, () => round.release()) : body;
+}
+
+/** Nothing, and when to ask again; a session that has just begun is none yet. */
+function throttled(throttleTimeMs: number, plan: FetchPlan, context: RequestContext): Response {
+  const isOld = plan.incremental && plan.session !== null;
+  if (!isOld && plan.session !== null) context.broker.fetchSessions.close(plan.sessionId);
+  const sessionId = isOld ? plan.sessionId : NO_SESSION;
+  return { ...refused(ErrorCode.NONE), throttleTimeMs, sessionId };
 }
 
 function countBytes(

@@ -17,11 +17,15 @@ import type {
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
 import { controllerHandler, type RequestContext } from '../handler.ts';
+import { MutationQuota } from '../mutation-quota.ts';
 
 type Request = Infer<typeof createTopicsRequest>;
 type Response = Infer<typeof createTopicsResponse>;
 type Topic = Request['topics'][number];
 type TopicAnswer = Response['topics'][number];
+
+/** Before it, a client that has used up its quota is served, and held back. */
+const STRICT_VERSION = 6;
 
 export const createTopicsHandler = controllerHandler<Request, Response>(
   apis.get(19),
@@ -30,7 +34,8 @@ export const createTopicsHandler = controllerHandler<Request, Response>(
     const isDouble = (name: string): boolean => names.indexOf(name) !== names.lastIndexOf(name);
     const single = request.topics.filter(({ name }) => !isDouble(name));
     const wanted = single.filter(({ name }) => mayCreate(name, context));
-    const outcomes = await create(wanted, request.validateOnly, context);
+    const quota = new MutationQuota(context, STRICT_VERSION);
+    const outcomes = await create(wanted, request.validateOnly, quota, context);
     const topics = wanted.map((topic, i) => answer(topic, outcomes[i]!, context));
     for (const name of new Set(names.filter(isDouble))) {
       topics.push(failure(name, ErrorCode.INVALID_REQUEST, 'Duplicate topic name.'));
@@ -40,7 +45,7 @@ export const createTopicsHandler = controllerHandler<Request, Response>(
       const code = ErrorCode.TOPIC_AUTHORIZATION_FAILED;
       topics.push(failure(topic.name, code, 'Authorization failed.'));
     }
-    return { throttleTimeMs: 0, topics };
+    return { throttleTimeMs: quota.throttleMs, topics };
   },
   ({ timeoutMs }) => timeoutMs,
 );
@@ -52,10 +57,13 @@ const mayCreate = (topic: string, context: RequestContext): boolean =>
 async function create(
   topics: readonly Topic[],
   validateOnly: boolean,
+  quota: MutationQuota,
   context: RequestContext,
 ): Promise<Outcome<CreatedTopic>[]> {
   try {
-    return await context.broker.controller.createTopics(topics, validateOnly);
+    return await context.broker.controller.createTopics(topics, validateOnly, (count) =>
+      quota.take(count),
+    );
   } catch (error) {
     const code = codeOfError(error, context.broker.logger);
     const refused = new ProtocolError(code, messageOfError(error) ?? undefined);

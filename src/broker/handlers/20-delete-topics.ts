@@ -13,6 +13,7 @@ import type {
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
 import { controllerHandler, type RequestContext } from '../handler.ts';
+import { MutationQuota } from '../mutation-quota.ts';
 
 type Request = Infer<typeof deleteTopicsRequest>;
 type Response = Infer<typeof deleteTopicsResponse>;
@@ -20,6 +21,8 @@ type Answer = Response['responses'][number];
 
 const TOPIC_IDS_VERSION = 6;
 const MESSAGE_VERSION = 5;
+/** Before it, a client that has used up its quota is served, and held back. */
+const STRICT_VERSION = 5;
 
 interface Wanted {
   readonly name: string | null;
@@ -34,9 +37,10 @@ export const deleteTopicsHandler = controllerHandler<Request, Response>(
         ? request.topics.map(({ name, topicId }) => ({ name, id: topicId }))
         : request.topicNames.map((name) => ({ name, id: ZERO_UUID }));
     const { responses, ids } = resolved(asked, context);
-    responses.push(...(await remove(ids, context)));
+    const quota = new MutationQuota(context, STRICT_VERSION);
+    responses.push(...(await remove(ids, quota, context)));
     if (context.apiVersion < MESSAGE_VERSION) for (const r of responses) r.errorMessage = null;
-    return { throttleTimeMs: 0, responses };
+    return { throttleTimeMs: quota.throttleMs, responses };
   },
   ({ timeoutMs }) => timeoutMs,
 );
@@ -108,12 +112,16 @@ function resolved(asked: readonly Wanted[], context: RequestContext): Resolved {
 const isTwiceIn = <T>(list: readonly T[], item: T): boolean =>
   list.indexOf(item) !== list.lastIndexOf(item);
 
-async function remove(wanted: ReadonlySet<string>, context: RequestContext): Promise<Answer[]> {
+async function remove(
+  wanted: ReadonlySet<string>,
+  quota: MutationQuota,
+  context: RequestContext,
+): Promise<Answer[]> {
   const { controller, logger, image } = context.broker;
   const ids = [...wanted];
   const names = ids.map((id) => image.topicById(id)?.name ?? null);
   try {
-    const outcomes = await controller.deleteTopics(ids);
+    const outcomes = await controller.deleteTopics(ids, (count) => quota.take(count));
     return outcomes.map((outcome, i) =>
       answer({ name: names[i] ?? null, id: ids[i]! }, 'error' in outcome ? outcome.error : null),
     );

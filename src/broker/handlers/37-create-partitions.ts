@@ -10,10 +10,14 @@ import type {
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
 import { controllerHandler, type RequestContext } from '../handler.ts';
+import { MutationQuota } from '../mutation-quota.ts';
 import { splitByRight } from './rights.ts';
 
 type Request = Infer<typeof createPartitionsRequest>;
 type Response = Infer<typeof createPartitionsResponse>;
+
+/** Before it, a client that has used up its quota is served, and held back. */
+const STRICT_VERSION = 3;
 
 export const createPartitionsHandler = controllerHandler<Request, Response>(
   apis.get(37),
@@ -27,7 +31,8 @@ export const createPartitionsHandler = controllerHandler<Request, Response>(
       request.topics.filter(({ name }) => !doubles.has(name)),
       ({ name }) => name,
     );
-    const outcomes = await create(wanted, request.validateOnly, context);
+    const quota = new MutationQuota(context, STRICT_VERSION);
+    const outcomes = await create(wanted, request.validateOnly, quota, context);
     const results: Response['results'] = [...doubles].map((name) => ({
       name,
       errorCode: ErrorCode.INVALID_REQUEST,
@@ -46,7 +51,7 @@ export const createPartitionsHandler = controllerHandler<Request, Response>(
         errorMessage: error === null ? null : textOf(error),
       });
     });
-    return { throttleTimeMs: 0, results };
+    return { throttleTimeMs: quota.throttleMs, results };
   },
   ({ timeoutMs }) => timeoutMs,
 );
@@ -58,10 +63,13 @@ const textOf = (error: ProtocolError): string | null =>
 async function create(
   topics: readonly Request['topics'][number][],
   validateOnly: boolean,
+  quota: MutationQuota,
   context: RequestContext,
 ): Promise<Outcome<null>[]> {
   try {
-    return await context.broker.controller.createPartitions(topics, validateOnly);
+    return await context.broker.controller.createPartitions(topics, validateOnly, (count) =>
+      quota.take(count),
+    );
   } catch (error) {
     const code = codeOfError(error, context.broker.logger);
     const refused = new ProtocolError(code, messageOfError(error) ?? undefined);

@@ -29,6 +29,7 @@ import {
 } from './assign-replicas.ts';
 import type { Heartbeat, Registration, Transition } from './broker-registry.ts';
 import { OWN_CONNECTION } from './broker-sessions.ts';
+import { alterClientQuotas, type QuotaAlteration } from './client-quotas.ts';
 import { Draft } from './draft.ts';
 import {
   balance,
@@ -185,6 +186,8 @@ export class Controller {
   createTopics(
     topics: readonly NewTopic[],
     validateOnly: boolean,
+    /** Told how many partitions each topic has; what it throws keeps that topic from being made. */
+    take: (partitions: number) => void = () => {},
   ): Promise<Outcome<CreatedTopic>[]> {
     return this.#step((_, draft) => {
       const names = new TopicNames(draft.image);
@@ -192,6 +195,7 @@ export class Controller {
       return topics.map((topic) =>
         outcomeOf(() => {
           const { created, records } = this.#planner.planTopic(topic, names, partitions);
+          take(created.numPartitions);
           for (const record of records) draft.add(record);
           partitions += created.numPartitions;
           if (!validateOnly) this.#warnOfOneReplica(topic.name, created);
@@ -208,7 +212,10 @@ export class Controller {
   }
 
   /** Deletes by id; the outcomes are in the order of the ids. */
-  deleteTopics(ids: readonly string[]): Promise<Outcome<TopicImage>[]> {
+  deleteTopics(
+    ids: readonly string[],
+    take: (partitions: number) => void = () => {},
+  ): Promise<Outcome<TopicImage>[]> {
     return this.#step((_, draft) => {
       const isAllowed = this.#options.configs.boolean('delete.topic.enable');
       return ids.map((topicId) =>
@@ -226,6 +233,7 @@ export class Controller {
               'This server does not host this topic ID.',
             );
           }
+          take(topic.partitions.length);
           draft.add({ type: 'RemoveTopic', value: { topicId } });
           return topic;
         }),
@@ -240,12 +248,14 @@ export class Controller {
       readonly assignments: readonly { readonly brokerIds: readonly number[] }[] | null;
     }[],
     validateOnly: boolean,
+    take: (partitions: number) => void = () => {},
   ): Promise<Outcome<null>[]> {
     return this.#step(
       (_, draft) =>
         requests.map(({ name, count, assignments }) =>
           outcomeOf(() => {
             const records = this.#planner.planPartitions(name, count, assignments);
+            take(records.filter(({ type }) => type === 'Partition').length);
             for (const record of records) draft.add(record);
             return null;
           }),
@@ -433,6 +443,14 @@ export class Controller {
     bounds: IterationBounds,
   ): Promise<UserOutcome[]> {
     return this.#step((_, draft) => alterUsers(draft, alterations, bounds));
+  }
+
+  /** The outcomes are in the order of the alterations. Throws INVALID_REQUEST on too many. */
+  alterClientQuotas(
+    alterations: readonly QuotaAlteration[],
+    validateOnly: boolean,
+  ): Promise<(ProtocolError | null)[]> {
+    return this.#step((_, draft) => alterClientQuotas(draft, alterations), validateOnly);
   }
 
   electLeaders(request: ElectLeadersRequest): Promise<ElectLeadersResponse> {

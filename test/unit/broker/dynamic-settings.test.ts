@@ -69,6 +69,7 @@ const topicDefaults: Readonly<Record<string, string>> = {
 const lookedUp = new Set([
   'auto.leader.rebalance.enable',
   'group.consumer.assignment.interval.ms',
+  'max.connection.creation.rate',
   'max.connections.per.ip',
   'producer.id.expiration.ms',
   'topic.policy.partitions.max',

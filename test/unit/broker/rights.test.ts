@@ -294,6 +294,11 @@ const rows: Readonly<Record<string, Row | null>> = {
     }),
     answer: wholly(GROUP),
   },
+  DescribeClientQuotas: { body: () => ({}), answer: wholly(CLUSTER) },
+  AlterClientQuotas: {
+    body: () => ({ entries: [{ entity: [{ entityType: 'user', entityName: 'a' }], ops: [] }] }),
+    answer: () => ({ entries: [{ errorCode: CLUSTER }] }),
+  },
   DescribeQuorum: { body: () => ({ topics: [] }), answer: wholly(CLUSTER) },
   UpdateFeatures: { body: () => ({}), answer: wholly(CLUSTER) },
   DescribeCluster: {

@@ -44,6 +44,17 @@ const acl = (id: string, principal: string): MetadataRecord => ({
     ...{ host: '*', operation: 3, permissionType: 3 },
   },
 });
+const quota = (
+  entity: readonly (readonly [string, string | null])[],
+  key: string,
+  value: number | null,
+): MetadataRecord => ({
+  type: 'ClientQuota',
+  value: {
+    entity: entity.map(([entityType, entityName]) => ({ entityType, entityName })),
+    ...{ key, value: value ?? 0, remove: value === null },
+  },
+});
 const records: MetadataRecord[] = [
   {
     type: 'RegisterBroker',
@@ -85,6 +96,7 @@ const records: MetadataRecord[] = [
   { type: 'FeatureLevel', value: { name: 'eligible.leader.replicas.version', featureLevel: 0 } },
   { type: 'ProducerIds', value: { brokerId: 0, brokerEpoch: 1, nextProducerId: 2000 } },
   acl(ID, 'User:alice'),
+  quota([['user', null]], 'producer_byte_rate', 12.5),
 ];
 
 describe('metadata records', () => {
@@ -126,6 +138,7 @@ describe('the image', () => {
     expect(again.nextProducerId).toBe(image.nextProducerId);
     expect(again.featureLevel('eligible.leader.replicas.version')).toBe(0);
     expect(again.acls).toEqual(image.acls);
+    expect(again.quotas).toEqual(image.quotas);
   });
   const filled = (): MetadataImage => {
     const image = new MetadataImage();
@@ -156,6 +169,21 @@ describe('the image', () => {
     image.apply({ type: 'RemoveAccessControlEntry', value: { id: ID } });
     expect([...image.acls.values()].map(({ principal }) => principal)).toEqual(['User:bob']);
     expect(image.aclsVersion).toBe(version + 2);
+  });
+  it('knows an entity of quotas in whichever order its parts are named', () => {
+    const image = filled();
+    const both = [
+      ['user', 'a'],
+      ['client-id', 'b'],
+    ] as const;
+    image.apply(quota(both, 'producer_byte_rate', 1));
+    image.apply(quota([...both].reverse(), 'consumer_byte_rate', 2));
+    expect(image.quotas.size).toBe(2);
+    image.apply(quota([...both].reverse(), 'producer_byte_rate', null));
+    image.apply(quota(both, 'consumer_byte_rate', null));
+    expect([...image.quotas.values()].map(({ values }) => [...values])).toEqual([
+      [['producer_byte_rate', 12.5]],
+    ]);
   });
   it('refuses records that cannot be true', () => {
     const image = filled();

@@ -1,0 +1,49 @@
+/** How quotas are measured, and how many connections there may be: Kafka's names. Quotas themselves stand in the metadata. */
+import type { Key } from './table.ts';
+
+const INT_MAX = 2 ** 31 - 1;
+
+export const quotaKeys: readonly Key[] = [
+  {
+    name: 'quota.window.num',
+    type: 'int',
+    default: 11,
+    min: 1,
+    doc: 'Windows over which what clients use is summed up for their quotas.',
+  },
+  {
+    name: 'quota.window.size.seconds',
+    type: 'int',
+    default: 1,
+    min: 1,
+    doc: 'Seconds of each of these windows.',
+  },
+  {
+    name: 'controller.quota.window.num',
+    type: 'int',
+    default: 11,
+    min: 1,
+    doc: 'Windows whose changes of topics a client may save up for a burst (controller_mutation_rate).',
+  },
+  {
+    name: 'controller.quota.window.size.seconds',
+    type: 'int',
+    default: 1,
+    min: 1,
+    doc: 'Seconds of each of these windows.',
+  },
+  {
+    name: 'max.connections.per.ip.overrides',
+    type: 'list',
+    default: [],
+    doc: 'Addresses with a limit of their own in place of max.connections.per.ip, as ADDRESS:COUNT.',
+  },
+  {
+    name: 'max.connection.creation.rate',
+    type: 'int',
+    default: INT_MAX,
+    min: 0,
+    dynamic: 'broker',
+    doc: 'New connections a second that the broker takes; more have to wait until the rate is that again.',
+  },
+];
