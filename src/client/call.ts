@@ -52,6 +52,12 @@ import {
   writeTxnMarkersResponse,
 } from '../protocol/messages/27-write-txn-markers.ts';
 import {
+  describeAclsRequest,
+  describeAclsResponse,
+} from '../protocol/messages/29-describe-acls.ts';
+import { createAclsRequest, createAclsResponse } from '../protocol/messages/30-create-acls.ts';
+import { deleteAclsRequest, deleteAclsResponse } from '../protocol/messages/31-delete-acls.ts';
+import {
   describeConfigsRequest,
   describeConfigsResponse,
 } from '../protocol/messages/32-describe-configs.ts';
@@ -91,6 +97,14 @@ import {
   offsetDeleteRequest,
   offsetDeleteResponse,
 } from '../protocol/messages/47-offset-delete.ts';
+import {
+  describeClientQuotasRequest,
+  describeClientQuotasResponse,
+} from '../protocol/messages/48-describe-client-quotas.ts';
+import {
+  alterClientQuotasRequest,
+  alterClientQuotasResponse,
+} from '../protocol/messages/49-alter-client-quotas.ts';
 import {
   describeUserScramCredentialsRequest,
   describeUserScramCredentialsResponse,
@@ -187,6 +201,11 @@ export const calls = {
   describeConfigs: call(describeConfigsRequest, describeConfigsResponse),
   saslAuthenticate: call(saslAuthenticateRequest, saslAuthenticateResponse),
   createPartitions: call(createPartitionsRequest, createPartitionsResponse),
+  describeAcls: call(describeAclsRequest, describeAclsResponse),
+  createAcls: call(createAclsRequest, createAclsResponse),
+  deleteAcls: call(deleteAclsRequest, deleteAclsResponse),
+  describeClientQuotas: call(describeClientQuotasRequest, describeClientQuotasResponse),
+  alterClientQuotas: call(alterClientQuotasRequest, alterClientQuotasResponse),
   deleteGroups: call(deleteGroupsRequest, deleteGroupsResponse),
   incrementalAlterConfigs: call(incrementalAlterConfigsRequest, incrementalAlterConfigsResponse),
   electLeaders: call(electLeadersRequest, electLeadersResponse),

@@ -151,3 +151,8 @@ export function describeAcl(acl: Acl): string {
   const pattern = patternNames[acl.patternType] ?? acl.patternType;
   return `${permission} ${principal} from ${host} to ${operation} ${resource}:${pattern}:${resourceName}`;
 }
+/** The number of such a name, in any case, with or without underscores or hyphens; -1: none. */
+export function numberOf(names: readonly string[], text: string): number {
+  const plain = text.replaceAll(/[-_]/g, '').toLowerCase();
+  return names.findIndex((name) => name.toLowerCase() === plain);
+}
