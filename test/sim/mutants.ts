@@ -14,6 +14,8 @@ import { GroupOffsets } from '../../src/coordinator/group-offsets.ts';
 import { PartitionLog } from '../../src/log/partition-log.ts';
 import { ProducerStateManager } from '../../src/log/producer-state-manager.ts';
 import { ErrorCode } from '../../src/protocol/error-codes.ts';
+import { Authorizer } from '../../src/security/authorizer.ts';
+import { ClientQuotas } from '../../src/security/client-quotas.ts';
 import type { FaultKind } from './fault-kinds.ts';
 
 export interface Mutant {
@@ -201,6 +203,51 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     make: () => {
       replace(ProducerStateManager.prototype, 'findDuplicate', () => () => null);
       replace(ProducerStateManager.prototype, 'check', () => () => {});
+    },
+  },
+  'keeps-rights': {
+    mistake: 'a broker goes by rights that it has looked up before ACLs were changed',
+    faults: ['kill'],
+    make: () =>
+      replace(
+        Authorizer.prototype,
+        'rightsOf',
+        (original) =>
+          function rightsOf(this: Authorizer, principal, host, held = null) {
+            return held ?? original.call(this, principal, host, held);
+          },
+      ),
+  },
+  'overlooks-denials': {
+    mistake: 'what one ACL allows is allowed, though another one denies it',
+    faults: ['kill'],
+    make: () =>
+      replace(
+        Authorizer.prototype,
+        'decide',
+        (original) =>
+          function decide(this: Authorizer, principal, host, resourceType, name) {
+            const allowed = original.call(this, principal, host, resourceType, name);
+            return allowed === 0 ? -1 : allowed;
+          },
+      ),
+  },
+  'keeps-quotas': {
+    mistake: 'a broker goes by the quotas that there were when it looked first',
+    faults: ['kill'],
+    make: () => {
+      const seen = new WeakSet<ClientQuotas>();
+      replaceGetter(
+        ClientQuotas.prototype,
+        'isOn',
+        (original) =>
+          function isOn(this: ClientQuotas) {
+            if (seen.has(this)) return true;
+            const now = original.call(this) as boolean;
+            if (now) seen.add(this);
+            return now;
+          },
+      );
     },
   },
   'forgets-commits': {

@@ -4,6 +4,7 @@ import type { KeyValue } from '../../src/config/table.ts';
 import type { History, Violation } from '../check/history.ts';
 import { judge } from '../check/index.ts';
 import { Administering, type Topic } from './administering.ts';
+import { Authorizing } from './authorizing.ts';
 import { drawFaults, Faults, onlyFaults } from './faults.ts';
 import { Grouping } from './grouping.ts';
 import { leads, Observer } from './observer.ts';
@@ -45,6 +46,7 @@ class Run {
   readonly #readers: Reading[] = [];
   readonly #members: Grouping[] = [];
   #administering: Administering | null = null;
+  #authorizing: Authorizing | null = null;
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -68,6 +70,7 @@ class Run {
       await world.until(seconds * 1000, () => false);
       for (const producer of this.#producers) producer.stop();
       this.#administering?.stop();
+      this.#authorizing?.stop();
       world.note('run', 'faults are over');
       faults.stop();
       await this.#recover();
@@ -148,6 +151,8 @@ class Run {
         replicationFactor: Math.min(3, world.nodes.length),
       });
     }
+    if (chance(chanceFor(world.seed, 'authorizes'), 0.5))
+      this.#authorizing = new Authorizing(world);
     for (let i = 0; i < pick(this.#random, [1, 2, 3]); i++) {
       this.#members.push(new Grouping(world, `m${i}`, GROUP, ['t0']));
     }
@@ -183,6 +188,7 @@ class Run {
     const read = await world.until(RECOVERY_MS, () => this.#isRead(end));
     this.#expect('everything can be read', read);
     this.#administering?.check();
+    this.#authorizing?.check();
   }
 
   #unserved(): string {
@@ -269,6 +275,8 @@ const settingsFor = (brokers: number): Record<string, KeyValue> => ({
   'group.initial.rebalance.delay.ms': 0,
   'auto.create.topics.enable': false,
   'group.min.session.timeout.ms': 1000,
+  'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+  'allow.everyone.if.no.acl.found': true,
   ...(brokers === 1
     ? {}
     : {
