@@ -395,6 +395,11 @@ export class Broker implements Role {
         ...{ image, autoTopics, clock },
       }),
       connectionStats: this.#stats,
+      certificates: () =>
+        this.#securities.flatMap(({ name, tls }) => {
+          const expiresAtMs = tls?.certificate?.expiresAtMs;
+          return expiresAtMs === undefined ? [] : [{ listener: name, expiresAtMs }];
+        }),
       apiStats: new Map(),
       hot,
       loggers: new BrokerLoggers(this.#options.logLevel ?? { level: 'info' }),

@@ -143,7 +143,7 @@ function registerRequests(
 
 function registerConnections(
   family: Family,
-  { connectionStats: stats }: BrokerServices,
+  { connectionStats: stats, certificates }: BrokerServices,
   memory: RequestMemory,
 ): void {
   // Kafka's labels; there is one thread, and the sum is over the listeners.
@@ -154,8 +154,25 @@ function registerConnections(
   listener('kafka_server_socket_server_metrics_connection_close_total', () => stats.closed);
   listener('kafka_server_socket_server_metrics_incoming_byte_total', () => stats.receivedBytes);
   listener('kafka_server_socket_server_metrics_outgoing_byte_total', () => stats.sentBytes);
-  listener('kafka_server_socket_server_metrics_failed_authentication_total', () => 0);
-  listener('kafka_server_socket_server_metrics_successful_authentication_total', () => 0);
+  listener(
+    'kafka_server_socket_server_metrics_failed_authentication_total',
+    () => stats.failedAuthentications,
+  );
+  listener(
+    'kafka_server_socket_server_metrics_successful_authentication_total',
+    () => stats.authentications,
+  );
+  listener(
+    'kafka_server_socket_server_metrics_failed_reauthentication_total',
+    () => stats.failedReauthentications,
+  );
+  listener(
+    'kafka_server_socket_server_metrics_successful_reauthentication_total',
+    () => stats.reauthentications,
+  );
+  family('weir_tls_certificate_expiry_timestamp_seconds', (emit) => {
+    for (const { listener: name, expiresAtMs } of certificates()) emit(expiresAtMs / 1000, name);
+  });
   family('kafka_server_socket_server_metrics_connections_software', (emit) => {
     for (const [software, count] of stats.software) {
       const [name = '', version = ''] = software.split(' ');
@@ -164,7 +181,7 @@ function registerConnections(
   });
   const value = (name: MetricName, read: () => number): void =>
     family(name, (emit) => emit(read()));
-  value('kafka_network_socketserver_expiredconnectionskilledcount', () => 0);
+  value('kafka_network_socketserver_expiredconnectionskilledcount', () => stats.expiredSessions);
   value('kafka_network_requestchannel_requestqueuesize', () => stats.queuedRequests);
   value('kafka_network_requestchannel_responsequeuesize', () => stats.queuedResponseBytes);
   value('weir_broker_backpressure_pauses_total', () => stats.backpressurePauses);

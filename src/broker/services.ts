@@ -86,6 +86,11 @@ export interface BrokerServices {
   readonly telemetry: ClientTelemetry;
   readonly clientSeries: ClientSeries;
   readonly telemetryTopic: TelemetryTopic;
+  /** Those of the listeners that speak TLS. */
+  readonly certificates: () => readonly {
+    readonly listener: string;
+    readonly expiresAtMs: number;
+  }[];
   /** By API key; dispatch fills it. */
   readonly apiStats: Map<number, ApiStats>;
   /**

@@ -279,6 +279,21 @@ const requests = {
     'Connections that authenticated.',
     LISTENER,
   ],
+  kafka_server_socket_server_metrics_failed_reauthentication_total: [
+    'counter',
+    'Connections that failed to authenticate again.',
+    LISTENER,
+  ],
+  kafka_server_socket_server_metrics_successful_reauthentication_total: [
+    'counter',
+    'Times that a connection authenticated again.',
+    LISTENER,
+  ],
+  weir_tls_certificate_expiry_timestamp_seconds: [
+    'gauge',
+    'When the certificate of a listener ends, Unix time.',
+    ['listener'],
+  ],
   weir_broker_connections_closed_total: [
     'counter',
     'Connections closed by the broker, by reason.',

@@ -186,4 +186,24 @@ export const applianceCases: readonly RuleCase[] = [
       },
     ],
   },
+  {
+    alert: 'WeirCertificateExpires',
+    ...one(
+      `weir_tls_certificate_expiry_timestamp_seconds{${at},broker="0",listener="CLIENTS"}`,
+      '1209000+0x100 9999999+0x100',
+      '1300000+0x200',
+    ),
+    quietAt: ['2m', '150m'],
+    notYetAt: '50m',
+    firesAt: '90m',
+    resolvedAt: '110m',
+    fires: [
+      {
+        labels: { instance: 'h:8080', listener: 'CLIENTS' },
+        summary: 'The certificate of listener CLIENTS ends soon',
+        description:
+          'The certificate of listener CLIENTS of h:8080 ends in less than 14 days. Clients refuse it from then on.',
+      },
+    ],
+  },
 ];

@@ -76,6 +76,9 @@ describe('a listener with TLS', () => {
     expect(socket.getProtocol()).toBe(version);
     expect(await isServed(socket)).toBe(true);
     expect(principals()).toEqual(['User:ANONYMOUS']);
+    expect(await running.broker.metrics()).toMatch(
+      /weir_tls_certificate_expiry_timestamp_seconds\{listener="CLIENTS"\} \d{10}/,
+    );
     socket.destroy();
   });
 
