@@ -34,6 +34,10 @@ const benches: Readonly<Record<string, { what: string; run: Run }>> = {
     what: 'start to first acknowledged record; idle memory and CPU',
     run: async (rounds) => (await import('./start.ts')).start(rounds),
   },
+  scale: {
+    what: '10,000 partitions: start, memory, cost of a record; 5,000 idle connections',
+    run: async (_, only) => (await import('./scale.ts')).scale(only),
+  },
   collectors: {
     what: 'socket or file to compressed log, beside rsyslog',
     run: async (rounds) => (await import('./collectors.ts')).collectors(rounds),
