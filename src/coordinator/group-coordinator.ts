@@ -215,6 +215,7 @@ export class GroupCoordinator {
       group = shard.create(groupId);
     }
     if (group.type === 'consumer') {
+      if (group.members.size > 0) return shard.consumers.classic.join(group, request, context);
       if (memberId !== '') return joinError(memberId, ErrorCode.UNKNOWN_MEMBER_ID);
       group = shard.createInsteadOf(group);
     }
@@ -229,7 +230,8 @@ export class GroupCoordinator {
     const shard = this.#shards.routeMember(request.groupId);
     if (typeof shard === 'number') return syncError(shard);
     const group = shard.groups.get(request.groupId);
-    if (group?.type !== 'classic') return syncError(ErrorCode.UNKNOWN_MEMBER_ID);
+    if (group === undefined) return syncError(ErrorCode.UNKNOWN_MEMBER_ID);
+    if (group.type === 'consumer') return shard.consumers.classic.sync(group, request);
     return shard.membership.sync(group, request);
   }
 
@@ -240,7 +242,8 @@ export class GroupCoordinator {
     if (shard === ErrorCode.COORDINATOR_LOAD_IN_PROGRESS) return answer(ErrorCode.NONE);
     if (typeof shard === 'number') return answer(shard);
     const group = shard.groups.get(request.groupId);
-    if (group?.type !== 'classic') return answer(ErrorCode.UNKNOWN_MEMBER_ID);
+    if (group === undefined) return answer(ErrorCode.UNKNOWN_MEMBER_ID);
+    if (group.type === 'consumer') return answer(shard.consumers.classic.heartbeat(group, request));
     return answer(shard.membership.heartbeat(group, request));
   }
 
@@ -257,13 +260,15 @@ export class GroupCoordinator {
     if (typeof shard === 'number') return failed(shard);
     const group = shard.groups.get(request.groupId);
     const results =
-      group?.type !== 'classic'
+      group === undefined
         ? members.map(({ memberId, groupInstanceId }) => ({
             memberId,
             groupInstanceId,
             errorCode: ErrorCode.UNKNOWN_MEMBER_ID,
           }))
-        : await shard.membership.leave(group, members);
+        : group.type === 'consumer'
+          ? await shard.consumers.classic.leave(group, members)
+          : await shard.membership.leave(group, members);
     if (!isSeveral) return failed(results[0]?.errorCode ?? ErrorCode.NONE);
     return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, members: results };
   }

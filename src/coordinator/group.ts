@@ -165,7 +165,10 @@ export class Group {
     this.offsets.count(true);
   }
 
-  /** Becomes what the log says, in place of what it was; offsets stay. */
+  /**
+   * Becomes what the log says, in place of what it was; offsets stay. Members that have not agreed on a
+   * protocol do so.
+   */
   restore(stored: StoredGroup): void {
     for (const id of [...this.members.keys()]) this.remove(id);
     this.generation = stored.generation;
@@ -175,6 +178,7 @@ export class Group {
     this.#enter(stored.members.length === 0 ? 'Empty' : 'Stable');
     this.stateTimestamp = stored.stateTimestamp;
     for (const member of stored.members) this.add(member, stored.protocolType ?? '');
+    if (this.members.size > 0) this.protocolName ??= this.selectProtocol();
     this.subscribedTopics = this.#subscriptions();
   }
 

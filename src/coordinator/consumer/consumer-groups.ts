@@ -2,7 +2,9 @@
 import { ProtocolError } from '../../protocol/error-codes.ts';
 import type { Rebalancer } from '../rebalancer.ts';
 import type { RequestContext } from '../request-context.ts';
+import { ClassicMembers } from './classic-members.ts';
 import type { ConsumerGroup } from './consumer-group.ts';
+import { Conversions } from './conversions.ts';
 import { Edit } from './edit.ts';
 import { Entrances } from './entrances.ts';
 import { Fencing } from './fencing.ts';
@@ -21,11 +23,15 @@ export class ConsumerGroups {
   readonly #fencing: Fencing;
   readonly #regexes: Regexes;
   readonly #heartbeats: Heartbeats;
+  /** Members that speak the classic protocol. */
+  readonly classic: ClassicMembers;
 
   constructor(parts: ConsumerParts, rebalancer: Rebalancer) {
     this.#parts = parts;
-    this.#entrances = new Entrances(parts, rebalancer);
-    this.#fencing = new Fencing(parts);
+    const conversions = new Conversions(parts, rebalancer);
+    this.#fencing = new Fencing(parts, conversions);
+    this.#entrances = new Entrances(parts, rebalancer, this.#fencing, conversions);
+    this.classic = new ClassicMembers(parts, this.#fencing, conversions);
     this.#regexes = new Regexes(parts);
     this.#heartbeats = new Heartbeats(parts, this.#entrances, this.#fencing, this.#regexes);
   }

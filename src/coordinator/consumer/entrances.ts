@@ -10,6 +10,9 @@ import { groupTombstone } from '../group-records.ts';
 import type { Rebalancer } from '../rebalancer.ts';
 import type { StoredRecord } from '../shard-log.ts';
 import { ConsumerGroup } from './consumer-group.ts';
+import type { Conversions } from './conversions.ts';
+import type { Fencing } from './fencing.ts';
+import { notFound } from './not-found.ts';
 import type { ConsumerParts } from './planning.ts';
 
 /** A group that a request may change; where it is new, it is nobody else's before `enter`. */
@@ -26,10 +29,19 @@ export interface Entrance {
 export class Entrances {
   readonly #parts: ConsumerParts;
   readonly #rebalancer: Rebalancer;
+  readonly #fencing: Fencing;
+  readonly #conversions: Conversions;
 
-  constructor(parts: ConsumerParts, rebalancer: Rebalancer) {
+  constructor(
+    parts: ConsumerParts,
+    rebalancer: Rebalancer,
+    fencing: Fencing,
+    conversions: Conversions,
+  ) {
     this.#parts = parts;
     this.#rebalancer = rebalancer;
+    this.#fencing = fencing;
+    this.#conversions = conversions;
   }
 
   /** The group, which must be a consumer group; throws GROUP_ID_NOT_FOUND. */
@@ -56,8 +68,7 @@ export class Entrances {
       );
     }
     if (known === undefined) return this.#made(groupId);
-    if (known.state === 'Empty') return this.#replaced(known);
-    throw notFound(`Group ${groupId} is not a consumer group.`);
+    return known.state === 'Empty' ? this.#replaced(known) : this.#upgraded(known);
   }
 
   #present(group: ConsumerGroup): Entrance {
@@ -100,6 +111,20 @@ export class Entrances {
     };
   }
 
+  /** The classic group with its members, as a consumer group. */
+  #upgraded(classic: Group): Entrance {
+    const { group, records } = this.#conversions.upgraded(classic);
+    return {
+      group,
+      records,
+      enter: () => {
+        this.#conversions.upgrade(classic, group);
+        this.#fencing.loaded(group);
+      },
+      failed: () => this.#parts.store.abandon(),
+    };
+  }
+
   /** Lets a group go that nobody would miss. */
   tidy(group: AnyGroup): void {
     if (!group.isUnused || this.#parts.groups.get(group.id) !== group) return;
@@ -107,6 +132,3 @@ export class Entrances {
     group.retire();
   }
 }
-
-export const notFound = (message: string): ProtocolError =>
-  new ProtocolError(ErrorCode.GROUP_ID_NOT_FOUND, message);

@@ -9,14 +9,17 @@ import { ErrorCode } from '../../protocol/error-codes.ts';
 import { Timeout } from '../timers.ts';
 import type { ConsumerGroup, MemberTimeouts } from './consumer-group.ts';
 import { type ConsumerMember, regexOf } from './consumer-member.ts';
+import type { Conversions } from './conversions.ts';
 import { Edit } from './edit.ts';
 import { bumpEpoch, type ConsumerParts, settingOf } from './planning.ts';
 
 export class Fencing {
   readonly #parts: ConsumerParts;
+  readonly #conversions: Conversions;
 
-  constructor(parts: ConsumerParts) {
+  constructor(parts: ConsumerParts, conversions: Conversions) {
     this.#parts = parts;
+    this.#conversions = conversions;
   }
 
   /** The member lives: its session starts anew. */
@@ -41,6 +44,22 @@ export class Fencing {
       if (present?.epoch !== epoch || present.state !== 'unrevoked') return;
       this.#expire(group, id, `it has not left epoch ${epoch} in ${rebalanceTimeoutMs} ms`);
     });
+  }
+
+  /** A classic member is to join again, in its rebalance timeout from when it was first told to. */
+  awaitJoin(group: ConsumerGroup, { id, rebalanceTimeoutMs }: ConsumerMember): void {
+    if (group.timeouts.get(id)?.join?.running === true) return;
+    this.#start(group, id, 'join', rebalanceTimeoutMs, () =>
+      this.#expire(group, id, 'it did not join again in time'),
+    );
+  }
+
+  /** A classic member has joined, and is to ask what it may hold. */
+  awaitSync(group: ConsumerGroup, { id }: ConsumerMember, timeoutMs: number): void {
+    this.stop(group, id, 'join');
+    this.#start(group, id, 'sync', timeoutMs, () =>
+      this.#expire(group, id, 'it did not sync in time'),
+    );
   }
 
   stop(group: ConsumerGroup, memberId: string, kind: keyof MemberTimeouts): void {
@@ -70,6 +89,11 @@ export class Fencing {
 
   /** Removes members; the others share what they had. As an error code. */
   async fence(group: ConsumerGroup, members: readonly ConsumerMember[]): Promise<number> {
+    if (members.length > 0 && this.#conversions.isClassicWithout(group, members)) {
+      this.release(group);
+      const leaving = new Set(members.map(({ id }) => id));
+      return this.#conversions.downgrade(group, leaving, 'its last consumer members left');
+    }
     const edit = new Edit(group);
     if (members.length > 0) this.#remove(edit, members);
     for (const { id } of members) this.forget(group, id);

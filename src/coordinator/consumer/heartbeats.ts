@@ -126,7 +126,8 @@ export class Heartbeats {
           `because the instance id is owned by ${old.id} member.`,
       );
     }
-    return this.#replace(edit, old, memberId);
+    replaceMember(edit, old, memberId);
+    return group.members.get(memberId) as ConsumerMember;
   }
 
   #checkSize(group: ConsumerGroup, memberId: string): void {
@@ -137,13 +138,6 @@ export class Heartbeats {
       ErrorCode.GROUP_MAX_SIZE_REACHED,
       `The consumer group has reached its maximum capacity of ${max} members.`,
     );
-  }
-
-  /** A static member is back under another id: it takes over where it was. */
-  #replace(edit: Edit, old: ConsumerMember, id: string): ConsumerMember {
-    replaceMember(edit, old, id);
-    this.#fencing.forget(edit.group, old.id);
-    return edit.group.members.get(id) as ConsumerMember;
   }
 
   /** Enters what the request says, and takes the member as far as it can go. */
@@ -273,7 +267,10 @@ export function checkHeartbeat(
   }
 }
 
-/** Puts a member with another id in the place of a static one; everything else is left to it. */
+/**
+ * Puts a member with another id in the place of a static one; everything else is left to it. What waits
+ * for the old one goes on, and finds nobody, unless this is undone.
+ */
 export function replaceMember(edit: Edit, old: ConsumerMember, id: string): void {
   const target = edit.group.target(old.id);
   edit.apply({ kind: 'progress', id: old.id, value: null });
