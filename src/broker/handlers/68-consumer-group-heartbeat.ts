@@ -29,5 +29,12 @@ export const consumerGroupHeartbeatHandler = handler<
     (topic) => topic,
   );
   if (refused.length > 0) return heartbeatError(ErrorCode.TOPIC_AUTHORIZATION_FAILED);
-  return context.groups.consumerHeartbeat(request, context);
+  const { clientId, clientHost, apiVersion } = context;
+  return context.groups.consumerHeartbeat(request, {
+    clientId,
+    // As for JoinGroup: as Java prints an address.
+    clientHost: `/${clientHost}`,
+    apiVersion,
+    mayDescribe: (topic) => context.mayQuietly(AclOperation.describe, AclResource.topic, topic),
+  });
 });
