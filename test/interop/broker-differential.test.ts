@@ -8,6 +8,7 @@ import { describeWithPeers } from '../peers/gate.ts';
 import { type Kafka, startKafka } from '../peers/kafka.ts';
 import { type RunningBroker, startBroker } from '../unit/broker/fixture.ts';
 import * as configs from './differential/configs.ts';
+import * as consumerGroups from './differential/consumer-groups.ts';
 import { differences } from './differential/differences.ts';
 import * as groupOffsets from './differential/group-offsets.ts';
 import * as groups from './differential/groups.ts';
@@ -23,6 +24,8 @@ const settings = {
   'offsets.topic.num.partitions': 5,
   'transaction.state.log.num.partitions': 5,
   'transaction.state.log.min.isr': 1,
+  // Assignments must not depend on how fast each side is.
+  'group.consumer.assignment.interval.ms': 0,
 };
 
 describeWithPeers(['kafka'], 'Apache Kafka and we', () => {
@@ -83,6 +86,10 @@ describeWithPeers(['kafka'], 'Apache Kafka and we', () => {
     ['take offsets into transactions', transactions.offsets],
     ['describe transactions, and write markers', transactions.described],
     ['run transactions in any order', transactions.random],
+    ['hear members of consumer groups', consumerGroups.heartbeats],
+    ['know static members of consumer groups', consumerGroups.staticMembers],
+    ['read topics by regular expressions', consumerGroups.regexes],
+    ['serve groups of both protocols', consumerGroups.bothProtocols],
   ])('%s alike', async (title, scene) => {
     for (const side of sides) side.entries = [];
     await Promise.all(sides.map((side) => scene(side)));
