@@ -194,6 +194,15 @@ export class Configs {
     return this.groupChain(groupId, key)[0]?.value ?? null;
   }
 
+  /** Undefined: the codec's default, or it has no levels here. */
+  #compressionLevel(topic: string): number | undefined {
+    const codec = this.topic(topic, 'compression.type');
+    if (codec !== 'gzip' && codec !== 'zstd') return undefined;
+    const level = Number(this.topic(topic, `compression.${codec}.level`));
+    // Kafka's word for the default of gzip.
+    return codec === 'gzip' && level === -1 ? undefined : level;
+  }
+
   /** Everything that the topic's logs need to know. */
   logConfig(topic: string): LogConfig {
     const number = (name: string): number => Number(this.topic(topic, name));
@@ -227,6 +236,7 @@ export class Configs {
       maxCompactionLagMs: limit('max.compaction.lag.ms'),
       deleteRetentionMs: number('delete.retention.ms'),
       compressionType: this.topic(topic, 'compression.type') as LogConfig['compressionType'],
+      compressionLevel: this.#compressionLevel(topic),
       minInsyncReplicas: number('min.insync.replicas'),
       preallocate: this.topic(topic, 'preallocate') === true,
     };

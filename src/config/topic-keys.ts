@@ -57,7 +57,7 @@ const keys: readonly TopicKey[] = [
     min: 1,
     max: 17,
     brokerKeys: from('compression.lz4.level'),
-    doc: 'Level used when compression.type is lz4.',
+    doc: 'Level used when compression.type is lz4; the codec here has one, so it has no effect.',
   },
   {
     name: 'compression.type',
@@ -216,7 +216,7 @@ const keys: readonly TopicKey[] = [
     type: 'boolean',
     default: false,
     brokerKeys: from('log.preallocate'),
-    doc: 'Whether the file of a new segment gets its full size at once.',
+    doc: 'Whether the file of a new segment gets its full size at once; has no effect here, files grow as they are written.',
   },
   {
     name: 'remote.storage.enable',

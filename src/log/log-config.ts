@@ -43,6 +43,8 @@ export interface LogConfig {
   readonly deleteRetentionMs: number;
   /** `compression.type`: `producer` stores what the producer sent. */
   readonly compressionType: 'producer' | 'uncompressed' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
+  /** `compression.gzip.level` or `compression.zstd.level`, as the codec is; absent: its default. */
+  readonly compressionLevel?: number | undefined;
   /** `min.insync.replicas`: checked by the partition's leader, not here. */
   readonly minInsyncReplicas: number;
   /** `preallocate`: accepted, without effect: files grow as they are written. */

@@ -159,6 +159,7 @@ export function recompressed(records: Buffer, config: LogConfig): Buffer {
   if (compressionOf(bits) === target) return records;
   const builder = new RecordBatchBuilder({
     compression: target,
+    level: config.compressionLevel,
     attributes: isTransactional(bits) ? BatchAttribute.transactional : 0,
     initialBytes: records.length,
   });
