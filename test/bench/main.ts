@@ -38,6 +38,10 @@ const benches: Readonly<Record<string, { what: string; run: Run }>> = {
     what: '10,000 partitions: start, memory, cost of a record; 5,000 idle connections',
     run: async (_, only) => (await import('./scale.ts')).scale(only),
   },
+  compaction: {
+    what: 'dirty log compacted in a second, and what a producer beside it notices',
+    run: async (rounds) => (await import('./compaction.ts')).compaction(rounds),
+  },
   collectors: {
     what: 'socket or file to compressed log, beside rsyslog',
     run: async (rounds) => (await import('./collectors.ts')).collectors(rounds),
