@@ -21,7 +21,6 @@ export function registerReplicationMetrics(family: Family, services: BrokerServi
   counted('kafka_server_replicamanager_partitioncount', () => true);
   counted('kafka_server_replicamanager_leadercount', leads);
   counted('kafka_server_replicamanager_offlinereplicacount', (p) => p.isOffline);
-  value('kafka_server_replicamanager_partitionswithlatetransactionscount', () => 0);
   value('kafka_server_replicamanager_produceridcount', () => {
     let producers = 0;
     for (const p of partitions.all()) {

@@ -19,6 +19,7 @@ import { registerReplicationMetrics } from './metrics-replication.ts';
 import { registerSecurityMetrics } from './metrics-security.ts';
 import { registerTelemetryMetrics } from './metrics-telemetry.ts';
 import { registerTopicMetrics } from './metrics-topics.ts';
+import { registerTransactionMetrics } from './metrics-transactions.ts';
 import type { RequestMemory } from './request-memory.ts';
 import type { BrokerServices } from './services.ts';
 
@@ -45,6 +46,7 @@ export function registerBrokerMetrics(
   registerControllerMetrics(registry, family, services);
   registerQuorumMetrics(family, services.quorum, services.peers.traffic, services.clock);
   registerGroupMetrics(family, services);
+  registerTransactionMetrics(family, services);
   registerTelemetryMetrics(registry, family, services);
   registerSecurityMetrics(family, services);
   registerRequests(registry, family, services);

@@ -458,6 +458,62 @@ const groups = {
   ],
 } as const satisfies Readonly<Record<string, Row>>;
 
+const transactions = {
+  kafka_coordinator_transaction_transactionmarkerchannelmanager_unknowndestinationqueuesize: [
+    'gauge',
+    'Markers of transactions that wait for a leader of their partition.',
+  ],
+  kafka_coordinator_transaction_transactionmarkerchannelmanager_logappendretryqueuesize: [
+    'gauge',
+    'Ended transactions whose record __transaction_state has not taken yet.',
+  ],
+  kafka_server_transaction_coordinator_metrics_partition_load_time_max: [
+    'gauge',
+    'Longest time that a partition of __transaction_state took to be read, milliseconds.',
+  ],
+  kafka_server_addpartitionstotxnmanager_verificationfailurerate_count: [
+    'counter',
+    'Partitions for which a coordinator did not vouch that they belong to a transaction.',
+  ],
+  weir_transaction_ids: ['gauge', 'Transactional ids that this broker coordinates.'],
+  weir_transaction_refused_ids_total: [
+    'counter',
+    'Producers refused because there are too many transactional ids.',
+  ],
+  weir_transaction_expired_ids_total: ['counter', 'Transactional ids that nobody used any more.'],
+  weir_transaction_committed_total: ['counter', 'Transactions committed.'],
+  weir_transaction_aborted_total: ['counter', 'Transactions aborted.'],
+  weir_transaction_timed_out_total: [
+    'counter',
+    'Transactions aborted because they took longer than their timeout.',
+  ],
+  weir_transaction_markers_total: ['counter', 'Markers of transactions that were written.'],
+  weir_transaction_retried_markers_total: [
+    'counter',
+    'Markers of transactions that had to be sent again.',
+  ],
+  weir_transaction_failed_appends_total: [
+    'counter',
+    'Batches that __transaction_state did not take.',
+  ],
+  weir_transaction_unreadable_records_total: [
+    'counter',
+    'Records of __transaction_state that could not be read and were skipped.',
+  ],
+  weir_transaction_verifying_bytes: [
+    'gauge',
+    'Bytes of records that wait until the coordinator of their transaction is asked.',
+  ],
+  weir_transaction_verifying_refused_total: [
+    'counter',
+    'Produce requests refused because too many wait for the coordinator of their transaction.',
+  ],
+  weir_transaction_last_verification_ms: [
+    'gauge',
+    'Time that the last question to a coordinator of transactions took, milliseconds.',
+  ],
+} as const satisfies Readonly<Record<string, Row>>;
+
 const telemetry = {
   kafka_server_client_metrics_instance_count: [
     'gauge',
@@ -504,6 +560,7 @@ export const brokerMetrics = {
   ...requests,
   ...logs,
   ...groups,
+  ...transactions,
   ...telemetry,
   ...securityMetrics,
 };
