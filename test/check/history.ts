@@ -63,6 +63,27 @@ export interface Ownership extends TopicPartition {
   readonly member: string;
 }
 
+/** A transaction as its producer has it. */
+export interface TransactionRun {
+  readonly producer: string;
+  readonly topic: string;
+  /** Written, or perhaps written. */
+  readonly values: { readonly partition: number; readonly value: string }[];
+  readonly at: number;
+  /** `ok`: its commit was acknowledged; `info`: it was asked for; `abort`: it never was. */
+  outcome: 'ok' | 'info' | 'abort';
+  doneAt: number;
+}
+
+/** A record that a reader of committed records has shown to its application. */
+export interface CommittedPoll extends TopicPartition {
+  /** `final…`: it read when everything had come to rest. */
+  readonly consumer: string;
+  readonly offset: number;
+  readonly value: string;
+  readonly at: number;
+}
+
 /** A replica as its broker had it at some time. */
 export interface Sample extends TopicPartition {
   readonly broker: number;
@@ -116,6 +137,8 @@ export class History {
   readonly commits: Commit[] = [];
   readonly committedReads: CommittedRead[] = [];
   readonly ownerships: Ownership[] = [];
+  readonly transactions: TransactionRun[] = [];
+  readonly committedPolls: CommittedPoll[] = [];
   readonly samples: Sample[] = [];
   readonly replicas: Replica[] = [];
   /** Topics that were deleted on purpose. */

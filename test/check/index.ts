@@ -2,6 +2,7 @@ import { committedOffsets, oneOwner } from './groups.ts';
 import type { Checker, History, Violation } from './history.ts';
 import { gapless, inconsistentReads, prefix } from './reads.ts';
 import { contiguous, epochs, highWatermark, oneLeader, replicasEqual } from './replicas.ts';
+import { allOrNothing, onlyCommitted, seenOnce } from './transactions.ts';
 import { duplicates, lostWrites, movedWrites, order, unknownValues } from './writes.ts';
 
 /** Everything that had to come to pass in time came to pass. */
@@ -27,6 +28,9 @@ export const checkers: Readonly<Record<string, Checker>> = {
   contiguous,
   committedOffsets,
   oneOwner,
+  onlyCommitted,
+  allOrNothing,
+  seenOnce,
 };
 
 /** What is wrong with a history; nothing is as it should be. */

@@ -11,6 +11,7 @@ import { Leadership as QuorumLeadership } from '../../src/cluster/quorum/leaders
 import { Replicas } from '../../src/cluster/quorum/replicas.ts';
 import { Requests } from '../../src/cluster/quorum/requests.ts';
 import { GroupOffsets } from '../../src/coordinator/group-offsets.ts';
+import { MarkerSender } from '../../src/coordinator/transactions/marker-sender.ts';
 import { PartitionLog } from '../../src/log/partition-log.ts';
 import { ProducerStateManager } from '../../src/log/producer-state-manager.ts';
 import { ErrorCode } from '../../src/protocol/error-codes.ts';
@@ -249,6 +250,40 @@ export const mutants: Readonly<Record<string, Mutant>> = {
           },
       );
     },
+  },
+  'stable-is-committed': {
+    mistake: 'readers of committed records see what belongs to open transactions',
+    faults: ['kill'],
+    make: () =>
+      replaceGetter(
+        PartitionLog.prototype,
+        'lastStableOffset',
+        () =>
+          function lastStableOffset(this: PartitionLog) {
+            return this.highWatermark;
+          },
+      ),
+  },
+  'no-aborted-list': {
+    mistake: 'readers of committed records are not told which transactions were aborted',
+    faults: ['kill'],
+    make: () => replace(PartitionLog.prototype, 'abortedTransactions', () => () => []),
+  },
+  'drops-markers': {
+    mistake: 'the coordinator takes some markers for written that were not sent',
+    faults: ['kill'],
+    make: () =>
+      replace(
+        MarkerSender.prototype,
+        'send',
+        (original) =>
+          function send(this: MarkerSender, job) {
+            const partitions = new Map(
+              [...job.partitions].map(([topic, [first]]) => [topic, new Set([first!])]),
+            );
+            original.call(this, { ...job, partitions });
+          },
+      ),
   },
   'forgets-commits': {
     mistake: 'a coordinator that loads a group forgets offsets that were committed',

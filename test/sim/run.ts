@@ -11,7 +11,9 @@ import { leads, Observer } from './observer.ts';
 import type { SeedOptions } from './options.ts';
 import { Producing, type ProducingOptions } from './producing.ts';
 import { Reading } from './reading.ts';
+import { ReadingCommitted } from './reading-committed.ts';
 import { between, chance, chanceFor, pick } from './sim-random.ts';
+import { Transacting } from './transacting.ts';
 import { World } from './world.ts';
 
 export interface RunOptions extends SeedOptions {
@@ -35,6 +37,8 @@ const SECONDS = 60;
 const RECOVERY_MS = 45_000;
 const START_MS = 20_000;
 const GROUP = 'group';
+/** Written to in transactions alone. */
+const TRANSACTIONAL = { name: 'tx', partitions: 2 };
 
 /** All of one run's parts. */
 class Run {
@@ -45,6 +49,7 @@ class Run {
   readonly #producers: Producing[] = [];
   readonly #readers: Reading[] = [];
   readonly #members: Grouping[] = [];
+  readonly #transacting: Transacting[] = [];
   #administering: Administering | null = null;
   #authorizing: Authorizing | null = null;
 
@@ -69,6 +74,7 @@ class Run {
       const seconds = this.#options.seconds ?? SECONDS;
       await world.until(seconds * 1000, () => false);
       for (const producer of this.#producers) producer.stop();
+      for (const transacting of this.#transacting) transacting.stop();
       this.#administering?.stop();
       this.#authorizing?.stop();
       world.note('run', 'faults are over');
@@ -97,15 +103,16 @@ class Run {
       // Several segments, so that they are closed and begun under way.
       { name: 't1', partitions: 2, configs: { 'segment.ms': '5000' } },
     ];
+    const all = [...wanted, { ...TRANSACTIONAL, configs: { 'segment.ms': '5000' } }];
     let created = false;
     client.clock.after(1, () => {
-      void admin.createTopics(wanted).then((results) => {
+      void admin.createTopics(all).then((results) => {
         created = results.every(({ error }) => error === null);
         for (const { name, error } of results)
           if (error !== null) world.note('admin', `${name}: ${error.message}`);
       });
     });
-    const made = await world.until(START_MS, () => created && this.#hasLeaders(wanted));
+    const made = await world.until(START_MS, () => created && this.#hasLeaders(all));
     if (made) this.topics.push(...wanted.map(({ name, partitions }) => ({ name, partitions })));
     return this.#expect('topics can be made', made);
   }
@@ -153,9 +160,42 @@ class Run {
     }
     if (chance(chanceFor(world.seed, 'authorizes'), 0.5))
       this.#authorizing = new Authorizing(world);
+    const { name: topic, partitions: count } = TRANSACTIONAL;
+    for (const name of ['x0', 'x1']) {
+      this.#transacting.push(new Transacting(world, name, topic, count));
+    }
+    this.#readCommitted('c');
     for (let i = 0; i < pick(this.#random, [1, 2, 3]); i++) {
       this.#members.push(new Grouping(world, `m${i}`, GROUP, ['t0']));
     }
+  }
+
+  /** A reader of each partition. */
+  #readCommitted(name: string): ReadingCommitted[] {
+    const { name: topic, partitions } = TRANSACTIONAL;
+    return Array.from(
+      { length: partitions },
+      (_, index) => new ReadingCommitted(this.world, `${name}${index}`, topic, index),
+    );
+  }
+
+  /** Transactions end, if only by their timeout, and what was committed can be read. */
+  async #transactionsEnd(): Promise<void> {
+    const { world } = this;
+    const { name, partitions } = TRANSACTIONAL;
+    const isIdle = (): boolean => this.#transacting.every(({ isBusy }) => !isBusy);
+    this.#expect('producers end their transactions', await world.until(RECOVERY_MS, isIdle));
+    const leaders = () =>
+      Array.from({ length: partitions }, (_, index) => this.#leaderOf(name, index));
+    const isOpen = (): boolean =>
+      leaders().some((p) => p === null || p.lastStableOffset < p.log.logEndOffset);
+    const ended = await world.until(RECOVERY_MS, () => !isOpen());
+    this.#expect('no transaction hangs', ended);
+    const readers = this.#readCommitted('final');
+    const read = await world.until(RECOVERY_MS, () =>
+      readers.every((r, index) => r.position === this.#leaderOf(name, index)?.log.logEndOffset),
+    );
+    this.#expect('committed records can be read', read);
   }
 
   #partitions(): { topic: string; partition: number }[] {
@@ -176,6 +216,7 @@ class Run {
     const settled = await world.until(RECOVERY_MS, () => this.#unsettled() === null);
     this.#expect('every replica is in sync and committed', settled, this.#unsettled() ?? '');
     await this.#writesOnceMore();
+    await this.#transactionsEnd();
     const commits = this.#members[0]!.commits;
     const committing = await world.until(RECOVERY_MS, () =>
       this.#members.some((member) => member.commits > commits),
@@ -258,6 +299,7 @@ class Run {
         sends: sends.length,
         acknowledged: sends.filter(({ outcome }) => outcome === 'ok').length,
         polls: polls.length,
+        transactions: world.history.transactions.filter(({ outcome }) => outcome === 'ok').length,
         commits: commits.filter(({ outcome }) => outcome === 'ok').length,
         lives: world.nodes.reduce((sum, { life }) => sum + life, 0),
         faults: Object.values(faults.counts).reduce((sum, n) => sum + n, 0),
@@ -277,11 +319,15 @@ const settingsFor = (brokers: number): Record<string, KeyValue> => ({
   'group.min.session.timeout.ms': 1000,
   'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
   'allow.everyone.if.no.acl.found': true,
+  'transaction.state.log.num.partitions': 2,
+  'transaction.abort.timed.out.transaction.cleanup.interval.ms': 500,
   ...(brokers === 1
     ? {}
     : {
         'default.replication.factor': Math.min(3, brokers),
         'offsets.topic.replication.factor': Math.min(3, brokers),
+        'transaction.state.log.replication.factor': Math.min(3, brokers),
+        'transaction.state.log.min.isr': brokers >= 3 ? 2 : 1,
         'min.insync.replicas': brokers >= 3 ? 2 : 1,
         'replica.lag.time.max.ms': 2000,
       }),

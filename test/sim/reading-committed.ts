@@ -1,0 +1,142 @@
+import { ZERO_UUID } from '../../src/base/bytes.ts';
+import { reasonOf } from '../../src/base/errors.ts';
+import { calls } from '../../src/client/call.ts';
+import { readMarkerBatch } from '../../src/protocol/end-transaction-marker.ts';
+import { ErrorCode } from '../../src/protocol/error-codes.ts';
+import type { fetchResponse } from '../../src/protocol/messages/01-fetch.ts';
+import {
+  attributes,
+  batchSize,
+  forEachRecord,
+  isControl,
+  isTransactional,
+  lastOffset,
+  producerId,
+  valueOf,
+} from '../../src/protocol/record-batch.ts';
+import type { Infer } from '../../src/protocol/schema.ts';
+import type { World } from './world.ts';
+
+type PartitionAnswer = Infer<typeof fetchResponse>['responses'][number]['partitions'][number];
+
+const READ_COMMITTED = 1;
+const FETCH_VERSION = 11;
+
+/** Reads one partition as an application would that wants committed records alone (KIP-98). */
+export class ReadingCommitted {
+  readonly #world: World;
+  readonly #name: string;
+  readonly #topic: string;
+  readonly #partition: number;
+  readonly #client;
+  /** Producers of whose aborted transactions records are being passed over. */
+  readonly #aborting = new Set<number>();
+  position = 0;
+  #stopped = false;
+
+  constructor(world: World, name: string, topic: string, partition: number) {
+    this.#world = world;
+    this.#name = name;
+    this.#topic = topic;
+    this.#partition = partition;
+    this.#client = world.newClient(name);
+    this.#client.clock.after(1, () => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        this.#take(await this.#fetch());
+      } catch (error) {
+        this.#world.note(this.#name, `cannot read: ${reasonOf(error)}`);
+        await new Promise<void>((resolve) => this.#client.clock.after(200, resolve));
+      }
+    }
+  }
+
+  async #fetch(): Promise<PartitionAnswer> {
+    const leader = await this.#leader();
+    const partition = {
+      partition: this.#partition,
+      currentLeaderEpoch: -1,
+      fetchOffset: this.position,
+      lastFetchedEpoch: -1,
+      logStartOffset: -1,
+      partitionMaxBytes: 2000,
+      replicaDirectoryId: ZERO_UUID,
+      highWatermark: Number.MAX_SAFE_INTEGER,
+      flushedOffset: -1,
+    };
+    const body = {
+      clusterId: null,
+      replicaId: -1,
+      replicaState: { replicaId: -1, replicaEpoch: -1 },
+      maxWaitMs: 500,
+      minBytes: 1,
+      maxBytes: 1_000_000,
+      isolationLevel: READ_COMMITTED,
+      sessionId: 0,
+      sessionEpoch: -1,
+      topics: [{ topic: this.#topic, topicId: ZERO_UUID, partitions: [partition] }],
+      forgottenTopicsData: [],
+      rackId: '',
+    };
+    const answer = await this.#client.request(leader, calls.fetch, body, {
+      version: FETCH_VERSION,
+    });
+    return answer.responses[0]!.partitions[0]!;
+  }
+
+  async #leader(): Promise<number> {
+    const body = {
+      topics: [{ topicId: ZERO_UUID, name: this.#topic }],
+      allowAutoTopicCreation: false,
+      includeClusterAuthorizedOperations: false,
+      includeTopicAuthorizedOperations: false,
+    };
+    const answer = await this.#client.request('next', calls.metadata, body);
+    const found = answer.topics[0]?.partitions.find((p) => p.partitionIndex === this.#partition);
+    if (found === undefined || found.leaderId < 0) throw new Error('no leader yet');
+    return found.leaderId;
+  }
+
+  #take(answer: PartitionAnswer): void {
+    if (answer.errorCode !== ErrorCode.NONE) throw new Error(`error ${answer.errorCode}`);
+    const bytes = answer.records as Buffer;
+    const aborted = [...(answer.abortedTransactions ?? [])].sort(
+      (a, b) => a.firstOffset - b.firstOffset,
+    );
+    for (let at = 0; at < bytes.length; at += batchSize(bytes, at)) {
+      while (aborted.length > 0 && aborted[0]!.firstOffset <= lastOffset(bytes, at)) {
+        this.#aborting.add(aborted.shift()!.producerId);
+      }
+      if (lastOffset(bytes, at) >= this.position) this.#takeBatch(bytes, at);
+      this.position = Math.max(this.position, lastOffset(bytes, at) + 1);
+    }
+  }
+
+  #takeBatch(bytes: Buffer, at: number): void {
+    const id = producerId(bytes, at);
+    const bits = attributes(bytes, at);
+    if (isControl(bits)) {
+      if (readMarkerBatch(bytes, at)?.committed === false) this.#aborting.delete(id);
+      return;
+    }
+    if (isTransactional(bits) && this.#aborting.has(id)) return;
+    forEachRecord(bytes, at, (record) => {
+      this.#world.history.committedPolls.push({
+        consumer: this.#name,
+        topic: this.#topic,
+        partition: this.#partition,
+        offset: record.offset,
+        value: valueOf(record)?.toString('latin1') ?? '',
+        at: this.#world.now,
+      });
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#client.close();
+  }
+}
