@@ -2,7 +2,8 @@
  * Bounds-checked cursors over bytes: `ByteReader` and `ByteWriter`, big-endian like Kafka's wire.
  *
  * int64 is a `number`: offsets, timestamps, epochs and producer ids fit into 2^53. A value beyond
- * that is refused (`RangeError`), never rounded.
+ * that reads as the last one that fits: it is out of any range there is, and whoever names one
+ * (`Long.MAX_VALUE`) is to be told so, not cut off. Written is none (`RangeError`).
  * Everything read from outside throws `RangeError` when it does not fit the bytes there are.
  */
 
@@ -72,8 +73,8 @@ export class ByteReader {
   int64(): number {
     const at = this.#take(8);
     const value = this.#view.getInt32(at) * 0x1_0000_0000 + this.#view.getUint32(at + 4);
-    if (!Number.isSafeInteger(value)) throw new RangeError(`int64 beyond 2^53 at ${at}`);
-    return value;
+    if (Number.isSafeInteger(value)) return value;
+    return value < 0 ? Number.MIN_SAFE_INTEGER : Number.MAX_SAFE_INTEGER;
   }
   float64(): number {
     return this.#view.getFloat64(this.#take(8));

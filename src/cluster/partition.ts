@@ -219,7 +219,7 @@ export class Partition {
 
   /** KIP-320: a client of another term must refresh its metadata; -1 asks for no check. */
   checkLeaderEpoch(epoch: number): void {
-    if (epoch < 0 || epoch === this.leaderEpoch) return;
+    if (epoch === NO_EPOCH || epoch === this.leaderEpoch) return;
     throw new ProtocolError(
       epoch < this.leaderEpoch ? ErrorCode.FENCED_LEADER_EPOCH : ErrorCode.UNKNOWN_LEADER_EPOCH,
     );

@@ -110,7 +110,9 @@ export class Offsets {
     topics: readonly CommitTopicRequest[],
   ): Promise<CommitTopicResponse[]> {
     const now = this.#clock.now();
-    const expireTimestamp = request.retentionTimeMs === -1 ? -1 : now + request.retentionTimeMs;
+    const { retentionTimeMs } = request;
+    const expireTimestamp =
+      retentionTimeMs === -1 ? -1 : Math.min(now + retentionTimeMs, Number.MAX_SAFE_INTEGER);
     const pending: { topic: string; partition: number; committed: CommittedOffset }[] = [];
     const records: StoredRecord[] = [];
     const take = (topic: CommitTopicRequest, p: CommitPartition): number => {

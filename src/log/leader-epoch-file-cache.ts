@@ -164,7 +164,7 @@ export class LeaderEpochFileCache {
   endOffsetFor(epoch: number, logEndOffset: number): { epoch: number; endOffset: number } {
     if (epoch >= 0 && epoch === this.latestEpoch) return { epoch, endOffset: logEndOffset };
     const higher = this.#entries.findIndex((e) => e.epoch > epoch);
-    if (epoch < 0 || higher < 0) return { epoch: -1, endOffset: -1 };
+    if (epoch === -1 || higher < 0) return { epoch: -1, endOffset: -1 };
     const endOffset = this.#entries[higher]!.startOffset;
     return { epoch: higher === 0 ? epoch : this.#entries[higher - 1]!.epoch, endOffset };
   }

@@ -192,12 +192,15 @@ export const errorName = (code: number): string => names.get(code) ?? `ERROR_${c
 /** Whether the same request may succeed later, perhaps at another broker after a metadata refresh. */
 export const isRetriable = (code: number): boolean => retriable.has(code);
 
+/** Words that quote what a client sent are cut here: a string of an answer has at most 32767 bytes. */
+const MESSAGE_CHARS_MAX = 1_000;
+
 /** An expected failure that the protocol has a code for; handlers turn it into an answer. */
 export class ProtocolError extends Error {
   override name = 'ProtocolError';
   readonly code: number;
   constructor(code: number, message: string = errorName(code)) {
-    super(message);
+    super(message.length > MESSAGE_CHARS_MAX ? `${message.slice(0, MESSAGE_CHARS_MAX)}…` : message);
     this.code = code;
   }
 }

@@ -53,7 +53,7 @@ const NOTHING: Found = { offset: -1, timestamp: -1, leaderEpoch: -1 };
 
 export const listOffsetsHandler = handler<Request, Response>(apis.get(2), (request, context) => ({
   throttleTimeMs: 0,
-  topics: request.topics.map(({ name, partitions }) => {
+  topics: eachTopicOnce(request.topics).map(([name, partitions]) => {
     if (!context.may(AclOperation.describe, AclResource.topic, name)) {
       const code = ErrorCode.TOPIC_AUTHORIZATION_FAILED;
       return { name, partitions: partitions.map((asked) => refused(asked, code)) };
@@ -68,6 +68,14 @@ export const listOffsetsHandler = handler<Request, Response>(apis.get(2), (reque
     };
   }),
 }));
+
+function eachTopicOnce(topics: Request['topics']): [name: string, partitions: readonly Asked[]][] {
+  const byName = new Map<string, readonly Asked[]>();
+  for (const { name, partitions } of topics) {
+    byName.set(name, [...(byName.get(name) ?? []), ...partitions]);
+  }
+  return [...byName];
+}
 
 /** A partition that is named twice is answered once, with an error. */
 function eachOnce(partitions: readonly Asked[]): (readonly [asked: Asked, isDouble: boolean])[] {

@@ -6,12 +6,26 @@ import type {
   electLeadersResponse,
 } from '../../protocol/messages/43-elect-leaders.ts';
 import type { Infer } from '../../protocol/schema.ts';
-import { codeOfError } from '../errors.ts';
+import { codeOfError, messageOfError } from '../errors.ts';
 import { controllerHandler } from '../handler.ts';
 import { forCluster } from './rights.ts';
 
 type Request = Infer<typeof electLeadersRequest>;
 type Response = Infer<typeof electLeadersResponse>;
+
+/** The first version has no code but those of the partitions. */
+const failed = (
+  { topicPartitions }: Request,
+  errorCode: number,
+  errorMessage: string | null,
+): Response => ({
+  throttleTimeMs: 0,
+  errorCode,
+  replicaElectionResults: (topicPartitions ?? []).map(({ topic, partitions }) => ({
+    topic,
+    partitionResult: partitions.map((partitionId) => ({ partitionId, errorCode, errorMessage })),
+  })),
+});
 
 export const electLeadersHandler = controllerHandler<Request, Response>(
   apis.get(43),
@@ -22,20 +36,10 @@ export const electLeadersHandler = controllerHandler<Request, Response>(
       try {
         return await controller.electLeaders(request);
       } catch (error) {
-        const errorCode = codeOfError(error, logger);
-        return { throttleTimeMs: 0, errorCode, replicaElectionResults: [] };
+        return failed(request, codeOfError(error, logger), messageOfError(error));
       }
     },
-    (errorCode, { topicPartitions }) => ({
-      throttleTimeMs: 0,
-      errorCode,
-      replicaElectionResults: (topicPartitions ?? []).map(({ topic, partitions }) => ({
-        topic,
-        partitionResult: partitions.map((partitionId) => ({
-          ...{ partitionId, errorCode, errorMessage: null },
-        })),
-      })),
-    }),
+    (errorCode, request) => failed(request, errorCode, null),
   ),
   ({ timeoutMs }) => timeoutMs,
 );

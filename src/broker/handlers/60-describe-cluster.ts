@@ -38,7 +38,7 @@ export const describeClusterHandler = handler<Request, Response>(
       controllerId: known ? broker.store.leaderId : -1,
       brokers: known ? brokersOf(context, includeFencedBrokers) : [],
       clusterAuthorizedOperations: clusterOperations(
-        request.includeClusterAuthorizedOperations,
+        known && request.includeClusterAuthorizedOperations,
         context,
       ),
     };

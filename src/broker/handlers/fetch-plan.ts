@@ -45,7 +45,6 @@ export function planFetch(request: Request, context: RequestContext): FetchPlan 
     const session = fetchSessions.create(asked, byId, now);
     return { asked, sessionId: session?.id ?? NO_SESSION, session, incremental: false };
   }
-  if (sessionId === NO_SESSION) return ErrorCode.INVALID_FETCH_SESSION_EPOCH;
   const session = fetchSessions.resume(sessionId, sessionEpoch, byId, now);
   if (typeof session === 'number') return session;
   fetchSessions.update(session, () => change(session, request));

@@ -105,7 +105,7 @@ export class FetchRound {
         );
       }
       partition.stats.fetchRequests += 1;
-      partition.checkLeaderEpoch(asked.currentLeaderEpoch);
+      if (asked.currentLeaderEpoch >= 0) partition.checkLeaderEpoch(asked.currentLeaderEpoch);
       if (this.fetcher.replicaId >= 0) this.#readForFollower(partition, asked);
       else this.#readForClient(partition, asked);
     } catch (error) {

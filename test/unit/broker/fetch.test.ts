@@ -218,6 +218,8 @@ describe('leader epochs', () => {
       (await fetch(client, topic, 0, { currentLeaderEpoch })).errorCode;
     expect(await ask(leaderEpoch)).toBe(0);
     expect(await ask(leaderEpoch + 1)).toBe(ErrorCode.UNKNOWN_LEADER_EPOCH);
+    expect(await ask(-1)).toBe(0);
+    expect(await ask(-2)).toBe(0);
   });
 
   it('tells where the log of the reader diverges', async () => {
@@ -310,7 +312,7 @@ describe('sessions', () => {
     expect((await ask(topic, sessionId, 5, [])).errorCode).toBe(
       ErrorCode.INVALID_FETCH_SESSION_EPOCH,
     );
-    expect((await ask(topic, 0, 5, [])).errorCode).toBe(ErrorCode.INVALID_FETCH_SESSION_EPOCH);
+    expect((await ask(topic, 0, 5, [])).errorCode).toBe(ErrorCode.FETCH_SESSION_ID_NOT_FOUND);
   });
 
   it('do not mix names and ids', async () => {

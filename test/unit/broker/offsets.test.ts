@@ -121,6 +121,18 @@ describe('ListOffsets', () => {
     expect((await offsetOf(topic, -1, 7, { currentLeaderEpoch: 3 })).errorCode).toBe(
       ErrorCode.UNKNOWN_LEADER_EPOCH,
     );
+    expect((await offsetOf(topic, -1, 7, { currentLeaderEpoch: -2 })).errorCode).toBe(
+      ErrorCode.FENCED_LEADER_EPOCH,
+    );
+  });
+
+  it('refuses a partition that is asked for twice', async () => {
+    const topic = { name: await newTopic(), partitions: [{ partitionIndex: 0, timestamp: -1 }] };
+    const body = { replicaId: -1, topics: [topic, topic] };
+    const { topics } = await client.request('ListOffsets', 7, body);
+    expect(topics).toMatchObject([
+      { name: topic.name, partitions: [{ errorCode: ErrorCode.INVALID_REQUEST, offset: -1 }] },
+    ]);
   });
 });
 

@@ -480,6 +480,14 @@ describe('expiry', () => {
     expect(await h.committed('g', 't', 1)).toBe(2);
   });
 
+  it('keeps an offset that an old client wants kept for good', async () => {
+    const h = await Harness.start();
+    const retentionTimeMs = Number.MAX_SAFE_INTEGER;
+    expect(await h.commit(1, { retentionTimeMs, apiVersion: 4 })).toBe(0);
+    await h.clock.pass(2 * WEEK_MS);
+    expect(await h.committed()).toBe(1);
+  });
+
   it('leaves an offset alone whose next commit is on its way', async () => {
     const h = await Harness.start();
     await h.commit(1);

@@ -54,6 +54,7 @@ describe('LeaderEpochFileCache', () => {
       return [found, endOffset];
     };
     expect(ask(-1)).toEqual([-1, -1]);
+    expect(ask(-2)).toEqual([-2, 10]);
     expect(ask(1)).toEqual([1, 10]);
     expect(ask(2)).toEqual([2, 20]);
     expect(ask(3)).toEqual([2, 20]);

@@ -33,4 +33,10 @@ describe('error codes', () => {
     expect([error.code, error.message]).toEqual([56, 'KAFKA_STORAGE_ERROR']);
     expect(new ProtocolError(56, 'disk is full').message).toBe('disk is full');
   });
+
+  it('quote no more than an answer can carry', () => {
+    const { message } = new ProtocolError(42, `no setting ${'ä'.repeat(32_767)}`);
+    expect(message).toMatch(/^no setting ä+…$/);
+    expect(Buffer.byteLength(message)).toBeLessThan(0x7fff);
+  });
 });
