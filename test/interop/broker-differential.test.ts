@@ -9,9 +9,11 @@ import { type Kafka, startKafka } from '../peers/kafka.ts';
 import { type RunningBroker, startBroker } from '../unit/broker/fixture.ts';
 import * as configs from './differential/configs.ts';
 import * as consumerGroups from './differential/consumer-groups.ts';
+import { uncovered } from './differential/coverage.ts';
 import { differences } from './differential/differences.ts';
 import * as groupOffsets from './differential/group-offsets.ts';
 import * as groups from './differential/groups.ts';
+import * as odd from './differential/odd.ts';
 import * as producing from './differential/producing.ts';
 import * as records from './differential/records.ts';
 import * as resources from './differential/resources.ts';
@@ -26,6 +28,8 @@ const settings = {
   'transaction.state.log.min.isr': 1,
   // Assignments must not depend on how fast each side is.
   'group.consumer.assignment.interval.ms': 0,
+  'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+  'super.users': 'User:ANONYMOUS',
 };
 
 describeWithPeers(['kafka'], 'Apache Kafka and we', () => {
@@ -90,6 +94,10 @@ describeWithPeers(['kafka'], 'Apache Kafka and we', () => {
     ['know static members of consumer groups', consumerGroups.staticMembers],
     ['read topics by regular expressions', consumerGroups.regexes],
     ['serve groups of both protocols', consumerGroups.bothProtocols],
+    ['serve every version', odd.eachVersion],
+    ['take odd values of every field', odd.eachField],
+    ['take odd values in any order', odd.random],
+    ['take requests that end too early or too late', odd.cut],
   ])('%s alike', async (title, scene) => {
     for (const side of sides) side.entries = [];
     await Promise.all(sides.map((side) => scene(side)));
@@ -97,5 +105,9 @@ describeWithPeers(['kafka'], 'Apache Kafka and we', () => {
     const report = process.env['WEIR_DIFFERENCES'];
     if (report !== undefined) fs.appendFileSync(report, `# ${title}\n${found.join('\n')}\n`);
     expect(found).toEqual([]);
+  });
+
+  it('every version of every API was asked for and given', () => {
+    expect(uncovered(sides[1]!.succeeded)).toEqual([]);
   });
 });

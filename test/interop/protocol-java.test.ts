@@ -18,20 +18,10 @@ import { groupMetadataKey, groupMetadataValue } from '../../src/protocol/stored/
 import { offsetCommitKey, offsetCommitValue } from '../../src/protocol/stored/offset-commit.ts';
 import { describeWithPeers } from '../peers/gate.ts';
 import { randomMessage, versionsOf } from '../property/random-message.ts';
+import { notInKafka } from './differential/coverage.ts';
 import { ProtocolPeer } from './protocol-java/peer.ts';
 
 const ROUNDS = 25 * Number(process.env['WEIR_FUZZ'] ?? 1);
-
-/** Served, but not known to Kafka 4.3.1: floors of 3.9 that it gave up, and what comes after it. */
-const NOT_COMPARED = new Map<string, readonly number[]>([
-  ['Produce', [0, 1, 2]],
-  ['ListOffsets', [0]],
-  ['ApiVersions', [5]],
-  ['CreateTopics', [0, 1]],
-  ['DeleteTopics', [0]],
-  ['DescribeConfigs', [0]],
-  ['DescribeLogDirs', [0]],
-]);
 
 interface Compared {
   readonly message: Message<any>;
@@ -46,7 +36,7 @@ for (const api of apis.values()) {
   for (const message of [api.request, api.response]) {
     const className = `org.apache.kafka.common.message.${message.name}Data`;
     for (const version of versionsOf(message)) {
-      if (NOT_COMPARED.get(api.name)?.includes(version)) continue;
+      if (notInKafka.get(api.name)?.includes(version)) continue;
       compared.push({ message, className, version, javaVersion: version });
     }
   }
@@ -90,7 +80,7 @@ describeWithPeers(['kafka', 'javac'], "Kafka's message classes", () => {
       const { min, max, key } = await peer.describe(name);
       expect(key).toBe(api.key);
       const unknown = versionsOf(api.request).filter((v) => v < min || v > max);
-      expect(unknown, api.name).toEqual(NOT_COMPARED.get(api.name) ?? []);
+      expect(unknown, api.name).toEqual(notInKafka.get(api.name) ?? []);
     }
   });
 
@@ -153,7 +143,7 @@ describeWithPeers(['kafka', 'javac'], "Kafka's message classes", () => {
     const random = seededRandom(43);
     for (const api of apis.values()) {
       for (const version of versionsOf(api.request)) {
-        if (NOT_COMPARED.get(api.name)?.includes(version)) continue;
+        if (notInKafka.get(api.name)?.includes(version)) continue;
         const body = randomMessage(api.request, version, random);
         const bodySize = encode(api.request, version, body).length;
         const frame = Buffer.concat(writeRequest(api, version, 77, 'someone', body));

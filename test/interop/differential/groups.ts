@@ -140,6 +140,9 @@ async function groupFlow(side: Side, group: string, id: string, version: number)
     { memberId: id, assignment: Buffer.from('mine') },
     { memberId: 'nobody', assignment: Buffer.from('lost') },
   ];
+  if (version >= 5) {
+    await sync(generation, id, { assignments, protocolType: 'consumer', protocolName: 'range' });
+  }
   await sync(generation, id, { assignments });
   await sync(generation, id);
   await beat(generation, id);

@@ -22,18 +22,22 @@ import {
   valueOf,
   verifyCrc,
 } from '../../../src/protocol/record-batch.ts';
+import type { Message } from '../../../src/protocol/schema.ts';
 import { type Loose, WireClient } from '../../unit/broker/fixture.ts';
+import { NO_ANSWER } from './differences.ts';
 
 const ANSWER_TIMEOUT_MS = 5_000;
 const SETTLE_TIMEOUT_MS = 10_000;
 const SETTLE_POLL_MS = 20;
 
-const NO_ANSWER = Symbol('no answer');
+const LATE = Symbol('no answer in time');
 const UUID_IN_MEMBER = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
 
 export interface Entry {
   readonly what: string;
   readonly answer: unknown;
+  /** The request was none that a client sends. */
+  readonly odd: boolean;
 }
 
 /** Fields with a time of the broker's clock. */
@@ -46,12 +50,34 @@ const NUMERIC_IDS = new Map([
 
 class NoAnswer extends Error {}
 
+const orNoAnswer = (error: unknown): string => {
+  if (error instanceof NoAnswer) return NO_ANSWER;
+  throw error;
+};
+
+/** Whether there is an answer that says nothing of an error, or of none in one place at least. */
+function isSuccess(answer: unknown): boolean {
+  if (typeof answer !== 'object' || answer === null) return false;
+  const codes: unknown[] = [];
+  const collect = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return;
+    for (const [key, item] of Object.entries(value)) {
+      if (key === 'errorCode') codes.push(item);
+      else collect(item);
+    }
+  };
+  collect(answer);
+  return codes.length === 0 || codes.includes(0);
+}
+
 export class Side {
   readonly name: string;
   readonly port: number;
   /** Milliseconds; the same on both sides, and a moment ago. */
   readonly base: number;
   entries: Entry[] = [];
+  /** Versions of each API that a scene has asked in and got an answer that is no refusal. */
+  readonly succeeded = new Map<string, Set<number>>();
   #client: WireClient | null = null;
   readonly #names = new Map<unknown, string>();
   readonly #topicIds = new Map<string, string[]>();
@@ -60,6 +86,12 @@ export class Side {
     this.name = name;
     this.port = port;
     this.base = base;
+  }
+
+  #succeeded(api: string, version: number): void {
+    let versions = this.succeeded.get(api);
+    if (versions === undefined) this.succeeded.set(api, (versions = new Set()));
+    versions.add(version);
   }
 
   /** From here on `value` reads `<name>` wherever it stands in an answer. */
@@ -90,12 +122,40 @@ export class Side {
     note = '',
     client?: WireClient,
   ): Promise<any> {
-    const answer = await this.quietly(api, version, body, client).catch((error: unknown) => {
-      if (error instanceof NoAnswer) return '<no answer>';
-      throw error;
-    });
+    const answer = await this.quietly(api, version, body, client).catch(orNoAnswer);
+    if (isSuccess(answer)) this.#succeeded(api, version);
     this.keep(`${api} v${version}${note === '' ? '' : ` ${note}`}: ${brief(body)}`, answer);
     return answer;
+  }
+
+  /** Asks with a body that the API's own schema does not allow; `schema` writes it. */
+  async askOddly(
+    api: string,
+    version: number,
+    body: Loose,
+    schema: Message<any>,
+    note: string,
+  ): Promise<void> {
+    const send = (client: WireClient): Promise<any> =>
+      client.tryRequest(api, version, body, schema);
+    const answer = await this.#inTime(`${api} v${version}`, send).catch(orNoAnswer);
+    this.keep(`${api} v${version} ${note}`, answer, true);
+  }
+
+  /** Sends a request whose bytes `change` ill-treats, on a connection of its own. */
+  async askBroken(
+    api: string,
+    version: number,
+    body: Loose,
+    change: (frame: Buffer) => Buffer,
+    note: string,
+  ): Promise<void> {
+    const client = await this.newClient();
+    const frame = change(client.encode(api, version, body));
+    const send = (): Promise<any> => client.tryFrame(api, version, frame);
+    const answer = await this.#inTime(`${api} v${version}`, send, client).catch(orNoAnswer);
+    await client.close();
+    this.keep(`${api} v${version} ${note}`, answer, true);
   }
 
   /** The same in several versions. */
@@ -103,28 +163,38 @@ export class Side {
     for (const version of versions) await this.ask(api, version, body, note);
   }
 
-  keep(what: string, answer: unknown): void {
+  keep(what: string, answer: unknown, odd = false): void {
     this.#learn(answer);
     const masked = this.#masked('', answer);
     const inOrder = what.startsWith('DescribeTopicPartitions');
     this.entries.push({
       what: String(this.#masked('', what)),
       answer: inOrder ? masked : sorted(masked),
+      odd,
     });
   }
 
-  async quietly(api: string, version: number, body: Loose, client?: WireClient): Promise<any> {
+  quietly(api: string, version: number, body: Loose, client?: WireClient): Promise<any> {
+    const send = (to: WireClient): Promise<any> => to.tryRequest(api, version, body);
+    return this.#inTime(`${api} v${version}`, send, client);
+  }
+
+  async #inTime(
+    what: string,
+    send: (client: WireClient) => Promise<any>,
+    client?: WireClient,
+  ): Promise<any> {
     const connection = client ?? (await this.client());
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<typeof NO_ANSWER>((resolve) => {
-      timer = setTimeout(() => resolve(NO_ANSWER), ANSWER_TIMEOUT_MS);
+    const late = new Promise<typeof LATE>((resolve) => {
+      timer = setTimeout(() => resolve(LATE), ANSWER_TIMEOUT_MS);
     });
-    const answer = await Promise.race([connection.tryRequest(api, version, body), late]);
+    const answer = await Promise.race([send(connection), late]);
     clearTimeout(timer);
-    if (answer === NO_ANSWER) {
+    if (answer === LATE) {
       if (connection === this.#client) this.#client = null;
       void connection.close();
-      throw new NoAnswer(`${this.name} does not answer ${api} v${version}`);
+      throw new NoAnswer(`${this.name} does not answer ${what}`);
     }
     return answer;
   }
@@ -197,9 +267,16 @@ export class Side {
     );
   }
 
-  /** Gives every topic id a name by the topic it came with. */
+  /** Gives every topic id a name by the topic it came with, and a name to what is new. */
   #learn(value: unknown): void {
-    if (Array.isArray(value)) for (const item of value) this.#learn(item);
+    const { errorCode, producerId, sessionId } = (value ?? {}) as Record<string, unknown>;
+    if (errorCode === 0 && Number(producerId) > 0) this.alias(producerId, 'producer');
+    if (errorCode === 0 && Number(sessionId) > 0) this.alias(sessionId, 'session');
+    this.#learnIds(value);
+  }
+
+  #learnIds(value: unknown): void {
+    if (Array.isArray(value)) for (const item of value) this.#learnIds(item);
     else if (typeof value === 'object' && value !== null && !Buffer.isBuffer(value)) {
       const { name, topicId } = value as { name?: unknown; topicId?: unknown };
       if (typeof topicId === 'string' && topicId !== ZERO_UUID && typeof name === 'string') {
@@ -210,7 +287,7 @@ export class Side {
           this.alias(topicId, `id ${ids.length} of ${name}`);
         }
       }
-      for (const item of Object.values(value)) this.#learn(item);
+      for (const item of Object.values(value)) this.#learnIds(item);
     }
   }
 
@@ -232,7 +309,8 @@ export class Side {
     if (key.endsWith('Bytes') && (value as number) > 0) return '<bytes>';
     if (typeof value === 'string') {
       let text = value
-        .replace(/x{20,}/g, 'x…')
+
+        .replace(/x{20,}/g, (text) => `x…${text.length}`)
         .replace(UUID_IN_MEMBER, '<uuid>')
         .replaceAll(String(this.port), '<port>');
       for (const [known, word] of this.#names) {
@@ -281,29 +359,37 @@ const KEYS = [
   'topicId',
   'groupId',
   'transactionalId',
+  'resourceName',
+  'resourceType',
   'partitionIndex',
   'partition',
   'index',
   'key',
+  'apiKey',
 ];
+
+/** What names an item of an array; null: nothing does. */
+function keyOf(item: unknown): string | null {
+  if (typeof item !== 'object' || item === null || Array.isArray(item)) return null;
+  const present = KEYS.filter((key) => key in item);
+  if (present.length === 0) return null;
+  return present.map((key) => String((item as Record<string, string | number>)[key])).join('/');
+}
 
 /** Kafka takes answers out of hash tables, and nobody relies on their order. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) {
-    const keyOf = (item: unknown): string =>
-      item !== null && typeof item === 'object' && !Array.isArray(item)
-        ? KEYS.map((key) => String((item as Record<string, string | number>)[key] ?? ''))
-            .join(' ')
-            .trim()
-        : '';
     const keyed = value.map((item) => [keyOf(item), sorted(item)] as const);
     if (
-      keyed.every(([key]) => key !== '') &&
+      keyed.every(([key]) => key !== null) &&
       new Set(keyed.map(([key]) => key)).size === value.length
     ) {
       return Object.fromEntries(keyed);
     }
-    return keyed.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, item]) => item);
+    return keyed
+      .map(([key, item]) => [key ?? '', item] as const)
+      .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+      .map(([, item]) => item);
   }
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, sorted(item)]));

@@ -190,7 +190,7 @@ export async function createPartitions(side: Side): Promise<void> {
 }
 
 export async function deleteTopics(side: Side): Promise<void> {
-  for (const version of [1, 4, 5]) {
+  for (const version of [1, 2, 3, 4, 5]) {
     await side.makeTopic('dt');
     const ask = (topicNames: string[]) =>
       side.ask('DeleteTopics', version, { topicNames, timeoutMs: 10_000 });

@@ -150,17 +150,27 @@ export class WireClient {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  encode(name: string, version: number, body: Loose): Buffer {
-    const api = apiOf(name);
+  /** `schema` writes the body where it is one that the API's own schema does not allow. */
+  encode(name: string, version: number, body: Loose, schema = apiOf(name).request): Buffer {
+    const api = { ...apiOf(name), request: schema };
     this.#correlationId += 1;
-    const complete = completed(api.request, body);
+    const complete = completed(schema, body);
     return Buffer.concat(writeRequest(api, version, this.#correlationId, this.clientId, complete));
   }
 
   /** Null when the connection closes instead. */
-  async tryRequest<R = any>(name: string, version: number, body: Loose): Promise<R | null> {
+  tryRequest<R = any>(
+    name: string,
+    version: number,
+    body: Loose,
+    schema?: Message<any>,
+  ): Promise<R | null> {
+    return this.tryFrame(name, version, this.encode(name, version, body, schema));
+  }
+
+  /** Sends what was encoded last, as it is or ill-treated. Null when the connection closes instead. */
+  async tryFrame<R = any>(name: string, version: number, bytes: Buffer): Promise<R | null> {
     const api = apiOf(name);
-    const bytes = this.encode(name, version, body);
     const expected = this.#correlationId;
     const answer = this.nextFrame();
     this.write(bytes);

@@ -1,0 +1,40 @@
+/** Which APIs and versions the comparison with Apache Kafka has to reach. */
+import { handlers } from '../../../src/broker/handlers/index.ts';
+import type { Api } from '../../../src/protocol/apis.ts';
+import { versionsOf } from '../../property/random-message.ts';
+
+/** Served, but not known to Kafka 4.3.1: floors of 3.9 that it gave up, and what comes after it. */
+export const notInKafka: ReadonlyMap<string, readonly number[]> = new Map([
+  ['Produce', [0, 1, 2]],
+  ['ListOffsets', [0]],
+  ['ApiVersions', [5]],
+  ['CreateTopics', [0, 1]],
+  ['DeleteTopics', [0]],
+  ['DescribeAcls', [0]],
+  ['CreateAcls', [0]],
+  ['DeleteAcls', [0]],
+  ['DescribeConfigs', [0]],
+  ['DescribeLogDirs', [0]],
+]);
+
+/** What can't succeed on one broker that is to be asked more. */
+const cannotSucceed: ReadonlySet<string> = new Set(['UnregisterBroker']);
+
+/** What a client may ask us for. */
+export const served: readonly Api[] = handlers
+  .map(({ api }) => api)
+  .filter(({ forPeers }) => !forPeers);
+
+/** Versions that both serve. */
+export const comparedVersions = (api: Api): number[] =>
+  versionsOf(api.request).filter((version) => !notInKafka.get(api.name)?.includes(version));
+
+/** Lines `Fetch v7`, of what no scene has been answered without an error. */
+export const uncovered = (succeeded: ReadonlyMap<string, ReadonlySet<number>>): string[] =>
+  served.flatMap((api) =>
+    cannotSucceed.has(api.name)
+      ? []
+      : comparedVersions(api)
+          .filter((version) => succeeded.get(api.name)?.has(version) !== true)
+          .map((version) => `${api.name} v${version}`),
+  );
