@@ -9,6 +9,8 @@ export interface World {
   readonly topic: string;
   readonly topicId: string;
   readonly base: number;
+  /** A consumer group with a member. */
+  readonly consumers: string;
   readonly fresh: (prefix: string) => string;
 }
 
@@ -275,7 +277,15 @@ const bodies: Readonly<Record<string, (w: World) => Loose>> = {
       },
     ],
   }),
-  ConsumerGroupDescribe: () => ({ groupIds: ['absent'] }),
+  ConsumerGroupHeartbeat: ({ topic, fresh }) => ({
+    groupId: fresh('consumer'),
+    memberId: 'AAAAAAAAAAAAAAAAAAAAAQ',
+    memberEpoch: 0,
+    rebalanceTimeoutMs: LONG_MS,
+    subscribedTopicNames: [topic],
+    topicPartitions: [],
+  }),
+  ConsumerGroupDescribe: ({ consumers }) => ({ groupIds: [consumers] }),
   GetTelemetrySubscriptions: () => ({}),
   PushTelemetry: () => ({ subscriptionId: 1, metrics: Buffer.from('m') }),
 };

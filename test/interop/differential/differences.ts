@@ -115,9 +115,20 @@ const allowed: readonly Allowed[] = [
     reason: 'Kafka remembers a group that nobody was let in to; here there is none.',
   },
   {
+    what: /^ListGroups v\d (step|cut|three|statesFilter|typesFilter)/,
+    path: /\.groupState$/,
+    reason: 'Members whom earlier scenes left are given up at some time.',
+  },
+  {
     what: /^IncrementalAlterConfigs .*resourceName "absent"/,
     path: /errorCode$/,
     reason: 'Topic and setting are both unknown: either may be told first.',
+  },
+  {
+    what: /^CreateTopics .*(numPartitions|replicationFactor) .*(numPartitions|replicationFactor) /,
+    path: /errorCode$/,
+    values: (kafka, ours) => kafka !== 0 && ours !== 0,
+    reason: 'Two numbers are too high: either may be told first.',
   },
   {
     what: /^DescribeTopicPartitions .*cursor\.partitionIndex 2147483647/,
