@@ -125,10 +125,25 @@ const allowed: readonly Allowed[] = [
     reason: 'Topic and setting are both unknown: either may be told first.',
   },
   {
-    what: /^CreateTopics .*(numPartitions|replicationFactor) .*(numPartitions|replicationFactor) /,
+    what: /^CreateTopics .*topics\.0\..* topics\.0\./,
     path: /errorCode$/,
     values: (kafka, ours) => kafka !== 0 && ours !== 0,
-    reason: 'Two numbers are too high: either may be told first.',
+    reason: 'Two things are wrong: either may be told first.',
+  },
+  {
+    what: /^OffsetForLeaderEpoch .*\.leaderEpoch -/,
+    path: /(leaderEpoch|endOffset)$/,
+    reason: 'A term before the first, of a log with nothing in it: here none has begun.',
+  },
+  {
+    what: /^GetTelemetrySubscriptions /,
+    path: /^(clientInstanceId|subscriptionId)$/,
+    reason: 'An id by chance, and a checksum with it.',
+  },
+  {
+    path: /cleanup\.policy\.value$/,
+    values: (kafka, ours) => kafka === 'delete' && ours === 'delete,delete',
+    reason: 'What a list names twice is shown once by Kafka.',
   },
   {
     what: /^DescribeTopicPartitions .*cursor\.partitionIndex 2147483647/,
