@@ -173,6 +173,19 @@ const bodies: Readonly<Record<string, (w: World) => Loose>> = {
     featureUpdates: [{ feature: 'absent.version', maxVersionLevel: 1, upgradeType: 1 }],
     timeoutMs: LONG_MS,
   }),
+  AddPartitionsToTxn: ({ topic, fresh }) => {
+    const transactionalId = fresh('transaction');
+    const topics = [{ name: topic, partitions: [0] }];
+    return {
+      transactions: [
+        { transactionalId, producerId: 1, producerEpoch: 0, verifyOnly: false, topics },
+      ],
+      v3AndBelowTransactionalId: transactionalId,
+      v3AndBelowProducerId: 1,
+      v3AndBelowProducerEpoch: 0,
+      v3AndBelowTopics: topics,
+    };
+  },
   EndTxn: ({ fresh }) => ({
     transactionalId: fresh('transaction'),
     producerId: 1,

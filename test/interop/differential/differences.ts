@@ -68,7 +68,7 @@ const allowed: readonly Allowed[] = [
       'We keep no session over no partition at all: its place is limited, and it is of no use.',
   },
   {
-    what: /^(Produce|ListOffsets|DeleteRecords|OffsetDelete) /,
+    what: /^(Produce|ListOffsets|DeleteRecords|OffsetDelete|TxnOffsetCommit) /,
     path: /^(responses|topics)\.[^.]*$/,
     values: (kafka, ours) => kafka === undefined && hasNoPartition(ours),
     reason: 'A topic without a partition: Kafka leaves it out of the answer.',
@@ -144,6 +144,17 @@ const allowed: readonly Allowed[] = [
     path: /cleanup\.policy\.value$/,
     values: (kafka, ours) => kafka === 'delete' && ours === 'delete,delete',
     reason: 'What a list names twice is shown once by Kafka.',
+  },
+  {
+    what: /^ListTransactions .*transactionalIdPattern "x…/,
+    path: /^errorCode$/,
+    reason: 'A pattern that long is refused: it is work for every transaction.',
+  },
+  {
+    what: /^InitProducerId .*producerEpoch -[23]/,
+    path: /^errorCode$/,
+    values: (kafka, ours) => kafka !== 0 && ours !== 0,
+    reason: 'An epoch that is none: Kafka looks for the producer first.',
   },
   {
     what: /^DescribeTopicPartitions .*cursor\.partitionIndex 2147483647/,

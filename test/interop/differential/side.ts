@@ -33,6 +33,8 @@ const SETTLE_POLL_MS = 20;
 const LATE = Symbol('no answer in time');
 const UUID_IN_MEMBER = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
 
+const ASKED = /^(\w+) v(\d+)\b/;
+
 export interface Entry {
   readonly what: string;
   readonly answer: unknown;
@@ -123,7 +125,6 @@ export class Side {
     client?: WireClient,
   ): Promise<any> {
     const answer = await this.quietly(api, version, body, client).catch(orNoAnswer);
-    if (isSuccess(answer)) this.#succeeded(api, version);
     this.keep(`${api} v${version}${note === '' ? '' : ` ${note}`}: ${brief(body)}`, answer);
     return answer;
   }
@@ -165,6 +166,8 @@ export class Side {
 
   keep(what: string, answer: unknown, odd = false): void {
     this.#learn(answer);
+    const asked = ASKED.exec(what);
+    if (!odd && asked !== null && isSuccess(answer)) this.#succeeded(asked[1]!, Number(asked[2]));
     const masked = this.#masked('', answer);
     const inOrder = what.startsWith('DescribeTopicPartitions');
     this.entries.push({
