@@ -157,6 +157,12 @@ const allowed: readonly Allowed[] = [
     reason: 'An epoch that is none: Kafka looks for the producer first.',
   },
   {
+    what: /^AddPartitionsToTxn /,
+    path: /^resultsByTransaction\./,
+    values: (kafka, ours) => kafka === undefined && hasNoPartition(ours),
+    reason: 'A topic without a partition: Kafka leaves it out of the answer.',
+  },
+  {
     what: /^DescribeTopicPartitions .*cursor\.partitionIndex 2147483647/,
     path: /^nextCursor$/,
     reason: 'The number overflows in Kafka.',

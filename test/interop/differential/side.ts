@@ -363,6 +363,7 @@ const KEYS = [
   'groupId',
   'transactionalId',
   'resourceName',
+  'user',
   'resourceType',
   'partitionIndex',
   'partition',
