@@ -116,7 +116,10 @@ export const refusals: Readonly<Record<string, Row | null>> = {
   },
   Heartbeat: { body: () => ({ groupId: 'g' }), answer: wholly(GROUP) },
   LeaveGroup: { body: () => ({ groupId: 'g' }), answer: wholly(GROUP) },
-  SyncGroup: { body: () => ({ groupId: 'g' }), answer: wholly(GROUP) },
+  SyncGroup: {
+    body: () => ({ groupId: 'g', protocolType: 'consumer', protocolName: 'range' }),
+    answer: wholly(GROUP),
+  },
   DescribeGroups: {
     body: () => ({ groups: ['g'] }),
     answer: () => ({ groups: [{ groupId: 'g', errorCode: GROUP, members: [] }] }),
@@ -292,7 +295,10 @@ export const refusals: Readonly<Record<string, Row | null>> = {
     body: () => ({ entries: [{ entity: [{ entityType: 'user', entityName: 'a' }], ops: [] }] }),
     answer: () => ({ entries: [{ errorCode: CLUSTER }] }),
   },
-  DescribeUserScramCredentials: { body: () => ({ users: null }), answer: wholly(CLUSTER) },
+  DescribeUserScramCredentials: {
+    body: () => ({ users: [{ name: 'u' }] }),
+    answer: wholly(CLUSTER),
+  },
   AlterUserScramCredentials: {
     body: () => ({ deletions: [{ name: 'u', mechanism: 1 }] }),
     answer: () => ({ results: [{ user: 'u', errorCode: CLUSTER }] }),

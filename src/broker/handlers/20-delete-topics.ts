@@ -14,6 +14,7 @@ import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
 import { controllerHandler, type RequestContext } from '../handler.ts';
 import { MutationQuota } from '../mutation-quota.ts';
+import { TOPIC_DENIED } from './rights.ts';
 
 type Request = Infer<typeof deleteTopicsRequest>;
 type Response = Infer<typeof deleteTopicsResponse>;
@@ -44,9 +45,6 @@ export const deleteTopicsHandler = controllerHandler<Request, Response>(
   },
   ({ timeoutMs }) => timeoutMs,
 );
-
-/** Kafka's words for TOPIC_AUTHORIZATION_FAILED. */
-const DENIED = 'Topic authorization failed.';
 
 interface Resolved {
   /** Of those that are refused. */
@@ -86,7 +84,7 @@ function resolved(asked: readonly Wanted[], context: RequestContext): Resolved {
     else {
       // The name that stands behind an id is told to who may know it.
       const name = may(AclOperation.describe, topic.name) ? topic.name : null;
-      refuse({ name, id }, ErrorCode.TOPIC_AUTHORIZATION_FAILED, DENIED);
+      refuse({ name, id }, ErrorCode.TOPIC_AUTHORIZATION_FAILED, TOPIC_DENIED);
     }
   }
   for (const name of new Set(names)) {
@@ -94,12 +92,12 @@ function resolved(asked: readonly Wanted[], context: RequestContext): Resolved {
     const wanted = { name, id: ZERO_UUID };
     if (isTwiceIn(names, name)) refuse(wanted, INVALID_REQUEST, 'Duplicate topic name.');
     else if (!may(AclOperation.describe, name)) {
-      refuse(wanted, ErrorCode.TOPIC_AUTHORIZATION_FAILED, DENIED);
+      refuse(wanted, ErrorCode.TOPIC_AUTHORIZATION_FAILED, TOPIC_DENIED);
     } else if (id === undefined) {
       const text = 'This server does not host this topic-partition.';
       refuse(wanted, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, text);
     } else if (!may(AclOperation.delete, name)) {
-      refuse(wanted, ErrorCode.TOPIC_AUTHORIZATION_FAILED, DENIED);
+      refuse(wanted, ErrorCode.TOPIC_AUTHORIZATION_FAILED, TOPIC_DENIED);
     } else if (givenIds.includes(id)) {
       ids.delete(id);
       const text = 'The provided topic name maps to an ID that was already supplied.';

@@ -9,6 +9,7 @@ import type {
 import type { Infer } from '../../protocol/schema.ts';
 import { handler } from '../handler.ts';
 import { checkKnown } from './acl-requests.ts';
+import { CLUSTER_DENIED } from './rights.ts';
 
 type Request = Infer<typeof describeAclsRequest>;
 type Response = Infer<typeof describeAclsResponse>;
@@ -26,7 +27,7 @@ export const describeAclsHandler = handler<Request, Response>(apis.get(29), (req
   };
   checkKnown([filter]);
   if (!context.may(AclOperation.describe, AclResource.cluster, CLUSTER_NAME)) {
-    return answer(ErrorCode.CLUSTER_AUTHORIZATION_FAILED, null);
+    return answer(ErrorCode.CLUSTER_AUTHORIZATION_FAILED, CLUSTER_DENIED);
   }
   if (context.broker.access === null) {
     return answer(ErrorCode.SECURITY_DISABLED, 'No Authorizer is configured on the broker');

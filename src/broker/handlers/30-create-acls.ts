@@ -17,6 +17,7 @@ import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
 import { controllerHandler } from '../handler.ts';
 import { checkKnown, SECURITY_DISABLED } from './acl-requests.ts';
+import { CLUSTER_DENIED } from './rights.ts';
 
 type Request = Infer<typeof createAclsRequest>;
 type Response = Infer<typeof createAclsResponse>;
@@ -30,7 +31,7 @@ export const createAclsHandler = controllerHandler<Request, Response>(
       results: acls.map(() => ({ errorCode, errorMessage })),
     });
     if (!context.may(AclOperation.alter, AclResource.cluster, CLUSTER_NAME)) {
-      return all(ErrorCode.CLUSTER_AUTHORIZATION_FAILED, null);
+      return all(ErrorCode.CLUSTER_AUTHORIZATION_FAILED, CLUSTER_DENIED);
     }
     if (context.broker.access === null) {
       return all(ErrorCode.SECURITY_DISABLED, SECURITY_DISABLED);

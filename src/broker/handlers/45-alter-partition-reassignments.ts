@@ -8,7 +8,7 @@ import type {
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
 import { controllerHandler } from '../handler.ts';
-import { forCluster } from './rights.ts';
+import { CLUSTER_DENIED, forCluster } from './rights.ts';
 
 type Request = Infer<typeof alterPartitionReassignmentsRequest>;
 type Response = Infer<typeof alterPartitionReassignmentsResponse>;
@@ -32,11 +32,16 @@ export const alterPartitionReassignmentsHandler = controllerHandler<Request, Res
       }
     },
     (errorCode, { topics, allowReplicationFactorChange }) => ({
-      ...{ throttleTimeMs: 0, allowReplicationFactorChange, errorCode, errorMessage: null },
+      ...{
+        throttleTimeMs: 0,
+        allowReplicationFactorChange,
+        errorCode,
+        errorMessage: CLUSTER_DENIED,
+      },
       responses: topics.map(({ name, partitions }) => ({
         name,
         partitions: partitions.map(({ partitionIndex }) => ({
-          ...{ partitionIndex, errorCode, errorMessage: null },
+          ...{ partitionIndex, errorCode, errorMessage: CLUSTER_DENIED },
         })),
       })),
     }),

@@ -8,7 +8,7 @@ import type {
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
 import { controllerHandler } from '../handler.ts';
-import { forCluster } from './rights.ts';
+import { CLUSTER_DENIED, forCluster } from './rights.ts';
 
 type Request = Infer<typeof listPartitionReassignmentsRequest>;
 type Response = Infer<typeof listPartitionReassignmentsResponse>;
@@ -27,7 +27,7 @@ export const listPartitionReassignmentsHandler = controllerHandler<Request, Resp
       }
     },
     (errorCode, { topics }) => ({
-      ...{ throttleTimeMs: 0, errorCode, errorMessage: null },
+      ...{ throttleTimeMs: 0, errorCode, errorMessage: CLUSTER_DENIED },
       topics: (topics ?? []).map(({ name, partitionIndexes }) => ({
         name,
         partitions: partitionIndexes.map((partitionIndex) => ({

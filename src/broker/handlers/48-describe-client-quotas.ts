@@ -9,7 +9,7 @@ import type {
 } from '../../protocol/messages/48-describe-client-quotas.ts';
 import type { Infer } from '../../protocol/schema.ts';
 import { handler } from '../handler.ts';
-import { forCluster } from './rights.ts';
+import { CLUSTER_DENIED, forCluster } from './rights.ts';
 
 type Request = Infer<typeof describeClientQuotasRequest>;
 type Response = Infer<typeof describeClientQuotasResponse>;
@@ -34,9 +34,9 @@ export const describeClientQuotasHandler = handler<Request, Response>(
           entity: [...entity],
           values: [...values].map(([key, value]) => ({ key, value })),
         }));
-      return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, errorMessage: null, entries };
+      return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, errorMessage: '', entries };
     },
-    (errorCode) => failed(errorCode, null),
+    (errorCode) => failed(errorCode, CLUSTER_DENIED),
   ),
 );
 

@@ -9,7 +9,7 @@ import type {
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
 import { controllerHandler } from '../handler.ts';
-import { forCluster } from './rights.ts';
+import { CLUSTER_DENIED, forCluster } from './rights.ts';
 
 type Request = Infer<typeof alterClientQuotasRequest>;
 type Response = Infer<typeof alterClientQuotasResponse>;
@@ -35,7 +35,7 @@ export const alterClientQuotasHandler = controllerHandler<Request, Response>(
         return failed(codeOfError(error, logger), messageOfError(error), request);
       }
     },
-    (errorCode, request) => failed(errorCode, null, request),
+    (errorCode, request) => failed(errorCode, CLUSTER_DENIED, request),
   ),
 );
 

@@ -9,7 +9,7 @@ import type {
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
 import { controllerHandler } from '../handler.ts';
-import { forCluster } from './rights.ts';
+import { CLUSTER_DENIED, forCluster } from './rights.ts';
 
 type Request = Infer<typeof updateFeaturesRequest>;
 type Response = Infer<typeof updateFeaturesResponse>;
@@ -46,7 +46,7 @@ export const updateFeaturesHandler = controllerHandler<Request, Response>(
       }));
       return { throttleTimeMs: 0, errorCode, errorMessage: null, results };
     },
-    (errorCode) => ({ throttleTimeMs: 0, errorCode, errorMessage: null, results: [] }),
+    (errorCode) => ({ throttleTimeMs: 0, errorCode, errorMessage: CLUSTER_DENIED, results: [] }),
   ),
   ({ timeoutMs }) => timeoutMs,
 );

@@ -11,6 +11,7 @@ import type {
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
 import { handler, type RequestContext } from '../handler.ts';
+import { TOPIC_DENIED } from './rights.ts';
 
 type Response = Infer<typeof describeProducersResponse>;
 type PartitionAnswer = Response['topics'][number]['partitions'][number];
@@ -37,7 +38,7 @@ function describe(topic: string, partitionIndex: number, context: RequestContext
   const fault = topicNameFault(topic);
   if (fault !== null) return failed(ErrorCode.INVALID_TOPIC_EXCEPTION, fault);
   if (!context.may(AclOperation.read, AclResource.topic, topic)) {
-    return failed(ErrorCode.TOPIC_AUTHORIZATION_FAILED, null);
+    return failed(ErrorCode.TOPIC_AUTHORIZATION_FAILED, TOPIC_DENIED);
   }
   if (image.topic(topic) === undefined) {
     const text = 'This server does not host this topic-partition.';

@@ -9,7 +9,7 @@ import type {
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
 import { controllerHandler } from '../handler.ts';
-import { forCluster } from './rights.ts';
+import { CLUSTER_DENIED, forCluster } from './rights.ts';
 
 type Request = Infer<typeof unregisterBrokerRequest>;
 type Response = Infer<typeof unregisterBrokerResponse>;
@@ -32,6 +32,6 @@ export const unregisterBrokerHandler = controllerHandler<Request, Response>(
         return { throttleTimeMs: 0, errorCode, errorMessage: messageOfError(error) };
       }
     },
-    (errorCode) => ({ throttleTimeMs: 0, errorCode, errorMessage: null }),
+    (errorCode) => ({ throttleTimeMs: 0, errorCode, errorMessage: CLUSTER_DENIED }),
   ),
 );

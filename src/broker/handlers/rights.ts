@@ -6,6 +6,10 @@ import { AclResource } from '../../protocol/acl.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type { RequestContext } from '../handler.ts';
 
+/** Kafka's words beside the codes. */
+export const CLUSTER_DENIED = 'Cluster authorization failed.';
+export const TOPIC_DENIED = 'Topic authorization failed.';
+
 type Handle<Q, R> = (request: Q, context: RequestContext) => R | Promise<R>;
 
 /** For requests that need a right on the cluster; others get `refused`. */
