@@ -8,7 +8,7 @@ import type {
 import type { Infer } from '../../protocol/schema.ts';
 import { codeOfError, messageOfError } from '../errors.ts';
 import { controllerHandler } from '../handler.ts';
-import { forCluster } from './rights.ts';
+import { CLUSTER_DENIED, forCluster } from './rights.ts';
 
 type Request = Infer<typeof electLeadersRequest>;
 type Response = Infer<typeof electLeadersResponse>;
@@ -39,7 +39,7 @@ export const electLeadersHandler = controllerHandler<Request, Response>(
         return failed(request, codeOfError(error, logger), messageOfError(error));
       }
     },
-    (errorCode, request) => failed(request, errorCode, null),
+    (errorCode, request) => failed(request, errorCode, CLUSTER_DENIED),
   ),
   ({ timeoutMs }) => timeoutMs,
 );

@@ -46,6 +46,11 @@ const allowed: readonly Allowed[] = [
     reason: 'A level that there is not: Kafka fails inside, we read as far as everybody may.',
   },
   {
+    what: /^AlterClientQuotas.*"value":null,"remove":false/,
+    path: /errorCode$/,
+    reason: 'What is no number is no quota; Kafka keeps it, and never exceeds it.',
+  },
+  {
     what: /"configOperation":9/,
     path: /errorCode$/,
     reason: 'An operation that there is not: Kafka fails inside, we call it an invalid request.',

@@ -170,9 +170,10 @@ export class Side {
     if (!odd && asked !== null && isSuccess(answer)) this.#succeeded(asked[1]!, Number(asked[2]));
     const masked = this.#masked('', answer);
     const inOrder = what.startsWith('DescribeTopicPartitions');
+    const byContent = /^(DescribeAcls|DeleteAcls|(Describe|Alter)ClientQuotas) /.test(what);
     this.entries.push({
       what: String(this.#masked('', what)),
-      answer: inOrder ? masked : sorted(masked),
+      answer: inOrder ? masked : byContent ? sortedByContent(masked) : sorted(masked),
       odd,
     });
   }
@@ -397,6 +398,20 @@ function sorted(value: unknown): unknown {
   }
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, sorted(item)]));
+}
+
+/** The same where nothing has a name: as text. Filters are answered in their order. */
+function sortedByContent(value: unknown, name = ''): unknown {
+  if (Array.isArray(value)) {
+    const items = value.map((item) => sortedByContent(item));
+    if (name === 'filterResults') return items;
+    const text = (item: unknown): string => JSON.stringify(item) ?? '';
+    return items.sort((a, b) => (text(a) < text(b) ? -1 : 1));
+  }
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, sortedByContent(item, key)]),
+  );
 }
 
 const brief = (body: Loose): string =>
