@@ -8,7 +8,7 @@ import type {
 import { refusedBody } from '../../protocol/refused-body.ts';
 import type { Infer } from '../../protocol/schema.ts';
 import { controllerHandler } from '../handler.ts';
-import { forCluster } from './rights.ts';
+import { CLUSTER_DENIED, forCluster } from './rights.ts';
 
 type Request = Infer<typeof describeQuorumRequest>;
 type Response = Infer<typeof describeQuorumResponse>;
@@ -18,6 +18,9 @@ export const describeQuorumHandler = controllerHandler<Request, Response>(
   forCluster(
     AclOperation.describe,
     (request, context) => context.broker.quorum.describe(request),
-    (errorCode) => refusedBody(apis.get(55)!, errorCode) as Response,
+    (errorCode) => ({
+      ...(refusedBody(apis.get(55)!, errorCode) as Response),
+      errorMessage: CLUSTER_DENIED,
+    }),
   ),
 );
