@@ -220,6 +220,9 @@ export class QuorumMember implements QuorumContext {
     // Where nobody is to hear of the epoch, its first step in the log tells it well enough.
     const isByItself = this.isVoter && this.voters.length === 1 && this.others().length === 0;
     if (!isByItself) this.log.onDisk('write quorum-state to', () => this.#file.write(state));
+    // Whoever is answered from here on (a fetch that waited) must not take the leader of the epoch
+    // before for that of this one: it would follow it, and hear nothing of the real one.
+    if (state.epoch !== this.#epoch) this.#leaderId = -1;
     this.#epoch = state.epoch;
     this.#votedFor = state.votedFor;
   }
@@ -227,10 +230,7 @@ export class QuorumMember implements QuorumContext {
   learn(epoch: number, leaderId: number): void {
     if (this.#isOver || epoch < this.#epoch) return;
     const isNew = epoch > this.#epoch;
-    if (isNew) {
-      this.#persist({ epoch, leaderId, votedFor: null });
-      this.#leaderId = -1;
-    }
+    if (isNew) this.#persist({ epoch, leaderId, votedFor: null });
     const isKnown = leaderId >= 0 && leaderId !== this.self.id;
     if (isKnown && (isNew || this.#leaderId < 0)) this.#follow(leaderId);
     else if (isNew) this.#unattached();

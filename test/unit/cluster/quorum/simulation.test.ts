@@ -58,4 +58,8 @@ describe('a quorum in trouble keeps what it has acknowledged, and recovers', () 
     const total = await simulateMany(15, { members: 5, joining: 2 });
     if (ONE === 0) expect(total('acknowledged')).toBeGreaterThan(300);
   });
+
+  it('when a leader of the past was taken for that of the present', async () => {
+    await simulate({ seed: 270, members: 5 });
+  });
 });
