@@ -155,6 +155,7 @@ export class QuorumMember implements QuorumContext {
     const isFirst = this.#isFirst(state);
     if (isFirst) this.log.voters.restart(this.log.endOffset, [this.self]);
     this.#checkState(state);
+    if (state !== null) this.#cutDamage(state.epoch);
     this.#epoch = Math.max(state?.epoch ?? 0, this.log.lastEpoch);
     this.#votedFor = state?.epoch === this.#epoch ? state.votedFor : null;
     if (this.voters.length === 1 && this.isVoter) return this.#leadAlone(isFirst);
@@ -184,6 +185,20 @@ export class QuorumMember implements QuorumContext {
     throw new FatalError(
       `quorum-state is missing in ${this.#options.log.path}: whom this broker has voted for is not known; remove the folder, and it joins anew`,
     );
+  }
+
+  /**
+   * A batch's checksum does not cover its epoch. What claims to be of a later one than this broker
+   * knew of, which it writes down before it takes a record of it, was torn by a loss of power.
+   */
+  #cutDamage(knownEpoch: number): void {
+    const isByItself = this.isVoter && this.voters.length === 1;
+    if (isByItself || this.log.lastEpoch <= knownEpoch) return;
+    this.logger.warn('the end of the metadata log is damaged, and is cut off', {
+      'weir.epoch.known': knownEpoch,
+      'weir.epoch.read': this.log.lastEpoch,
+    });
+    this.log.truncateToEndOf(knownEpoch, this.log.endOffset);
   }
 
   /** Nobody else is to be asked: all that is in the log is committed. */

@@ -62,4 +62,8 @@ describe('a quorum in trouble keeps what it has acknowledged, and recovers', () 
   it('when a leader of the past was taken for that of the present', async () => {
     await simulate({ seed: 270, members: 5 });
   });
+
+  it('when a torn batch claimed to be of a later epoch than there was', async () => {
+    await simulate({ seed: 810, members: 3 });
+  });
 });

@@ -248,7 +248,10 @@ async function heal(rig: QuorumRig): Promise<void> {
   await rig.until(() => rig.active !== null, 'a leader after all is healed', 10_000);
   for (let tries = 0; ; tries++) {
     const active = await rig.leader();
-    const marker = active.quorum!.append([topicStep(`last${tries}`, 1e9 + tries)]);
+    // A broker whose registration went down with a leader registers again.
+    const unknown = rig.members.filter(({ id }) => !active.quorum!.image.brokers.has(id));
+    const steps = unknown.map(({ id }) => brokerStep(id));
+    const marker = active.quorum!.append([...steps, topicStep(`last${tries}`, 1e9 + tries)]);
     const offset = await rig.during(marker).catch(() => -1);
     if (offset >= 0) break;
     if (tries > 10)
