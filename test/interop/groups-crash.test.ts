@@ -92,4 +92,44 @@ describe('a killed broker', () => {
     expect(again).toMatchObject({ errorCode: 0, assignment });
     await after.close();
   });
+
+  it('knows members of consumer groups, who go on in their epochs, in the middle of a rebalance', async () => {
+    const beat = (client: WireClient, memberId: string, memberEpoch: number, more: object = {}) =>
+      client.request('ConsumerGroupHeartbeat', 1, {
+        groupId: 'consumers',
+        memberId,
+        memberEpoch,
+        ...more,
+      });
+    const joining = {
+      rebalanceTimeoutMs: 60_000,
+      subscribedTopicNames: ['t'],
+      topicPartitions: [],
+    };
+    const describeGroup = async (client: WireClient) => {
+      const request = { groupIds: ['consumers'] };
+      const answer = await client.request('ConsumerGroupDescribe', 1, request);
+      const { members, ...group } = answer.groups[0];
+      const byId = (m: { memberId: string }, n: { memberId: string }): number =>
+        m.memberId < n.memberId ? -1 : 1;
+      return { ...group, members: members.sort(byId) };
+    };
+    let client = await WireClient.connect(weir.port);
+    const first = await beat(client, 'a', 0, joining);
+    expect(first.errorCode).toBe(0);
+    for (const memberId of ['b', 'c', 'd']) {
+      expect((await beat(client, memberId, 0, joining)).errorCode).toBe(0);
+      const before = await describeGroup(client);
+      await weir.kill();
+      await client.closed;
+      await weir.restart();
+      client = await WireClient.connect(weir.port);
+      expect(await describeGroup(client)).toEqual(before);
+      for (const member of before.members) {
+        const answer = await beat(client, member.memberId, member.memberEpoch);
+        expect(answer.errorCode).toBe(0);
+      }
+    }
+    await client.close();
+  });
 });
