@@ -1,4 +1,6 @@
 /** AlterClientQuotas, v0-1: see `cluster/controller/client-quotas.ts`. */
+
+import { quotaKey } from '../../cluster/metadata-image.ts';
 import { AclOperation } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
@@ -21,16 +23,20 @@ export const alterClientQuotasHandler = controllerHandler<Request, Response>(
     async (request, context) => {
       const { controller, logger } = context.broker;
       try {
-        const { entries, validateOnly } = request;
-        const outcomes = await controller.alterClientQuotas(entries, validateOnly);
-        return {
-          throttleTimeMs: 0,
-          entries: entries.map(({ entity }, i) => ({
-            errorCode: outcomes[i]?.code ?? ErrorCode.NONE,
-            errorMessage: outcomes[i]?.message ?? null,
-            entity,
-          })),
-        };
+        const entries = entriesOf(request);
+        const outcomes = await controller.alterClientQuotas(entries, request.validateOnly);
+        // One answer an entity: where it is named again, that is refused, and told.
+        const answers = new Map(
+          entries.map(({ entity }, i) => [
+            quotaKey(entity),
+            {
+              errorCode: outcomes[i]?.code ?? ErrorCode.NONE,
+              errorMessage: outcomes[i]?.message ?? null,
+              entity,
+            },
+          ]),
+        );
+        return { throttleTimeMs: 0, entries: [...answers.values()] };
       } catch (error) {
         return failed(codeOfError(error, logger), messageOfError(error), request);
       }
@@ -39,11 +45,14 @@ export const alterClientQuotasHandler = controllerHandler<Request, Response>(
   ),
 );
 
-const failed = (
-  errorCode: number,
-  errorMessage: string | null,
-  { entries }: Request,
-): Response => ({
+/** Of the parts of an entity that have the same type, the last one counts. */
+const entriesOf = ({ entries }: Request): Request['entries'] =>
+  entries.map((entry) => ({
+    ...entry,
+    entity: [...new Map(entry.entity.map((part) => [part.entityType, part])).values()],
+  }));
+
+const failed = (errorCode: number, errorMessage: string | null, request: Request): Response => ({
   throttleTimeMs: 0,
-  entries: entries.map(({ entity }) => ({ errorCode, errorMessage, entity })),
+  entries: entriesOf(request).map(({ entity }) => ({ errorCode, errorMessage, entity })),
 });

@@ -284,6 +284,8 @@ async function upgradeAndBack(
   joinBody: (groupId: string, memberId: string) => object,
 ): Promise<void> {
   const group = 'cbu';
+  // Topics of their own: who of two equal members gets what depends on a random id.
+  await side.makeTopic('cc', 2);
   const named = await side.quietly('JoinGroup', 9, joinBody(group, '') as never);
   side.alias(named.memberId, 'upgraded member');
   const id = named.memberId as string;
@@ -292,7 +294,7 @@ async function upgradeAndBack(
   const named9 = { protocolType: 'consumer', protocolName: 'range' };
   await side.ask('SyncGroup', 5, { ...at, ...named9, assignments: [] }, 'upgraded syncs');
   await commit(side, 'cb', 3, { version: 9, group, generation: joined.generationId, member: id });
-  await beat(side, 1, { group, ...joining('cb') }, 'upgrade');
+  await beat(side, 1, { group, ...joining('cc') }, 'upgrade');
   await describeGroups(side, [group], 'upgraded');
   await side.ask('Heartbeat', 4, at, 'upgraded lives');
   await side.ask('ListGroups', 5, { statesFilter: [], typesFilter: ['consumer'] });
