@@ -18,10 +18,13 @@ export class OffsetCheckpointFile {
     this.path = path;
   }
 
-  /** Offsets by `topic-partition`; null when the file is damaged; empty when there is none. */
+  /**
+   * Offsets by `topic-partition`; null when the file is damaged; empty when there is none, or nothing
+   * in it: Kafka makes an empty one before it has offsets.
+   */
   read(): Map<string, number> | null {
     const bytes = this.#disk.readFile(this.path);
-    if (bytes === null) return new Map();
+    if (bytes === null || bytes.length === 0) return new Map();
     const entries = parseCheckpoint(bytes, 3);
     if (entries === null) return null;
     const offsets = new Map<string, number>();
