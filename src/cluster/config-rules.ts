@@ -94,18 +94,20 @@ export function checkTopicSettings(settings: SettingTexts, configs: Configs): vo
   }
 }
 
-/** Throws unless a running broker takes these settings; `''` as a name means all brokers. */
+/**
+ * Throws unless a running broker takes these settings. A name that nobody knows is taken, as by
+ * Kafka, where a plug-in may know it (KIP-226).
+ */
 export function checkBrokerSettings(settings: SettingTexts): void {
-  for (const name of settings.keys()) {
-    if (brokerKey(name) === undefined) invalidRequest(`Unknown broker config name: ${name}`);
-  }
-  const fixed = [...settings.keys()].filter((name) => brokerKey(name)?.dynamic !== 'broker');
+  const known = [...settings].flatMap(([name, text]) => {
+    const key = brokerKey(name);
+    return key === undefined ? [] : [{ key, text }];
+  });
+  const fixed = known.filter(({ key }) => key.dynamic !== 'broker').map(({ key }) => key.name);
   if (fixed.length > 0) {
     invalidRequest(`Cannot update these configs dynamically: [${fixed.join(', ')}]`);
   }
-  for (const [name, text] of settings) {
-    checkValue(brokerKey(name)!, text, ErrorCode.INVALID_REQUEST);
-  }
+  for (const { key, text } of known) checkValue(key, text, ErrorCode.INVALID_REQUEST);
 }
 
 function checkClientMetrics(settings: SettingTexts): void {

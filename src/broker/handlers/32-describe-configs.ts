@@ -5,7 +5,7 @@
 import { type ConfigEntry, ConfigSource, describedValue } from '../../cluster/configs.ts';
 import { ResourceType } from '../../cluster/metadata-image.ts';
 import { checkTopicName } from '../../cluster/topic-names.ts';
-import { brokerKeys } from '../../config/broker-keys.ts';
+import { brokerKey, brokerKeys } from '../../config/broker-keys.ts';
 import { clientMetricsKeys } from '../../config/client-metrics-keys.ts';
 import { groupKeys } from '../../config/group-keys.ts';
 import { isSecret, type Key, type KeyType } from '../../config/table.ts';
@@ -79,7 +79,38 @@ function answersTo(asked: Asked, request: Request, context: RequestContext): Con
   if (asked.resourceType === ResourceType.brokerLogger) {
     return loggerAnswers(asked.resourceName, context);
   }
-  return entriesOf(asked, context).map((entry) => answer(entry, request));
+  const answers = entriesOf(asked, context).map((entry) => answer(entry, request));
+  if (asked.resourceType !== ResourceType.broker) return answers;
+  return [...answers, ...foreignAnswers(asked.resourceName, request, context)];
+}
+
+/** Settings of brokers that we do not know. Their values might be secrets, so nobody is told. */
+function foreignAnswers(
+  broker: string,
+  request: Request,
+  { broker: { image } }: RequestContext,
+): ConfigAnswer[] {
+  const sources = new Map<string, number>();
+  const places = [
+    [broker, ConfigSource.dynamicBroker],
+    ['', ConfigSource.dynamicDefaultBroker],
+  ] as const;
+  for (const [place, source] of broker === '' ? places.slice(1) : places) {
+    for (const name of image.settings(ResourceType.broker, place).keys()) {
+      if (brokerKey(name) === undefined && !sources.has(name)) sources.set(name, source);
+    }
+  }
+  return [...sources].map(([name, source]) => ({
+    name,
+    value: null,
+    readOnly: true,
+    isDefault: false,
+    configSource: source,
+    isSensitive: true,
+    synonyms: request.includeSynonyms ? [{ name, value: null, source }] : [],
+    configType: 0,
+    documentation: request.includeDocumentation ? '' : null,
+  }));
 }
 
 function entriesOf({ resourceType, resourceName }: Asked, context: RequestContext): Entry[] {

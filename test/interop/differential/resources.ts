@@ -167,6 +167,15 @@ export async function brokers(side: Side): Promise<void> {
     await alter(resource(BROKER, name, [key, DELETE, null]));
     await own(side, BROKER, name, source, []);
   }
+  for (const name of ['1', '']) {
+    await alter(resource(BROKER, name, ['of.a.plugin', SET, 'secret']));
+    await own(side, BROKER, name, name === '' ? 3 : 2, ['of.a.plugin=null']);
+    await described(side, BROKER, name, ['of.a.plugin']);
+  }
+  for (const name of ['1', '']) {
+    await alter(resource(BROKER, name, ['of.a.plugin', DELETE, null]));
+    await own(side, BROKER, name, name === '' ? 3 : 2, []);
+  }
   for (const name of ['1', '', '2', 'x', '-1', ' 1']) {
     for (const change of [
       ['log.cleanup.policy', APPEND, 'nonsense'],

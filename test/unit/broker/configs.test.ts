@@ -282,6 +282,19 @@ describe('IncrementalAlterConfigs', () => {
     expect((await describeKey(BROKER, '0', flush)).configSource).toBe(SOURCE.default);
   });
 
+  it('keeps a setting that it does not know for whoever does, and tells nobody its value', async () => {
+    expect((await alter(BROKER, '0', ['of.a.plugin', SET, 'secret'])).errorCode).toBe(0);
+    const [entry] = (await describeOne(BROKER, '0', ['of.a.plugin'])).configs;
+    expect(entry).toMatchObject({
+      value: null,
+      isSensitive: true,
+      configSource: SOURCE.dynamicBroker,
+      configType: 0,
+    });
+    await alter(BROKER, '0', ['of.a.plugin', DELETE, null]);
+    expect((await describeOne(BROKER, '0', ['of.a.plugin'])).configs).toEqual([]);
+  });
+
   it('refuses a setting that a running broker cannot change', async () => {
     const answer = await alter(BROKER, '0', ['num.partitions', SET, '5']);
     expect(answer.errorCode).toBe(ErrorCode.INVALID_REQUEST);
