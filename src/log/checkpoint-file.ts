@@ -15,7 +15,8 @@ export const formatCheckpoint = (lines: readonly string[]): Buffer =>
 /** The entries' fields, or null when the file is damaged or of an unknown version. */
 export function parseCheckpoint(bytes: Buffer, fieldCount: number): string[][] | null {
   const lines = bytes.toString('latin1').split('\n');
-  if (lines[lines.length - 1] === '') lines.pop();
+  // Without its last line feed it may lack digits of its last number as well.
+  if (lines.pop() !== '') return null;
   if (lines[0] !== String(VERSION)) return null;
   const count = wholeNumber(lines[1] ?? '');
   if (count < 0 || count > ENTRIES_MAX || lines.length !== count + 2) return null;
