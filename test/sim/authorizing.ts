@@ -89,11 +89,21 @@ export class Authorizing {
     this.#rate = rate;
   }
 
+  #imageOf(id: number) {
+    const node = this.#world.nodes.find((candidate) => candidate.id === id);
+    return node?.isServing === true ? node.broker!.services.image : null;
+  }
+
+  /** Goes up with every change that the broker's metadata tell of. */
+  #aclsVersion(id: number): number {
+    return this.#imageOf(id)?.aclsVersion ?? -1;
+  }
+
   /** Whether the broker's metadata say that it is denied. */
   #isKnownDenied(id: number): boolean | null {
-    const node = this.#world.nodes.find((candidate) => candidate.id === id);
-    if (node?.isServing !== true) return null;
-    return [...node.broker!.services.image.acls.values()].some(
+    const image = this.#imageOf(id);
+    if (image === null) return null;
+    return [...image.acls.values()].some(
       (acl) => acl.resourceName === TOPIC && acl.permissionType === AclPermission.deny,
     );
   }
@@ -103,6 +113,7 @@ export class Authorizing {
     const isDenied = this.#isDenied;
     if (isDenied === null || this.#isKnownDenied(node.id) !== isDenied) return;
     const { life } = node;
+    const version = this.#aclsVersion(node.id);
     const answer = await this.#client.request(node.id, calls.listOffsets, {
       replicaId: -1,
       isolationLevel: 0,
@@ -117,6 +128,8 @@ export class Authorizing {
       ],
     });
     if (this.#isDenied !== isDenied || node.life !== life) return;
+    // It had not heard of the denial before, and has of both changes meanwhile.
+    if (this.#aclsVersion(node.id) !== version) return;
     const code = answer.topics[0]?.partitions[0]?.errorCode ?? ErrorCode.NONE;
     this.judged += 1;
     this.#world.history.expectations.push({

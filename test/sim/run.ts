@@ -229,7 +229,8 @@ class Run {
     const read = await world.until(RECOVERY_MS, () => this.#isRead(end));
     this.#expect('everything can be read', read);
     this.#administering?.check();
-    this.#authorizing?.check();
+    const even = await world.until(RECOVERY_MS, () => this.#knowTheSame());
+    if (this.#expect('every broker knows what all know', even)) this.#authorizing?.check();
   }
 
   #unserved(): string {
@@ -273,6 +274,11 @@ class Run {
     );
     const failed = sends.filter(({ outcome }) => outcome !== 'ok').map(({ value }) => value);
     this.#expect('producers can write', done, failed.join(' '));
+  }
+
+  #knowTheSame(): boolean {
+    const ends = this.world.nodes.map((node) => node.broker?.services.quorum.lastOffset);
+    return ends.every((end) => end !== undefined && end === ends[0]);
   }
 
   #isRead(reader: Reading): boolean {
