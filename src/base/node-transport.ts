@@ -288,11 +288,15 @@ function connectTls(
     const timer = setTimeout(() => {
       socket.destroy(new Error(`no TLS connection to ${host}:${port} within ${timeoutMs} ms`));
     }, timeoutMs);
+    let stands = false;
+    socket.once('connect', () => {
+      stands = true;
+    });
     const failed = (error: Error): void => {
       clearTimeout(timer);
-      reject(error);
+      reject(stands ? Object.assign(tlsFailure(error.message), { cause: error }) : error);
     };
-    const ended = (): void => failed(tlsFailure(`${host}:${port} closed during the handshake`));
+    const ended = (): void => failed(new Error(`${host}:${port} closed during the handshake`));
     socket.once('error', failed);
     socket.once('close', ended);
     socket.once('secureConnect', () => {

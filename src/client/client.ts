@@ -16,6 +16,7 @@ import type { Call } from './call.ts';
 import { Connection } from './connection.ts';
 import { Link } from './link.ts';
 import { MetadataCache } from './metadata-cache.ts';
+import { RefusalLog } from './refusal-log.ts';
 
 export interface ClientOptions {
   /** `host:port`, several of them in a list or separated by commas. */
@@ -81,6 +82,7 @@ export class Client {
   readonly #bootstrap: readonly Address[];
   /** By `host:port/lane`; as many as there are brokers, times the lanes. */
   readonly #links = new Map<string, Link>();
+  readonly #refusals: RefusalLog;
   #nextLane = 1;
   /** Whose turn it is to be asked; see `next`. */
   #turn = 0;
@@ -94,6 +96,7 @@ export class Client {
     this.clock = options.clock ?? systemClock;
     this.random = options.random ?? systemRandom;
     this.logger = options.logger ?? silentLogger;
+    this.#refusals = new RefusalLog(this.clock, this.logger);
     this.requestTimeoutMs = options.requestTimeoutMs ?? 30_000;
     this.suspectAfterMs = options.suspectAfterMs ?? 2_000;
     this.retryBackoff = { minMs: options.retryBackoffMs ?? 100, maxMs: 1000 };
@@ -173,7 +176,16 @@ export class Client {
     return link;
   }
 
-  #open(host: string, port: number): Promise<Connection> {
+  async #open(host: string, port: number): Promise<Connection> {
+    try {
+      return await this.#connect(host, port);
+    } catch (error) {
+      this.#refusals.tell(error, `${host}:${port}`);
+      throw error;
+    }
+  }
+
+  #connect(host: string, port: number): Promise<Connection> {
     return Connection.open({
       transport: this.#transport,
       clock: this.clock,

@@ -8,6 +8,10 @@ import { OperatingError } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
 import { type BackoffOptions, backoffMs } from './backoff.ts';
 import type { Connection } from './connection.ts';
+import { isRefusal } from './refusal-log.ts';
+
+/** Between attempts at a broker that refuses us: passwords are seldom changed, and guessing is watched for. */
+const REFUSED_BACKOFF: BackoffOptions = { minMs: 1_000, maxMs: 10_000 };
 
 export class Link {
   readonly #open: () => Promise<Connection>;
@@ -74,8 +78,8 @@ export class Link {
       return connection;
     } catch (error) {
       this.#failures++;
-      this.#retryAt =
-        this.#clock.monotonic() + backoffMs(this.#backoff, this.#failures, this.#random);
+      const backoff = isRefusal(error) ? REFUSED_BACKOFF : this.#backoff;
+      this.#retryAt = this.#clock.monotonic() + backoffMs(backoff, this.#failures, this.#random);
       throw error;
     }
   }
