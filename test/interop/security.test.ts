@@ -4,9 +4,6 @@
  */
 
 import fs from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Client } from '../../src/client/client.ts';
 import { UserAdmin } from '../../src/client/user-admin.ts';
@@ -15,6 +12,7 @@ import { kafkaTool } from '../peers/kafka.ts';
 import { kcat } from '../peers/kcat.ts';
 import { mustRun, needProgram, temporaryDirectory } from '../peers/peer.ts';
 import { Authority, type Certificate } from '../support/certificates.ts';
+import { TokenServer } from '../support/token-server.ts';
 import { type RunningBroker, startBroker } from '../unit/broker/fixture.ts';
 
 const TOPICS = 'org.apache.kafka.tools.TopicCommand';
@@ -26,56 +24,6 @@ const PERFORMANCE = 'org.apache.kafka.tools.ProducerPerformance';
 const STORE_PASSWORD = 'store secret';
 const LISTENERS = ['INSIDE', 'PEM', 'STORES', 'SASL', 'SECURE'] as const;
 type Listener = (typeof LISTENERS)[number];
-
-/** An authorization server: tokens for whoever knows the client's secret, and the keys to check them. */
-class TokenServer {
-  readonly #server: Server;
-  readonly #key: CryptoKey;
-  readonly #jwk: object;
-
-  private constructor(key: CryptoKey, jwk: object) {
-    this.#key = key;
-    this.#jwk = jwk;
-    this.#server = createServer((request, answer) => {
-      const send = (status: number, body: unknown): void => {
-        answer.writeHead(status, { 'content-type': 'application/json' });
-        answer.end(JSON.stringify(body));
-      };
-      if (request.url === '/keys') return send(200, { keys: [this.#jwk] });
-      const basic = Buffer.from('service:client secret').toString('base64');
-      if (request.headers.authorization !== `Basic ${basic}`) return send(401, {});
-      this.token().then(
-        (token) => send(200, { access_token: token, token_type: 'Bearer', expires_in: 300 }),
-        () => send(500, {}),
-      );
-    });
-  }
-
-  static async start(): Promise<TokenServer> {
-    const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true });
-    const jwk = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'RS256', use: 'sig' };
-    const made = new TokenServer(privateKey, jwk);
-    await new Promise<void>((resolve) => made.#server.listen(0, '127.0.0.1', resolve));
-    return made;
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-  token(audience = 'weir', seconds = 300): Promise<string> {
-    return new SignJWT({ scope: 'kafka' })
-      .setProtectedHeader({ alg: 'RS256', kid: 'one' })
-      .setSubject('service-user')
-      .setIssuer('https://issuer.example')
-      .setAudience(audience)
-      .setIssuedAt()
-      .setExpirationTime(`${seconds}s`)
-      .sign(this.#key);
-  }
-  stop(): void {
-    this.#server.close();
-  }
-}
 
 describeWithPeers(['kafka', 'kcat', 'openssl'], 'clients over TLS and SASL', () => {
   const authority = new Authority();
