@@ -118,6 +118,29 @@ describe('a listener with TLS', () => {
     expect(reasons().get('first-request-timeout')).toBe(1);
   });
 
+  it.each([
+    ['SSL', 'first-request-timeout', { 'connections.first.request.max.ms': 300 }],
+    ['SASL_SSL', 'authentication-timeout', { 'connections.authentication.max.ms': 300 }],
+  ] as const)(
+    'gives a handshake that begins and never ends a limited time (%s)',
+    async (protocol, reason, limit) => {
+      running = await startBroker({
+        ...settings,
+        'listener.security.protocol.map': [`CLIENTS:${protocol}`],
+        ...limit,
+      });
+      const socket = net.connect(running.port, '127.0.0.1');
+      socket.on('error', () => {});
+      // The header of a TLS record of 512 bytes with a ClientHello, and then a byte now and then.
+      socket.write(Buffer.from('160301020001000001fc0303', 'hex'));
+      const dribbling = setInterval(() => socket.write('\0'), 20);
+      await new Promise((resolve) => socket.once('close', resolve));
+      clearInterval(dribbling);
+      expect(reasons().get(reason)).toBe(1);
+      expect(running.broker.connectionStats.open).toBe(0);
+    },
+  );
+
   it('needs a key', async () => {
     await expect(
       startBroker({ listeners: ['SSL://127.0.0.1:0'] }).then((started) => (running = started)),
@@ -180,6 +203,38 @@ describe('client certificates', () => {
     expect(principals()).toEqual(['User:CN=Alice,O=Weir', 'User:CN=Alice,O=Weir']);
     first.destroy();
     again.destroy();
+  });
+});
+
+describe('a client that has TLS and does not say who it is', () => {
+  const asking = {
+    ...settings,
+    'listener.security.protocol.map': ['CLIENTS:SASL_SSL'],
+    'connections.authentication.max.ms': 300,
+  };
+  const closed = (socket: tls.TLSSocket): Promise<unknown> => {
+    socket.on('error', () => {});
+    socket.resume();
+    return new Promise((resolve) => socket.once('close', resolve));
+  };
+
+  it('has a limited time', async () => {
+    running = await startBroker(asking);
+    await closed(await connect());
+    expect(reasons().get('authentication-timeout')).toBe(1);
+  });
+
+  it('is served nothing, and may not send long requests', async () => {
+    running = await startBroker(asking);
+    const curious = await connect();
+    // Metadata v0 of all topics.
+    curious.write(Buffer.from('0000000e0003000000000007000000000000', 'hex'));
+    await closed(curious);
+    expect(reasons().get('not-authenticated')).toBe(1);
+    const long = await connect();
+    long.write(Buffer.from('00010001', 'hex'));
+    await closed(long);
+    expect(reasons().get('frame-too-large')).toBe(1);
   });
 });
 

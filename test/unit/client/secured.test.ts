@@ -13,6 +13,7 @@ import { Producer } from '../../../src/client/producer.ts';
 import { UserAdmin } from '../../../src/client/user-admin.ts';
 import { clientSecurity } from '../../../src/security/client-security.ts';
 import { Authority } from '../../support/certificates.ts';
+import { TokenServer } from '../../support/token-server.ts';
 import { type RunningBroker, startBroker } from '../broker/fixture.ts';
 import { fakeTerminal } from '../cli/fake-terminal.ts';
 
@@ -32,7 +33,7 @@ afterAll(() => {
   foreign.remove();
 });
 
-async function start(given: Record<string, string | number> = {}): Promise<void> {
+async function start(given: Record<string, string | number | string[]> = {}): Promise<void> {
   running = await startBroker({
     listeners: ['INSIDE://127.0.0.1:0', 'SECURE://127.0.0.1:0'],
     'listener.security.protocol.map': ['INSIDE:PLAINTEXT', 'SECURE:SASL_SSL'],
@@ -88,7 +89,7 @@ describe('a client of a broker that asks who it is', () => {
       ...secured,
       'ssl.truststore.certificates': foreign.certificate,
     });
-    await expect(untrusting.metadata.refresh()).rejects.toThrow(/127.0.0.1/);
+    await expect(untrusting.metadata.refresh()).rejects.toThrow(/127.0.0.1.*TLS: .*certificate/);
     expect(JSON.stringify(running.logged)).not.toContain('wrong"');
   });
 
@@ -113,6 +114,66 @@ describe('a client of a broker that asks who it is', () => {
       'latest',
     );
     expect(end!.offset).toBe(sent);
+  });
+
+  it('tries seldom while it is not let in, and says once why', async () => {
+    await start();
+    const told: unknown[] = [];
+    const logger = {
+      ...silentLogger,
+      error: (_: string, fields: Record<string, unknown> = {}) => told.push(fields),
+    };
+    const given: Record<string, string> = { ...secured, 'sasl.password': 'wrong' };
+    const client = new Client({
+      bootstrap: bootstrap(1),
+      clientId: 'test',
+      security: clientSecurity((name) => given[name], seams),
+      logger,
+    });
+    clients.push(client);
+    client.metadata.requestRefresh();
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    const { failedAuthentications } = running.broker.connectionStats;
+    expect(failedAuthentications).toBeGreaterThan(1);
+    expect(failedAuthentications).toBeLessThan(5);
+    expect(told).toEqual([
+      {
+        'server.address': bootstrap(1),
+        'error.message': expect.stringContaining('does not let this client in'),
+      },
+    ]);
+  });
+
+  it('shows tokens of an endpoint, and the next one before the session of the last ends', async () => {
+    const tokens = await TokenServer.start();
+    tokens.lifetimeSeconds = 3;
+    await start({
+      'listener.name.secure.sasl.enabled.mechanisms': ['OAUTHBEARER'],
+      'sasl.oauthbearer.jwks.endpoint.url': `${tokens.url}/keys`,
+      'sasl.oauthbearer.expected.audience': ['weir'],
+      'sasl.oauthbearer.clock.skew.seconds': 0,
+    });
+    const client = connect(1, {
+      'security.protocol': 'SASL_SSL',
+      'ssl.truststore.certificates': authority.certificate,
+      'sasl.mechanism': 'OAUTHBEARER',
+      'sasl.oauthbearer.token.endpoint.url': `${tokens.url}/token`,
+      'sasl.oauthbearer.client.credentials.client.id': 'service',
+      'sasl.oauthbearer.client.credentials.client.secret': 'client secret',
+    });
+    const admin = new Admin(client);
+    const until = performance.now() + 3_200;
+    while (performance.now() < until) {
+      expect(await admin.listTopics()).toEqual([]);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    tokens.stop();
+    const { connectionStats, openListeners } = running.broker;
+    const [connection] = openListeners[1]!.connections;
+    expect(connection!.info.principal.text).toBe('User:service-user');
+    expect(connectionStats.reauthentications).toBeGreaterThan(0);
+    expect(connectionStats.expiredSessions).toBe(0);
+    expect(tokens.given.length).toBe(1 + connectionStats.reauthentications);
   });
 
   it.each([
