@@ -102,10 +102,16 @@ export interface KafkaOptions {
   readonly heap?: string;
   /** Of a cluster of several, which share it. */
   readonly clusterId?: string;
+  /** More listeners on free ports: their names and security protocols. The first one stays plain. */
+  readonly listeners?: Readonly<Record<string, string>>;
+  /** Options of Java, before the class. */
+  readonly javaOptions?: readonly string[];
 }
 
 export interface Kafka {
   readonly bootstrap: string;
+  /** `HOST:PORT` of each of the listeners that were asked for. */
+  readonly listeners: Readonly<Record<string, string>>;
   /** Of the Java process; 0 when it is elsewhere or not running. */
   readonly pid: number;
   /** Empty when it is elsewhere. */
@@ -150,7 +156,11 @@ function propertiesFor(
 /** An Apache Kafka that answers Metadata. `WEIR_PEER_KAFKA=host:port` names one that runs already. */
 export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
   const given = process.env['WEIR_PEER_KAFKA'];
-  const needsFiles = options.local === true || options.properties !== undefined;
+  const needsFiles =
+    options.local === true ||
+    options.properties !== undefined ||
+    options.listeners !== undefined ||
+    options.javaOptions !== undefined;
   if (given !== undefined && given !== '' && !needsFiles) return remoteKafka(given);
   const port = options.port ?? (await freePort());
   if (!needsFiles && (await containersAnswer())) return containerKafka(port);
@@ -163,6 +173,7 @@ function remoteKafka(bootstrap: string): Kafka {
   const stop = (): Promise<void> => Promise.resolve();
   return {
     bootstrap,
+    listeners: {},
     pid: 0,
     logDirs: [],
     stop,
@@ -188,18 +199,25 @@ async function containerKafka(port: number): Promise<Kafka> {
     ready: () => answersMetadata(port),
     startTimeoutMs: 120_000,
   });
-  return { bootstrap: `127.0.0.1:${port}`, pid: 0, logDirs: [], ...container };
+  return { bootstrap: `127.0.0.1:${port}`, listeners: {}, pid: 0, logDirs: [], ...container };
 }
 
 async function localKafka(port: number, options: KafkaOptions): Promise<Kafka> {
   const directory = temporaryDirectory('kafka');
   const logDirectory = path.join(directory, 'data');
   const properties: Record<string, string> = propertiesFor(port, await freePort(), logDirectory);
+  const listeners: Record<string, string> = {};
+  for (const [name, protocol] of Object.entries(options.listeners ?? {})) {
+    const address = `127.0.0.1:${await freePort()}`;
+    listeners[name] = address;
+    properties['listeners'] += `,${name}://${address}`;
+    properties['advertised.listeners'] += `,${name}://${address}`;
+    properties['listener.security.protocol.map'] += `,${name}:${protocol}`;
+  }
   for (const [key, value] of Object.entries(options.properties ?? {}))
     properties[key] = String(value);
   const file = path.join(directory, 'server.properties');
-  const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}\n`);
-  fs.writeFileSync(file, lines.join(''));
+  fs.writeFileSync(file, propertiesText(properties));
   const clusterId = options.clusterId ?? clusterIdOf(directory);
   const formatted = await kafkaTool('kafka.tools.StorageTool', [
     'format',
@@ -212,13 +230,19 @@ async function localKafka(port: number, options: KafkaOptions): Promise<Kafka> {
   const peer = await PeerProcess.start({
     name: 'kafka',
     command: path.join(findJava(17).home, 'bin', 'java'),
-    args: [...(await javaArguments(options.heap ?? '1g', [])), 'kafka.Kafka', file],
+    args: [
+      ...(options.javaOptions ?? []),
+      ...(await javaArguments(options.heap ?? '1g', [])),
+      'kafka.Kafka',
+      file,
+    ],
     ready: () => answersMetadata(port),
     startTimeoutMs: 90_000,
     data: [directory],
   });
   return {
     bootstrap: `127.0.0.1:${port}`,
+    listeners,
     get pid() {
       return peer.pid;
     },
@@ -229,6 +253,12 @@ async function localKafka(port: number, options: KafkaOptions): Promise<Kafka> {
     restart: () => peer.restart(),
   };
 }
+
+/** A file of Java's properties; values of several lines (PEM) are written in one. */
+export const propertiesText = (properties: Readonly<Record<string, string>>): string =>
+  Object.entries(properties)
+    .map(([key, value]) => `${key}=${value.replaceAll('\n', '\\n')}\n`)
+    .join('');
 
 function clusterIdOf(name: string): string {
   const uuid = Buffer.from(hashOf(name), 'hex');

@@ -38,7 +38,7 @@ export class WeirProcess {
     this.#options = options;
   }
 
-  /** Resolves when its broker and, with the console's role, its HTTP port accept connections. */
+  /** Resolves when its broker and its HTTP port, as far as it has their roles, accept connections. */
   static async start(options: WeirOptions = {}): Promise<WeirProcess> {
     const { broker } = options;
     const port = broker === undefined ? await freePort() : broker.port + broker.id;
@@ -87,7 +87,7 @@ export class WeirProcess {
     }
     const { roles } = this.#options;
     try {
-      await this.#answers(child, this.port);
+      if (roles?.includes('broker') !== false) await this.#answers(child, this.port);
       if (roles?.includes('console') !== false) await this.#answers(child, this.httpPort);
     } catch (error) {
       await this.kill();
