@@ -216,7 +216,7 @@ const keys: readonly TopicKey[] = [
     type: 'boolean',
     default: false,
     brokerKeys: from('log.preallocate'),
-    doc: 'Whether the file of a new segment gets its full size at once; has no effect here, files grow as they are written.',
+    doc: 'Whether the file of a new segment gets its full length at once, and is cut to what it holds when the next one begins.',
   },
   {
     name: 'remote.storage.enable',

@@ -47,7 +47,7 @@ export interface LogConfig {
   readonly compressionLevel?: number | undefined;
   /** `min.insync.replicas`: checked by the partition's leader, not here. */
   readonly minInsyncReplicas: number;
-  /** `preallocate`: accepted, without effect: files grow as they are written. */
+  /** `preallocate`: the file of a new segment has its full length at once (sparse, as Kafka's). */
   readonly preallocate: boolean;
 }
 

@@ -42,6 +42,8 @@ export interface LoadOptions {
   readonly highWatermark: number;
   /** A cleaned log may have gaps between its offsets; any other gap is a loss. */
   readonly mayHaveGaps: boolean;
+  /** Files may end in zeros that nobody has written (`preallocate`). */
+  readonly preallocates: boolean;
   readonly makeSegment: (baseOffset: number, existing: boolean) => LogSegment;
 }
 
@@ -173,6 +175,14 @@ function recoverSegment(
       return true;
     });
     if (scan.position === segment.size) break;
+    if (
+      end >= options.recoveryPoint &&
+      options.preallocates &&
+      isUnwritten(segment, scan.position)
+    ) {
+      segment.trim(scan.position);
+      break;
+    }
     if (end >= options.recoveryPoint) {
       cutTail(options, segment, scan.position, end);
       return { end, cut: true };
@@ -183,6 +193,20 @@ function recoverSegment(
   }
   segment.completeIndexes();
   return { end, cut: false };
+}
+
+const ZEROS_READ_BYTES = 1024 * 1024;
+
+/** Nothing but zeros lies from `position` on: the file was preallocated, and its end never written. */
+function isUnwritten(segment: LogSegment, position: number): boolean {
+  const buffer = Buffer.allocUnsafe(Math.min(ZEROS_READ_BYTES, segment.size - position));
+  const zeros = Buffer.alloc(buffer.length);
+  for (let at = position; at < segment.size; ) {
+    const read = segment.read(buffer, 0, buffer.length, at);
+    if (read === 0 || buffer.compare(zeros, 0, read, 0, read) !== 0) return false;
+    at += read;
+  }
+  return true;
 }
 
 function cutTail(options: LoadOptions, segment: LogSegment, position: number, end: number): void {

@@ -36,6 +36,8 @@ export interface SegmentOptions {
   readonly suffix?: string;
   readonly indexIntervalBytes: number;
   readonly segmentIndexBytes: number;
+  /** Length that the file of a new segment has at once (`preallocate`); 0 or absent: it grows. */
+  readonly preallocatedBytes?: number;
   /** Subtracted from `segment.ms` for this segment. */
   readonly rollJitterMs: number;
   /** Called when the file or an index is opened, so that the owner can bound how many are. */
@@ -71,7 +73,8 @@ const UNKNOWN = -2;
  * One `.log` file with its indexes. Only the last segment of a log is appended to.
  *
  * Invariants: `[0, size)` of the file are whole batches with rising offsets, all ≥ `baseOffset`;
- * what a failed write left behind `size` is cut off at once. File and indexes are opened when
+ * what a failed write left behind `size` is cut off at once. Behind `size` nothing lies but the zeros
+ * of a file that was preallocated, until `trim`. File and indexes are opened when
  * needed; those of a segment that is not appended to any more may be released at any time.
  *
  * A crash leaves a file whose tail may be torn, and index files that lag behind or are missing:
@@ -88,6 +91,7 @@ export class LogSegment {
   readonly #transactionIndexPath: string;
   #file: DiskFile | null = null;
   #size = UNKNOWN;
+  #isPreallocated = false;
   #index: OffsetIndex | null = null;
   #timeIndex: TimeIndex | null = null;
   #transactionIndex: TransactionIndex | null = null;
@@ -120,9 +124,11 @@ export class LogSegment {
   /** A new, empty segment; its file exists when this returns. */
   static create(options: SegmentOptions): LogSegment {
     const segment = new LogSegment(options);
+    const { preallocatedBytes = 0 } = options;
     const file = segment.#opened();
     try {
       if (file.size() > 0) file.truncate(0);
+      if (preallocatedBytes > 0) file.truncate(preallocatedBytes);
     } catch (error) {
       // An empty file of this name would be taken for the end of the log.
       segment.#closeFile();
@@ -130,6 +136,7 @@ export class LogSegment {
       throw error;
     }
     segment.#size = 0;
+    segment.#isPreallocated = preallocatedBytes > 0;
     segment.#verifiedFrom = 0;
     segment.#maxTimestamp = -1;
     segment.#offsetOfMaxTimestamp = options.baseOffset;
@@ -501,9 +508,8 @@ export class LogSegment {
     this.transactionIndex.truncateTo(offset);
     this.persistIndexes();
     this.#persistTransactions();
-    this.#opened().truncate(size);
+    this.trim(size);
     this.#opened().syncNow();
-    this.#size = size;
     this.#verifiedTo = Math.min(this.#verifiedTo, size);
     if (this.#verifiedFrom >= size) this.#verifiedFrom = Number.POSITIVE_INFINITY;
     if (size === 0) {
@@ -513,6 +519,19 @@ export class LogSegment {
     this.#maxTimestamp = UNKNOWN;
     const end = this.loadEnd();
     assert(end !== null, `${this.path}: no whole batches up to ${size}`);
+  }
+
+  /** Nothing more will be appended: the file ends where its batches do, and the indexes are whole. */
+  complete(): void {
+    if (this.#isPreallocated) this.trim(this.size);
+    this.completeIndexes();
+  }
+
+  /** Cuts off what lies behind `size`, which is no batch. */
+  trim(size: number): void {
+    this.#opened().truncate(size);
+    this.#size = size;
+    this.#isPreallocated = false;
   }
 
   /**

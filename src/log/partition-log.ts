@@ -182,6 +182,7 @@ export class PartitionLog {
       logStartOffset,
       highWatermark,
       mayHaveGaps: this.#config.cleanupPolicy.includes('compact') || this.#cleanedTo !== null,
+      preallocates: this.#config.preallocate,
       makeSegment: (base, existing) => this.#makeSegment(base, existing),
     });
     this.#logStartOffset = loaded.logStartOffset;
@@ -197,7 +198,8 @@ export class PartitionLog {
 
   #makeSegment(base: number, existing: boolean): LogSegment {
     const { environment } = this;
-    const { segmentJitterMs, indexIntervalBytes, segmentIndexBytes } = this.#config;
+    const { segmentJitterMs, indexIntervalBytes, segmentIndexBytes, preallocate, segmentBytes } =
+      this.#config;
     const jitter = Math.min(segmentJitterMs, segmentMsOf(this.#config));
     const options = {
       ...environment,
@@ -205,6 +207,7 @@ export class PartitionLog {
       baseOffset: base,
       indexIntervalBytes,
       segmentIndexBytes,
+      preallocatedBytes: preallocate ? segmentBytes : 0,
       rollJitterMs: jitter > 0 ? below(environment.random, jitter) : 0,
       onOpened: (segment: LogSegment): void => {
         if (this.#segments.length > 0 && segment !== this.#segments.active) {
@@ -498,7 +501,7 @@ export class PartitionLog {
     if (active.baseOffset === base) return;
     const isEmpty = active.size === 0;
     if (!isEmpty) {
-      active.completeIndexes();
+      active.complete();
       this.#producers.takeSnapshot();
     }
     // Last, because a file of that name with nothing behind it would be taken for the log's end.
@@ -815,7 +818,7 @@ export class PartitionLog {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#flusher.closing = true;
-    this.#onDisk('close', () => this.#segments.active.completeIndexes());
+    this.#onDisk('close', () => this.#segments.active.complete());
     await this.flush();
     if (this.#closed) return;
     this.#onDisk('close', () => this.#producers.takeSnapshot());
