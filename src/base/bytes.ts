@@ -22,7 +22,7 @@ const ITEMS_MAX = 2 ** 22;
 const SHORT_STRING_MAX = 64;
 
 /** Longest string in bytes: its classic length is an int16, and Java refuses longer compact ones too. */
-const STRING_BYTES_MAX = 0x7fff;
+export const STRING_BYTES_MAX = 0x7fff;
 
 export class ByteReader {
   readonly buffer: Buffer;

@@ -2,6 +2,7 @@
  * The requests of members to the groups of one partition: JoinGroup, SyncGroup, Heartbeat, LeaveGroup
  * (KIP-394 member ids, KIP-345 static members, KIP-800 reasons, KIP-814 skipped assignments).
  */
+import { STRING_BYTES_MAX } from '../base/bytes.ts';
 import type { Random } from '../base/random.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import type { heartbeatRequest } from '../protocol/messages/12-heartbeat.ts';
@@ -81,7 +82,10 @@ export class Membership {
   ): void {
     const { groupInstanceId } = request;
     const id = newMemberId(this.#random, groupInstanceId ?? context.clientId ?? '');
-    if (groupInstanceId !== null) {
+    if (Buffer.byteLength(id) > STRING_BYTES_MAX) {
+      // Neither the group's record nor an answer has room for it; Kafka says no more than this, too.
+      respond(joinError('', ErrorCode.UNKNOWN_SERVER_ERROR));
+    } else if (groupInstanceId !== null) {
       const known = group.members.get(group.memberIdOf(groupInstanceId) ?? '');
       if (known !== undefined) this.#replaceStatic(group, request, context, known, id, respond);
       else this.#add(group, request, context, id, respond);

@@ -36,6 +36,19 @@ describe('joining', () => {
     }
   });
 
+  it('refuses a name that leaves no room for an id, and keeps nothing of it', async () => {
+    const h = await Harness.start();
+    for (const version of [5, 9]) {
+      const refused = await h.join({ groupInstanceId: 'i'.repeat(32_767) }, version);
+      expect(name(refused.errorCode)).toBe('UNKNOWN_SERVER_ERROR');
+      expect(refused).toMatchObject({ generationId: -1, memberId: '', members: [] });
+    }
+    expect(h.describe().groupState).toBe('Dead');
+    const join = h.join({ groupInstanceId: 'i'.repeat(32_767 - 37) }, 9);
+    await h.clock.pass(1);
+    expect((await join).memberId).toHaveLength(32_767);
+  });
+
   it('refuses session timeouts out of bounds', async () => {
     const h = await Harness.start();
     for (const sessionTimeoutMs of [5_999, 1_800_001]) {
@@ -699,6 +712,7 @@ describe('describing and listing', () => {
     const { probe } = h.coordinator;
     expect(probe.groups).toMatchObject({ Stable: 1, Empty: 1, PreparingRebalance: 0, Dead: 0 });
     expect(probe).toMatchObject({ members: 2, rebalances: 1, commits: 1, offsets: 1 });
+    expect(probe.consumerRebalances).toBe(0);
     expect([...h.coordinator.groupView()]).toContainEqual({
       group: 'g',
       type: 'classic',
