@@ -247,6 +247,8 @@ function checkRequest(
       `Produce requests with version ${context.apiVersion} must have exactly one record batch per partition`,
     );
   }
+  const damage = damageOf(records);
+  if (damage !== null) throw new ProtocolError(ErrorCode.CORRUPT_MESSAGE, damage);
   const bits = attributes(records, 0);
   if (isTransactional(bits) && transactionalId === null) {
     throw new ProtocolError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
@@ -260,8 +262,18 @@ function checkRequest(
   }
 }
 
-/** Smaller sizes, and magics that there never were, mean damage: that is for the log to say. */
+/** What a record of any version has at least. */
 const SIZE_MIN = 14;
+
+/** A size or a magic that there never was: no other field may be believed then. */
+function damageOf(records: Buffer): string | null {
+  const size = batchSize(records, 0) - LOG_OVERHEAD;
+  if (size < SIZE_MIN) {
+    return `Record size ${size} is less than the minimum record overhead (${SIZE_MIN})`;
+  }
+  const version = magic(records, 0);
+  return version < 0 || version > MAGIC ? `Invalid magic found in record: ${version}` : null;
+}
 
 /** Whether a whole v2 batch may lie there; if not, the records are none rather than damaged. */
 function holdsBatch(records: Buffer): boolean {

@@ -174,6 +174,16 @@ describe('what is refused', () => {
       () => batchOf(['x'], { attributes: BatchAttribute.transactional }),
       ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     ],
+    [
+      'a format to come, whatever its bits seem to say',
+      () =>
+        broken((b) => {
+          b.writeInt8(5, 16);
+          b.writeInt16BE(BatchAttribute.transactional | CompressionType.zstd, 21);
+        }),
+      ErrorCode.CORRUPT_MESSAGE,
+    ],
+    ['nothing but set bits', () => broken((b) => b.fill(0xff)), ErrorCode.CORRUPT_MESSAGE],
     ['a negative length', () => broken((b) => b.writeInt32BE(-5, 8)), ErrorCode.CORRUPT_MESSAGE],
     [
       'a control batch',
