@@ -29,10 +29,12 @@ export const describeUserScramCredentialsHandler = handler<Request, Response>(
       const isTwice = names.indexOf(name) !== names.lastIndexOf(name);
       return isTwice ? twice(name) : described(name, users);
     });
-    return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, errorMessage: null, results };
+    return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, errorMessage: NO_MESSAGE, results };
   },
 );
 
+/** Where other answers have null, Kafka's of this API has an empty text. */
+const NO_MESSAGE = '';
 const REFUSED = 'Cluster authorization failed.';
 
 const twice = (user: string): Result => ({
@@ -48,7 +50,7 @@ function described(user: string, users: UserCredentials): Result {
     iterations,
   }));
   if (credentialInfos.length > 0) {
-    return { user, errorCode: ErrorCode.NONE, errorMessage: null, credentialInfos };
+    return { user, errorCode: ErrorCode.NONE, errorMessage: NO_MESSAGE, credentialInfos };
   }
   return {
     user,

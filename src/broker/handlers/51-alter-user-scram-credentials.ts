@@ -50,11 +50,18 @@ const deletion = ({ name, mechanism }: Request['deletions'][number]): UserAltera
   mechanism,
   isKnown: isKnown(mechanism),
   credential: null,
+  isEmpty: false,
 });
 
 function upsertion(given: Request['upsertions'][number]): UserAlteration {
   const { name, mechanism, iterations, salt, saltedPassword } = given;
   const known = scramMechanisms.find(({ type }) => type === mechanism) ?? scramMechanisms[0]!;
   const credential = credentialOf(known, saltedPassword, Buffer.from(salt), iterations);
-  return { name, mechanism, isKnown: isKnown(mechanism), credential };
+  return {
+    name,
+    mechanism,
+    isKnown: isKnown(mechanism),
+    credential,
+    isEmpty: saltedPassword.length === 0,
+  };
 }

@@ -10,6 +10,8 @@ export interface UserAlteration {
   readonly isKnown: boolean;
   /** Null: it is taken away. */
   readonly credential: Credential | null;
+  /** There is nothing that the password could be checked with. */
+  readonly isEmpty: boolean;
 }
 
 export interface UserOutcome {
@@ -54,7 +56,7 @@ export function alterUsers(
 
 /** Null: it may be. */
 function fault(
-  { name, mechanism, isKnown, credential }: UserAlteration,
+  { name, mechanism, isKnown, credential, isEmpty }: UserAlteration,
   draft: Draft,
   { min, max }: IterationBounds,
 ): UserOutcome | null {
@@ -69,6 +71,7 @@ function fault(
     const message = 'Attempt to delete a user credential that does not exist';
     return refusal(name, ErrorCode.RESOURCE_NOT_FOUND, message);
   }
+  if (isEmpty) return unacceptable('The salted password must not be empty');
   if (credential.iterations < min) return unacceptable('Too few iterations');
   return credential.iterations > max ? unacceptable('Too many iterations') : null;
 }

@@ -2,7 +2,7 @@
 import { ErrorCode, errorName } from '../../protocol/error-codes.ts';
 import type { Voter } from '../metadata-image.ts';
 import { METADATA_TOPIC } from '../topic-names.ts';
-import type { DescribeResponse } from './bodies.ts';
+import type { DescribeRequest, DescribeResponse } from './bodies.ts';
 import type { QuorumContext } from './context.ts';
 import type { Leadership } from './leadership.ts';
 import { isSame } from './voters.ts';
@@ -16,13 +16,9 @@ const SILENT_TIMES = 20;
 export function describeQuorum(
   context: QuorumContext,
   leadership: Leadership | null,
-  errorCode: number,
 ): DescribeResponse {
   const { leader, log, clock, settings } = context;
-  const code =
-    errorCode === ErrorCode.NONE && leadership === null
-      ? ErrorCode.NOT_LEADER_OR_FOLLOWER
-      : errorCode;
+  const code = leadership === null ? ErrorCode.NOT_LEADER_OR_FOLLOWER : ErrorCode.NONE;
   const voters = log.voters.latest;
   const stateOf = (replica: Voter): ReplicaState => replicaState(context, leadership, replica);
   const since = clock.monotonic() - settings.fetchTimeoutMs * SILENT_TIMES;
@@ -49,6 +45,28 @@ export function describeQuorum(
       },
     ],
     nodes: code === ErrorCode.NONE ? voters.flatMap((voter) => nodeOf(context, voter)) : [],
+  };
+}
+
+/** The answer to whoever asks for other partitions than that of the metadata, or for more. */
+export function nothingElse({ topics }: DescribeRequest): DescribeResponse {
+  return {
+    errorCode: ErrorCode.NONE,
+    errorMessage: null,
+    topics: topics.map(({ topicName, partitions }) => ({
+      topicName,
+      partitions: partitions.map(({ partitionIndex }) => ({
+        partitionIndex,
+        errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+        errorMessage: 'This server does not host this topic-partition.',
+        leaderId: 0,
+        leaderEpoch: 0,
+        highWatermark: 0,
+        currentVoters: [],
+        observers: [],
+      })),
+    })),
+    nodes: [],
   };
 }
 

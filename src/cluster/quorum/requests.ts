@@ -26,7 +26,7 @@ import {
   voteResponseOf,
 } from './bodies.ts';
 import type { QuorumContext } from './context.ts';
-import { describeQuorum } from './description.ts';
+import { describeQuorum, nothingElse } from './description.ts';
 import type { Leadership } from './leadership.ts';
 
 /** What the member does about them. */
@@ -209,11 +209,10 @@ export class Requests {
   }
 
   describe(request: DescribeRequest): DescribeResponse {
-    const [topic, ...others] = request.topics;
-    if (topic?.topicName !== METADATA_TOPIC || others.length > 0) {
-      return describeQuorum(this.#context, null, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
-    }
-    return describeQuorum(this.#context, this.#member.leadership(), ErrorCode.NONE);
+    const { topics } = request;
+    const isMetadata = topics.length === 1 && topics[0]?.partitions.length === 1;
+    if (!isMetadata || partitionOf(topics) === null) return nothingElse(request);
+    return describeQuorum(this.#context, this.#member.leadership());
   }
 }
 

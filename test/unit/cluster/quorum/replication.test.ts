@@ -140,6 +140,8 @@ describe('a follower', () => {
   });
 });
 
+const partitionOf = (partitionIndex: number) => ({ partitionIndex });
+
 describe('a leader', () => {
   it('that can append no more lets another one lead', async () => {
     const rig = await started(3);
@@ -188,6 +190,27 @@ describe('a leader', () => {
     const [follower] = followersOf(rig);
     const elsewhere = follower!.quorum!.describe(request).topics[0]!.partitions[0]!;
     expect(elsewhere.errorCode).toBe(ErrorCode.NOT_LEADER_OR_FOLLOWER);
+  });
+
+  it('tells of nothing but the metadata, under the names that it was asked by', async () => {
+    const rig = await started(1);
+    const [metadata, other] = [METADATA_TOPIC, 't'].map((topicName) => ({
+      topicName,
+      partitions: [{ partitionIndex: 0 }],
+    }));
+    const twice = { topicName: METADATA_TOPIC, partitions: [0, 1].map(partitionOf) };
+    for (const topics of [[], [other!], [metadata!, other!], [twice]]) {
+      const told = rig.active!.quorum!.describe({ topics });
+      expect(told).toMatchObject({ errorCode: 0, nodes: [] });
+      const names = told.topics.map(({ topicName, partitions }) => ({
+        topicName,
+        partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex })),
+      }));
+      expect(names).toEqual(topics);
+      for (const { errorCode } of told.topics.flatMap(({ partitions }) => partitions)) {
+        expect(errorCode).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+      }
+    }
   });
 
   it('refuses fetches of other epochs, with its own', async () => {
