@@ -36,19 +36,32 @@ export function startScreen({
       '',
     ]);
   }
-  const [bootstrap = ''] = settings.bootstrap;
-  const elsewhere = bootstrap === '127.0.0.1:9092' ? '' : ` --bootstrap-server ${bootstrap}`;
-  const topic = values['collectors.http.topic'];
-  commands.push([
-    'Read it back',
-    `npx weir tail${elsewhere}`,
-    `or: kcat -b ${bootstrap} -t ${topic}`,
-  ]);
+  commands.push(['Read it back', ...readingCommands(settings)]);
   if (roles.includes('console')) commands.push(['Scrape metrics', `curl ${url}/metrics`, '']);
   lines.push('', ...aligned(commands));
   if (warnings.length > 0) lines.push('', ...warnings.map((warning) => `  ! ${warning}`));
   return `${lines.join('\n')}\n\n`;
 }
+
+/** How to read the log with our command and with kcat, and who they have to say they are. */
+function readingCommands({ bootstrap, brokers, dataDir, values }: Settings): [string, string] {
+  const [address = ''] = bootstrap;
+  const elsewhere = address === '127.0.0.1:9092' ? '' : ` --bootstrap-server ${address}`;
+  const tail = `npx weir tail${elsewhere}`;
+  const topic = values['collectors.http.topic'];
+  if (values['engine.kafka.bootstrap'].length > 0) {
+    const isPlain = (values['engine.kafka.security.protocol'] ?? 'PLAINTEXT') === 'PLAINTEXT';
+    if (!isPlain) return [`${tail} --command-config FILE`, ''];
+  } else if (brokers.some((broker) => broker.address !== broker.clients)) {
+    // Where clients have to say who they are, the command is a part of the appliance.
+    return [`${tail} --data ${quoted(dataDir)}`, ''];
+  }
+  return [tail, `or: kcat -b ${address} -t ${topic}`];
+}
+
+/** For a shell, where it would take the path for something else. */
+const quoted = (path: string): string =>
+  /^[\w./~+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 
 /** `broker`, `3 brokers`, or `broker 1 of 3`. */
 function brokersText({ brokers }: Settings): string {

@@ -208,6 +208,21 @@ describe('the first screen', () => {
     for (const line of three.split('\n')) expect(line.length, line).toBeLessThanOrEqual(100);
     const one = await screenOf({ brokers: '3', 'brokers.here': '1', roles: 'broker' });
     expect(one).toMatch(/^Weir 1\.2\.3 is up \(0\.32 s\): broker 1 of 3\n/);
+    const secured = await screenOf({
+      'broker.listeners': 'CLIENTS://127.0.0.1:9092',
+      'broker.listener.security.protocol.map': 'CLIENTS:SASL_PLAINTEXT',
+      'broker.listener.name.clients.sasl.enabled.mechanisms': 'SCRAM-SHA-512',
+      'data.dir': "/it's here",
+    });
+    expect(secured).toContain(
+      `npx weir tail --bootstrap-server 127.0.0.1:19092 --data '/it'\\''s here'\n`,
+    );
+    expect(secured).not.toContain('kcat');
+    const kafka = { 'engine.kafka.bootstrap': 'kafka:9093' };
+    expect(await screenOf(kafka)).toMatch(/tail --bootstrap-server kafka:9093 +or: kcat/);
+    expect(await screenOf({ ...kafka, 'engine.kafka.security.protocol': 'SSL' })).toContain(
+      'npx weir tail --bootstrap-server kafka:9093 --command-config FILE\n',
+    );
     const bare = await screenOf({ roles: 'broker' });
     expect(bare).not.toContain('curl');
     const shipping = { 'connectors.elasticsearch.url': 'https://u:secret@es:9200/' };
