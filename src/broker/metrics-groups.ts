@@ -2,6 +2,7 @@
 import type { GroupProbe } from '../coordinator/group-probe.ts';
 import type { MetricName } from '../observe/catalogue.ts';
 import type { Family } from './metrics.ts';
+import { emitPartitions, meanLoadMs } from './metrics-shards.ts';
 import type { BrokerServices } from './services.ts';
 
 /** Series a family; groups come and go with their clients, so their number is bounded. */
@@ -21,6 +22,21 @@ const fields: readonly [name: MetricName, read: (probe: GroupProbe) => number][]
   ['kafka_coordinator_group_groupmetadatamanager_numgroupsempty', (p) => p.groups.Empty],
   ['kafka_coordinator_group_groupmetadatamanager_numgroupsdead', (p) => p.groups.Dead],
   ['kafka_coordinator_group_groupmetadatamanager_numoffsets', (p) => p.offsets],
+  ['kafka_server_group_coordinator_metrics_offset_commit_count', (p) => p.commits],
+  ['kafka_server_group_coordinator_metrics_offset_expiration_count', (p) => p.expiredOffsets],
+  ['kafka_server_group_coordinator_metrics_offset_deletion_count', (p) => p.deletedOffsets],
+  [
+    'kafka_server_group_coordinator_metrics_group_completed_rebalance_count',
+    (p) => p.rebalances - p.consumerRebalances,
+  ],
+  [
+    'kafka_server_group_coordinator_metrics_consumer_group_rebalance_count',
+    (p) => p.consumerRebalances,
+  ],
+  ['kafka_server_group_coordinator_metrics_partition_load_time_max', (p) => p.longestLoadMs],
+  ['kafka_server_group_coordinator_metrics_partition_load_time_avg', meanLoadMs],
+  ['weir_group_loads_total', (p) => p.loads],
+  ['weir_group_failed_loads_total', (p) => p.failedLoads],
   ['weir_group_commits_total', (p) => p.commits],
   ['weir_group_rebalances_total', (p) => p.rebalances],
   ['weir_group_expired_members_total', (p) => p.expiredMembers],
@@ -42,6 +58,19 @@ interface Lag {
 export function registerGroupMetrics(family: Family, services: BrokerServices): void {
   const { groups } = services;
   for (const [name, read] of fields) family(name, (emit) => emit(read(groups.probe)));
+  family('kafka_server_group_coordinator_metrics_num_partitions', (emit) =>
+    emitPartitions(emit, groups),
+  );
+  family('kafka_server_group_coordinator_metrics_group_count', (emit) => {
+    const { groupCount, consumerGroups } = groups.probe;
+    emit(groupCount - consumerGroups, 'classic');
+    emit(consumerGroups, 'consumer');
+  });
+  family('kafka_server_group_coordinator_metrics_consumer_group_count', (emit) => {
+    const counts = { Empty: 0, Assigning: 0, Reconciling: 0, Stable: 0, Dead: 0 };
+    for (const state of groups.consumerGroupStates()) counts[state] += 1;
+    for (const [state, count] of Object.entries(counts)) emit(count, state);
+  });
   const each = (name: MetricName, read: (lag: Lag) => number): void =>
     family(name, (emit) => {
       for (const lag of lags(services)) {

@@ -2,6 +2,7 @@
 import type { TransactionProbe } from '../coordinator/transactions/transaction-probe.ts';
 import type { MetricName } from '../observe/catalogue.ts';
 import type { Family } from './metrics.ts';
+import { emitPartitions, meanLoadMs } from './metrics-shards.ts';
 import type { BrokerServices } from './services.ts';
 
 /** Kafka gives transactions this much more than the longest timeout, before it calls them late. */
@@ -17,6 +18,9 @@ const fields: readonly [name: MetricName, read: (probe: TransactionProbe) => num
     (p) => p.endsToRetry,
   ],
   ['kafka_server_transaction_coordinator_metrics_partition_load_time_max', (p) => p.longestLoadMs],
+  ['kafka_server_transaction_coordinator_metrics_partition_load_time_avg', meanLoadMs],
+  ['weir_transaction_loads_total', (p) => p.loads],
+  ['weir_transaction_failed_loads_total', (p) => p.failedLoads],
   ['weir_transaction_ids', (p) => p.ids],
   ['weir_transaction_refused_ids_total', (p) => p.refusedIds],
   ['weir_transaction_expired_ids_total', (p) => p.expiredIds],
@@ -38,6 +42,7 @@ export function registerTransactionMetrics(family: Family, services: BrokerServi
     'kafka_server_addpartitionstotxnmanager_verificationfailurerate_count',
     () => transactionLinks.verificationFailures,
   );
+  family('weir_transaction_partitions', (emit) => emitPartitions(emit, transactions));
   value('weir_transaction_verifying_bytes', () => verifying.bytes);
   value('weir_transaction_verifying_refused_total', () => verifying.refused);
   value('weir_transaction_last_verification_ms', () => verifying.lastMs);

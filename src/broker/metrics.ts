@@ -26,10 +26,8 @@ import type { BrokerServices } from './services.ts';
 /** Idle shares are over at least so long, however often somebody asks. */
 const IDLE_WINDOW_MS = 60_000;
 
-export type Family = (
-  name: MetricName,
-  collect: (emit: (value: number, ...labels: string[]) => void) => void,
-) => void;
+export type Emit = (value: number, ...labels: string[]) => void;
+export type Family = (name: MetricName, collect: (emit: Emit) => void) => void;
 
 export function registerBrokerMetrics(
   registry: MetricsRegistry,

@@ -29,6 +29,7 @@ import type {
 import type { Infer } from '../protocol/schema.ts';
 import { joinError, syncError } from './answers.ts';
 import type { AnyGroup } from './any-group.ts';
+import type { ConsumerGroupState } from './consumer/consumer-group.ts';
 import {
   type DescribedConsumerGroup,
   describedConsumerGroup,
@@ -141,6 +142,10 @@ export class GroupCoordinator {
   /** Groups of some partition are being read. */
   get isLoading(): boolean {
     return this.#shards.isLoading;
+  }
+  /** Partitions of `__consumer_offsets` that are served here, and that are being read. */
+  partitionCounts(): { active: number; loading: number } {
+    return this.#shards.partitionCounts();
   }
 
   /** Idempotent. Whoever waits is told to look for another coordinator. */
@@ -379,6 +384,15 @@ export class GroupCoordinator {
           if (committed === null) continue;
           yield { group: group.id, topic, partition, offset: committed.offset };
         }
+      }
+    }
+  }
+
+  /** The state of every group of the consumer protocol. */
+  *consumerGroupStates(): Generator<ConsumerGroupState> {
+    for (const shard of this.#shards.active()) {
+      for (const group of shard.groups.values()) {
+        if (group.type === 'consumer') yield group.state;
       }
     }
   }

@@ -18,6 +18,8 @@ export class GroupProbe {
   commits = 0;
   /** Rebalances of classic groups that ended with a stored assignment, and epochs of consumer groups. */
   rebalances = 0;
+  /** Of them, those of consumer groups. */
+  consumerRebalances = 0;
   /** Members removed because their session timed out. */
   expiredMembers = 0;
   expiredOffsets = 0;
@@ -34,6 +36,7 @@ export class GroupProbe {
   uncertainAppends = 0;
   /** Milliseconds. */
   lastLoadMs = 0;
+  loadMsTotal = 0;
   longestLoadMs = 0;
   /** Requests refused because of `group.max.size`, too many groups, or too many unused member ids. */
   refusedMembers = 0;

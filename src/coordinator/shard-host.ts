@@ -31,8 +31,9 @@ export interface ShardHostProbe extends ShardLogProbe {
   failedLoads: number;
   /** Shards that were given up because it was unknown whether an append would stay. */
   uncertainAppends: number;
-  /** How long the last load and the longest one took, milliseconds. */
+  /** How long the last load, all of them and the longest one took, milliseconds. */
   lastLoadMs: number;
+  loadMsTotal: number;
   longestLoadMs: number;
 }
 
@@ -62,7 +63,13 @@ export class ShardHost<S extends HostedShard> {
   }
 
   get isLoading(): boolean {
-    return [...this.#seats.values()].some((seat) => seat.isLoading);
+    return this.partitionCounts().loading > 0;
+  }
+  /** How many serve, and how many are being read. */
+  partitionCounts(): { active: number; loading: number } {
+    let loading = 0;
+    for (const seat of this.#seats.values()) if (seat.isLoading) loading++;
+    return { active: this.#seats.size - loading, loading };
   }
 
   partitionFor(key: string): number {
@@ -132,6 +139,7 @@ export class ShardHost<S extends HostedShard> {
         seat.isLoading = false;
         probe.loads++;
         probe.lastLoadMs = clock.monotonic() - startedAt;
+        probe.loadMsTotal += probe.lastLoadMs;
         probe.longestLoadMs = Math.max(probe.longestLoadMs, probe.lastLoadMs);
         return;
       } catch (error) {

@@ -414,6 +414,47 @@ const groups = {
   kafka_coordinator_group_groupmetadatamanager_numgroupsempty: ['gauge', 'Groups without members.'],
   kafka_coordinator_group_groupmetadatamanager_numgroupsdead: ['gauge', 'Groups being removed.'],
   kafka_coordinator_group_groupmetadatamanager_numoffsets: ['gauge', 'Committed offsets held.'],
+  kafka_server_group_coordinator_metrics_group_count: ['gauge', 'Groups by type.', ['protocol']],
+  kafka_server_group_coordinator_metrics_consumer_group_count: [
+    'gauge',
+    'Groups of the consumer protocol by state.',
+    ['state'],
+  ],
+  kafka_server_group_coordinator_metrics_offset_commit_count: ['counter', 'Offsets committed.'],
+  kafka_server_group_coordinator_metrics_offset_expiration_count: [
+    'counter',
+    'Offsets whose retention was over.',
+  ],
+  kafka_server_group_coordinator_metrics_offset_deletion_count: [
+    'counter',
+    'Offsets that were deleted on request.',
+  ],
+  kafka_server_group_coordinator_metrics_group_completed_rebalance_count: [
+    'counter',
+    'Rebalances of classic groups that ended with an assignment.',
+  ],
+  kafka_server_group_coordinator_metrics_consumer_group_rebalance_count: [
+    'counter',
+    'Epochs that groups of the consumer protocol have begun.',
+  ],
+  kafka_server_group_coordinator_metrics_num_partitions: [
+    'gauge',
+    'Partitions of __consumer_offsets that are served here (active), or being read (loading).',
+    ['state'],
+  ],
+  kafka_server_group_coordinator_metrics_partition_load_time_max: [
+    'gauge',
+    'Longest time that a partition of __consumer_offsets took to be read, milliseconds.',
+  ],
+  kafka_server_group_coordinator_metrics_partition_load_time_avg: [
+    'gauge',
+    'Mean time that partitions of __consumer_offsets took to be read, milliseconds.',
+  ],
+  weir_group_loads_total: ['counter', 'Partitions of __consumer_offsets that were read.'],
+  weir_group_failed_loads_total: [
+    'counter',
+    'Attempts to read a partition of __consumer_offsets that failed.',
+  ],
   weir_group_commits_total: ['counter', 'Offsets committed.'],
   weir_group_rebalances_total: ['counter', 'Rebalances that ended with an assignment.'],
   weir_group_expired_members_total: ['counter', 'Members whose session timed out.'],
@@ -470,6 +511,20 @@ const transactions = {
   kafka_server_transaction_coordinator_metrics_partition_load_time_max: [
     'gauge',
     'Longest time that a partition of __transaction_state took to be read, milliseconds.',
+  ],
+  kafka_server_transaction_coordinator_metrics_partition_load_time_avg: [
+    'gauge',
+    'Mean time that partitions of __transaction_state took to be read, milliseconds.',
+  ],
+  weir_transaction_partitions: [
+    'gauge',
+    'Partitions of __transaction_state that are served here (active), or being read (loading).',
+    ['state'],
+  ],
+  weir_transaction_loads_total: ['counter', 'Partitions of __transaction_state that were read.'],
+  weir_transaction_failed_loads_total: [
+    'counter',
+    'Attempts to read a partition of __transaction_state that failed.',
   ],
   kafka_server_addpartitionstotxnmanager_verificationfailurerate_count: [
     'counter',

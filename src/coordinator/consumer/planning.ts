@@ -58,6 +58,7 @@ export function bumpEpoch(parts: ConsumerParts, edit: Edit, must: boolean): void
   if (must || metadataHash !== group.metadataHash) {
     edit.apply({ kind: 'group', value: { epoch: group.epoch + 1, metadataHash } });
     parts.probe.rebalances++;
+    parts.probe.consumerRebalances++;
     parts.logger.info('consumer group has a new epoch', {
       'kafka.group': group.id,
       'kafka.group_epoch': group.epoch,

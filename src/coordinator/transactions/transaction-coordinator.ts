@@ -97,6 +97,10 @@ export class TransactionCoordinator {
   get isLoading(): boolean {
     return this.#shards.isLoading;
   }
+  /** Partitions of `__transaction_state` that are served here, and that are being read. */
+  partitionCounts(): { active: number; loading: number } {
+    return this.#shards.partitionCounts();
+  }
 
   /** Idempotent. */
   stop(): void {

@@ -29,5 +29,6 @@ export class TransactionProbe {
   uncertainAppends = 0;
   /** Milliseconds. */
   lastLoadMs = 0;
+  loadMsTotal = 0;
   longestLoadMs = 0;
 }

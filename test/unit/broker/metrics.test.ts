@@ -136,7 +136,38 @@ describe('the exposition', () => {
         ],
       });
     await expect.poll(async () => (await commit()).topics[0].partitions[0].errorCode).toBe(0);
+    const beat = (epoch: number, partitions: number[] | null) =>
+      client.request('ConsumerGroupHeartbeat', 1, {
+        groupId: 'modern',
+        memberId: 'm',
+        memberEpoch: epoch,
+        rebalanceTimeoutMs: 30_000,
+        subscribedTopicNames: epoch === 0 ? ['lagging'] : null,
+        topicPartitions: partitions === null ? null : [],
+      });
+    expect((await beat(0, [])).errorCode).toBe(0);
     const series = await scrape();
+    const coordinator = (name: string, labels = '') =>
+      series.get(`kafka_server_group_coordinator_metrics_${name}${labels}`);
+    expect(coordinator('group_count', '{protocol="classic"}')).toBe(1);
+    expect(coordinator('group_count', '{protocol="consumer"}')).toBe(1);
+    const states = ['Empty', 'Assigning', 'Reconciling', 'Stable', 'Dead'].map((state) =>
+      coordinator('consumer_group_count', `{state="${state}"}`),
+    );
+    expect(states).toEqual([0, 0, 0, 1, 0]);
+    expect(coordinator('offset_commit_count')).toBe(1);
+    expect(coordinator('consumer_group_rebalance_count')).toBe(1);
+    expect(coordinator('group_completed_rebalance_count')).toBe(0);
+    const partitions = running.broker.services.configs.number('offsets.topic.num.partitions');
+    expect(coordinator('num_partitions', '{state="active"}')).toBe(partitions);
+    expect(coordinator('num_partitions', '{state="loading"}')).toBe(0);
+    expect(series.get('weir_group_loads_total')).toBe(partitions);
+    expect(series.get('weir_group_failed_loads_total')).toBe(0);
+    expect(coordinator('partition_load_time_max')).toBeGreaterThan(0);
+    expect(coordinator('partition_load_time_avg')).toBeLessThanOrEqual(
+      coordinator('partition_load_time_max')!,
+    );
+    expect(series.get('weir_transaction_loads_total')).toBe(0);
     const labels = '{consumergroup="laggards",topic="lagging",partition="0"}';
     expect(series.get(`kafka_consumergroup_current_offset${labels}`)).toBe(2);
     expect(series.get(`kafka_consumergroup_lag${labels}`)).toBe(3);

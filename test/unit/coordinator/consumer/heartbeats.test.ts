@@ -103,6 +103,9 @@ describe('a member of a consumer group', () => {
     expect(a.partitions).toEqual(ALL);
     expect((await b.beat()).errorCode).toBe(ErrorCode.UNKNOWN_MEMBER_ID);
     expect(h.coordinator.probe.expiredMembers).toBe(1);
+    const { rebalances, consumerRebalances } = h.coordinator.probe;
+    expect(consumerRebalances).toBeGreaterThan(2);
+    expect(rebalances).toBe(consumerRebalances);
   });
 
   it('is removed when it does not give partitions up in its rebalance timeout', async () => {
