@@ -14,6 +14,7 @@
  */
 import net from 'node:net';
 import tls from 'node:tls';
+import { codeOf } from './errors.ts';
 import {
   type Listening,
   type Secured,
@@ -172,8 +173,14 @@ interface TlsInside {
   _handle: { verifyError(): (Error & { code?: string }) | null | undefined } | null;
 }
 
-const tlsFailure = (reason: string): Error =>
-  Object.assign(new Error(`TLS: ${reason}`), { code: TLS_FAILED });
+const tlsFailure = (reason: string, cause?: Error): Error =>
+  Object.assign(new Error(`TLS: ${reason}`, { cause }), { code: TLS_FAILED });
+
+/** Whether the two sides could not agree, and not the network: only that has codes unlike ECONNRESET. */
+const isOfTls = (error: Error): boolean => {
+  const code = codeOf(error);
+  return code !== '' && !/^E[A-Z]+$/.test(code);
+};
 
 /** The handshake's outcome, or what was wrong with the peer's certificate. */
 function agreed(socket: tls.TLSSocket): Secured | Error {
@@ -288,15 +295,11 @@ function connectTls(
     const timer = setTimeout(() => {
       socket.destroy(new Error(`no TLS connection to ${host}:${port} within ${timeoutMs} ms`));
     }, timeoutMs);
-    let stands = false;
-    socket.once('connect', () => {
-      stands = true;
-    });
     const failed = (error: Error): void => {
       clearTimeout(timer);
-      reject(stands ? Object.assign(tlsFailure(error.message), { cause: error }) : error);
+      reject(isOfTls(error) ? tlsFailure(error.message, error) : error);
     };
-    const ended = (): void => failed(new Error(`${host}:${port} closed during the handshake`));
+    const ended = (): void => failed(new Error(`TLS: ${host}:${port} closed during the handshake`));
     socket.once('error', failed);
     socket.once('close', ended);
     socket.once('secureConnect', () => {

@@ -35,6 +35,7 @@ import { METADATA_TOPIC, OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../cluster/to
 import { TopicWriter } from '../cluster/topic-writer.ts';
 import { TransactionPeers } from '../cluster/transaction-peers.ts';
 import { randomUuid } from '../cluster/uuid.ts';
+import { interBrokerName } from '../config/inter-broker-listener.ts';
 import { GroupCoordinator } from '../coordinator/group-coordinator.ts';
 import type { GroupSettings, MigrationPolicy } from '../coordinator/group-settings.ts';
 import { TransactionCoordinator } from '../coordinator/transactions/transaction-coordinator.ts';
@@ -47,7 +48,6 @@ import { ClientSeries } from '../observe/client-series.ts';
 import type { MetricsRegistry } from '../observe/registry.ts';
 import type { Api } from '../protocol/apis.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
-import { internalSecurity } from '../security/client-security.ts';
 import { BROKER, principalTold } from '../security/principal.ts';
 import { accessControl } from './access-control.ts';
 import { brokerStatus, countReplicas } from './broker-status.ts';
@@ -191,7 +191,7 @@ export class Broker implements Role {
       advertised: configs.list('advertised.listeners'),
       protocols: configs.list('listener.security.protocol.map'),
       insecure: configs.boolean('insecure'),
-      internal: configs.broker('inter.broker.listener.name') as string | null,
+      internal: interBrokerName((key) => configs.broker(key)),
       setting: (listener, key) => configs.listener(listener, key),
     });
     for (const { name, host, port } of open) {
@@ -227,15 +227,11 @@ export class Broker implements Role {
   ): Promise<void> {
     const { disk, clock, random, logger, config } = this.#options;
     for (const address of addresses) {
-      const secret = address.name === this.#internal ? (config.secret ?? null) : null;
-      if (secret !== null && address.protocol.endsWith('SSL')) {
-        throw new FatalError(
-          `inter.broker.listener.name: ${address.name} speaks TLS; parts of one appliance reach each other in plain text, on loopback`,
-        );
-      }
       this.#securities.push(
         await ListenerSecurity.open({
-          ...{ address, configs, image, secret, disk, clock, random, logger },
+          ...{ address, configs, image, disk, clock, random, logger },
+          isInternal: address.name === this.#internal,
+          secret: config.secret ?? null,
         }),
       );
     }
@@ -246,11 +242,10 @@ export class Broker implements Role {
     const clusterId = this.#clusterId(configs.list('log.dirs'));
     const logs = await this.#openLogs(configs, nodeId, clusterId);
     const { transport, config } = this.#options;
-    const security =
-      typeof config.secret === 'string'
-        ? internalSecurity(config.secret, `broker-${nodeId}`, random)
-        : null;
-    const peers = new NetworkPeers({ nodeId, transport, clock, security });
+    const security = this.#securities
+      .find(({ name }) => name === this.#internal)!
+      .ofPeer(`broker-${nodeId}`);
+    const peers = new NetworkPeers({ nodeId, transport, clock, security, logger });
     const quorum = openQuorum({
       ...{ nodeId, clusterId, configs, logs, image, peers, disk, clock, random, logger },
       onFatal: (error) => this.#fatal(error),

@@ -46,7 +46,7 @@ export interface ListenerSettings {
   readonly advertised: readonly string[];
   readonly protocols: readonly string[];
   readonly insecure: boolean;
-  /** `inter.broker.listener.name`; null: the first one. */
+  /** Name of the listener between brokers; null: the first one. */
   readonly internal: string | null;
   /** A setting of the listener of that name. */
   readonly setting: (listener: string, key: string) => unknown;
@@ -118,7 +118,7 @@ function internalName(
   addresses: readonly ListenerAddress[],
   { internal }: ListenerSettings,
 ): string {
-  const name = internal?.toUpperCase() ?? addresses[0]?.name ?? '';
+  const name = internal ?? addresses[0]?.name ?? '';
   if (!addresses.some((address) => address.name === name)) {
     throw new FatalError(`inter.broker.listener.name: there is no listener '${name}'`);
   }

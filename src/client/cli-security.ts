@@ -6,11 +6,8 @@ import { silentLogger } from '../base/logger.ts';
 import { nodeDisk } from '../base/node-disk.ts';
 import { parseProperties } from '../base/properties.ts';
 import { systemRandom } from '../base/random.ts';
-import {
-  type ConnectionSecurity,
-  clientSecurity,
-  internalSecurity,
-} from '../security/client-security.ts';
+import { type ConnectionSecurity, clientSecurity } from '../security/client-security.ts';
+import { peerSecurity } from '../security/inter-broker.ts';
 
 /** As a file of properties says, which may hold more than is looked at. Throws OperatingError. */
 export function fileSecurity(path: string): ConnectionSecurity | null {
@@ -30,13 +27,13 @@ export function fileSecurity(path: string): ConnectionSecurity | null {
   }
 }
 
-/** As a part of the appliance with that data folder. Throws OperatingError. */
-export function applianceSecurity(dataDir: string): ConnectionSecurity {
+/** As a part of the appliance with that data folder, in plain text. Throws OperatingError. */
+export function applianceSecurity(dataDir: string): ConnectionSecurity | null {
   const secret = readSecret({ readFile: read }, dataDir);
   if (secret === null) {
     throw new OperatingError('no-secret', `no Weir has started with the data folder ${dataDir}`);
   }
-  return internalSecurity(secret, 'cli', systemRandom);
+  return peerSecurity({ kind: 'secret', secret }, null, 'cli', systemRandom);
 }
 
 function read(path: string): Buffer | null {

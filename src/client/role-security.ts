@@ -1,13 +1,19 @@
-/** How the appliance's own roles say who they are: to its brokers by its secret, to others as told. */
+/** How the appliance's own roles say who they are: to its brokers as these do, to others as told. */
 import {
   type ConnectionSecurity,
   clientSecurity,
-  internalSecurity,
   type SecuritySeams,
+  tlsConnector,
 } from '../security/client-security.ts';
+import { peerProof, peerSecurity } from '../security/inter-broker.ts';
 
 export interface RoleSettings {
   readonly secret: string | null;
+  /** The listener by which they reach the brokers of the appliance; null: it has none. */
+  readonly interBroker: {
+    readonly protocol: string;
+    readonly values: Readonly<Record<string, unknown>>;
+  } | null;
   /** Every setting by its name, of which those below `engine.kafka.` count. */
   readonly values: Readonly<Record<string, unknown>> & {
     readonly 'engine.kafka.bootstrap': readonly string[];
@@ -16,12 +22,16 @@ export interface RoleSettings {
 
 /** Null: connections are plain. Throws FatalError naming the setting that is wrong. */
 export function roleSecurity(
-  { secret, values }: RoleSettings,
+  { secret, interBroker, values }: RoleSettings,
   role: string,
   seams: SecuritySeams,
 ): ConnectionSecurity | null {
   if (values['engine.kafka.bootstrap'].length > 0) {
     return clientSecurity((name) => values[`engine.kafka.${name}`], seams);
   }
-  return secret === null ? null : internalSecurity(secret, role, seams.random);
+  if (interBroker === null) return null;
+  const lookup = (name: string): unknown => interBroker.values[name] ?? null;
+  const tls = interBroker.protocol.endsWith('SSL') ? tlsConnector(lookup, seams) : null;
+  const proof = peerProof(interBroker.protocol, secret, lookup);
+  return peerSecurity(proof, tls, role, seams.random);
 }

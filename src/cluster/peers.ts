@@ -9,9 +9,11 @@
 import type { Clock } from '../base/clock.ts';
 import { countedTransport, type Traffic } from '../base/counted-transport.ts';
 import { OperatingError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
 import type { Transport } from '../base/transport.ts';
 import type { Call } from '../client/call.ts';
 import { Connection, type ConnectionSecurity, PEER_SOFTWARE_NAME } from '../client/connection.ts';
+import { isRefusal, RefusalLog } from '../client/refusal-log.ts';
 
 /**
  * `quorum`: votes and announcements of leaders; `metadata`: fetches of the metadata log, which wait
@@ -54,6 +56,7 @@ export interface NetworkPeersOptions {
   readonly clock: Clock;
   /** How this broker says who it is. */
   readonly security: ConnectionSecurity | null;
+  readonly logger: Logger;
 }
 
 interface Address {
@@ -65,6 +68,8 @@ interface Address {
 const CONNECT_MS_MAX = 2_000;
 /** After a failed attempt to connect, sends fail for that long without another one. */
 const REST_MS = 20;
+/** The same after a peer has refused us, or we it: that takes people to change, and handshakes cost. */
+const REFUSED_REST_MS = 1_000;
 const IN_FLIGHT_MAX = 1_000;
 const FRAME_BYTES_MAX = 128 * 1024 * 1024;
 
@@ -75,6 +80,7 @@ export class NetworkPeers implements Peers {
   readonly traffic = new QuorumTraffic();
   readonly #options: NetworkPeersOptions;
   readonly #counted: NetworkPeersOptions;
+  readonly #refusals: RefusalLog;
   readonly #addresses = new Map<number, Address>();
   /** By `id/channel`. */
   readonly #ways = new Map<string, Way>();
@@ -83,6 +89,7 @@ export class NetworkPeers implements Peers {
 
   constructor(options: NetworkPeersOptions) {
     this.#options = options;
+    this.#refusals = new RefusalLog(options.clock, options.logger);
     const transport = countedTransport(options.transport, this.traffic);
     this.#counted = { ...options, transport };
   }
@@ -137,7 +144,7 @@ export class NetworkPeers implements Peers {
         throw new OperatingError('no-broker', `broker ${nodeId} has no known address`);
       }
       const options = ofQuorum.has(channel) ? this.#counted : this.#options;
-      way = new Way(options, address, channel, () => {
+      way = new Way(options, address, channel, this.#refusals, () => {
         for (const listener of this.#lost) listener(nodeId, channel);
       });
       this.#ways.set(key, way);
@@ -161,6 +168,7 @@ class Way {
   readonly #options: NetworkPeersOptions;
   readonly #address: Address;
   readonly #channel: Channel;
+  readonly #refusals: RefusalLog;
   readonly #onLost: () => void;
   #connection: Connection | null = null;
   #opening: Promise<Connection> | null = null;
@@ -171,11 +179,13 @@ class Way {
     options: NetworkPeersOptions,
     address: Address,
     channel: Channel,
+    refusals: RefusalLog,
     onLost: () => void,
   ) {
     this.#options = options;
     this.#address = address;
     this.#channel = channel;
+    this.#refusals = refusals;
     this.#onLost = onLost;
   }
 
@@ -218,7 +228,9 @@ class Way {
         reuseFrames: this.#channel === 'fetch',
       });
     } catch (error) {
-      this.#failure = { error, untilMs: clock.monotonic() + REST_MS };
+      this.#refusals.tell(error, `${this.#address.host}:${this.#address.port}`);
+      const restMs = isRefusal(error) ? REFUSED_REST_MS : REST_MS;
+      this.#failure = { error, untilMs: clock.monotonic() + restMs };
       throw error;
     }
     this.#failure = null;

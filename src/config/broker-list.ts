@@ -9,6 +9,7 @@
 import { join, resolve } from 'node:path';
 import { applianceKeys } from './appliance-keys.ts';
 import { brokerKey, brokerKeys } from './broker-keys.ts';
+import { interBrokerName } from './inter-broker-listener.ts';
 import type { Effective, Origin } from './load.ts';
 import { type Key, type KeyValue, tableOf } from './table.ts';
 import type { Place, Problem } from './yaml-file.ts';
@@ -323,12 +324,20 @@ class Plan {
    * one, or, where that is not plain text, by one more, of loopback and for nobody else.
    */
   #internal(index: number, id: number, listeners: readonly string[]): Internal {
-    const named = this.#setting(index, 'inter.broker.listener.name');
-    if (named !== null) {
-      const name = String(named).toUpperCase();
+    const setting = (key: string): KeyValue => this.#setting(index, key);
+    const name = interBrokerName(setting);
+    if (name !== null) {
+      const isByProtocol = setting('inter.broker.listener.name') === null;
+      const key = isByProtocol ? 'security.inter.broker.protocol' : 'inter.broker.listener.name';
+      if (!isByProtocol && setting('security.inter.broker.protocol') !== null) {
+        this.#report(
+          'broker.security.inter.broker.protocol',
+          'stands beside inter.broker.listener.name; give one of them',
+        );
+      }
       const listener = listeners.find((text) => nameOf(text) === name);
       if (listener === undefined) {
-        this.#report('broker.inter.broker.listener.name', `there is no listener ${name}`);
+        this.#report(`broker.${key}`, `there is no listener ${name}`);
       }
       return { address: reachable(listener ?? ''), listener: null, settings: {} };
     }

@@ -8,6 +8,7 @@ import { codeOf, FatalError, reasonOf } from '../base/errors.ts';
 import { type ApplianceValues, applianceKeys } from './appliance-keys.ts';
 import { brokerKeys } from './broker-keys.ts';
 import { BROKER_PREFIX, type BrokerSettings, bracketed, brokersOf } from './broker-list.ts';
+import { interBrokerListener } from './inter-broker-listener.ts';
 import { type Effective, type Loaded, loadConfig } from './load.ts';
 import { problemLine } from './print.ts';
 import type { RoleName, Settings } from './settings.ts';
@@ -122,6 +123,7 @@ export function settingsOf(
     roles,
     bootstrap: external.length > 0 ? external : brokers.map(({ address }) => address),
     secret: null,
+    interBroker: brokers[0] === undefined ? null : interBrokerListener(brokers[0].given),
     values,
     brokers,
     broker: brokers[0]?.given ?? {},

@@ -107,7 +107,17 @@ const tls: readonly Key[] = [
     default: 'DEFAULT',
     doc: 'What user a client certificate makes: RULE:pattern/replacement/[LU] or DEFAULT (its distinguished name), separated by commas; the first that matches.',
   },
+  {
+    name: 'ssl.endpoint.identification.algorithm',
+    type: 'string',
+    default: 'https',
+    values: ['https', 'none', ''],
+    doc: 'https, or none: whether the certificate of another broker must name the host by which it is reached.',
+  },
 ];
+
+/** How brokers know each other; see `security/inter-broker.ts`. */
+export const PEER_MECHANISM = 'sasl.mechanism.inter.broker.protocol';
 
 const sasl: readonly Key[] = [
   {
@@ -235,7 +245,22 @@ export const securityKeys: readonly Key[] = [
     name: 'inter.broker.listener.name',
     type: 'string',
     default: null,
-    doc: 'Name of the listener over which brokers and the roles of the appliance reach each other, with a secret of their own; the first one when absent.',
+    doc: 'Name of the listener over which brokers and the roles of the appliance reach each other; the first one when absent.',
+  },
+  {
+    name: 'security.inter.broker.protocol',
+    type: 'string',
+    default: null,
+    values: ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'],
+    doc: 'Instead of inter.broker.listener.name: the listener that bears the name of this protocol.',
+  },
+  {
+    // Kafka says GSSAPI.
+    name: PEER_MECHANISM,
+    type: 'string',
+    default: 'WEIR-SECRET',
+    values: ['WEIR-SECRET', 'EXTERNAL', 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'],
+    doc: "How brokers and the roles of the appliance know each other there: by the secret of the data folder (WEIR-SECRET, over any protocol); by username and password of the listener's sasl.jaas.config, the same for all brokers (PLAIN, SCRAM); or by their certificates alone, whose principal must be the broker's own (EXTERNAL, with SSL and ssl.client.auth=required).",
   },
   {
     name: 'sasl.server.max.receive.size',

@@ -4,6 +4,7 @@
  */
 import type { ApplianceValues } from './appliance-keys.ts';
 import type { BrokerSettings } from './broker-list.ts';
+import type { InterBrokerListener } from './inter-broker-listener.ts';
 import type { KeyValue } from './table.ts';
 
 export const roleNames = ['broker', 'collectors', 'connectors', 'console'] as const;
@@ -23,6 +24,8 @@ export interface Settings {
    * folder, once it is open. Null: there is none.
    */
   readonly secret: string | null;
+  /** How our own roles reach the embedded brokers; null: there are none. */
+  readonly interBroker: InterBrokerListener | null;
   /** Every key of `appliance-keys.ts`. */
   readonly values: ApplianceValues;
   /** Every broker of the cluster, also those of other processes; none with an external engine. */

@@ -11,7 +11,7 @@ import type { Random } from '../base/random.ts';
 import type { TlsConnector } from '../base/transport.ts';
 import { parseJaas } from './jaas.ts';
 import { ReloadingTls } from './reloading-tls.ts';
-import { oauthBearerClient, plainClient, scramClient, secretClient } from './sasl/clients.ts';
+import { oauthBearerClient, plainClient, scramClient } from './sasl/clients.ts';
 import type { SaslClient } from './sasl/sasl-client.ts';
 import { scramMechanism } from './sasl/scram.ts';
 import { type Lookup, tlsSettings } from './tls-settings.ts';
@@ -49,34 +49,30 @@ export function clientSecurity(lookup: Lookup, seams: SecuritySeams): Connection
   if (protocol === 'PLAINTEXT') return null;
   const sasl = protocol.startsWith('SASL') ? saslClients(text, seams) : () => null;
   if (!protocol.endsWith('SSL')) return { tls: () => null, sasl };
+  return { sasl, tls: tlsConnector(lookup, seams) };
+}
+
+/** Whether the certificate of a broker must name the host that it is reached by. */
+export function verifiesHost(lookup: Lookup): boolean {
   const algorithm = lookup('ssl.endpoint.identification.algorithm');
-  const verifiesHost = algorithm !== '' && algorithm !== 'none';
+  return algorithm !== '' && algorithm !== 'none';
+}
+
+/** Keys and certificates are read when they are first asked for, and followed from then on. */
+export function tlsConnector(lookup: Lookup, seams: SecuritySeams): () => Promise<TlsConnector> {
   let loading: Promise<TlsConnector> | null = null;
   const load = async (): Promise<TlsConnector> => {
     const tls = await ReloadingTls.load(tlsSettings(lookup), { ...seams, name: 'client' });
-    return { verifiesHost, context: () => tls.context() };
+    return { verifiesHost: verifiesHost(lookup), context: () => tls.context() };
   };
-  return {
-    sasl,
-    tls: () => {
-      loading ??= load().catch((error: unknown) => {
-        loading = null;
-        throw error;
-      });
-      return loading;
-    },
+  return () => {
+    loading ??= load().catch((error: unknown) => {
+      loading = null;
+      throw error;
+    });
+    return loading;
   };
 }
-
-/** Of a part of the appliance, on the way to another. */
-export const internalSecurity = (
-  secret: string,
-  name: string,
-  random: Random,
-): ConnectionSecurity => ({
-  tls: () => null,
-  sasl: () => secretClient(secret, name, random),
-});
 
 type Text = (name: string) => string | null;
 

@@ -10,7 +10,13 @@ import type { Store, TlsSettings } from './tls-settings.ts';
 export interface TlsMaterial {
   readonly context: SecureContext;
   /** Of the own certificate; null: there is none. */
-  readonly certificate: { readonly subject: string; readonly expiresAtMs: number } | null;
+  readonly certificate: OwnCertificate | null;
+}
+
+export interface OwnCertificate {
+  readonly subject: string;
+  readonly expiresAtMs: number;
+  readonly der: Buffer;
 }
 
 /** Null: there is no such file. */
@@ -195,6 +201,7 @@ interface ContextInside {
 function certificateOf(own: Own, context: SecureContext): TlsMaterial['certificate'] {
   const source = own.cert ?? (context as unknown as ContextInside).context.getCertificate?.();
   if (source === undefined || source === null) return null;
-  const { subject, validToDate } = new X509Certificate(source);
-  return { subject: subject.replaceAll('\n', ','), expiresAtMs: validToDate.getTime() };
+  const { subject, validToDate, raw } = new X509Certificate(source);
+  const expiresAtMs = validToDate.getTime();
+  return { subject: subject.replaceAll('\n', ','), expiresAtMs, der: raw };
 }

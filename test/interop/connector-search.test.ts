@@ -53,6 +53,7 @@ function settingsFor(url: string, topic: string): Settings {
     dataDir: '/nowhere',
     roles: ['connectors'],
     secret: null,
+    interBroker: null,
     bootstrap: [kafka.bootstrap],
     values: values as ApplianceValues,
     brokers: [],

@@ -17,8 +17,9 @@ export interface Certificate {
 export interface Wanted {
   /** Attributes of the subject, in the order of the certificate, such as `['CN', 'alice']`. */
   readonly subject: readonly (readonly [shortName: string, value: string])[];
-  /** DNS names; 127.0.0.1 and localhost are always there. */
+  /** DNS names; 127.0.0.1 and localhost are there, too, unless it is of another machine. */
   readonly names?: readonly string[];
+  readonly elsewhere?: boolean;
   readonly days?: number;
 }
 
@@ -54,7 +55,7 @@ export class Authority {
     this.certificate = pemOf(made);
   }
 
-  issue({ subject, names = [], days = 30 }: Wanted): Certificate {
+  issue({ subject, names = [], days = 30, elsewhere = false }: Wanted): Certificate {
     const { key, forged } = keyPair(1);
     const fields = subject.map(([shortName, value]) => ({ shortName, value }));
     const made = draft(forged.publicKey, fields, this.#subject, days);
@@ -63,8 +64,13 @@ export class Authority {
       {
         name: 'subjectAltName',
         altNames: [
-          ...['localhost', ...names].map((value) => ({ type: 2, value })),
-          { type: 7, ip: '127.0.0.1' },
+          ...names.map((value) => ({ type: 2, value })),
+          ...(elsewhere
+            ? []
+            : [
+                { type: 2, value: 'localhost' },
+                { type: 7, ip: '127.0.0.1' },
+              ]),
         ],
       },
     ]);

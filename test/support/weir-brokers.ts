@@ -7,8 +7,8 @@ import { WeirProcess } from './weir-process.ts';
 
 export interface WeirBrokersOptions {
   readonly brokers: number;
-  /** `key=value`, for all of them. */
-  readonly settings?: readonly string[];
+  /** `key=value`, for all of them; made of the port of broker 0 where they name ports. */
+  readonly settings?: readonly string[] | ((port: number) => readonly string[]);
 }
 
 export class WeirBrokers {
@@ -25,12 +25,13 @@ export class WeirBrokers {
   static async start({ brokers: count, settings = [] }: WeirBrokersOptions): Promise<WeirBrokers> {
     const data = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-brokers-'));
     const port = await freeRow(count);
+    const given = typeof settings === 'function' ? settings(port) : settings;
     const starting = Array.from({ length: count }, (_, id) =>
       WeirProcess.start({
         data,
         broker: { id, port },
         ...(id === 0 ? {} : { roles: 'broker,console' }),
-        settings: [`brokers=${count}`, `brokers.here=${id}`, ...settings],
+        settings: [`brokers=${count}`, `brokers.here=${id}`, ...given],
       }),
     );
     const outcomes = await Promise.allSettled(starting);

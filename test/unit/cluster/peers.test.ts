@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
+import { silentLogger } from '../../../src/base/logger.ts';
 import { nodeDisk } from '../../../src/base/node-disk.ts';
 import { nodeTransport } from '../../../src/base/node-transport.ts';
 import { seededRandom } from '../../../src/base/random.ts';
@@ -32,6 +33,7 @@ function newPeers(): { peers: NetworkPeers; lost: [number, Channel][] } {
     transport: nodeTransport,
     clock: systemClock,
     security: null,
+    logger: silentLogger,
   });
   closers.push(() => peers.close());
   const lost: [number, Channel][] = [];

@@ -228,3 +228,72 @@ it('takes constant labels only by names that Prometheus has', async () => {
     'weir.yaml:1:17: metrics.labels: expected NAME=VALUE, saw "__x=1"',
   ]);
 });
+
+describe('the listener between brokers', () => {
+  const two = `
+broker:
+  listeners: [CLIENTS://127.0.0.1:9092, INNER://127.0.0.1:19092]
+  listener.security.protocol.map: [CLIENTS:SASL_SSL, INNER:SSL]
+`;
+
+  it('is told to the roles with all that holds for it', async () => {
+    const { bootstrap, interBroker, brokers } = await settings(`${two}
+  inter.broker.listener.name: inner
+  ssl.keystore.location: /all.pem
+  ssl.client.auth: requested
+  listener.name.inner.ssl.client.auth: required
+  listener.name.clients.ssl.truststore.location: /clients.pem
+`);
+    expect(bootstrap).toEqual(['127.0.0.1:19092']);
+    expect(interBroker).toMatchObject({
+      name: 'INNER',
+      protocol: 'SSL',
+      values: {
+        'ssl.keystore.location': '/all.pem',
+        'ssl.client.auth': 'required',
+        'ssl.truststore.location': null,
+        'ssl.endpoint.identification.algorithm': 'https',
+        'sasl.mechanism.inter.broker.protocol': 'WEIR-SECRET',
+      },
+    });
+    expect(brokers[0]!.given['listeners']).toHaveLength(2);
+  });
+
+  it('is one more, of loopback, where none is named and the first has TLS', async () => {
+    const { bootstrap, interBroker } = await settings(two, { 'kafka.internal.port': '19192' });
+    expect(bootstrap).toEqual(['127.0.0.1:19192']);
+    expect(interBroker).toMatchObject({ name: 'INTERNAL', protocol: 'SASL_PLAINTEXT' });
+  });
+
+  it('may be named by its protocol', async () => {
+    const { interBroker, bootstrap } = await settings(`
+broker:
+  listeners: [PLAINTEXT://127.0.0.1:9092, SSL://127.0.0.1:19092]
+  security.inter.broker.protocol: SSL
+`);
+    expect(interBroker).toMatchObject({ name: 'SSL', protocol: 'SSL' });
+    expect(bootstrap).toEqual(['127.0.0.1:19092']);
+  });
+
+  it('has a password for one mechanism before that for all', async () => {
+    const { interBroker } = await settings(`
+broker:
+  listeners: [SASL_SSL://127.0.0.1:9092]
+  security.inter.broker.protocol: SASL_SSL
+  sasl.mechanism.inter.broker.protocol: PLAIN
+  sasl.jaas.config: all
+  listener.name.sasl_ssl.plain.sasl.jaas.config: one
+`);
+    expect(interBroker!.values['sasl.jaas.config']).toBe('one');
+  });
+
+  it('must be there, and be named once', async () => {
+    expect(await problemsOf(`${two}  security.inter.broker.protocol: SSL\n`)).toEqual([
+      expect.stringContaining('broker.security.inter.broker.protocol: there is no listener SSL'),
+    ]);
+    const both = '  inter.broker.listener.name: INNER\n  security.inter.broker.protocol: SSL\n';
+    expect(await problemsOf(two + both)).toEqual([
+      expect.stringContaining('stands beside inter.broker.listener.name'),
+    ]);
+  });
+});

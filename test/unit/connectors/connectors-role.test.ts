@@ -17,6 +17,7 @@ function roleWith(given: Readonly<Record<string, unknown>>): ConnectorsRole {
     roles: ['connectors'] as const,
     // Nobody listens there.
     secret: null,
+    interBroker: null,
     bootstrap: ['127.0.0.1:1'],
     values: { ...values, ...given } as ApplianceValues,
     brokers: [],

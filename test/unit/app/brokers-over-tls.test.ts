@@ -1,0 +1,80 @@
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { Admin } from '../../../src/client/admin.ts';
+import { Client } from '../../../src/client/client.ts';
+import { freePort } from '../../peers/peer.ts';
+import { Authority } from '../../support/certificates.ts';
+import { freeRow, WeirBrokers } from '../../support/weir-brokers.ts';
+import { WeirProcess } from '../../support/weir-process.ts';
+
+const authority = new Authority();
+const trust = authority.file('trust.pem', authority.certificate);
+const stores = [0, 1, 2].map((id) => {
+  const { key, certificate } = authority.issue({ subject: [['CN', `broker-${id}`]] });
+  return authority.file(`broker-${id}.pem`, key + certificate);
+});
+afterAll(() => authority.remove());
+
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+/** Clients come in plain text; brokers and roles by another listener, with TLS on both sides. */
+const listeners = (port: number, inner: readonly number[]): string[] => [
+  ...inner.flatMap((own, i) => [
+    `brokers[${i}].listeners=PLAINTEXT://127.0.0.1:${port + i},SSL://127.0.0.1:${own}`,
+    `brokers[${i}].listener.name.ssl.ssl.keystore.location=${stores[i]}`,
+  ]),
+  'broker.security.inter.broker.protocol=SSL',
+  `broker.listener.name.ssl.ssl.truststore.location=${trust}`,
+  'broker.listener.name.ssl.ssl.client.auth=required',
+  'broker.listener.name.ssl.ssl.principal.mapping.rules=RULE:^CN=broker-.*$/broker/',
+];
+
+async function ships(weir: WeirProcess, bootstrap: string): Promise<void> {
+  const answer = await fetch(`${weir.url}/ingest`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{"message":"over TLS"}',
+  });
+  expect(answer.status).toBe(200);
+  await answer.text();
+  const client = new Client({ bootstrap, clientId: 'test' });
+  stops.unshift(() => Promise.resolve(client.close()));
+  const admin = new Admin(client);
+  await expect
+    .poll(async () => {
+      const [topic] = await admin.describeTopics(['logs']);
+      return Math.min(...(topic?.partitions ?? []).map(({ isr }) => isr.length));
+    })
+    .toBe(3);
+}
+
+describe('an appliance whose brokers have TLS between them', () => {
+  it('ships logs to brokers that are threads of one process', async () => {
+    const port = await freeRow(3);
+    const inner = [await freePort(), await freePort(), await freePort()];
+    const weir = await WeirProcess.start({
+      settings: ['brokers=3', ...listeners(port, inner)],
+      broker: { id: 0, port },
+    });
+    stops.push(() => weir.stop());
+    await ships(weir, weir.bootstrap);
+  });
+
+  it('ships logs to brokers that are processes, also when one comes back', async () => {
+    const inner = [await freePort(), await freePort(), await freePort()];
+    const cluster = await WeirBrokers.start({
+      brokers: 3,
+      settings: (port) => [
+        ...listeners(port, inner),
+        'broker.sasl.mechanism.inter.broker.protocol=EXTERNAL',
+      ],
+    });
+    stops.push(() => cluster.stop());
+    const [first, , last] = cluster.brokers;
+    await last!.kill();
+    await last!.restart();
+    await ships(first!, cluster.bootstrap);
+  });
+});
