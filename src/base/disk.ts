@@ -4,8 +4,8 @@
  *
  * Reads and writes are synchronous and go through the page cache: a write of one batch costs
  * microseconds, a hop to a thread pool costs more than that, and each broker has a thread of its
- * own, so a stalled disk stalls only the broker that owns it. Only `sync` waits for the device,
- * and it is asynchronous.
+ * own, so a stalled disk stalls only the broker that owns it. Asynchronous are `sync`, which always
+ * waits for the device, and `readLater`, for bytes that nobody needs yet.
  *
  * Durability: a write is safe from a killed process as soon as it returns, and from power loss
  * after `sync` has resolved. A creation, rename or removal is safe after `syncDirectory`.
@@ -40,6 +40,8 @@ export interface DiskFile {
   write(chunks: readonly Uint8Array[], position: number): void;
   /** Reads up to `length` bytes at `position` into `into` at `offset`; returns how many (0 at the end). */
   read(into: Uint8Array, offset: number, length: number, position: number): number;
+  /** The same, later, by another thread; `into` belongs to it until then, and so does the open file. */
+  readLater(into: Uint8Array, length: number, position: number): Promise<number>;
   /**
    * Waits until everything written is on the device. After it has failed once, every later call
    * fails too: what a failed sync left behind is unknown, and a second one would report success.

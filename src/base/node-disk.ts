@@ -50,6 +50,15 @@ class NodeFile implements DiskFile {
     return done;
   }
 
+  readLater(into: Uint8Array, length: number, position: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      fs.read(this.#fd, into, 0, length, position, (error, read) => {
+        if (error === null) resolve(read);
+        else reject(error);
+      });
+    });
+  }
+
   sync(): Promise<void> {
     if (this.#failedSync !== null) return Promise.reject(this.#failedSync);
     return new Promise((resolve, reject) => {

@@ -4,6 +4,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import type { LogProbe } from './probe.ts';
+import type { ReadAhead } from './read-ahead.ts';
 import type { SegmentCache } from './segment-cache.ts';
 import type { TailCache } from './tail-cache.ts';
 
@@ -17,6 +18,7 @@ export interface LogEnvironment {
   readonly tailCache: TailCache;
   readonly segmentCache: SegmentCache;
   readonly buffers: BufferPool;
+  readonly readAhead: ReadAhead;
   /** Check the CRC of batches that another process wrote before they are first handed out. */
   readonly verifyReads: boolean;
   /** Removes the files after the delay. */

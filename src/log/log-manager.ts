@@ -21,6 +21,7 @@ import { claimLogDirectory } from './meta-properties.ts';
 import { PartitionLog } from './partition-log.ts';
 import { readTopicId, writeTopicId } from './partition-metadata.ts';
 import { LogProbe } from './probe.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { RetentionClock } from './retention-clock.ts';
 import { SegmentCache } from './segment-cache.ts';
 import { TAIL_CACHE_BYTES_MAX, TailCache } from './tail-cache.ts';
@@ -94,6 +95,7 @@ export class LogManager {
     this.probe = options.probe ?? new LogProbe();
     this.#retentionClock = new RetentionClock(options.clock);
     const { disk, clock, random, logger } = options;
+    const buffers = new BufferPool();
     this.#environment = {
       disk,
       clock,
@@ -102,7 +104,8 @@ export class LogManager {
       probe: this.probe,
       tailCache: new TailCache(this.probe, options.tailCacheBytes ?? TAIL_CACHE_BYTES_MAX),
       segmentCache: new SegmentCache(this.probe),
-      buffers: new BufferPool(),
+      buffers,
+      readAhead: new ReadAhead({ buffers, probe: this.probe, clock }),
       verifyReads: options.verifyReads ?? true,
       removeLater: (paths, delayMs) => this.#removeLater(paths, delayMs),
       onDirty: () => this.#onDirty(),
@@ -399,6 +402,7 @@ export class LogManager {
     this.#retentionTimer?.cancel();
     for (const timer of this.#removals) timer.cancel();
     await this.cleaner.stop();
+    this.#environment.readAhead.close();
     for (const managed of this.#directories) await this.#close(managed, brokerEpoch);
   }
 
@@ -431,6 +435,7 @@ export class LogManager {
     this.#retentionTimer?.cancel();
     for (const timer of this.#removals) timer.cancel();
     void this.cleaner.stop();
+    this.#environment.readAhead.close();
     for (const log of this.#logs.values()) log.abandon();
   }
 }

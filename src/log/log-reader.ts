@@ -12,6 +12,7 @@ import {
 import { isPlausibleHeader, type ScanEnd } from './batch-scanner.ts';
 import type { LogEnvironment } from './log-environment.ts';
 import type { LogSegment } from './log-segment.ts';
+import { type Piece, READ_AHEAD_BYTES_MIN } from './read-ahead.ts';
 import { findNextBatch } from './resync.ts';
 import type { SegmentList } from './segment-list.ts';
 
@@ -62,6 +63,8 @@ interface Place {
   readonly offset: number;
   readonly segment: LogSegment;
   readonly position: number;
+  /** What lies there, read before it is asked for. */
+  readonly ahead: Piece | null;
 }
 
 /**
@@ -81,16 +84,22 @@ export class LogReader {
 
   /** Remembered places are wrong once the log has been cut. */
   forgetPlaces(): void {
+    for (const place of this.#places) this.#leave(place);
     this.#places = [];
   }
 
   read(offset: number, maxBytes: number, bounds: ReadBounds): LogRead {
-    const place = this.#takePlace(offset) ?? this.#search(offset);
+    const known = this.#takePlace(offset);
+    const place = known ?? this.#search(offset);
     if (place === null) return emptyRead(offset);
-    const { segment, position } = place;
+    const { segment, position, ahead } = place;
     const rest = segment.size - position;
-    let buffer = this.#environment.buffers.take(Math.min(maxBytes, rest));
-    let read = segment.read(buffer, 0, Math.min(buffer.length, maxBytes, rest), position);
+    const taken = ahead === null ? null : this.#environment.readAhead.take(ahead);
+    let buffer = taken?.buffer ?? this.#environment.buffers.take(Math.min(maxBytes, rest));
+    let read =
+      taken === null
+        ? segment.read(buffer, 0, Math.min(buffer.length, maxBytes, rest), position)
+        : Math.min(taken.read, maxBytes);
     const first = this.#firstSize(buffer, read, segment, position);
     if (first > read && bounds.minOneMessage) {
       this.#environment.buffers.release(buffer);
@@ -100,8 +109,14 @@ export class LogReader {
     const { bytes, nextOffset } = this.#wholeBatches(buffer, read, bounds.upTo, segment, position);
     if (bytes === 0) {
       this.#environment.buffers.release(buffer);
-      this.#keepPlace(place);
+      this.#keepPlace({ ...place, ahead: null });
       return emptyRead(offset);
+    }
+    const behind = position + bytes;
+    if (behind < segment.size) {
+      // Who has come from before will go on.
+      const ahead = known === null ? null : this.#readAhead(segment, behind, maxBytes);
+      this.#keepPlace({ offset: nextOffset, segment, position: behind, ahead });
     }
     return this.#answer(buffer, bytes, nextOffset);
   }
@@ -131,7 +146,7 @@ export class LogReader {
     return batchSize(header, 0);
   }
 
-  /** Bytes of the whole batches below `upTo` in the buffer; remembers where they end. */
+  /** Bytes of the whole batches below `upTo` in the buffer. */
   #wholeBatches(
     buffer: Buffer,
     read: number,
@@ -157,9 +172,6 @@ export class LogReader {
       if (lastOffset(buffer, at) >= upTo) break;
       next = lastOffset(buffer, at) + 1;
       at += size;
-    }
-    if (at > 0 && position + at < segment.size) {
-      this.#keepPlace({ offset: next, segment, position: position + at });
     }
     return { bytes: at, nextOffset: next };
   }
@@ -190,8 +202,18 @@ export class LogReader {
   }
 
   #keepPlace(place: Place): void {
-    if (this.#places.length >= PLACES_MAX) this.#places.shift();
+    if (this.#places.length >= PLACES_MAX) this.#leave(this.#places.shift()!);
     this.#places.push(place);
+  }
+
+  #leave({ ahead }: Place): void {
+    if (ahead !== null) this.#environment.readAhead.drop(ahead);
+  }
+
+  #readAhead(segment: LogSegment, position: number, maxBytes: number): Piece | null {
+    const length = Math.min(maxBytes, segment.size - position);
+    if (length < READ_AHEAD_BYTES_MIN) return null;
+    return this.#environment.readAhead.begin(segment, position, length);
   }
 
   #used(segment: LogSegment): void {
@@ -204,7 +226,7 @@ export class LogReader {
       const segment = this.#segments.at(i)!;
       this.#used(segment);
       const position = this.#find(segment, Math.max(offset, segment.baseOffset));
-      if (position !== null) return { offset, segment, position };
+      if (position !== null) return { offset, segment, position, ahead: null };
     }
     return null;
   }

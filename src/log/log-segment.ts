@@ -103,9 +103,10 @@ export class LogSegment {
   /** CRCs were checked by this process in `[0, #verifiedTo)` and `[#verifiedFrom, size)`. */
   #verifiedTo = 0;
   #verifiedFrom = Number.POSITIVE_INFINITY;
-  #syncs = 0;
+  /** Calls under way on the file, and the file if it is to be closed behind them. */
+  #uses = 0;
   #indexesUnsynced = false;
-  #closeAfterSync: DiskFile | null = null;
+  #closeWhenUnused: DiskFile | null = null;
 
   constructor(options: SegmentOptions) {
     this.#options = options;
@@ -546,19 +547,33 @@ export class LogSegment {
   /** Waits for the device. `complete`: the segment is closed, so its index files must be safe too. */
   async sync(complete: boolean): Promise<void> {
     const file = this.#opened();
-    this.#syncs++;
+    this.#uses++;
     try {
       const indexes = complete ? this.#syncIndexes() : Promise.resolve();
       // Both have ended before the descriptor may be closed.
       const results = await Promise.allSettled([file.sync(), indexes]);
       for (const result of results) if (result.status === 'rejected') throw result.reason;
     } finally {
-      this.#syncs--;
-      if (this.#syncs === 0 && this.#closeAfterSync !== null) {
-        this.#closeAfterSync.close();
-        this.#closeAfterSync = null;
-      }
+      this.#endUse();
     }
+  }
+
+  /** Reads up to `length` bytes at `position` without keeping anybody waiting; resolves with how many. */
+  async readLater(into: Uint8Array, length: number, position: number): Promise<number> {
+    const file = this.#opened();
+    this.#uses++;
+    try {
+      return await file.readLater(into, Math.min(length, this.size - position), position);
+    } finally {
+      this.#endUse();
+    }
+  }
+
+  #endUse(): void {
+    this.#uses--;
+    if (this.#uses > 0 || this.#closeWhenUnused === null) return;
+    this.#closeWhenUnused.close();
+    this.#closeWhenUnused = null;
   }
 
   /** The index files hold what the device may not have yet. */
@@ -598,8 +613,8 @@ export class LogSegment {
   #closeFile(): void {
     if (this.#file === null) return;
     if (this.#size === UNKNOWN) this.#size = this.#file.size(); // Known without it from here on.
-    // A descriptor must not be closed, and given to another file, while a sync is under way on it.
-    if (this.#syncs > 0) this.#closeAfterSync = this.#file;
+    // A descriptor must not be closed, and given to another file, while a call is under way on it.
+    if (this.#uses > 0) this.#closeWhenUnused = this.#file;
     else this.#file.close();
     this.#file = null;
   }

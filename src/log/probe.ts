@@ -18,6 +18,10 @@ export class LogProbe {
   tailCacheMisses = 0;
   /** Tail cache entries that had to go because the cache was full. */
   tailCacheEvictions = 0;
+  /** Pieces read before they were asked for: bytes in memory, how often they were there in time or not. */
+  readAheadBytes = 0;
+  readAheadHits = 0;
+  readAheadMisses = 0;
   /** Flushes that waited for the device, and how long they took together (milliseconds). */
   flushes = 0;
   flushMs = 0;

@@ -319,6 +319,9 @@ class DiskView implements Disk {
   }
 }
 
+/** Time of a read that nobody waits for. */
+const READ_LATER_MS = 0.1;
+
 class SimDiskFile implements DiskFile {
   readonly path: string;
   readonly #disk: SimDisk;
@@ -359,6 +362,19 @@ class SimDiskFile implements DiskFile {
     this.#assertUsable();
     this.#disk.failing('read', this.path);
     return this.#inode.current.read(into, offset, length, position);
+  }
+
+  readLater(into: Uint8Array, length: number, position: number): Promise<number> {
+    this.#assertUsable();
+    return new Promise((resolve, reject) => {
+      this.#disk.simulation.after(this.#process, READ_LATER_MS, 'read-later', () => {
+        try {
+          resolve(this.read(into, 0, length, position));
+        } catch (error) {
+          reject(error as Error);
+        }
+      });
+    });
   }
 
   sync(): Promise<void> {

@@ -344,6 +344,11 @@ class FaultyFile implements DiskFile {
     return this.#inode.current.read(into, offset, length, position);
   }
 
+  readLater(into: Uint8Array, length: number, position: number): Promise<number> {
+    this.#assertOpen();
+    return Promise.resolve().then(() => this.read(into, 0, length, position));
+  }
+
   sync(): Promise<void> {
     this.#assertOpen();
     // What is written while the device works may or may not be in it: here it is not.

@@ -84,6 +84,7 @@ class SlowDisk implements Disk {
       path,
       write: (chunks, position) => file.write(chunks, position),
       read: (into, offset, length, position) => file.read(into, offset, length, position),
+      readLater: (into, length, position) => file.readLater(into, length, position),
       sync: async () => {
         // What is written from here on is not in it.
         const synced = file.sync.bind(file);
