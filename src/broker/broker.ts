@@ -471,6 +471,7 @@ export class Broker implements Role {
       clusterId,
       configFor: (topic) => configs.logConfig(topic),
       retentionCheckMs: configs.number('log.retention.check.interval.ms'),
+      checkpointMs: configs.number('log.flush.offset.checkpoint.interval.ms'),
       cleanerSettings: () => cleanerSettings(configs),
       replicatedTo: ({ topic, partition }) =>
         this.#services?.partitions.get(topic, partition)?.replicatedTo ?? 0,

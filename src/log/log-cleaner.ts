@@ -82,16 +82,24 @@ export class LogCleaner {
   #stopped = false;
   /** The last search has found something that may be cleaned, now or later. */
   #hasDirty = false;
+  /** A log is compacted, or was: searches may find something. */
+  #isNeeded = false;
 
   constructor(options: LogCleanerOptions) {
     this.#options = options;
     this.stats.lastSearchAtMs = options.clock.monotonic();
   }
 
-  /** Something was appended, or configured: looks for dirty logs in a while, if any is compacted. */
+  /** Something was appended or flushed, to whatever log: looks for dirty ones in a while. */
   wake(): void {
-    if (this.#timer !== null || this.#running !== null || this.#stopped) return;
-    for (const log of this.#options.logs()) if (isCompacted(log)) return this.#arm();
+    if (!this.#isNeeded || this.#timer !== null || this.#running !== null) return;
+    this.#arm();
+  }
+
+  /** There is a log that is compacted. */
+  need(): void {
+    this.#isNeeded = true;
+    this.wake();
   }
 
   #arm(): void {

@@ -25,4 +25,6 @@ export interface LogEnvironment {
   removeLater(paths: readonly string[], delayMs: number): void;
   /** Something was appended or flushed, so checkpoints are due. */
   onDirty(): void;
+  /** A log is compacted, from its start or from now on. */
+  onCompacted(): void;
 }

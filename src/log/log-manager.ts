@@ -39,7 +39,10 @@ export interface LogManagerOptions {
   readonly probe?: LogProbe;
   /** `log.retention.check.interval.ms`. */
   readonly retentionCheckMs?: number;
-  /** Longest time that checkpoints lag behind. Milliseconds. */
+  /**
+   * `log.flush.offset.checkpoint.interval.ms`, where it is less than the 5 s that checkpoints lag
+   * behind at most: a start after a kill reads what lies behind them.
+   */
   readonly checkpointMs?: number;
   /** `producer.id.expiration.ms`, as it is now. */
   readonly producerIdExpirationMs?: () => number;
@@ -109,6 +112,7 @@ export class LogManager {
       verifyReads: options.verifyReads ?? true,
       removeLater: (paths, delayMs) => this.#removeLater(paths, delayMs),
       onDirty: () => this.#onDirty(),
+      onCompacted: () => this.cleaner.need(),
     };
     this.cleaner = new LogCleaner({
       clock,
@@ -130,7 +134,6 @@ export class LogManager {
       }
       this.#state = 'running';
       this.#armRetention();
-      this.cleaner.wake();
       resolve();
     });
   }
@@ -347,9 +350,10 @@ export class LogManager {
   }
 
   #onDirty(): void {
-    if (this.#checkpointTimer !== null || this.#state !== 'running') return;
+    if (this.#state !== 'running') return;
     this.cleaner.wake();
-    const delayMs = this.#options.checkpointMs ?? CHECKPOINT_MS;
+    if (this.#checkpointTimer !== null) return;
+    const delayMs = Math.min(this.#options.checkpointMs ?? CHECKPOINT_MS, CHECKPOINT_MS);
     this.#checkpointTimer = this.#options.clock.after(delayMs, () => {
       this.#checkpointTimer = null;
       this.checkpoint();

@@ -160,6 +160,7 @@ export class PartitionLog {
       logEndOffset: () => this.#logEndOffset,
     });
     this.#tail = new LogTail(environment.tailCache);
+    this.#noteCompacted();
   }
 
   /** Opens the log in `options.path`, recovering what an unclean stop left. */
@@ -301,7 +302,11 @@ export class PartitionLog {
 
   updateConfig(config: LogConfig): void {
     this.#config = config;
-    if (config.cleanupPolicy.includes('compact')) this.#environment.onDirty();
+    this.#noteCompacted();
+  }
+
+  #noteCompacted(): void {
+    if (this.#config.cleanupPolicy.includes('compact')) this.#environment.onCompacted();
   }
 
   #assertUsable(): void {

@@ -44,6 +44,19 @@ describe('a restart', () => {
     await running.stop();
   });
 
+  it('finds on file how far the logs were on the device, log.flush.offset.checkpoint.interval.ms ago', async () => {
+    const running = await startBroker({ 'log.flush.offset.checkpoint.interval.ms': 20 });
+    const client = await WireClient.connect(running.port);
+    await createTopic(client, 'synced');
+    await produce(client, 'synced', batchOf(['a', 'b']), { acks: -1 });
+    const file = path.join(running.directory, 'recovery-point-offset-checkpoint');
+    const found = () => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '');
+    // The default is seconds.
+    await expect.poll(found, { timeout: 2_000, interval: 10 }).toContain('synced 0 2\n');
+    await client.close();
+    await running.stop();
+  });
+
   it('never gives a producer id twice', async () => {
     let running = await startBroker();
     const ids: number[] = [];

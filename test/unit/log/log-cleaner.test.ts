@@ -512,6 +512,25 @@ describe('compaction', () => {
     expect(stored(again).records).toHaveLength(20);
   });
 
+  it('begins log.cleaner.backoff.ms after there is something to clean, whenever checkpoints are due', async () => {
+    const rig = makeRig(COMPACTED);
+    const { manager, log } = await rig.open({
+      cleanerSettings: settingsWith({ backoffMs: 100, bytesPerSecond: 100 }),
+      checkpointMs: 60_000,
+    });
+    // Nothing can be cleaned yet: it is all in the active segment.
+    put(log, [['a', 'x']]);
+    rig.clock.advance(100);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(manager.cleaner.current).toBeNull();
+    for (let i = 0; i < 20; i++) put(log, [['a', 'x'.repeat(100)]]);
+    await close(log);
+    rig.clock.advance(100);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(manager.cleaner.current).toBe(log);
+    await manager.stop();
+  });
+
   it('remembers over a restart how far it came', async () => {
     const rig = makeRig(COMPACTED);
     const { manager, log } = await rig.open();
