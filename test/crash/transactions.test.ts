@@ -41,7 +41,8 @@ describeWithPeers(['kafka'], 'a topic that is copied in transactions', () => {
   it('is there exactly once, whoever is killed meanwhile', async () => {
     const { bootstrap } = cluster;
     await runCopier('fill', bootstrap, 'from', String(RECORDS), String(PARTITIONS));
-    const copy = (id: string) => startCopier('copy', bootstrap, 'from', 'to', id, String(RECORDS));
+    const copy = (id: string) =>
+      startCopier('copy', bootstrap, 'from', 'to', id, String(RECORDS), 'classic', '200');
     const copiers = [await copy('one'), await copy('two')];
     await sleep(2_000);
     copiers[0]!.child.kill('SIGKILL');

@@ -98,7 +98,7 @@ export class WeirProcess {
   async #answers(child: ChildProcess, port: number): Promise<void> {
     const until = performance.now() + START_TIMEOUT_MS;
     while (performance.now() < until) {
-      if (child.exitCode !== null) break;
+      if (child.exitCode !== null || child.signalCode !== null) break;
       if (await accepts(port)) return;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

@@ -27,14 +27,15 @@ import org.apache.kafka.common.serialization.StringSerializer;
  * reads is written, and its offsets are committed, in one transaction, and every third one is
  * aborted and done again. What fails is aborted; where that fails, too, the producer is made anew.
  *
- * copy BOOTSTRAP FROM TO ID COUNT: until COUNT records are copied by everybody together.
+ * copy BOOTSTRAP FROM TO ID COUNT PROTOCOL BATCH: until COUNT records are copied by everybody together,
+ * up to BATCH in a transaction; PROTOCOL is that of their group.
  * fill BOOTSTRAP TO COUNT PARTITIONS: writes what is to be copied.
  * check BOOTSTRAP TO COUNT: reads what is committed; prints what is missing, repeated, out of order.
  */
 public class Copier {
   public static void main(String[] args) throws Exception {
     switch (args[0]) {
-      case "copy" -> copy(args[1], args[2], args[3], args[4], Long.parseLong(args[5]));
+      case "copy" -> copy(args[1], args[2], args[3], args[4], Long.parseLong(args[5]), args[6], args[7]);
       case "fill" -> fill(args[1], args[2], Integer.parseInt(args[3]), Integer.parseInt(args[4]));
       case "check" -> check(args[1], args[2], Integer.parseInt(args[3]));
       default -> throw new IllegalArgumentException(args[0]);
@@ -62,13 +63,19 @@ public class Copier {
   }
 
   static KafkaConsumer<String, String> consumer(String bootstrap, String group) {
+    return consumer(bootstrap, group, "classic", "500");
+  }
+
+  static KafkaConsumer<String, String> consumer(String bootstrap, String group, String protocol, String batch) {
     Properties p = common(bootstrap);
     if (group != null) p.put("group.id", group);
     p.put("enable.auto.commit", "false");
     p.put("auto.offset.reset", "earliest");
     p.put("isolation.level", "read_committed");
-    p.put("session.timeout.ms", "6000");
-    p.put("max.poll.records", "200");
+    p.put("group.protocol", protocol);
+    // The broker's to say for groups of the consumer protocol.
+    if (protocol.equals("classic")) p.put("session.timeout.ms", "6000");
+    p.put("max.poll.records", batch);
     return new KafkaConsumer<>(p);
   }
 
@@ -85,8 +92,9 @@ public class Copier {
     System.out.println("{\"filled\":" + count + "}");
   }
 
-  static void copy(String bootstrap, String from, String to, String id, long count) throws Exception {
-    KafkaConsumer<String, String> consumer = consumer(bootstrap, "copier");
+  static void copy(String bootstrap, String from, String to, String id, long count, String protocol, String batch)
+      throws Exception {
+    KafkaConsumer<String, String> consumer = consumer(bootstrap, "copier", protocol, batch);
     KafkaProducer<String, String> producer = null;
     consumer.subscribe(List.of(from));
     Random random = new Random(id.hashCode());

@@ -241,18 +241,23 @@ export interface BatchOptions {
   readonly attributes?: number;
 }
 
-/** A batch of these values. */
-export function batchOf(values: readonly string[], options: BatchOptions = {}): Buffer {
+/** A value, or a key with its value; null is a tombstone. */
+export type TestRecord = string | readonly [key: string, value: string | null];
+
+/** A batch of these records; those without a key of their own have that of the options. */
+export function batchOf(records: readonly TestRecord[], options: BatchOptions = {}): Buffer {
   const builder = new RecordBatchBuilder({
     compression: options.compression ?? 0,
     attributes: options.attributes ?? 0,
   });
-  const key = options.key === undefined || options.key === null ? null : Buffer.from(options.key);
-  values.forEach((value, i) => {
-    builder.append((options.timestamp ?? Date.now()) + i, key, Buffer.from(value));
+  records.forEach((record, i) => {
+    const [key, value] = typeof record === 'string' ? [options.key ?? null, record] : record;
+    builder.append((options.timestamp ?? Date.now()) + i, bytesOf(key), bytesOf(value));
   });
   return builder.build(options.producer);
 }
+
+const bytesOf = (text: string | null): Buffer | null => (text === null ? null : Buffer.from(text));
 
 /** Creates a topic and returns its id. */
 export async function createTopic(

@@ -1,7 +1,7 @@
 /** A transactional producer that writes its requests by hand, in either version of the protocol. */
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import { BatchAttribute } from '../../../src/protocol/record-batch.ts';
-import { batchOf, type ProduceAnswer, type WireClient } from './fixture.ts';
+import { batchOf, type ProduceAnswer, type TestRecord, type WireClient } from './fixture.ts';
 
 export interface Identity {
   producerId: number;
@@ -27,6 +27,8 @@ const passing: ReadonlySet<number> = new Set([
   ErrorCode.NOT_COORDINATOR,
   ErrorCode.CONCURRENT_TRANSACTIONS,
 ]);
+
+export const isPassing = (code: number): boolean => passing.has(code);
 
 export class TransactionalClient {
   readonly client: WireClient;
@@ -85,7 +87,7 @@ export class TransactionalClient {
   }
 
   /** Adds the partition where the version asks for it, and writes to it. */
-  async send(topic: string, values: readonly string[], partition = 0): Promise<ProduceAnswer> {
+  async send(topic: string, values: readonly TestRecord[], partition = 0): Promise<ProduceAnswer> {
     if (this.version === 1) {
       await until(
         () => this.addPartition(topic, partition),
@@ -95,7 +97,7 @@ export class TransactionalClient {
     return this.write(topic, values, partition);
   }
 
-  async write(topic: string, values: readonly string[], partition = 0): Promise<ProduceAnswer> {
+  async write(topic: string, values: readonly TestRecord[], partition = 0): Promise<ProduceAnswer> {
     const key = `${topic}-${partition}`;
     const baseSequence = this.#sequences.get(key) ?? 0;
     const answer = await until(
@@ -108,7 +110,7 @@ export class TransactionalClient {
 
   async produce(
     topic: string,
-    values: readonly string[],
+    values: readonly TestRecord[],
     how: { partition?: number; baseSequence?: number; version?: number } = {},
   ): Promise<ProduceAnswer> {
     const { partition = 0, baseSequence = 0, version = this.version === 2 ? 12 : 11 } = how;
