@@ -9,6 +9,7 @@ import { type Change, Image } from './disk-image.ts';
 type NameChange =
   | { readonly kind: 'link'; readonly path: string; readonly inode: Inode }
   | { readonly kind: 'rename'; readonly from: string; readonly to: string }
+  | { readonly kind: 'renameDirectory'; readonly from: string; readonly to: string }
   | { readonly kind: 'unlink'; readonly path: string };
 
 class Inode {
@@ -143,17 +144,12 @@ export class FaultyDisk implements Disk {
   }
 
   #renameDirectory(from: string, to: string): void {
+    if (this.#directories.has(to)) throw systemError('ENOTEMPTY');
     this.#directories.delete(from);
     this.#directories.add(to);
-    const moved = (names: Map<string, Inode>): Map<string, Inode> => {
-      const result = new Map<string, Inode>();
-      for (const [name, inode] of names) {
-        result.set(name.startsWith(`${from}/`) ? to + name.slice(from.length) : name, inode);
-      }
-      return result;
-    };
-    this.#names = moved(this.#names);
-    this.#syncedNames = moved(this.#syncedNames);
+    const change = { kind: 'renameDirectory', from, to } as const;
+    applyName(this.#names, change);
+    this.#nameChanges.push(change);
   }
 
   remove(filePath: string): void {
@@ -188,9 +184,19 @@ export class FaultyDisk implements Disk {
 
   syncDirectory(directory: string): void {
     this.call('syncDirectory', directory);
+    // A directory's new name comes with all that was done before, as with a journal.
+    const renamed = this.#nameChanges.findLastIndex(
+      ({ kind, ...change }) =>
+        kind === 'renameDirectory' &&
+        'to' in change &&
+        (change.to === directory || path.dirname(change.to) === directory),
+    );
+    for (const change of this.#nameChanges.splice(0, renamed + 1)) {
+      applyName(this.#syncedNames, change);
+    }
     const stay: NameChange[] = [];
     for (const change of this.#nameChanges) {
-      const where = change.kind === 'rename' ? change.to : change.path;
+      const where = 'to' in change ? change.to : change.path;
       if (path.dirname(where) === directory) applyName(this.#syncedNames, change);
       else stay.push(change);
     }
@@ -222,8 +228,20 @@ export class FaultyDisk implements Disk {
     for (const change of this.#nameChanges.slice(0, kept)) applyName(this.#syncedNames, change);
     this.#nameChanges = [];
     this.#names = new Map(this.#syncedNames);
+    this.#keepDirectories();
     for (const inode of new Set(this.#names.values())) crashInode(inode, random);
     this.fault = () => null;
+  }
+
+  /** Names of directories that were lost, or came back, with what is in them. */
+  #keepDirectories(): void {
+    for (const name of this.#names.keys()) this.#directories.add(path.dirname(name));
+    for (const directory of this.#directories) {
+      const isInUse = [...this.#names.keys()].some((name) => name.startsWith(`${directory}/`));
+      if (!isInUse && path.dirname(directory) !== '/' && directory !== '/') {
+        this.#directories.delete(directory);
+      }
+    }
   }
 
   /** The process ended and another one opens the files: faults and failed syncs are history. */
@@ -281,6 +299,15 @@ export class FaultyDisk implements Disk {
 }
 
 function applyName(names: Map<string, Inode>, change: NameChange): void {
+  if (change.kind === 'renameDirectory') {
+    const { from, to } = change;
+    for (const [name, inode] of [...names]) {
+      if (!name.startsWith(`${from}/`)) continue;
+      names.delete(name);
+      names.set(to + name.slice(from.length), inode);
+    }
+    return;
+  }
   if (change.kind === 'link') names.set(change.path, change.inode);
   else if (change.kind === 'unlink') names.delete(change.path);
   else {
