@@ -36,6 +36,7 @@ import { TopicWriter } from '../cluster/topic-writer.ts';
 import { TransactionPeers } from '../cluster/transaction-peers.ts';
 import { randomUuid } from '../cluster/uuid.ts';
 import { interBrokerName } from '../config/inter-broker-listener.ts';
+import { LONG_MAX } from '../config/table.ts';
 import { GroupCoordinator } from '../coordinator/group-coordinator.ts';
 import type { GroupSettings, MigrationPolicy } from '../coordinator/group-settings.ts';
 import { TransactionCoordinator } from '../coordinator/transactions/transaction-coordinator.ts';
@@ -476,6 +477,8 @@ export class Broker implements Role {
       replicatedTo: ({ topic, partition }) =>
         this.#services?.partitions.get(topic, partition)?.replicatedTo ?? 0,
       producerIdExpirationMs: () => configs.number('producer.id.expiration.ms'),
+      moveBytesPerSecond: () => moveRate(configs),
+      onMoved: (former, log) => this.#services?.partitions.logMoved(former, log),
       onDirectoryOffline: (path, held) => this.#directoryFailed(path, held),
     });
     this.#state = BrokerState.recovery;
@@ -718,6 +721,11 @@ const hotSettings = (configs: Configs): HotSettings => ({
   autoCreateTopics: configs.boolean('auto.create.topics.enable'),
   queuedResponseBytesMax: QUEUED_RESPONSE_BYTES_MAX,
 });
+
+const moveRate = (configs: Configs): number => {
+  const rate = configs.number('replica.alter.log.dirs.io.max.bytes.per.second');
+  return rate >= LONG_MAX ? Number.POSITIVE_INFINITY : rate;
+};
 
 const cleanerSettings = (configs: Configs): CleanerSettings => {
   return {

@@ -11,7 +11,7 @@ import { CommitQueue, type CommitWaiter } from './commit-queue.ts';
 import type { Partition } from './partition.ts';
 
 export class CommitWaits {
-  readonly #log: PartitionLog;
+  #log: PartitionLog;
   /** The log has been synced for those who wait. */
   readonly #onFlushed: () => void;
   readonly #appended: CommitQueue<Partition>;
@@ -24,6 +24,11 @@ export class CommitWaits {
     this.#onFlushed = onFlushed;
     this.#appended = new CommitQueue(partition);
     this.#flushed = new CommitQueue(partition);
+  }
+
+  /** A sync under way of the former log makes this one safe. */
+  logMoved(log: PartitionLog): void {
+    this.#log = log;
   }
 
   get size(): number {

@@ -23,7 +23,7 @@ const EXPAND_REST_MS = 500;
 export class Leadership {
   readonly #partition: Partition;
   readonly #environment: PartitionEnvironment;
-  readonly #log: PartitionLog;
+  #log: PartitionLog;
   readonly #waits: CommitWaits;
   #followers: ReplicaState[] = [];
   #isr: readonly number[] = [];
@@ -38,6 +38,11 @@ export class Leadership {
     this.#log = log;
     this.#environment = environment;
     this.#waits = new CommitWaits(partition, log, () => this.#answerCommitted());
+  }
+
+  logMoved(log: PartitionLog): void {
+    this.#log = log;
+    this.#waits.logMoved(log);
   }
 
   get followers(): readonly ReplicaState[] {

@@ -203,6 +203,13 @@ export class Partition {
     this.#notify(0);
   }
 
+  /** Its log is in another directory from now on; what waits, waits for that one. */
+  logMoved(log: PartitionLog): void {
+    this.#log = log;
+    this.#leadership?.logMoved(log);
+    this.#notify(0);
+  }
+
   #lead(image: PartitionImage, isNewTerm: boolean): void {
     if (this.#log === null) return;
     const isNewLeader = this.#leadership === null;

@@ -281,6 +281,12 @@ export class Partitions {
     }
   }
 
+  /** `log`, in another directory, has taken the place of `former`. */
+  logMoved(former: PartitionLog, log: PartitionLog): void {
+    const partition = this.get(former.topic, former.partition);
+    if (partition?.topicId === log.topicId) partition.logMoved(log);
+  }
+
   /** Settings of the topic, or with null of the broker, have changed. */
   reconfigure(name: string | null): void {
     const { configs } = this.#options;
@@ -350,7 +356,7 @@ export class Partitions {
     const isStray = isNew && logs.get(topic, index)?.topicId === null;
     if (isStray) logs.delete(topic, index);
     // Refuses a folder that holds another topic's data.
-    const log = logs.create(topic, topicId, index);
+    const log = logs.create(topic, topicId, index, isNew);
     log.updateConfig(configs.logConfig(topic));
     return log;
   }

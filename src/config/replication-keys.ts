@@ -78,4 +78,12 @@ export const replicationKeys: readonly Key[] = [
     dynamic: 'broker',
     doc: 'Bytes a second that this broker fetches of the partitions in follower.replication.throttled.replicas while it is out of sync.',
   },
+  {
+    name: 'replica.alter.log.dirs.io.max.bytes.per.second',
+    type: 'long',
+    default: LONG_MAX,
+    min: 1,
+    dynamic: 'broker',
+    doc: 'Bytes a second that this broker copies while it moves replicas between its log directories.',
+  },
 ];

@@ -1,4 +1,5 @@
 import type { Disk } from '../base/disk.ts';
+import type { Random } from '../base/random.ts';
 
 /**
  * Names of files and directories in a log directory; they are Kafka's, to the letter.
@@ -19,6 +20,8 @@ export const SWAP_SUFFIX = '.swap';
 export const TEMPORARY_SUFFIX = '.tmp';
 /** Renamed so, a partition's directory is dead: a start removes it. */
 export const DELETED_DIRECTORY_SUFFIX = '-delete';
+/** A replica that is being moved to another log directory: see `log-mover.ts`. */
+export const FUTURE_DIRECTORY_SUFFIX = '-future';
 
 export const LEADER_EPOCH_FILE = 'leader-epoch-checkpoint';
 export const PARTITION_METADATA_FILE = 'partition.metadata';
@@ -30,7 +33,7 @@ export const CLEAN_SHUTDOWN_FILE = '.kafka_cleanshutdown';
 export const META_PROPERTIES_FILE = 'meta.properties';
 
 /** A directory's name may not be longer than the filesystem allows. */
-const NAME_LENGTH_MAX = 255;
+export const NAME_LENGTH_MAX = 255;
 
 export const offsetName = (offset: number, suffix: string): string =>
   `${String(offset).padStart(20, '0')}${suffix}`;
@@ -57,6 +60,26 @@ export function parsePartitionDirectory(name: string): { topic: string; partitio
 export function deletedDirectory(topic: string, partition: number, unique: string): string {
   const tail = `-${partition}.${unique}${DELETED_DIRECTORY_SUFFIX}`;
   return topic.slice(0, NAME_LENGTH_MAX - tail.length) + tail;
+}
+
+/** `topic-partition.<unique>-future`. */
+export const futureDirectory = (topic: string, partition: number, unique: string): string =>
+  `${topic}-${partition}.${unique}${FUTURE_DIRECTORY_SUFFIX}`;
+
+/** The name of a future replica's directory taken apart, or null for another one. */
+export function parseFutureDirectory(
+  name: string,
+): { topic: string; partition: number; unique: string } | null {
+  const match = /^([a-zA-Z0-9._-]{1,249})-([0-9]{1,9})\.([0-9a-f]{32})-future$/.exec(name);
+  if (match === null) return null;
+  return { topic: match[1]!, partition: Number(match[2]), unique: match[3]! };
+}
+
+/** What tells the directories of one partition apart: 32 hexadecimal digits, as Kafka's. */
+export function uniqueName(random: Random): string {
+  const bytes = Buffer.alloc(16);
+  random.fill(bytes);
+  return bytes.toString('hex');
 }
 
 /**

@@ -19,6 +19,11 @@ export interface LogFlusherOptions {
   readonly logEndOffset: () => number;
 }
 
+/** What can make its content safe. */
+interface Flushable {
+  flush(): Promise<void>;
+}
+
 /**
  * What of one log is on the device: its recovery point, and the group commit that moves it.
  *
@@ -38,6 +43,9 @@ export class LogFlusher {
   #target = 0;
   #timer: Timer | null = null;
   #closed = false;
+  /** Syncs wait for it: it tells who makes the rest safe, and null when that is this log after all. */
+  #successor: Promise<Flushable | null> | null = null;
+  #heldFlush: Promise<void> | null = null;
   /** New files or other changes of the directory may not be on the device yet. */
   entriesDirty = true;
   /** Whose data these are may not be on the device yet: data that are must never be nobody's. */
@@ -69,8 +77,28 @@ export class LogFlusher {
     return true;
   }
 
+  /**
+   * Makes nothing more safe until `successor` is known: whoever asks for it meanwhile is served by
+   * the log that takes this one's place, or by this one with null. Resolves when no sync is under way.
+   */
+  async hold(successor: Promise<Flushable | null>): Promise<void> {
+    this.#successor = successor;
+    await this.#running?.catch(() => {});
+  }
+
+  #afterHold(successor: Promise<Flushable | null>): Promise<void> {
+    this.#heldFlush ??= successor.then((log) => {
+      this.#heldFlush = null;
+      if (log !== null) return log.flush();
+      if (this.#successor === successor) this.#successor = null;
+      return this.flush();
+    });
+    return this.#heldFlush;
+  }
+
   /** Resolves when everything appended before the call is on the device. */
   flush(): Promise<void> {
+    if (this.#successor !== null) return this.#afterHold(this.#successor);
     if (this.#running === null) {
       this.#running = this.#run();
       return this.#running;

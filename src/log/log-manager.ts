@@ -6,6 +6,7 @@ import type { Random } from '../base/random.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { type CleaningEngine, SlicedEngine } from './cleaning-engine.ts';
+import { FutureLog } from './future-log.ts';
 import { type CleanerSettings, defaultCleanerSettings, LogCleaner } from './log-cleaner.ts';
 import type { LogConfig } from './log-config.ts';
 import { LogDirectory } from './log-directory.ts';
@@ -13,9 +14,13 @@ import type { LogEnvironment } from './log-environment.ts';
 import {
   DELETED_DIRECTORY_SUFFIX,
   deletedDirectory,
+  futureDirectory,
+  parseFutureDirectory,
   parsePartitionDirectory,
   partitionDirectory,
+  uniqueName,
 } from './log-files.ts';
+import { LogMover } from './log-mover.ts';
 import { ManagedDirectory, type SavedOffsets } from './managed-directory.ts';
 import { claimLogDirectory } from './meta-properties.ts';
 import { PartitionLog } from './partition-log.ts';
@@ -55,6 +60,10 @@ export interface LogManagerOptions {
   readonly cleaningEngine?: CleaningEngine;
   /** Every replica of the log has what lies before; absent: there are no others. */
   readonly replicatedTo?: (log: PartitionLog) => number;
+  /** `replica.alter.log.dirs.io.max.bytes.per.second`, as it is now; absent: no limit. */
+  readonly moveBytesPerSecond?: () => number;
+  /** Called in the tick in which `log`, in another directory, has taken the place of `former`. */
+  readonly onMoved?: (former: PartitionLog, log: PartitionLog) => void;
   /** Called in the tick in which a directory fails; its logs refuse everything from then on. */
   readonly onDirectoryOffline?: (path: string, logs: readonly PartitionLog[]) => void;
 }
@@ -71,6 +80,20 @@ const NOTHING_SAVED: SavedOffsets = {
   cleaned: new Map(),
 };
 
+/** Wishes where partitions are to be made that are remembered; beyond it the oldest is forgotten. */
+const PREFERRED_MAX = 10_000;
+
+/** The directory of a future replica, as a start finds it. */
+interface FoundFuture {
+  readonly managed: ManagedDirectory;
+  readonly name: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly unique: string;
+  readonly clean: boolean;
+  readonly offsets: SavedOffsets;
+}
+
 /** Logs that are flushed at the same time while stopping. */
 const CLOSING_MAX = 16;
 
@@ -82,10 +105,16 @@ const CLOSING_MAX = 16;
 export class LogManager {
   readonly probe: LogProbe;
   readonly cleaner: LogCleaner;
+  readonly mover: LogMover;
   readonly #options: LogManagerOptions;
   readonly #environment: LogEnvironment;
   readonly #directories: ManagedDirectory[] = [];
   readonly #logs = new Map<string, PartitionLog>();
+  /** Directories in which partitions are to be made, by partition (AlterReplicaLogDirs). */
+  readonly #preferred = new Map<string, string>();
+  /** Until all directories are open. */
+  #foundFutures: FoundFuture[] = [];
+  #foundDead: { readonly managed: ManagedDirectory; readonly name: string }[] = [];
   readonly #removals = new Set<Timer>();
   readonly #retentionClock: RetentionClock;
   #checkpointTimer: Timer | null = null;
@@ -122,6 +151,20 @@ export class LogManager {
       settings: options.cleanerSettings ?? (() => defaultCleanerSettings),
       replicatedTo: options.replicatedTo ?? (() => Number.POSITIVE_INFINITY),
     });
+    this.mover = new LogMover({
+      disk,
+      clock,
+      logger,
+      bytesPerSecond: options.moveBytesPerSecond ?? (() => Number.POSITIVE_INFINITY),
+      owner: {
+        directoryOf: (log) => this.#directoryOf(log),
+        reopenFuture: (move) => this.#reopenFuture(move),
+        makeFuture: (log, target) => this.#makeFuture(log, target),
+        openMoved: (former, target) => this.#openMoved(former, target),
+        replaced: (former, log, target) => this.#replaced(former, log, target),
+        bury: (path, delayMs) => this.#removeLater([path], delayMs),
+      },
+    });
   }
 
   /** Opens every partition there is. Rejects with FatalError when no directory can be used. */
@@ -132,6 +175,7 @@ export class LogManager {
         const reasons = this.#directories.map((d) => d.directory.failure?.message);
         throw new FatalError(`no usable log directory: ${reasons.join('; ')}`);
       }
+      this.#resumeMoves();
       this.#state = 'running';
       this.#armRetention();
       resolve();
@@ -176,7 +220,12 @@ export class LogManager {
     const offsets = managed.readOffsets();
     for (const name of disk.list(managed.path)) {
       if (name.endsWith(DELETED_DIRECTORY_SUFFIX)) {
-        this.#removeLater([`${managed.path}/${name}`], 0);
+        this.#foundDead.push({ managed, name });
+        continue;
+      }
+      const future = parseFutureDirectory(name);
+      if (future !== null) {
+        this.#foundFutures.push({ ...future, managed, name, clean, offsets });
         continue;
       }
       const parsed = parsePartitionDirectory(name);
@@ -195,6 +244,61 @@ export class LogManager {
     }
   }
 
+  /** Goes on with what was being moved to another directory; see `log-mover.ts`. */
+  #resumeMoves(): void {
+    const isWhole = this.#online().length === this.#directories.length;
+    for (const found of this.#foundFutures) {
+      try {
+        if (found.managed.directory.failure === null) this.#resumeMove(found, isWhole);
+      } catch (error) {
+        if (error instanceof FatalError) throw error;
+        const { managed, name } = found;
+        const shown = managed.directory.failed(`can't open ${managed.path}/${name}`, error);
+        if (!(shown instanceof ProtocolError)) throw shown;
+        this.#options.logger.warn(shown.message);
+      }
+    }
+    // What is in a directory that has failed may yet turn out to need them.
+    if (isWhole) {
+      for (const { managed, name } of this.#foundDead) {
+        this.#removeLater([`${managed.path}/${name}`], 0);
+      }
+    }
+    this.#foundFutures = [];
+    this.#foundDead = [];
+  }
+
+  #resumeMove(found: FoundFuture, isWhole: boolean): void {
+    const { managed, name, topic, partition, unique, clean, offsets } = found;
+    const { disk, logger } = this.#options;
+    const path = `${managed.path}/${name}`;
+    const topicId = readTopicId(disk, path);
+    const current = this.get(topic, partition);
+    if (current === undefined) {
+      const aside = deletedDirectory(topic, partition, unique);
+      const wasDone = this.#foundDead.some((dead) => dead.name === aside);
+      // Else it may not be all; but where no other can be, it is all that there is.
+      if (!wasDone && (!isWhole || topicId === null)) {
+        logger.warn(`${path} is kept and not served: the log that it is a copy of is missing`);
+        return;
+      }
+      disk.rename(path, `${managed.path}/${partitionDirectory(topic, partition)}`);
+      disk.syncDirectory(managed.path);
+      this.#open(managed, topic, partition, topicId, clean, offsets);
+      return;
+    }
+    const isStale = topicId === null || topicId !== current.topicId;
+    if (isStale || current.logDirectory === managed.directory || this.mover.of(current)) {
+      logger.warn(`${path} is no copy of ${current.path} that is needed: it is removed`);
+      const dead = `${managed.path}/${deletedDirectory(topic, partition, unique)}`;
+      disk.rename(path, dead);
+      this.#removeLater([dead], 0);
+      return;
+    }
+    const future = this.#openAt(managed, name, current, clean, offsets);
+    this.mover.resume(new FutureLog({ current, future, target: managed, unique }));
+  }
+
   #open(
     managed: ManagedDirectory,
     topic: string,
@@ -204,10 +308,24 @@ export class LogManager {
     offsets: SavedOffsets,
   ): PartitionLog {
     const key = partitionDirectory(topic, partition);
-    const log = PartitionLog.open({
+    const log = this.#openAt(managed, key, { topic, partition, topicId }, clean, offsets);
+    managed.logs.set(key, log);
+    this.#logs.set(key, log);
+    return log;
+  }
+
+  #openAt(
+    managed: ManagedDirectory,
+    name: string,
+    { topic, partition, topicId }: { topic: string; partition: number; topicId: string | null },
+    clean: boolean,
+    offsets: SavedOffsets,
+  ): PartitionLog {
+    const key = partitionDirectory(topic, partition);
+    return PartitionLog.open({
       environment: this.#environment,
       logDirectory: managed.directory,
-      path: `${managed.path}/${key}`,
+      path: `${managed.path}/${name}`,
       topic,
       partition,
       topicId,
@@ -220,9 +338,6 @@ export class LogManager {
       saveRecoveryPoint: () => managed.writeRecoveryPoints(true),
       onLogStartChanged: () => managed.writeLogStarts(),
     });
-    managed.logs.set(key, log);
-    this.#logs.set(key, log);
-    return log;
   }
 
   /**
@@ -247,26 +362,36 @@ export class LogManager {
     directoryId: string;
     failure: Error | null;
     logs: Iterable<PartitionLog>;
+    /** Copies under way of logs in other directories. */
+    futures: Iterable<FutureLog>;
   }[] {
-    return this.#directories.map(({ path, directoryId, directory, logs }) => ({
-      path,
-      directoryId,
-      failure: directory.failure,
-      logs: logs.values(),
+    const moves = [...this.mover.moves()];
+    return this.#directories.map((managed) => ({
+      path: managed.path,
+      directoryId: managed.directoryId,
+      failure: managed.directory.failure,
+      logs: managed.logs.values(),
+      futures: moves.filter(({ target }) => target === managed),
     }));
   }
 
   /**
-   * The partition's log, made where the fewest logs are when there is none. Throws ProtocolError:
-   * INCONSISTENT_TOPIC_ID when another topic's data is there, KAFKA_STORAGE_ERROR.
+   * The partition's log; when there is none, it is made where it was wished for, or where the fewest
+   * logs are. One that is not new may lie in a directory that is offline, and is not made then.
+   * Throws ProtocolError: INCONSISTENT_TOPIC_ID when another topic's data is there,
+   * KAFKA_STORAGE_ERROR.
    */
-  create(topic: string, topicId: string, partition: number): PartitionLog {
+  create(topic: string, topicId: string, partition: number, isNew = true): PartitionLog {
     const existing = this.get(topic, partition);
     if (existing !== undefined) return this.#claimed(existing, topicId);
-    const managed = this.#online().sort((a, b) => a.logs.size - b.logs.size)[0];
-    if (managed === undefined) {
-      throw new ProtocolError(ErrorCode.KAFKA_STORAGE_ERROR, 'every log directory is offline');
+    const offline = this.#directories.find(({ directory }) => directory.failure !== null);
+    if (!isNew && offline !== undefined) {
+      throw new ProtocolError(
+        ErrorCode.KAFKA_STORAGE_ERROR,
+        `${partitionDirectory(topic, partition)} may be in log directory ${offline.path}, which is offline`,
+      );
     }
+    const managed = this.#placeFor(partitionDirectory(topic, partition));
     const { disk } = this.#options;
     const path = `${managed.path}/${partitionDirectory(topic, partition)}`;
     try {
@@ -277,6 +402,95 @@ export class LogManager {
     } catch (error) {
       throw managed.directory.failed(`can't make ${path}`, error);
     }
+  }
+
+  #placeFor(key: string): ManagedDirectory {
+    const preferred = this.#preferred.get(key);
+    this.#preferred.delete(key);
+    const online = this.#online();
+    const wished = online.find(({ path }) => path === preferred);
+    if (wished !== undefined) return wished;
+    const held = ({ logs, futures }: ManagedDirectory): number => logs.size + futures.size;
+    const managed = online.sort((a, b) => held(a) - held(b))[0];
+    if (managed === undefined) {
+      throw new ProtocolError(ErrorCode.KAFKA_STORAGE_ERROR, 'every log directory is offline');
+    }
+    return managed;
+  }
+
+  /** When the partition is made here, it is to be in the directory `path`. In memory only. */
+  prefer(topic: string, partition: number, path: string): void {
+    const key = partitionDirectory(topic, partition);
+    this.#preferred.delete(key);
+    for (const oldest of this.#preferred.keys()) {
+      if (this.#preferred.size < PREFERRED_MAX) break;
+      this.#preferred.delete(oldest);
+    }
+    this.#preferred.set(key, path);
+  }
+
+  /**
+   * Moves the log to the directory `path`, while it is in use; does nothing when it is on its way
+   * there. Throws KAFKA_STORAGE_ERROR, also when any directory is offline: there may be a copy in it.
+   */
+  move(log: PartitionLog, path: string): void {
+    const former = this.mover.of(log);
+    if (former?.target.path === path) return;
+    this.mover.cancel(log);
+    if (log.logDirectory.path === path) return;
+    const managed = this.#directories.find((one) => one.path === path);
+    const offline = this.#directories.find(({ directory }) => directory.failure !== null);
+    if (managed === undefined || offline !== undefined) {
+      const text = `${log.path} can't be moved to ${path}: ${offline?.path ?? path} is not in use`;
+      throw new ProtocolError(ErrorCode.KAFKA_STORAGE_ERROR, text);
+    }
+    this.mover.add(this.#makeFuture(log, managed));
+  }
+
+  #makeFuture(log: PartitionLog, target: ManagedDirectory): FutureLog {
+    const { disk, random } = this.#options;
+    const { topic, partition, topicId } = log;
+    const unique = uniqueName(random);
+    const name = futureDirectory(topic, partition, unique);
+    const path = `${target.path}/${name}`;
+    const start = new Map([[partitionDirectory(topic, partition), FutureLog.startOf(log)]]);
+    try {
+      disk.makeDirectory(path);
+      target.directory.entriesDirty = true;
+      if (topicId !== null) writeTopicId(disk, path, topicId);
+      const offsets = { ...NOTHING_SAVED, logStarts: start };
+      const future = this.#openAt(target, name, log, false, offsets);
+      return new FutureLog({ current: log, future, target, unique });
+    } catch (error) {
+      throw target.directory.failed(`can't make ${path}`, error);
+    }
+  }
+
+  #directoryOf(log: PartitionLog): ManagedDirectory {
+    return this.#directories.find(({ directory }) => directory === log.logDirectory)!;
+  }
+
+  #reopenFuture({ current, future, target, unique }: FutureLog): FutureLog {
+    const name = futureDirectory(current.topic, current.partition, unique);
+    const again = this.#openAt(target, name, current, false, offsetsOf(future));
+    return new FutureLog({ current, future: again, target, unique });
+  }
+
+  #openMoved(former: PartitionLog, target: ManagedDirectory): PartitionLog {
+    const name = partitionDirectory(former.topic, former.partition);
+    return this.#openAt(target, name, former, true, offsetsOf(former));
+  }
+
+  #replaced(former: PartitionLog, log: PartitionLog, target: ManagedDirectory): void {
+    const key = partitionDirectory(log.topic, log.partition);
+    const source = this.#directoryOf(former);
+    source.logs.delete(key);
+    target.logs.set(key, log);
+    this.#logs.set(key, log);
+    this.#options.onMoved?.(former, log);
+    source.checkpoint(false);
+    target.checkpoint(false);
+    this.cleaner.wake();
   }
 
   #claimed(log: PartitionLog, topicId: string): PartitionLog {
@@ -304,10 +518,10 @@ export class LogManager {
     const key = partitionDirectory(topic, partition);
     const managed = this.#directories.find(({ logs }) => logs.get(key) === log)!;
     log.logDirectory.assertOnline();
-    const { disk } = this.#options;
-    const unique = Buffer.alloc(16);
-    this.#options.random.fill(unique);
-    const dead = `${managed.path}/${deletedDirectory(topic, partition, unique.toString('hex'))}`;
+    // First, or a start could take a copy that is left for a log that has lost its other half.
+    this.#giveUpMove(log);
+    const { disk, random } = this.#options;
+    const dead = `${managed.path}/${deletedDirectory(topic, partition, uniqueName(random))}`;
     try {
       disk.rename(log.path, dead);
       managed.directory.entriesDirty = true;
@@ -321,6 +535,16 @@ export class LogManager {
     managed.checkpoint(false);
   }
 
+  #giveUpMove(log: PartitionLog): void {
+    try {
+      this.mover.cancel(log);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      // Its directory has failed; the next start finds that the topic is gone.
+      this.#options.logger.warn(error.message);
+    }
+  }
+
   /** Gives every log of `topic` its configuration anew. */
   updateConfig(topic: string, config: LogConfig): void {
     for (const log of this.#logs.values()) if (log.topic === topic) log.updateConfig(config);
@@ -331,7 +555,8 @@ export class LogManager {
     const now = this.#retentionClock.now();
     const expiration = this.#options.producerIdExpirationMs?.() ?? PRODUCER_EXPIRATION_MS;
     let deleted = 0;
-    for (const log of this.#logs.values()) {
+    const copies = [...this.mover.moves()].map(({ future }) => future);
+    for (const log of [...this.#logs.values(), ...copies]) {
       if (log.logDirectory.failure !== null) continue;
       try {
         deleted += log.deleteOldSegments(now);
@@ -389,6 +614,7 @@ export class LogManager {
 
   #onOffline(path: string): void {
     const managed = this.#directories.find((d) => d.path === path);
+    if (managed !== undefined) this.mover.directoryFailed(managed);
     this.#options.onDirectoryOffline?.(
       path,
       managed === undefined ? [] : [...managed.logs.values()],
@@ -405,13 +631,14 @@ export class LogManager {
     this.#checkpointTimer?.cancel();
     this.#retentionTimer?.cancel();
     for (const timer of this.#removals) timer.cancel();
+    await this.mover.stop();
     await this.cleaner.stop();
     this.#environment.readAhead.close();
     for (const managed of this.#directories) await this.#close(managed, brokerEpoch);
   }
 
   async #close(managed: ManagedDirectory, brokerEpoch: number): Promise<void> {
-    const logs = [...managed.logs.values()];
+    const logs = [...managed.logs.values(), ...managed.futures.values()];
     let failed = false;
     for (let first = 0; first < logs.length; first += CLOSING_MAX) {
       const closing = logs.slice(first, first + CLOSING_MAX).map((log) => log.close());
@@ -439,7 +666,22 @@ export class LogManager {
     this.#retentionTimer?.cancel();
     for (const timer of this.#removals) timer.cancel();
     void this.cleaner.stop();
+    void this.mover.stop();
     this.#environment.readAhead.close();
-    for (const log of this.#logs.values()) log.abandon();
+    for (const { logs, futures } of this.#directories) {
+      for (const log of [...logs.values(), ...futures.values()]) log.abandon();
+    }
   }
+}
+
+/** What the checkpoints would say of the log. */
+function offsetsOf(log: PartitionLog): SavedOffsets {
+  const of = (offset: number): ReadonlyMap<string, number> =>
+    new Map([[partitionDirectory(log.topic, log.partition), offset]]);
+  return {
+    recoveryPoints: of(log.flushedOffset),
+    logStarts: of(log.logStartOffset),
+    highWatermarks: of(log.highWatermark),
+    cleaned: log.cleanedTo === null ? new Map() : of(log.cleanedTo),
+  };
 }

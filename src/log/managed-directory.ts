@@ -27,6 +27,8 @@ export interface SavedOffsets {
  */
 export class ManagedDirectory {
   readonly logs = new Map<string, PartitionLog>();
+  /** Copies of logs that lie in other directories: see `log-mover.ts`. None is of a log in `logs`. */
+  readonly futures = new Map<string, PartitionLog>();
   readonly directory: LogDirectory;
   readonly directoryId: string;
   readonly #disk: Disk;
@@ -96,9 +98,11 @@ export class ManagedDirectory {
     offsetOf: (log: PartitionLog) => number,
   ): { topic: string; partition: number; offset: number }[] {
     const entries = [];
-    for (const log of this.logs.values()) {
-      const offset = offsetOf(log);
-      if (offset >= 0) entries.push({ topic: log.topic, partition: log.partition, offset });
+    for (const logs of [this.logs, this.futures]) {
+      for (const log of logs.values()) {
+        const offset = offsetOf(log);
+        if (offset >= 0) entries.push({ topic: log.topic, partition: log.partition, offset });
+      }
     }
     return entries;
   }

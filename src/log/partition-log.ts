@@ -133,6 +133,8 @@ export class PartitionLog {
   #cleanedTo: number | null;
   /** How often its end was cut off: what was learnt of its segments before is worth nothing then. */
   #cuts = 0;
+  /** Who copies it to another directory is told where it ends now. Null: nobody does. */
+  onCut: ((endOffset: number) => void) | null = null;
   #tailUnreadBytes = 0;
   #closed = false;
 
@@ -280,6 +282,10 @@ export class PartitionLog {
   }
   get isClosed(): boolean {
     return this.#closed;
+  }
+  /** It is being copied to another directory: compaction must not take away what the copy has. */
+  get isMoving(): boolean {
+    return this.onCut !== null;
   }
   /** Bytes of all segments. */
   get size(): number {
@@ -693,6 +699,7 @@ export class PartitionLog {
 
   #setEnd(offset: number): void {
     this.#cuts++;
+    this.onCut?.(offset);
     if (this.#cleanedTo !== null) this.#cleanedTo = Math.min(this.#cleanedTo, offset);
     this.#tail.clear();
     this.#reader.forgetPlaces();
@@ -756,14 +763,14 @@ export class PartitionLog {
 
   /**
    * Puts the segment that was cleaned from `sources` (their base offsets) in their place; its files
-   * are named `.cleaned`. False: the log was cut since it had `cuts`, or has not got those segments any
-   * more, and nothing has changed.
+   * are named `.cleaned`. False: the log was cut since it had `cuts`, has not got those segments any
+   * more, or is being copied, and nothing has changed.
    */
   replaceSegments(sources: readonly number[], cuts: number): boolean {
     const index = this.#segments.floor(sources[0]!);
     const isSame = sources.every((base, i) => this.#segments.at(index + i)?.baseOffset === base);
     const isClosed = index + sources.length < this.#segments.length;
-    if (this.#closed || cuts !== this.#cuts || !isSame || !isClosed) return false;
+    if (this.#closed || this.isMoving || cuts !== this.#cuts || !isSame || !isClosed) return false;
     this.#onDisk('replace segments of', () => this.#swapIn(index, sources));
     return true;
   }
@@ -828,6 +835,35 @@ export class PartitionLog {
     if (this.#closed) return;
     this.#onDisk('close', () => this.#producers.takeSnapshot());
     this.#release(true);
+  }
+
+  /**
+   * Makes nothing more safe from now on; whoever waits for that is served by the log that takes this
+   * one's place, or by this one with null. Resolves when no sync is under way.
+   */
+  holdFlushes(successor: Promise<PartitionLog | null>): Promise<void> {
+    return this.#flusher.hold(successor);
+  }
+
+  /** Closes without waiting for the device. Whoever opens it next finds it whole. */
+  seal(): void {
+    this.#onDisk('close', () => {
+      this.#segments.active.completeIndexes();
+      this.#producers.takeSnapshot();
+    });
+    this.#release(true);
+  }
+
+  /**
+   * Takes the place of `former`, which ends where this one does: what is known of it and stands in no
+   * batch is taken over. `flushedOffset` is how much of this one is on the device.
+   */
+  succeed(former: PartitionLog, flushedOffset: number): void {
+    assert(this.#logEndOffset === former.#logEndOffset, `${this.#path} is not a copy`);
+    this.#producers.takeOver(former.#producers);
+    this.#epochs.restore(former.#epochs.entries);
+    this.#flusher.startAt(flushedOffset);
+    this.#flusher.entriesDirty = true;
   }
 
   /** Closes without writing anything: the directory is offline, or the topic is deleted. */

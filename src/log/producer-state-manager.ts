@@ -51,7 +51,7 @@ export interface ReloadBounds {
  */
 export class ProducerStateManager {
   readonly snapshots: ProducerSnapshots;
-  readonly transactions = new OpenTransactions();
+  #transactions = new OpenTransactions();
   readonly #options: SnapshotOptions;
   readonly #producers = new Map<number, ProducerStateEntry>();
   readonly #verifications = new Map<number, Verification>();
@@ -71,6 +71,9 @@ export class ProducerStateManager {
   }
   get producers(): ReadonlyMap<number, ProducerStateEntry> {
     return this.#producers;
+  }
+  get transactions(): OpenTransactions {
+    return this.#transactions;
   }
 
   /** The batch of which the one at `at` is a repetition, or null. */
@@ -334,6 +337,19 @@ export class ProducerStateManager {
   /** Writes the state down, under the offset that it covers. */
   takeSnapshot(): void {
     this.snapshots.take(this.#endOffset, this.#producers.values());
+  }
+
+  /**
+   * Becomes what `former` is, of a log with the same records: who wrote what has been deleted since,
+   * and whose coordinator is being asked, stands in no batch. `former` is used no more.
+   */
+  takeOver(former: ProducerStateManager): void {
+    this.#producers.clear();
+    for (const [id, entry] of former.#producers) this.#producers.set(id, entry);
+    this.#verifications.clear();
+    for (const [id, asked] of former.#verifications) this.#verifications.set(id, asked);
+    this.#transactions = former.#transactions;
+    this.#endOffset = former.#endOffset;
   }
 
   /** Nothing is known any more, and no snapshot is left. */

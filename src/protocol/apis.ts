@@ -47,6 +47,10 @@ import { deleteAclsRequest, deleteAclsResponse } from './messages/31-delete-acls
 import { describeConfigsRequest, describeConfigsResponse } from './messages/32-describe-configs.ts';
 import { alterConfigsRequest, alterConfigsResponse } from './messages/33-alter-configs.ts';
 import {
+  alterReplicaLogDirsRequest,
+  alterReplicaLogDirsResponse,
+} from './messages/34-alter-replica-log-dirs.ts';
+import {
   describeLogDirsRequest,
   describeLogDirsResponse,
 } from './messages/35-describe-log-dirs.ts';
@@ -214,6 +218,7 @@ const all: readonly Api[] = [
   api(deleteAclsRequest, deleteAclsResponse),
   api(describeConfigsRequest, describeConfigsResponse),
   api(alterConfigsRequest, alterConfigsResponse),
+  api(alterReplicaLogDirsRequest, alterReplicaLogDirsResponse),
   api(describeLogDirsRequest, describeLogDirsResponse),
   api(saslAuthenticateRequest, saslAuthenticateResponse),
   api(createPartitionsRequest, createPartitionsResponse),

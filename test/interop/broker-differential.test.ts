@@ -13,6 +13,7 @@ import { uncovered } from './differential/coverage.ts';
 import { differences } from './differential/differences.ts';
 import * as groupOffsets from './differential/group-offsets.ts';
 import * as groups from './differential/groups.ts';
+import { logDirs } from './differential/log-dirs.ts';
 import * as odd from './differential/odd.ts';
 import * as producing from './differential/producing.ts';
 import * as records from './differential/records.ts';
@@ -63,6 +64,7 @@ describeWithPeers(['kafka'], 'Apache Kafka and we', () => {
     ['add partitions', topics.createPartitions],
     ['delete topics', topics.deleteTopics],
     ['describe topics, the cluster and disks', topics.describe],
+    ['move replicas between disks', logDirs],
     ['describe settings', configs.describe],
     ['change settings', configs.alter],
     ['replace settings', resources.replacing],

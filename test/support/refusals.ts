@@ -254,6 +254,12 @@ export const refusals: Readonly<Record<string, Row | null>> = {
     }),
     answer: () => ({ responses: [{ errorCode: TOPIC }, { errorCode: CLUSTER }] }),
   },
+  AlterReplicaLogDirs: {
+    body: (_, { topic }) => ({
+      dirs: [{ path: '/d', topics: [{ name: topic, partitions: [0] }] }],
+    }),
+    answer: () => ({ results: [{ partitions: [{ partitionIndex: 0, errorCode: CLUSTER }] }] }),
+  },
   DescribeLogDirs: {
     body: () => ({ topics: null }),
     answer: (version) => ({ ...(version >= 3 && { errorCode: CLUSTER }), results: [] }),

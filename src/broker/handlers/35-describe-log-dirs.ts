@@ -4,6 +4,7 @@
  */
 import { codeOf } from '../../base/errors.ts';
 import { METADATA_TOPIC } from '../../cluster/topic-names.ts';
+import type { FutureLog } from '../../log/future-log.ts';
 import type { PartitionLog } from '../../log/partition-log.ts';
 import { AclOperation } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
@@ -27,10 +28,10 @@ export const describeLogDirsHandler = handler<Request, Response>(
     (request, context) => ({
       throttleTimeMs: 0,
       errorCode: ErrorCode.NONE,
-      results: context.broker.logs.directories().map(({ path, failure, logs }) => ({
+      results: context.broker.logs.directories().map(({ path, failure, logs, futures }) => ({
         errorCode: failure === null ? ErrorCode.NONE : ErrorCode.KAFKA_STORAGE_ERROR,
         logDir: path,
-        topics: failure === null ? topicsIn(logs, request) : [],
+        topics: failure === null ? topicsIn(logs, futures, request) : [],
         ...space(path, context),
         isCordoned: false,
       })),
@@ -39,27 +40,29 @@ export const describeLogDirsHandler = handler<Request, Response>(
   ),
 );
 
-function topicsIn(logs: Iterable<PartitionLog>, request: Request): Directory['topics'] {
+function topicsIn(
+  logs: Iterable<PartitionLog>,
+  futures: Iterable<FutureLog>,
+  request: Request,
+): Directory['topics'] {
   const wanted =
     request.topics === null
       ? null
       : new Map(request.topics.map(({ topic, partitions }) => [topic, new Set(partitions)]));
   const topics = new Map<string, Directory['topics'][number]>();
-  for (const log of logs) {
-    if (log.topic === METADATA_TOPIC) continue;
-    if (wanted !== null && wanted.get(log.topic)?.has(log.partition) !== true) continue;
+  const add = (log: PartitionLog, offsetLag: number, isFutureKey: boolean): void => {
+    if (log.topic === METADATA_TOPIC) return;
+    if (wanted !== null && wanted.get(log.topic)?.has(log.partition) !== true) return;
     let topic = topics.get(log.topic);
     if (topic === undefined) {
       topic = { name: log.topic, partitions: [] };
       topics.set(log.topic, topic);
     }
-    topic.partitions.push({
-      partitionIndex: log.partition,
-      partitionSize: log.size,
-      offsetLag: Math.max(log.highWatermark - log.logEndOffset, 0),
-      isFutureKey: false,
-    });
-  }
+    const { partition: partitionIndex, size: partitionSize } = log;
+    topic.partitions.push({ partitionIndex, partitionSize, offsetLag, isFutureKey });
+  };
+  for (const log of logs) add(log, Math.max(log.highWatermark - log.logEndOffset, 0), false);
+  for (const { future, lag } of futures) add(future, lag, true);
   return [...topics.values()];
 }
 

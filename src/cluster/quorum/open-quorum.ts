@@ -2,10 +2,11 @@
 import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Disk } from '../../base/disk.ts';
-import { FatalError } from '../../base/errors.ts';
+import { FatalError, reasonOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { LogManager } from '../../log/log-manager.ts';
+import type { PartitionLog } from '../../log/partition-log.ts';
 import type { Configs } from '../configs.ts';
 import type { MetadataImage } from '../metadata-image.ts';
 import type { Peers } from '../peers.ts';
@@ -43,6 +44,15 @@ export function parseBroker(text: string): BrokerAddress {
   return { id: Number(match[1]), host, port: Number(match[4]) };
 }
 
+function metadataLog(logs: LogManager): PartitionLog {
+  try {
+    return logs.create(METADATA_TOPIC, METADATA_TOPIC_ID, 0, false);
+  } catch (error) {
+    // A new one in another directory would be a new cluster.
+    throw new FatalError(`the metadata can't be opened: ${reasonOf(error)}`);
+  }
+}
+
 /** Opens the metadata's log and tells the peers' addresses. The caller starts and stops the quorum. */
 export function openQuorum(options: OpenQuorumOptions): MetadataQuorum {
   const { nodeId, clusterId, configs, logs, image, peers } = options;
@@ -51,7 +61,7 @@ export function openQuorum(options: OpenQuorumOptions): MetadataQuorum {
   for (const { id, host, port } of brokers) {
     if (id !== nodeId) peers.setAddress(id, host, port);
   }
-  const log = logs.get(METADATA_TOPIC, 0) ?? logs.create(METADATA_TOPIC, METADATA_TOPIC_ID, 0);
+  const log = metadataLog(logs);
   log.updateConfig(configs.logConfig(METADATA_TOPIC));
   const held = logs.directories().find(({ path }) => path === log.logDirectory.path);
   assert(held !== undefined, `the folder of ${log.path} is not known`);

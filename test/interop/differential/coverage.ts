@@ -14,6 +14,7 @@ export const notInKafka: ReadonlyMap<string, readonly number[]> = new Map([
   ['CreateAcls', [0]],
   ['DeleteAcls', [0]],
   ['DescribeConfigs', [0]],
+  ['AlterReplicaLogDirs', [0]],
   ['DescribeLogDirs', [0]],
 ]);
 

@@ -72,6 +72,7 @@ const lookedUp = new Set([
   'max.connection.creation.rate',
   'max.connections.per.ip',
   'producer.id.expiration.ms',
+  'replica.alter.log.dirs.io.max.bytes.per.second',
   'topic.policy.partitions.max',
   'topic.policy.partitions.min',
   'topic.policy.replication.factor.max',

@@ -8,7 +8,7 @@ OffsetCommit 8 2-10 8|OffsetFetch 9 1-10 6|FindCoordinator 10 0-6 3|JoinGroup 11
 Heartbeat 12 0-4 4|LeaveGroup 13 0-5 4|SyncGroup 14 0-5 4|DescribeGroups 15 0-6 5|ListGroups 16 0-5 3
 SaslHandshake 17 0-1 Infinity|ApiVersions 18 0-5 3|CreateTopics 19 0-7 5|DeleteTopics 20 0-6 4
 DeleteRecords 21 0-2 2|InitProducerId 22 0-5 2|OffsetForLeaderEpoch 23 2-4 4|AddPartitionsToTxn 24 0-5 3|AddOffsetsToTxn 25 0-4 3|EndTxn 26 0-5 3|WriteTxnMarkers 27 1-2 1|TxnOffsetCommit 28 0-5 3|DescribeAcls 29 0-3 2|CreateAcls 30 0-3 2|DeleteAcls 31 0-3 2|DescribeConfigs 32 0-4 4
-AlterConfigs 33 0-2 2|DescribeLogDirs 35 0-5 2|SaslAuthenticate 36 0-2 2|CreatePartitions 37 0-3 2
+AlterConfigs 33 0-2 2|AlterReplicaLogDirs 34 0-2 2|DescribeLogDirs 35 0-5 2|SaslAuthenticate 36 0-2 2|CreatePartitions 37 0-3 2
 DeleteGroups 42 0-2 2|ElectLeaders 43 0-2 2|IncrementalAlterConfigs 44 0-1 1|AlterPartitionReassignments 45 0-1 0|ListPartitionReassignments 46 0-0 0|OffsetDelete 47 0-0 Infinity|DescribeClientQuotas 48 0-1 1|AlterClientQuotas 49 0-1 1
 DescribeUserScramCredentials 50 0-0 0|AlterUserScramCredentials 51 0-0 0|Vote 52 0-2 0|BeginQuorumEpoch 53 0-1 1|EndQuorumEpoch 54 0-1 1|DescribeQuorum 55 0-2 0|AlterPartition 56 2-3 0|UpdateFeatures 57 0-2 0|Envelope 58 0-0 0|FetchSnapshot 59 0-1 0
 DescribeCluster 60 0-2 0|DescribeProducers 61 0-0 0|BrokerRegistration 62 0-4 0|BrokerHeartbeat 63 0-1 0|UnregisterBroker 64 0-0 0|DescribeTransactions 65 0-0 0|ListTransactions 66 0-2 0|AllocateProducerIds 67 0-0 0|ConsumerGroupHeartbeat 68 0-1 0|ConsumerGroupDescribe 69 0-1 0|GetTelemetrySubscriptions 71 0-0 0|PushTelemetry 72 0-0 0|AssignReplicasToDirs 73 0-0 0|ListConfigResources 74 0-1 0|DescribeTopicPartitions 75 0-0 0`;
