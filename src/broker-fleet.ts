@@ -191,7 +191,7 @@ export class BrokerFleet {
    */
   #format({ brokers }: Settings): void {
     const usable = brokers.filter(({ dirs }) => dirs.every(isUsable));
-    const isKnown = usable.some(({ dirs }) => dirs.some(hasOwner));
+    const isKnown = brokers.some(({ dirs }) => dirs.some((dir) => isUsable(dir) && hasOwner(dir)));
     if (!isKnown && usable.length < majorityOf(brokers.length)) {
       throw new FatalError(
         `the folders of ${usable.length} of ${brokers.length} brokers can be used, and none of them tells which cluster it is`,
@@ -258,10 +258,20 @@ export class BrokerFleet {
 
 export const majorityOf = (count: number): number => Math.floor(count / 2) + 1;
 
+/** A folder that is broken is left to the broker, which goes on without it, unless it has no other. */
 function lock({ dirs, locks }: Folders): void {
+  let broken: unknown = null;
   for (const dir of dirs) {
-    if (locks.get(dir)?.isHeld() !== true) locks.set(dir, openDataDirectory(dir));
+    if (locks.get(dir)?.isHeld() === true) continue;
+    locks.delete(dir);
+    try {
+      locks.set(dir, openDataDirectory(dir));
+    } catch (error) {
+      if (error instanceof DataDirectoryInUse) throw error;
+      broken = error;
+    }
   }
+  if (locks.size === 0) throw broken;
 }
 
 /** Runs `action` while no other process formats. Throws DataDirectoryInUse when one does. */
