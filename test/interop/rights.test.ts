@@ -13,6 +13,7 @@ import { root } from '../support/weir-process.ts';
 import { type RunningBroker, startBroker } from '../unit/broker/fixture.ts';
 import * as acls from './differential/acls.ts';
 import { differences } from './differential/differences.ts';
+import * as sasl from './differential/sasl.ts';
 import { Side } from './differential/side.ts';
 
 const MAIN = path.join(root, 'src/main.ts');
@@ -26,21 +27,54 @@ const settings = {
   'offsets.topic.num.partitions': 1,
   'authorizer.class.name': STANDARD_AUTHORIZER,
   'allow.everyone.if.no.acl.found': true,
+  'sasl.server.max.receive.size': sasl.RECEIVE_BYTES_MAX,
+  'connection.failed.authentication.delay.ms': 10,
 };
+
+const MODULES = 'org.apache.kafka.common.security';
+const SCRAM = `${MODULES}.scram.ScramLoginModule required;`;
+/** Of the listener that asks clients who they are. */
+const login = {
+  'listener.name.login.plain.sasl.jaas.config': `${MODULES}.plain.PlainLoginModule required ${sasl.PLAIN_USERS};`,
+  'listener.name.login.scram-sha-256.sasl.jaas.config': SCRAM,
+  'listener.name.login.scram-sha-512.sasl.jaas.config': SCRAM,
+};
+const MECHANISMS = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'];
 
 describeWithPeers(['kafka'], 'rights and quotas on Apache Kafka and on ours', () => {
   let kafka: Kafka;
   let running: RunningBroker;
   let sides: Side[];
+  /** The same brokers by their listener LOGIN. */
+  let asking: Side[];
   let bootstrap: string;
   beforeAll(async () => {
-    kafka = await startKafka({ local: true, properties: settings });
-    running = await startBroker({ ...settings, 'node.id': 1 });
+    kafka = await startKafka({
+      listeners: { LOGIN: 'SASL_PLAINTEXT' },
+      properties: {
+        ...settings,
+        ...login,
+        'listener.name.login.sasl.enabled.mechanisms': MECHANISMS.join(','),
+      },
+    });
+    running = await startBroker({
+      ...settings,
+      ...login,
+      listeners: ['PLAINTEXT://127.0.0.1:0', 'LOGIN://127.0.0.1:0'],
+      'listener.security.protocol.map': ['PLAINTEXT:PLAINTEXT', 'LOGIN:SASL_PLAINTEXT'],
+      'listener.name.login.sasl.enabled.mechanisms': MECHANISMS,
+      'node.id': 1,
+    });
     bootstrap = `127.0.0.1:${running.port}`;
     const base = Date.now();
     sides = [
       new Side('Kafka', Number(kafka.bootstrap.split(':')[1]), base),
       new Side('we', running.port, base),
+    ];
+    const portOf = (address: string): number => Number(address.split(':')[1]);
+    asking = [
+      new Side('Kafka', portOf(kafka.listeners['LOGIN']!), base),
+      new Side('we', running.broker.listeners[1]!.port, base),
     ];
     for (const side of sides) {
       const { clusterId } = await side.quietly('Metadata', 5, { topics: [] });
@@ -53,10 +87,14 @@ describeWithPeers(['kafka'], 'rights and quotas on Apache Kafka and on ours', ()
     await kafka?.stop();
   });
 
-  const alike = async (title: string, scene: (side: Side) => Promise<void>): Promise<void> => {
-    for (const side of sides) side.entries = [];
-    await Promise.all(sides.map(scene));
-    const found = differences(sides[0]!.entries, sides[1]!.entries);
+  const alike = async (
+    title: string,
+    scene: (side: Side) => Promise<void>,
+    asked = sides,
+  ): Promise<void> => {
+    for (const side of asked) side.entries = [];
+    await Promise.all(asked.map(scene));
+    const found = differences(asked[0]!.entries, asked[1]!.entries);
     const report = process.env['WEIR_DIFFERENCES'];
     if (report !== undefined) fs.appendFileSync(report, `# ${title}\n${found.join('\n')}\n`);
     expect(found).toEqual([]);
@@ -64,6 +102,12 @@ describeWithPeers(['kafka'], 'rights and quotas on Apache Kafka and on ours', ()
 
   it('ACLs are set, found, removed and refused alike', () => alike('acls', acls.acls));
   it('quotas are set, found, removed and refused alike', () => alike('quotas', acls.quotas));
+
+  it('users are made, found, removed and refused alike', () => alike('users', sasl.users));
+  it('clients say who they are, or are cut off, alike', () =>
+    alike('exchanges', sasl.exchanges, asking));
+  it('frames of strangers are taken or not alike', () => alike('frames', sasl.frames, asking));
+  it('proofs of SCRAM are taken or not alike', () => alike('scram', sasl.scram, asking));
 
   const weir = async (at: string, ...args: string[]) => {
     const all = [MAIN, ...args, '--bootstrap-server', at];
