@@ -6,7 +6,8 @@ import type { Random } from '../base/random.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { type CleaningEngine, SlicedEngine } from './cleaning-engine.ts';
-import { FutureLog } from './future-log.ts';
+import { FutureFolders, type LogIdentity } from './future-folders.ts';
+import type { FutureLog } from './future-log.ts';
 import { type CleanerSettings, defaultCleanerSettings, LogCleaner } from './log-cleaner.ts';
 import type { LogConfig } from './log-config.ts';
 import { LogDirectory } from './log-directory.ts';
@@ -14,17 +15,16 @@ import type { LogEnvironment } from './log-environment.ts';
 import {
   DELETED_DIRECTORY_SUFFIX,
   deletedDirectory,
-  futureDirectory,
-  parseFutureDirectory,
   parsePartitionDirectory,
   partitionDirectory,
   uniqueName,
 } from './log-files.ts';
 import { LogMover } from './log-mover.ts';
-import { ManagedDirectory, type SavedOffsets } from './managed-directory.ts';
+import { ManagedDirectory, NOTHING_SAVED, type SavedOffsets } from './managed-directory.ts';
 import { claimLogDirectory } from './meta-properties.ts';
 import { PartitionLog } from './partition-log.ts';
 import { readTopicId, writeTopicId } from './partition-metadata.ts';
+import { Placement } from './placement.ts';
 import { LogProbe } from './probe.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { RetentionClock } from './retention-clock.ts';
@@ -72,28 +72,6 @@ const RETENTION_CHECK_MS = 5 * 60_000;
 const CHECKPOINT_MS = 5_000;
 const PRODUCER_EXPIRATION_MS = 24 * 3_600_000;
 
-/** Of a partition that is new. */
-const NOTHING_SAVED: SavedOffsets = {
-  recoveryPoints: new Map(),
-  logStarts: new Map(),
-  highWatermarks: new Map(),
-  cleaned: new Map(),
-};
-
-/** Wishes where partitions are to be made that are remembered; beyond it the oldest is forgotten. */
-const PREFERRED_MAX = 10_000;
-
-/** The directory of a future replica, as a start finds it. */
-interface FoundFuture {
-  readonly managed: ManagedDirectory;
-  readonly name: string;
-  readonly topic: string;
-  readonly partition: number;
-  readonly unique: string;
-  readonly clean: boolean;
-  readonly offsets: SavedOffsets;
-}
-
 /** Logs that are flushed at the same time while stopping. */
 const CLOSING_MAX = 16;
 
@@ -110,11 +88,8 @@ export class LogManager {
   readonly #environment: LogEnvironment;
   readonly #directories: ManagedDirectory[] = [];
   readonly #logs = new Map<string, PartitionLog>();
-  /** Directories in which partitions are to be made, by partition (AlterReplicaLogDirs). */
-  readonly #preferred = new Map<string, string>();
-  /** Until all directories are open. */
-  #foundFutures: FoundFuture[] = [];
-  #foundDead: { readonly managed: ManagedDirectory; readonly name: string }[] = [];
+  readonly #placement = new Placement();
+  readonly #futures: FutureFolders;
   readonly #removals = new Set<Timer>();
   readonly #retentionClock: RetentionClock;
   #checkpointTimer: Timer | null = null;
@@ -158,12 +133,19 @@ export class LogManager {
       bytesPerSecond: options.moveBytesPerSecond ?? (() => Number.POSITIVE_INFINITY),
       owner: {
         directoryOf: (log) => this.#directoryOf(log),
-        reopenFuture: (move) => this.#reopenFuture(move),
-        makeFuture: (log, target) => this.#makeFuture(log, target),
-        openMoved: (former, target) => this.#openMoved(former, target),
+        reopenFuture: (move) => this.#futures.reopen(move),
+        makeFuture: (log, target) => this.#futures.make(log, target),
+        openMoved: (former, target) => this.#futures.openMoved(former, target),
         replaced: (former, log, target) => this.#replaced(former, log, target),
         bury: (path, delayMs) => this.#removeLater([path], delayMs),
       },
+    });
+    this.#futures = new FutureFolders({
+      ...{ disk, random, logger, mover: this.mover },
+      current: (topic, partition) => this.get(topic, partition),
+      open: (...of) => this.#open(...of),
+      serve: (managed, log) => this.#serve(managed, log),
+      bury: (path) => this.#removeLater([path], 0),
     });
   }
 
@@ -175,7 +157,7 @@ export class LogManager {
         const reasons = this.#directories.map((d) => d.directory.failure?.message);
         throw new FatalError(`no usable log directory: ${reasons.join('; ')}`);
       }
-      this.#resumeMoves();
+      this.#futures.resume(this.#online().length === this.#directories.length);
       this.#state = 'running';
       this.#armRetention();
       resolve();
@@ -219,15 +201,7 @@ export class LogManager {
     this.#epochsOfCleanStop.push(marker?.brokerEpoch ?? -1);
     const offsets = managed.readOffsets();
     for (const name of disk.list(managed.path)) {
-      if (name.endsWith(DELETED_DIRECTORY_SUFFIX)) {
-        this.#foundDead.push({ managed, name });
-        continue;
-      }
-      const future = parseFutureDirectory(name);
-      if (future !== null) {
-        this.#foundFutures.push({ ...future, managed, name, clean, offsets });
-        continue;
-      }
+      if (this.#futures.found(managed, name, clean, offsets)) continue;
       const parsed = parsePartitionDirectory(name);
       if (parsed === null) continue;
       const key = partitionDirectory(parsed.topic, parsed.partition);
@@ -235,7 +209,7 @@ export class LogManager {
         throw new FatalError(`${key} is in two log directories, one of them ${managed.path}`);
       }
       const topicId = readTopicId(disk, `${managed.path}/${name}`);
-      this.#open(managed, parsed.topic, parsed.partition, topicId, clean, offsets);
+      this.#serve(managed, this.#open(managed, name, { ...parsed, topicId }, clean, offsets));
     }
     // Folders that were formatted and never used have nothing to recover.
     const isUsed = [...managed.logs.values()].some(({ logEndOffset }) => logEndOffset > 0);
@@ -244,80 +218,16 @@ export class LogManager {
     }
   }
 
-  /** Goes on with what was being moved to another directory; see `log-mover.ts`. */
-  #resumeMoves(): void {
-    const isWhole = this.#online().length === this.#directories.length;
-    for (const found of this.#foundFutures) {
-      try {
-        if (found.managed.directory.failure === null) this.#resumeMove(found, isWhole);
-      } catch (error) {
-        if (error instanceof FatalError) throw error;
-        const { managed, name } = found;
-        const shown = managed.directory.failed(`can't open ${managed.path}/${name}`, error);
-        if (!(shown instanceof ProtocolError)) throw shown;
-        this.#options.logger.warn(shown.message);
-      }
-    }
-    // What is in a directory that has failed may yet turn out to need them.
-    if (isWhole) {
-      for (const { managed, name } of this.#foundDead) {
-        this.#removeLater([`${managed.path}/${name}`], 0);
-      }
-    }
-    this.#foundFutures = [];
-    this.#foundDead = [];
-  }
-
-  #resumeMove(found: FoundFuture, isWhole: boolean): void {
-    const { managed, name, topic, partition, unique, clean, offsets } = found;
-    const { disk, logger } = this.#options;
-    const path = `${managed.path}/${name}`;
-    const topicId = readTopicId(disk, path);
-    const current = this.get(topic, partition);
-    if (current === undefined) {
-      const aside = deletedDirectory(topic, partition, unique);
-      const wasDone = this.#foundDead.some((dead) => dead.name === aside);
-      // Else it may not be all; but where no other can be, it is all that there is.
-      if (!wasDone && (!isWhole || topicId === null)) {
-        logger.warn(`${path} is kept and not served: the log that it is a copy of is missing`);
-        return;
-      }
-      disk.rename(path, `${managed.path}/${partitionDirectory(topic, partition)}`);
-      disk.syncDirectory(managed.path);
-      this.#open(managed, topic, partition, topicId, clean, offsets);
-      return;
-    }
-    const isStale = topicId === null || topicId !== current.topicId;
-    if (isStale || current.logDirectory === managed.directory || this.mover.of(current)) {
-      logger.warn(`${path} is no copy of ${current.path} that is needed: it is removed`);
-      const dead = `${managed.path}/${deletedDirectory(topic, partition, unique)}`;
-      disk.rename(path, dead);
-      this.#removeLater([dead], 0);
-      return;
-    }
-    const future = this.#openAt(managed, name, current, clean, offsets);
-    this.mover.resume(new FutureLog({ current, future, target: managed, unique }));
+  #serve(managed: ManagedDirectory, log: PartitionLog): void {
+    const key = partitionDirectory(log.topic, log.partition);
+    managed.logs.set(key, log);
+    this.#logs.set(key, log);
   }
 
   #open(
     managed: ManagedDirectory,
-    topic: string,
-    partition: number,
-    topicId: string | null,
-    clean: boolean,
-    offsets: SavedOffsets,
-  ): PartitionLog {
-    const key = partitionDirectory(topic, partition);
-    const log = this.#openAt(managed, key, { topic, partition, topicId }, clean, offsets);
-    managed.logs.set(key, log);
-    this.#logs.set(key, log);
-    return log;
-  }
-
-  #openAt(
-    managed: ManagedDirectory,
     name: string,
-    { topic, partition, topicId }: { topic: string; partition: number; topicId: string | null },
+    { topic, partition, topicId }: LogIdentity,
     clean: boolean,
     offsets: SavedOffsets,
   ): PartitionLog {
@@ -391,42 +301,26 @@ export class LogManager {
         `${partitionDirectory(topic, partition)} may be in log directory ${offline.path}, which is offline`,
       );
     }
-    const managed = this.#placeFor(partitionDirectory(topic, partition));
+    const managed = this.#placement.placeFor(topic, partition, this.#online());
     const { disk } = this.#options;
     const path = `${managed.path}/${partitionDirectory(topic, partition)}`;
     try {
       disk.makeDirectory(path);
       managed.directory.entriesDirty = true;
       writeTopicId(disk, path, topicId);
-      return this.#open(managed, topic, partition, topicId, false, NOTHING_SAVED);
+      const identity = { topic, partition, topicId };
+      const name = partitionDirectory(topic, partition);
+      const log = this.#open(managed, name, identity, false, NOTHING_SAVED);
+      this.#serve(managed, log);
+      return log;
     } catch (error) {
       throw managed.directory.failed(`can't make ${path}`, error);
     }
   }
 
-  #placeFor(key: string): ManagedDirectory {
-    const preferred = this.#preferred.get(key);
-    this.#preferred.delete(key);
-    const online = this.#online();
-    const wished = online.find(({ path }) => path === preferred);
-    if (wished !== undefined) return wished;
-    const held = ({ logs, futures }: ManagedDirectory): number => logs.size + futures.size;
-    const managed = online.sort((a, b) => held(a) - held(b))[0];
-    if (managed === undefined) {
-      throw new ProtocolError(ErrorCode.KAFKA_STORAGE_ERROR, 'every log directory is offline');
-    }
-    return managed;
-  }
-
-  /** When the partition is made here, it is to be in the directory `path`. In memory only. */
+  /** When the partition is made here, it is to be in the directory `path`. */
   prefer(topic: string, partition: number, path: string): void {
-    const key = partitionDirectory(topic, partition);
-    this.#preferred.delete(key);
-    for (const oldest of this.#preferred.keys()) {
-      if (this.#preferred.size < PREFERRED_MAX) break;
-      this.#preferred.delete(oldest);
-    }
-    this.#preferred.set(key, path);
+    this.#placement.prefer(topic, partition, path);
   }
 
   /**
@@ -444,49 +338,17 @@ export class LogManager {
       const text = `${log.path} can't be moved to ${path}: ${offline?.path ?? path} is not in use`;
       throw new ProtocolError(ErrorCode.KAFKA_STORAGE_ERROR, text);
     }
-    this.mover.add(this.#makeFuture(log, managed));
-  }
-
-  #makeFuture(log: PartitionLog, target: ManagedDirectory): FutureLog {
-    const { disk, random } = this.#options;
-    const { topic, partition, topicId } = log;
-    const unique = uniqueName(random);
-    const name = futureDirectory(topic, partition, unique);
-    const path = `${target.path}/${name}`;
-    const start = new Map([[partitionDirectory(topic, partition), FutureLog.startOf(log)]]);
-    try {
-      disk.makeDirectory(path);
-      target.directory.entriesDirty = true;
-      if (topicId !== null) writeTopicId(disk, path, topicId);
-      const offsets = { ...NOTHING_SAVED, logStarts: start };
-      const future = this.#openAt(target, name, log, false, offsets);
-      return new FutureLog({ current: log, future, target, unique });
-    } catch (error) {
-      throw target.directory.failed(`can't make ${path}`, error);
-    }
+    this.mover.add(this.#futures.make(log, managed));
   }
 
   #directoryOf(log: PartitionLog): ManagedDirectory {
     return this.#directories.find(({ directory }) => directory === log.logDirectory)!;
   }
 
-  #reopenFuture({ current, future, target, unique }: FutureLog): FutureLog {
-    const name = futureDirectory(current.topic, current.partition, unique);
-    const again = this.#openAt(target, name, current, false, offsetsOf(future));
-    return new FutureLog({ current, future: again, target, unique });
-  }
-
-  #openMoved(former: PartitionLog, target: ManagedDirectory): PartitionLog {
-    const name = partitionDirectory(former.topic, former.partition);
-    return this.#openAt(target, name, former, true, offsetsOf(former));
-  }
-
   #replaced(former: PartitionLog, log: PartitionLog, target: ManagedDirectory): void {
-    const key = partitionDirectory(log.topic, log.partition);
     const source = this.#directoryOf(former);
-    source.logs.delete(key);
-    target.logs.set(key, log);
-    this.#logs.set(key, log);
+    source.logs.delete(partitionDirectory(log.topic, log.partition));
+    this.#serve(target, log);
     this.#options.onMoved?.(former, log);
     source.checkpoint(false);
     target.checkpoint(false);
@@ -672,16 +534,4 @@ export class LogManager {
       for (const log of [...logs.values(), ...futures.values()]) log.abandon();
     }
   }
-}
-
-/** What the checkpoints would say of the log. */
-function offsetsOf(log: PartitionLog): SavedOffsets {
-  const of = (offset: number): ReadonlyMap<string, number> =>
-    new Map([[partitionDirectory(log.topic, log.partition), offset]]);
-  return {
-    recoveryPoints: of(log.flushedOffset),
-    logStarts: of(log.logStartOffset),
-    highWatermarks: of(log.highWatermark),
-    cleaned: log.cleanedTo === null ? new Map() : of(log.cleanedTo),
-  };
 }

@@ -20,6 +20,14 @@ export interface SavedOffsets {
   readonly cleaned: ReadonlyMap<string, number>;
 }
 
+/** Of a partition that is new. */
+export const NOTHING_SAVED: SavedOffsets = {
+  recoveryPoints: new Map(),
+  logStarts: new Map(),
+  highWatermarks: new Map(),
+  cleaned: new Map(),
+};
+
 /**
  * The files of a log directory that speak of all its partitions: four checkpoints and the clean
  * shutdown marker. The marker is taken away before anything is written, so it never outlives the

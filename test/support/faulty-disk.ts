@@ -191,9 +191,12 @@ export class FaultyDisk implements Disk {
         'to' in change &&
         (change.to === directory || path.dirname(change.to) === directory),
     );
-    for (const change of this.#nameChanges.splice(0, renamed + 1)) {
+    const volume = renamed < 0 ? '' : volumeOf(this.#nameChanges[renamed]!);
+    this.#nameChanges = this.#nameChanges.filter((change, i) => {
+      if (i > renamed || volumeOf(change) !== volume) return true;
       applyName(this.#syncedNames, change);
-    }
+      return false;
+    });
     const stay: NameChange[] = [];
     for (const change of this.#nameChanges) {
       const where = 'to' in change ? change.to : change.path;
@@ -221,11 +224,14 @@ export class FaultyDisk implements Disk {
 
   /**
    * Power is lost: of what was not synced a random part survives, the last write of a file perhaps
-   * cut or garbled. Directory changes survive up to a random one, in order, as with a journal.
+   * cut or garbled. Directory changes survive up to a random one, in order, as with a journal; each
+   * directory of the root is a disk with a journal of its own.
    */
   crash(random: Random): void {
-    const kept = below(random, this.#nameChanges.length + 1);
-    for (const change of this.#nameChanges.slice(0, kept)) applyName(this.#syncedNames, change);
+    for (const changes of Map.groupBy(this.#nameChanges, volumeOf).values()) {
+      const kept = below(random, changes.length + 1);
+      for (const change of changes.slice(0, kept)) applyName(this.#syncedNames, change);
+    }
     this.#nameChanges = [];
     this.#names = new Map(this.#syncedNames);
     this.#keepDirectories();
@@ -297,6 +303,9 @@ export class FaultyDisk implements Disk {
     return copy;
   }
 }
+
+const volumeOf = (change: NameChange): string =>
+  ('to' in change ? change.to : change.path).split('/')[1] ?? '';
 
 function applyName(names: Map<string, Inode>, change: NameChange): void {
   if (change.kind === 'renameDirectory') {

@@ -3,6 +3,7 @@ import { seededRandom } from '../../../src/base/random.ts';
 import type { LogManager, LogManagerOptions } from '../../../src/log/log-manager.ts';
 import type { PartitionLog } from '../../../src/log/partition-log.ts';
 import { ErrorCode, ProtocolError } from '../../../src/protocol/error-codes.ts';
+import { BatchAttribute } from '../../../src/protocol/record-batch.ts';
 import { systemError } from '../../support/faulty-disk.ts';
 import {
   appendValues,
@@ -47,8 +48,10 @@ describe('LogMover', () => {
     const rig = makeRig({ segmentBytes: 500, fileDeleteDelayMs: 1000 });
     const replaced: PartitionLog[] = [];
     const { manager, log } = await open(rig, { onMoved: (_, after) => replaced.push(after) });
+    // What it wrote is deleted below; what it may write next is known all the same.
+    const gone = { id: 8, epoch: 0, baseSequence: 0 };
     for (let i = 0; i < 40; i++) {
-      const producer = { id: 7, epoch: 1, baseSequence: i };
+      const producer = i === 0 ? gone : { id: 7, epoch: 1, baseSequence: i };
       log.append(batchOf([`value-${i}`], { producer: producer }), {
         leaderEpoch: i >> 3,
         origin: 'client',
@@ -58,6 +61,7 @@ describe('LogMover', () => {
     log.setHighWatermark(38);
     log.advanceLogStartOffset(5);
     expect(log.path).toBe('/a/t-0');
+    const asked = log.startVerification(9, 0, 0, false)!;
     manager.move(log, '/b');
     expect(names(rig)).toEqual(['/a/t-0', '/b/t-0-future']);
     expect(manager.get('t', 0)).toBe(log);
@@ -76,14 +80,23 @@ describe('LogMover', () => {
     expect(after.append(batchOf(['value-39'], { producer: again }), append)).toMatchObject({
       duplicate: true,
     });
+    const late = batchOf(['x'], { producer: { ...gone, baseSequence: 2 } });
+    expect(codeThrown(() => after.append(late, append))).toBe(
+      ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
+    );
     const next = { id: 7, epoch: 1, baseSequence: 40 };
     expect(after.append(batchOf(['more'], { producer: next }), append).firstOffset).toBe(40);
+    // The question that was asked before the move is answered behind it.
+    const attributes = BatchAttribute.transactional;
+    const part = batchOf(['part'], { attributes, producer: { id: 9, epoch: 0, baseSequence: 0 } });
+    expect(codeThrown(() => after.append(part, append))).toBe(ErrorCode.INVALID_TXN_STATE);
+    expect(after.append(part, { ...append, verification: asked }).firstOffset).toBe(41);
     expect(codeThrown(() => appendValues(log, ['x']))).toBe(ErrorCode.NOT_LEADER_OR_FOLLOWER);
     rig.clock.advance(2000);
     expect(names(rig)).toEqual(['/b/t-0']);
     await manager.stop();
     const reopened = await open(rig);
-    expect(values(reopened.log)).toEqual([...numbered(35, 5), 'more']);
+    expect(values(reopened.log)).toEqual([...numbered(35, 5), 'more', 'part']);
     expect(reopened.log.highWatermark).toBe(38);
   });
 
@@ -112,6 +125,25 @@ describe('LogMover', () => {
     manager.abandon();
     rig.disk.crash({ next: () => 0.99, fill: () => {} });
     expect(values((await open(rig)).log)).toEqual(numbered(sent));
+  });
+
+  it('answers a flush that is asked for at the last moment from the new place', async () => {
+    const rig = makeRig();
+    const { manager, log } = await open(rig);
+    appendValues(log, numbered(5));
+    manager.move(log, '/b');
+    const flushes: Promise<void>[] = [];
+    rig.disk.watch = ({ operation, path }) => {
+      if (operation !== 'sync' || !path.includes('-future/') || flushes.length > 4) return;
+      appendValues(log, numbered(1, log.logEndOffset));
+      flushes.push(log.flush());
+    };
+    await moved(rig, manager);
+    const after = manager.get('t', 0)!;
+    expect(flushes.length).toBeGreaterThan(2);
+    await Promise.all(flushes);
+    expect(after.flushedOffset).toBe(5 + flushes.length);
+    expect(values(after)).toEqual(numbered(5 + flushes.length));
   });
 
   it('follows a truncation, and a log start within a batch', async () => {
@@ -282,18 +314,28 @@ describe('a log that is moved, and its disks', () => {
     manager.move(log, '/b');
     await until(rig, () => manager.mover.size === 0);
     await until(rig, () => rig.clock.monotonic() > 1000);
-    manager.abandon();
+    const after = manager.get('t', 0)!;
+    try {
+      appendValues(after, ['late']);
+      await after.flush();
+      rig.logger.lines.push(LATE);
+    } finally {
+      manager.abandon();
+    }
   }
   let begun = 0;
+  const LATE = 'late is acknowledged';
 
   /** Everything that was flushed is there, once, and the move comes to its end. */
-  async function check(rig: Rig): Promise<void> {
+  async function check(rig: Rig, isLate = rig.logger.lines.includes(LATE)): Promise<void> {
     const { manager, log } = await open(rig);
-    expect(values(log)).toEqual(numbered(FLUSHED - 4, 4));
+    const expected = numbered(FLUSHED - 4, 4);
+    if (isLate) expected.push('late');
+    expect(values(log).slice(0, expected.length)).toEqual(expected);
     expect(log.topicId).toBe(TOPIC_ID);
     await moved(rig, manager);
     const after = manager.get('t', 0)!;
-    expect(values(after)).toEqual(numbered(FLUSHED - 4, 4));
+    expect(values(after).slice(0, expected.length)).toEqual(expected);
     appendValues(after, ['more']);
     await until(rig, () => names(rig).length === 1);
     await manager.stop();
@@ -388,6 +430,28 @@ describe('a log that is moved, and its disks', () => {
     await away.stop();
     rig.disk.restart();
     expect(values((await open(rig)).log)).toEqual(numbered(10));
+  });
+
+  it('is found again where its other half is away, and what was set aside stays until then', async () => {
+    const rig = makeRig();
+    const { manager, log } = await rig.open({ dirs: ['/b'] });
+    appendValues(log, numbered(10));
+    await manager.stop();
+    const unique = '0123456789abcdef'.repeat(2);
+    rig.disk.rename('/b/t-0', `/b/t-0.${unique}-future`);
+    rig.disk.makeDirectory(`/a/t-0.${unique}-delete`);
+    rig.disk.fault = ({ path }) => (path.startsWith('/b') ? systemError('EIO') : null);
+    const away = rig.manager({ dirs: DIRS });
+    await away.start();
+    rig.clock.advance(1000);
+    expect(away.get('t', 0)).toBeUndefined();
+    expect(rig.disk.exists(`/a/t-0.${unique}-delete`)).toBe(true);
+    await away.stop();
+    rig.disk.restart();
+    const again = await open(rig);
+    rig.clock.advance(1000);
+    expect([again.log.path, values(again.log)]).toEqual(['/b/t-0', numbered(10)]);
+    expect(names(rig)).toEqual(['/b/t-0']);
   });
 
   it('is made where it is wished for', async () => {
