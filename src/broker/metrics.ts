@@ -227,6 +227,19 @@ function registerLogs(family: Family, { logs, disk, logger }: BrokerServices): v
   family('kafka_log_logmanager_offlinelogdirectorycount', (emit) => {
     emit(logs.directories().filter(({ failure }) => failure !== null).length);
   });
+  family('kafka_log_logmanager_logdirectoryoffline', (emit) => {
+    for (const { path, failure } of logs.directories()) emit(failure === null ? 0 : 1, path);
+  });
+  const { mover } = logs;
+  family('kafka_server_replicaalterlogdirsmanager_maxlag', (emit) => {
+    let lag = 0;
+    for (const move of mover.moves()) lag = Math.max(lag, move.lag);
+    emit(lag, 'ReplicaAlterLogDirs');
+  });
+  family('weir_log_moves', (emit) => emit(mover.size));
+  family('weir_log_moves_total', (emit) => emit(mover.completed));
+  family('weir_log_move_bytes_total', (emit) => emit(mover.copiedBytes));
+  family('weir_log_move_failures_total', (emit) => emit(mover.failures));
   family('weir_log_directory_online', (emit) => {
     for (const { path, failure } of logs.directories()) emit(failure === null ? 1 : 0, path);
   });

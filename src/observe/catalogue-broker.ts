@@ -316,6 +316,23 @@ const logs = {
   kafka_log_log_logendoffset: ['gauge', 'Offset behind the last record.', PARTITION],
   kafka_log_log_numlogsegments: ['gauge', 'Segments of the log.', PARTITION],
   kafka_log_logmanager_offlinelogdirectorycount: ['gauge', 'Log folders that cannot be used.'],
+  kafka_log_logmanager_logdirectoryoffline: [
+    'gauge',
+    'Whether a log folder was given up after an error of its disk (1) or can be used (0).',
+    ['logDirectory'],
+  ],
+  kafka_server_replicaalterlogdirsmanager_maxlag: [
+    'gauge',
+    'Offsets that the copy of a log in another folder, the one furthest behind, lacks of the log.',
+    ['clientId'],
+  ],
+  weir_log_moves: ['gauge', 'Logs that are being moved to another log folder.'],
+  weir_log_moves_total: ['counter', 'Logs that were moved to another log folder.'],
+  weir_log_move_bytes_total: ['counter', 'Bytes copied to move logs to another log folder.'],
+  weir_log_move_failures_total: [
+    'counter',
+    'Steps of moves to another log folder that failed; most are tried again.',
+  ],
   kafka_log_logcleaner_max_clean_time_secs: ['gauge', 'Seconds that the last compaction took.'],
   kafka_log_logcleaner_cleaner_recopy_percent: [
     'gauge',

@@ -97,6 +97,11 @@ describe('AlterReplicaLogDirs', () => {
     );
     expect(isMoving.find((p: any) => p.isFuture).lag).toBeGreaterThan(0);
     expect(fs.readdirSync(to).some((name) => /^t-0\.[0-9a-f]{32}-future$/.test(name))).toBe(true);
+    const metrics = await running.broker.metrics();
+    expect(metrics).toContain('weir_log_moves 1');
+    expect(metrics).toMatch(
+      /kafka_server_replicaalterlogdirsmanager_maxlag\{clientId="ReplicaAlterLogDirs"\} [1-9]/,
+    );
     await setRate(client, null);
     for (let i = 50; (await placesOf(client, 't')).length > 1; i++) {
       sent.push(`${i}`);
@@ -104,6 +109,7 @@ describe('AlterReplicaLogDirs', () => {
     }
     const lagged = { dir: path.basename(to), isFuture: false, lag: 0 };
     expect(await placesOf(client, 't')).toEqual([lagged]);
+    expect(await running.broker.metrics()).toContain('weir_log_moves_total 1');
     await put(client, 't', ['last']);
     expect(await read(client)).toEqual([...sent, 'last']);
     await client.close();
@@ -192,6 +198,9 @@ describe('a log directory that is broken at the start', () => {
     expect((await produce(one, 'new', batchOf(['z']))).errorCode).toBe(0);
     const metrics = await alone.broker.metrics();
     expect(metrics).toContain('kafka_log_logmanager_offlinelogdirectorycount 1');
+    expect(metrics).toContain(
+      `kafka_log_logmanager_logdirectoryoffline{logDirectory="${dirs()[2]}"} 1`,
+    );
     expect(metrics).toContain(`weir_log_directory_online{directory="${dirs()[2]}"} 0`);
     await one.close();
     await alone.broker.stop();
