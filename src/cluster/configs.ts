@@ -187,11 +187,17 @@ export class Configs {
     return this.clientMetricsChain(subscription, key)[0]?.value ?? key.default;
   }
 
-  /** The group's setting in force: its own, else the broker's, else the default. */
+  /**
+   * The group's setting in force: its own, else the broker's, else the default; where the broker has
+   * bounds, the nearest value within them. A running broker may be told one outside.
+   */
   group(groupId: string, name: string): KeyValue {
     const key = groupKeys.get(name);
     if (key === undefined) throw new BugError(`no group setting ${name}`);
-    return this.groupChain(groupId, key)[0]?.value ?? null;
+    const value = this.groupChain(groupId, key)[0]?.value ?? null;
+    const { atLeast, atMost } = key;
+    if (atLeast === undefined || atMost === undefined) return value;
+    return Math.min(Math.max(Number(value), this.number(atLeast)), this.number(atMost));
   }
 
   /** Undefined: the codec's default, or it has no levels here. */

@@ -68,7 +68,6 @@ const topicDefaults: Readonly<Record<string, string>> = {
 /** What nobody keeps a copy of: it is looked up whenever it is needed, so what is told is in force. */
 const lookedUp = new Set([
   'auto.leader.rebalance.enable',
-  'group.consumer.assignment.interval.ms',
   'max.connection.creation.rate',
   'max.connections.per.ip',
   'producer.id.expiration.ms',
@@ -81,6 +80,7 @@ const lookedUp = new Set([
 
 /** Those that a test below is about. */
 const shown = new Set([
+  'group.consumer.assignment.interval.ms',
   'log.flush.on.acks.all',
   'max.connections',
   'leader.replication.throttled.rate',
@@ -127,6 +127,19 @@ describe('a dynamic setting of the broker', () => {
     expect(hot.flushOnAcksAll).toBe(false);
     await alter('log.flush.on.acks.all', null);
     expect(hot.flushOnAcksAll).toBe(true);
+  });
+
+  it('group.consumer.assignment.interval.ms holds for the next assignment, within its bounds', async () => {
+    const { configs } = running.broker.services;
+    const inForce = () => configs.group('g', 'consumer.assignment.interval.ms');
+    const name = 'group.consumer.assignment.interval.ms';
+    expect(inForce()).toBe(1_000);
+    await alter(name, '250');
+    expect(inForce()).toBe(250);
+    await alter(name, '99999');
+    expect(inForce()).toBe(15_000);
+    await alter(name, null);
+    expect(inForce()).toBe(1_000);
   });
 
   it('max.connections holds for the next connection', async () => {
