@@ -155,3 +155,79 @@ describe('a leader', () => {
     expect(await end(5, latest)).toMatchObject({ errorCode: 0, offset: 1 });
   });
 });
+
+describe('a broker that stops in order', () => {
+  it('hands its partitions over before it closes connections, and tells who has them', async () => {
+    const cluster = await TestCluster.start(2);
+    cleanups.push(() => cluster.stop());
+    const client = await connect(cluster.members[0]!.port);
+    await createTopic(client, 'elsewhere');
+    const made = await client.request('CreateTopics', 7, {
+      timeoutMs: 10_000,
+      topics: [
+        {
+          name: 'moving',
+          numPartitions: -1,
+          replicationFactor: -1,
+          assignments: [{ partitionIndex: 0, brokerIds: [1, 0] }],
+          configs: [],
+        },
+      ],
+    });
+    expect(made.topics[0].errorMessage).toBeNull();
+    const [heir, leaving] = [cluster.broker(0), cluster.broker(1)];
+    await expect
+      .poll(() => leaving.services.partitions.get('moving', 0)?.isLeader ?? false)
+      .toBe(true);
+    const producer = await connect(cluster.members[1]!.port);
+    let stopping: Promise<void> | null = null;
+    const leaders = new Set<number>();
+    const codes = new Set<number>();
+    let stored = 0;
+    for (;;) {
+      const answer = await producer.tryRequest('Produce', 12, {
+        acks: -1,
+        timeoutMs: 5_000,
+        topicData: [
+          { name: 'moving', partitionData: [{ index: 0, records: batchOf([`${stored}`]) }] },
+        ],
+      });
+      if (answer === null) break;
+      const [partition] = answer.responses[0].partitionResponses;
+      codes.add(partition.errorCode);
+      if (partition.errorCode === 0) {
+        stored += 1;
+        stopping ??= cluster.stopBroker(1);
+      } else leaders.add(partition.currentLeader.leaderId);
+    }
+    // The connection is closed: by then the other one leads.
+    const partition = heir.services.partitions.get('moving', 0)!;
+    expect(partition.isLeader).toBe(true);
+    expect(stored).toBeGreaterThan(0);
+    const handedOver = [ErrorCode.NONE, ErrorCode.NOT_LEADER_OR_FOLLOWER];
+    expect([...codes].filter((code) => !handedOver.includes(code as 0 | 6))).toEqual([]);
+    expect([...leaders].filter((leader) => leader !== 0)).toEqual([]);
+    await stopping;
+    expect(partition.log.logEndOffset).toBeGreaterThanOrEqual(stored);
+  });
+});
+
+describe('the controller that clients are told of', () => {
+  it('is a broker that is there, whoever is asked, also when another one took over', async () => {
+    const cluster = await TestCluster.start(3);
+    cleanups.push(() => cluster.stop());
+    const told = () =>
+      Promise.all(
+        cluster.members
+          .filter(({ broker }) => broker !== null)
+          .map(async ({ port }) => {
+            const client = await connect(port);
+            const { controllerId, brokers } = await client.request('Metadata', 9, { topics: [] });
+            return brokers.some(({ nodeId }: { nodeId: number }) => nodeId === controllerId);
+          }),
+      );
+    expect(await told()).toEqual([true, true, true]);
+    await cluster.stopBroker(cluster.controllerId);
+    await expect.poll(told).toEqual([true, true]);
+  });
+});

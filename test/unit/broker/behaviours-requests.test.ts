@@ -48,6 +48,25 @@ describe('Metadata', () => {
     });
   });
 
+  it('creates topics for clients that cannot forbid it, unless the broker does', async () => {
+    const ask = async (from: WireClient, version: number, name: string) =>
+      (await from.request('Metadata', version, { topics: [{ name }] })).topics[0].errorCode;
+    await ask(client, 3, 'by-an-old-client');
+    await expect.poll(() => isThere('by-an-old-client')).toBe(true);
+    const strict = await startBroker({ 'auto.create.topics.enable': false });
+    const other = await WireClient.connect(strict.port);
+    for (const version of [0, 3, 9]) {
+      expect(await ask(other, version, 'never')).toBe(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+    }
+    const asked = { topics: [{ name: 'never' }], allowAutoTopicCreation: true };
+    expect((await other.request('Metadata', 9, asked)).topics[0].errorCode).toBe(
+      ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    );
+    expect(strict.broker.services.image.topic('never')).toBeUndefined();
+    await other.close();
+    await strict.stop();
+  });
+
   it('goes by ids alone where there are some', async () => {
     const topicId = await createTopic(client, 'of-id');
     const topics = [{ topicId, name: 'another' }, { name: 'once' }];

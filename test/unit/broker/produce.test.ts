@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CompressionType } from '../../../src/protocol/compression.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import { BatchAttribute } from '../../../src/protocol/record-batch.ts';
+import { RecordBatchBuilder } from '../../../src/protocol/record-batch-builder.ts';
 import { messageSet } from '../../support/message-sets.ts';
 import {
   batchOf,
@@ -218,6 +219,25 @@ describe('what is refused', () => {
     expect((await produce(client, topic, batch)).errorCode).toBe(ErrorCode.INVALID_TIMESTAMP);
   });
 
+  it('refuses times too far back, and names the records that have them', async () => {
+    const topic = await newTopic({ 'message.timestamp.before.max.ms': '60000' });
+    const builder = new RecordBatchBuilder({ compression: CompressionType.none, attributes: 0 });
+    for (const ago of [1_000, 100_000]) {
+      builder.append(Date.now() - ago, null, Buffer.from('x'));
+    }
+    const answer = await produce(client, topic, builder.build());
+    expect(answer.errorCode).toBe(ErrorCode.INVALID_TIMESTAMP);
+    expect(answer.recordErrors.map(({ batchIndex }) => batchIndex)).toEqual([1]);
+    expect((await fetch(client, topic, 0)).highWatermark).toBe(0);
+  });
+
+  it('refuses a batch that no segment has room for', async () => {
+    const topic = await newTopic({ 'segment.bytes': '1048576', 'max.message.bytes': '5000000' });
+    const { errorCode } = await produce(client, topic, batchOf(['x'.repeat(1_100_000)]));
+    expect(errorCode).toBe(ErrorCode.RECORD_LIST_TOO_LARGE);
+    expect((await fetch(client, topic, 0)).highWatermark).toBe(0);
+  });
+
   it('takes zstd from version 7 on', async () => {
     const topic = await newTopic();
     const batch = () => batchOf(['x'.repeat(100)], { compression: CompressionType.zstd });
@@ -255,6 +275,9 @@ describe('what is stored', () => {
     expect(answer.logAppendTimeMs).toBeGreaterThanOrEqual(before);
     const stored = (await fetch(client, topic, 0)).records as Buffer;
     expect(Number(stored.readBigInt64BE(35))).toBe(answer.logAppendTimeMs);
+    expect(stored.readInt16BE(21) & BatchAttribute.logAppendTime).not.toBe(0);
+    const made = await produce(client, await newTopic(), batchOf(['x'], { timestamp: 1000 }));
+    expect(made.logAppendTimeMs).toBe(-1);
   });
 
   it('does not mix up batches that share one read', async () => {

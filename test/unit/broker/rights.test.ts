@@ -111,6 +111,19 @@ describe('without any right', () => {
     ]);
   });
 
+  it('a topic that is there is not told from one that is not', async () => {
+    const { topics: all } = await one.request('Metadata', 12, { topics: null });
+    const [there] = all.filter(({ name }: { name: string }) => !name.startsWith('__'));
+    const asked = [there.name, 'not-there'].map((name) => ({ name }));
+    for (const version of [1, 9, 12]) {
+      const body = { topics: asked, allowAutoTopicCreation: false };
+      const { topics } = await nobody.request('Metadata', version, body);
+      const told = topics.map((topic: object) => ({ ...topic, name: '' }));
+      expect(told[0]).toMatchObject({ errorCode: TOPIC, isInternal: false, partitions: [] });
+      expect(told[1]).toEqual(told[0]);
+    }
+  });
+
   it('a topic is not created by being asked for', async () => {
     await create(
       allow(AclResource.topic, 'auto', { host: '127.0.0.2', operation: AclOperation.describe }),

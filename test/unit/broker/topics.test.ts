@@ -115,6 +115,18 @@ describe('Metadata', () => {
     expect(response.topics[0].isInternal).toBe(true);
     expect(response.topics[0].partitions).toHaveLength(50);
   });
+
+  it('calls that of transactions internal, which its first question has made', async () => {
+    const name = '__transaction_state';
+    expect(running.broker.services.image.topic(name)).toBeUndefined();
+    const ask = () => client.request('FindCoordinator', 4, { keyType: 1, coordinatorKeys: ['t'] });
+    expect((await ask()).coordinators[0].errorCode).toBe(ErrorCode.COORDINATOR_NOT_AVAILABLE);
+    await expect.poll(async () => (await ask()).coordinators[0].errorCode).toBe(0);
+    const all = await client.request('Metadata', 9, { topics: null });
+    const [told] = all.topics.filter((topic: any) => topic.name === name);
+    expect(told.isInternal).toBe(true);
+    expect(told.partitions).toHaveLength(50);
+  });
 });
 
 describe('CreateTopics', () => {
