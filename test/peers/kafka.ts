@@ -47,7 +47,8 @@ const distribution = (): Promise<string> =>
 export const kafkaClasspath = async (): Promise<string> =>
   path.join(await distribution(), 'lib', '*');
 
-async function javaArguments(heap: string, classpath: readonly string[]): Promise<string[]> {
+/** Of a JVM with Kafka's classes behind `classpath`, whose warnings go to standard error. */
+export async function javaArguments(heap: string, classpath: readonly string[]): Promise<string[]> {
   const directory = await distribution();
   return [
     `-Xmx${heap}`,
