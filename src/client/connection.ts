@@ -12,7 +12,7 @@
 import { ByteReader } from '../base/bytes.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { OperatingError, reasonOf } from '../base/errors.ts';
-import type { Stream, Transport } from '../base/transport.ts';
+import { type Stream, TLS_FAILED, type Transport } from '../base/transport.ts';
 import { codec } from '../protocol/codec.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import { FrameSplitter, readResponseHeader, writeRequest } from '../protocol/frame.ts';
@@ -122,7 +122,7 @@ export class Connection {
     } catch (error) {
       connection.close();
       if (error instanceof OperatingError && error.code === 'not-authenticated') throw error;
-      throw noBroker(where, error);
+      throw noBroker(where, stream.secured === null ? error : cutOff(error));
     }
     return connection;
   }
@@ -386,6 +386,16 @@ const noBroker = (where: string, cause: unknown): OperatingError =>
     `expected a Kafka broker at ${where}, saw ${brokerFault(cause)}`,
     { cause },
   );
+
+/**
+ * In TLS 1.3 a server looks at the client's certificate when the client holds the handshake to be
+ * over: what it says then, if anything, comes as the end of the connection.
+ */
+function cutOff(error: unknown): unknown {
+  if (!(error instanceof OperatingError) || error.code !== 'disconnected') return error;
+  const reason = `TLS: ${error.message}; perhaps it does not take the certificate of this side`;
+  return Object.assign(new Error(reason, { cause: error }), { code: TLS_FAILED });
+}
 
 function brokerFault(cause: unknown): string {
   if (cause instanceof OperatingError && cause.code === 'request-timeout') {

@@ -132,6 +132,9 @@ const logged = (pattern: RegExp, broker: number): boolean =>
       line.broker === broker && pattern.test(`${line.message} ${JSON.stringify(line.fields)}`),
   );
 
+const refusals = (): number =>
+  cluster.logged.filter(({ message }) => message === 'no TLS handshake').length;
+
 /** The brokers look at their files now. */
 async function reload(): Promise<void> {
   for (const broker of cluster.running) {
@@ -218,6 +221,13 @@ describe('brokers with TLS between them', () => {
     for (const id of [0, 1]) {
       await expect.poll(() => logged(/no TLS handshake.*not trusted/, id)).toBe(true);
     }
+    expect(logged(/do not trust each other.*does not take the certificate of this side/, 2)).toBe(
+      true,
+    );
+    // It does not try again and again.
+    const before = refusals();
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect(refusals() - before).toBeLessThan(20);
     const [other] = cluster.members;
     expect(other!.broker!.services.image.brokers.get(2)?.fenced).not.toBe(false);
     give(2, issue(2));
