@@ -44,19 +44,27 @@ export function startScreen({
 }
 
 /** How to read the log with our command and with kcat, and who they have to say they are. */
-function readingCommands({ bootstrap, brokers, dataDir, values }: Settings): [string, string] {
-  const [address = ''] = bootstrap;
-  const elsewhere = address === '127.0.0.1:9092' ? '' : ` --bootstrap-server ${address}`;
-  const tail = `npx weir tail${elsewhere}`;
-  const topic = values['collectors.http.topic'];
+function readingCommands(settings: Settings): [string, string] {
+  const { bootstrap, brokers, interBroker, dataDir, values } = settings;
+  const tailAt = (at: string): string =>
+    `npx weir tail${at === '127.0.0.1:9092' ? '' : ` --bootstrap-server ${at}`}`;
+  let [address = ''] = bootstrap;
+  const tail = tailAt(address);
   if (values['engine.kafka.bootstrap'].length > 0) {
     const isPlain = (values['engine.kafka.security.protocol'] ?? 'PLAINTEXT') === 'PLAINTEXT';
     if (!isPlain) return [`${tail} --command-config FILE`, ''];
   } else if (brokers.some((broker) => broker.address !== broker.clients)) {
-    // Where clients have to say who they are, the command is a part of the appliance.
-    return [`${tail} --data ${quoted(dataDir)}`, ''];
+    // `HOST:PORT (PROTOCOL)` where that is not plain text.
+    const [clients = '', protocol] = brokers[0]!.clients.split(' ');
+    const isSecret = interBroker?.values['sasl.mechanism.inter.broker.protocol'] === 'WEIR-SECRET';
+    // Where clients have to say who they are, the command is a part of the appliance, if it can be.
+    if (protocol !== undefined && isSecret && !interBroker.protocol.endsWith('SSL')) {
+      return [`${tail} --data ${quoted(dataDir)}`, ''];
+    }
+    if (protocol !== undefined) return [`${tailAt(clients)} --command-config FILE`, ''];
+    address = clients;
   }
-  return [tail, `or: kcat -b ${address} -t ${topic}`];
+  return [tailAt(address), `or: kcat -b ${address} -t ${values['collectors.http.topic']}`];
 }
 
 /** For a shell, where it would take the path for something else. */

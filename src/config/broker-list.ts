@@ -460,7 +460,9 @@ export function withPorts(
       'advertised.listeners': list('advertised.listeners'),
       'cluster.brokers': cluster,
     };
-    return { ...broker, address: ported(broker.address, i), given };
+    const address = ported(broker.address, i);
+    const clients = broker.clients === broker.address ? address : broker.clients;
+    return { ...broker, address, clients, given };
   });
 }
 

@@ -218,6 +218,19 @@ describe('the first screen', () => {
       `npx weir tail --bootstrap-server 127.0.0.1:19092 --data '/it'\\''s here'\n`,
     );
     expect(secured).not.toContain('kcat');
+    const inner = {
+      'broker.listeners': 'SASL_SSL://127.0.0.1:9092,INNER://127.0.0.1:9192',
+      'broker.listener.security.protocol.map': 'SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,INNER:SSL',
+      'broker.inter.broker.listener.name': 'INNER',
+    };
+    expect(await screenOf(inner)).toContain('npx weir tail --command-config FILE\n');
+    const open = {
+      ...inner,
+      'broker.listeners': 'PLAINTEXT://127.0.0.1:9094,INNER://127.0.0.1:9192',
+    };
+    expect(await screenOf(open)).toMatch(
+      /tail --bootstrap-server 127.0.0.1:9094 +or: kcat -b 127.0.0.1:9094/,
+    );
     const kafka = { 'engine.kafka.bootstrap': 'kafka:9093' };
     expect(await screenOf(kafka)).toMatch(/tail --bootstrap-server kafka:9093 +or: kcat/);
     expect(await screenOf({ ...kafka, 'engine.kafka.security.protocol': 'SSL' })).toContain(
