@@ -11,6 +11,9 @@ import { type Kafka, kafkaTool, startKafkaCluster } from '../peers/kafka.ts';
 import { ToolShell } from '../peers/tool-shell/tool-shell.ts';
 import { TestCluster } from '../support/cluster.ts';
 import { batchOf, produce, WireClient } from '../unit/broker/fixture.ts';
+import { differences } from './differential/differences.ts';
+import * as replicas from './differential/replicas.ts';
+import { Side as WireSide } from './differential/side.ts';
 
 const ACLS = 'org.apache.kafka.tools.AclCommand';
 const API_VERSIONS = 'org.apache.kafka.tools.BrokerApiVersionsCommand';
@@ -581,6 +584,19 @@ describeWithPeers(['kafka'], 'Kafka’s tools print the same of us and of Apache
     expect(ours!.acknowledged.toSorted((a, b) => a - b)).toEqual(ours!.values);
     expect(ours!.summary).toEqual([[200, 200]]);
     expect(ours!.values).toEqual(Array.from({ length: 200 }, (_, i) => i));
+  });
+
+  it.each([
+    ['move replicas', replicas.reassignments],
+    ['elect leaders', replicas.elections],
+    ['describe the quorum', replicas.quorum],
+  ])('and the brokers %s alike, asked in every way', async (_, scene) => {
+    const base = Date.now();
+    const asked = sides.map(({ name, ports }) => new WireSide(name, ports[0]!, base));
+    await Promise.all(asked.map((side) => scene(side)));
+    expect(asked[1]!.entries.length).toBeGreaterThan(5);
+    expect(differences(asked[0]!.entries, asked[1]!.entries)).toEqual([]);
+    for (const side of asked) side.close();
   });
 
   it('LeaderElectionCommand gives a partition to a replica that was left behind, when it must', async () => {
