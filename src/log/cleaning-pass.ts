@@ -141,7 +141,9 @@ export class CleaningPass {
   /** Notes the last offset of every key from the first dirty offset on. */
   async map(): Promise<MapOutcome> {
     const { sources, firstDirtyOffset, aborted } = this.#job;
-    const transactions = new CleanedTransactions(aborted);
+    // Of those that ended before, no marker is met here: they would never seem to end.
+    const ending = aborted.filter(({ lastOffset: marker }) => marker >= firstDirtyOffset);
+    const transactions = new CleanedTransactions(ending);
     for (const source of sources) {
       if (source.nextBaseOffset <= firstDirtyOffset) continue;
       const isWhole = await this.#walk(source, (buffer, at) => {

@@ -625,6 +625,26 @@ describe('compaction of transactions', () => {
     expect(again.abortedTransactions(0, again.logEndOffset)).toEqual([]);
   });
 
+  it('lets what was committed push out what an earlier pass has left', async () => {
+    const { rig, manager, log, end, write } = await transactions(1000);
+    write(1, 0, [['a', 'old']]);
+    end(1, true);
+    write(1, 1, [['b', 'aborted']]);
+    end(1, false);
+    await close(log);
+    await clean(rig, manager);
+    // The same producer, of whose aborted transaction the pass before has seen the end.
+    write(1, 2, [['a', null]]);
+    end(1, true);
+    for (let i = 0; i < 3; i++) {
+      put(log, [['z', String(i)]]);
+      await close(log);
+      await clean(rig, manager);
+      expect(pairsOf(log)).not.toContain('0 a=old');
+      rig.clock.advance(2000);
+    }
+  });
+
   it('leaves an open transaction and everything behind it alone', async () => {
     const { rig, manager, log, end, write } = await transactions(0);
     put(log, [
