@@ -40,7 +40,7 @@ export interface LoadOptions {
   readonly logStartOffset: number;
   /** From the checkpoint; 0 when there is none. */
   readonly highWatermark: number;
-  /** A cleaned log may have gaps between its offsets; any other gap is a loss. */
+  /** A cleaned log, and a copy of one, may have gaps between its offsets; any other gap is a loss. */
   readonly mayHaveGaps: boolean;
   /** Files may end in zeros that nobody has written (`preallocate`). */
   readonly preallocates: boolean;

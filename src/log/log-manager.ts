@@ -246,6 +246,7 @@ export class LogManager {
       highWatermark: offsets.highWatermarks.get(key) ?? 0,
       cleanedTo: offsets.cleaned.get(key) ?? null,
       saveRecoveryPoint: () => managed.writeRecoveryPoints(true),
+      saveCleaned: () => managed.writeCleaned(),
       onLogStartChanged: () => managed.writeLogStarts(),
     });
   }

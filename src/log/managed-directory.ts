@@ -132,6 +132,17 @@ export class ManagedDirectory {
     );
   }
 
+  /**
+   * How far compaction came in each log. Where there is an entry, offsets may have gaps: after a power
+   * cut, too, or what lies behind a gap would be taken for torn.
+   */
+  writeCleaned(): void {
+    const cleaned = this.#entries((log) => log.cleanedTo ?? -1);
+    // Most folders have no compacted log, and never had.
+    if (cleaned.length > 0 || this.#hasCleaned) this.#cleaned.write(cleaned, true);
+    this.#hasCleaned ||= cleaned.length > 0;
+  }
+
   /** Writes what changed. A disk without room is tried again later, anything else is the disk's end. */
   checkpoint(durable: boolean): void {
     if (this.directory.failure !== null) return;
@@ -142,10 +153,7 @@ export class ManagedDirectory {
         this.#entries((log) => log.highWatermark),
         durable,
       );
-      const cleaned = this.#entries((log) => log.cleanedTo ?? -1);
-      // Most folders have no compacted log, and never had.
-      if (cleaned.length > 0 || this.#hasCleaned) this.#cleaned.write(cleaned, durable);
-      this.#hasCleaned ||= cleaned.length > 0;
+      this.writeCleaned();
     } catch (error) {
       this.directory.failed(`can't write the checkpoints of ${this.path}`, error);
       this.#logger.warn(`can't write the checkpoints of ${this.path}: ${reasonOf(error)}`);

@@ -81,10 +81,12 @@ export interface PartitionLogOptions {
   readonly recoveryPoint: number;
   readonly logStartOffset: number;
   readonly highWatermark: number;
-  /** From the cleaner's checkpoint; null: never cleaned. */
+  /** From the cleaner's checkpoint; null: never cleaned, and without gaps. */
   readonly cleanedTo: number | null;
   /** Must make `flushedOffset` durable before it returns: it is about to go down. */
   readonly saveRecoveryPoint: (log: PartitionLog) => void;
+  /** Must make `cleanedTo` durable before it returns: offsets are about to have gaps. */
+  readonly saveCleaned: (log: PartitionLog) => void;
   /** The log start offset went up. */
   readonly onLogStartChanged: (log: PartitionLog) => void;
 }
@@ -343,10 +345,11 @@ export class PartitionLog {
     const nowMs = this.#environment.clock.now();
     let batches = records;
     let duplicate: BatchMetadata | null;
+    let hasGaps = false;
     try {
       validateRecords(records, origin, this.#config, nowMs);
       if (origin === 'client') batches = recompressed(records, this.#config);
-      if (origin === 'replication') this.#checkOffsets(records);
+      if (origin === 'replication') hasGaps = this.#checkOffsets(records);
       duplicate = origin === 'replication' ? null : this.#checkProducers(batches, options);
     } catch (error) {
       this.#environment.probe.rejectedBatches++;
@@ -360,7 +363,10 @@ export class PartitionLog {
     }
     let memory: Memory = options.reused === true && batches === records ? 'reused' : 'given';
     if (origin === 'replication') memory = 'unread';
-    return this.#onDisk('append to', () => this.#write(batches, nowMs, appendTime, memory));
+    return this.#onDisk('append to', () => {
+      if (hasGaps) this.#expectGaps();
+      return this.#write(batches, nowMs, appendTime, memory);
+    });
   }
 
   #checkProducers(records: Buffer, options: AppendOptions): BatchMetadata | null {
@@ -405,17 +411,20 @@ export class PartitionLog {
     };
   }
 
-  /** A leader's batches follow what is here, and their offsets rise. */
-  #checkOffsets(records: Buffer): void {
+  /** A leader's batches follow what is here, and their offsets rise. True: not one by one. */
+  #checkOffsets(records: Buffer): boolean {
     let next = this.#logEndOffset;
+    let hasGaps = false;
     for (let at = 0; at < records.length; at += batchSize(records, at)) {
       const first = baseOffset(records, at);
       if (first < next) {
         const text = `${this.#path}: expected offset ${next} or later from the leader, saw ${first}`;
         throw new ProtocolError(ErrorCode.OFFSET_OUT_OF_RANGE, text);
       }
+      hasGaps ||= first > next;
       next = lastOffset(records, at) + 1;
     }
+    return hasGaps;
   }
 
   #assignOffsets(records: Buffer, leaderEpoch: number, appendTime: number): void {
@@ -771,7 +780,10 @@ export class PartitionLog {
     const isSame = sources.every((base, i) => this.#segments.at(index + i)?.baseOffset === base);
     const isClosed = index + sources.length < this.#segments.length;
     if (this.#closed || this.isMoving || cuts !== this.#cuts || !isSame || !isClosed) return false;
-    this.#onDisk('replace segments of', () => this.#swapIn(index, sources));
+    this.#onDisk('replace segments of', () => {
+      this.#expectGaps();
+      this.#swapIn(index, sources);
+    });
     return true;
   }
 
@@ -801,6 +813,22 @@ export class PartitionLog {
     this.#producers.snapshots.removeStray(bases);
     this.#environment.removeLater(deleted, this.#config.fileDeleteDelayMs);
     this.#flusher.entriesDirty = true;
+  }
+
+  /**
+   * Has the checkpoint say that offsets may have gaps, before there is the first one: a start that
+   * comes upon one takes it for a loss otherwise, and cuts the log there. It can't go by the topic's
+   * configuration, which is in another log that is not read yet.
+   */
+  #expectGaps(): void {
+    if (this.#cleanedTo !== null) return;
+    this.#cleanedTo = this.#logStartOffset;
+    try {
+      this.#options.saveCleaned(this);
+    } catch (error) {
+      this.#cleanedTo = null;
+      throw error;
+    }
   }
 
   /** Compaction has been through what lies before `offset`. */

@@ -11,7 +11,7 @@ import {
 } from '../../../src/protocol/record-batch.ts';
 import { systemError } from '../../support/faulty-disk.ts';
 import { clean, close, keyedBatch, type Pair, pairsOf, put, stored } from './compacted.ts';
-import { appendValues, makeRig, numbered, START_MS } from './support.ts';
+import { appendValues, makeRig, numbered, type Rig, START_MS } from './support.ts';
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -529,6 +529,51 @@ describe('compaction', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(manager.cleaner.current).toBe(log);
     await manager.stop();
+  });
+
+  /** What a start knows that has not read the metadata yet. */
+  const forgetPolicy = (rig: Rig): void => {
+    rig.config = { ...rig.config, cleanupPolicy: ['delete'] };
+  };
+
+  it('leaves gaps that a start after a crash takes for what they are', async () => {
+    const rig = makeRig(COMPACTED);
+    const { manager, log } = await rig.open();
+    put(log, [['a', '1']]);
+    put(log, [['b', '1']]);
+    put(log, [['a', '2']]);
+    await close(log);
+    put(log, [['c', '1']]);
+    await clean(rig, manager);
+    const left = pairsOf(log);
+    expect(left).toEqual(['1 b=1', '2 a=2', '3 c=1']);
+    manager.abandon();
+    // Nothing was flushed, for all that it knows: every batch is looked at.
+    rig.disk.remove('/data/recovery-point-offset-checkpoint');
+    forgetPolicy(rig);
+    const { log: again } = await rig.open();
+    expect(pairsOf(again)).toEqual(left);
+  });
+
+  it('leaves gaps in copies, which they outlive as well', async () => {
+    const rig = makeRig(COMPACTED);
+    const { manager, log } = await rig.open();
+    for (const [offset, key] of [
+      [0, 'a'],
+      [4, 'b'],
+      [9, 'c'],
+    ] as const) {
+      const batch = keyedBatch([[key, '1']]);
+      setBaseOffset(batch, 0, offset);
+      setPartitionLeaderEpoch(batch, 0, 0);
+      log.append(batch, { leaderEpoch: 0, origin: 'replication' });
+    }
+    log.setHighWatermark(log.logEndOffset);
+    manager.abandon();
+    forgetPolicy(rig);
+    const { log: again } = await rig.open();
+    expect(pairsOf(again)).toEqual(['0 a=1', '4 b=1', '9 c=1']);
+    expect(again.logEndOffset).toBe(10);
   });
 
   it('remembers over a restart how far it came', async () => {
