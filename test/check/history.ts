@@ -84,6 +84,63 @@ export interface CommittedPoll extends TopicPartition {
   readonly at: number;
 }
 
+/** A record with a key, written to a compacted topic. All of a key have one producer. */
+export interface KeyedWrite extends TopicPartition {
+  readonly producer: string;
+  readonly key: string;
+  /** Place among the writes of its producer. */
+  readonly index: number;
+  /** Null: a tombstone. */
+  readonly value: string | null;
+  readonly at: number;
+  /** `ok`: acknowledged by all, or committed; `abort`: of a transaction that never was to be. */
+  outcome: 'ok' | 'info' | 'abort';
+  /** As the broker said; -1: it did not. */
+  offset: number;
+  doneAt: number;
+}
+
+/** A record of a compacted topic that a reader of committed records has seen. */
+export interface KeyedPoll extends TopicPartition {
+  /** `final…`: it read when everything had come to rest. */
+  readonly consumer: string;
+  readonly key: string;
+  readonly value: string | null;
+  readonly offset: number;
+  readonly at: number;
+}
+
+/** A heartbeat that a member of a consumer group (KIP-848) was answered well. */
+export interface MemberEpoch {
+  readonly group: string;
+  readonly member: string;
+  readonly epoch: number;
+  readonly at: number;
+}
+
+/** A partition that a member of a consumer group (KIP-848) took for its own. */
+export interface Claim extends TopicPartition {
+  readonly group: string;
+  readonly member: string;
+  readonly epoch: number;
+  readonly from: number;
+  /** When it gave it up, or could have been taken for dead; Infinity: it has it. */
+  until: number;
+}
+
+/** A member of a consumer group was told that it is none. */
+export interface Expulsion {
+  readonly group: string;
+  readonly member: string;
+  readonly at: number;
+  readonly error: string;
+  /** When it sent the last heartbeat that was answered well. */
+  readonly heardAt: number;
+  /** Heartbeats since then that had no such answer: nobody knows what became of them. */
+  readonly unanswered: number;
+  readonly sessionMs: number;
+}
+
 /** A replica as its broker had it at some time. */
 export interface Sample extends TopicPartition {
   readonly broker: number;
@@ -116,6 +173,19 @@ export interface Replica extends TopicPartition {
   readonly records: readonly StoredRecord[];
 }
 
+/** A record of a compacted log. */
+export interface KeyedRecord {
+  readonly offset: number;
+  readonly epoch: number;
+  readonly key: string;
+  readonly value: string | null;
+}
+
+/** A replica of a compacted partition when everything has come to rest. */
+export interface CompactedReplica extends Omit<Replica, 'records'> {
+  readonly records: readonly KeyedRecord[];
+}
+
 /** What happened that lets weaker promises be broken. */
 export interface Facts {
   /** Power was cut: what was in page caches only may be gone. */
@@ -139,8 +209,14 @@ export class History {
   readonly ownerships: Ownership[] = [];
   readonly transactions: TransactionRun[] = [];
   readonly committedPolls: CommittedPoll[] = [];
+  readonly keyedWrites: KeyedWrite[] = [];
+  readonly keyedPolls: KeyedPoll[] = [];
+  readonly memberEpochs: MemberEpoch[] = [];
+  readonly claims: Claim[] = [];
+  readonly expulsions: Expulsion[] = [];
   readonly samples: Sample[] = [];
   readonly replicas: Replica[] = [];
+  readonly compacted: CompactedReplica[] = [];
   /** Topics that were deleted on purpose. */
   readonly deletedTopics = new Set<string>();
   readonly expectations: Expectation[] = [];

@@ -1,3 +1,5 @@
+import { keptOffsets, keptOrder, latestValues, onlyCommittedKeys } from './compaction.ts';
+import { groupReadsAll, keptMembers, memberEpochs, oneClaim } from './consumer-groups.ts';
 import { committedOffsets, oneOwner } from './groups.ts';
 import type { Checker, History, Violation } from './history.ts';
 import { gapless, inconsistentReads, prefix } from './reads.ts';
@@ -31,6 +33,14 @@ export const checkers: Readonly<Record<string, Checker>> = {
   onlyCommitted,
   allOrNothing,
   seenOnce,
+  latestValues,
+  onlyCommittedKeys,
+  keptOrder,
+  keptOffsets,
+  oneClaim,
+  memberEpochs,
+  keptMembers,
+  groupReadsAll,
 };
 
 /** What is wrong with a history; nothing is as it should be. */

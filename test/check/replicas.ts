@@ -2,6 +2,7 @@
 import {
   byPartition,
   type Checker,
+  type CompactedReplica,
   partitionName,
   type Replica,
   type Sample,
@@ -100,7 +101,7 @@ export const oneLeader: Checker = (history) => {
  */
 export const epochs: Checker = (history) => {
   const violations: Violation[] = [];
-  for (const replica of history.replicas) {
+  for (const replica of [...history.replicas, ...history.compacted]) {
     const message = epochFault(replica);
     if (message === null) continue;
     const where = `${partitionName(replica)} of broker ${replica.broker}`;
@@ -109,7 +110,7 @@ export const epochs: Checker = (history) => {
   return violations;
 };
 
-function epochFault(replica: Replica): string | null {
+function epochFault(replica: Replica | CompactedReplica): string | null {
   let last = -1;
   for (const { offset, epoch } of replica.records) {
     if (epoch < last) return `@${offset} has epoch ${epoch} behind ${last}`;
@@ -124,7 +125,7 @@ function epochFault(replica: Replica): string | null {
   return wrongEntry(replica);
 }
 
-function wrongEntry({ epochs, records }: Replica): string | null {
+function wrongEntry({ epochs, records }: Replica | CompactedReplica): string | null {
   let at = -1;
   for (const { offset, epoch } of records) {
     while (epochs[at + 1] !== undefined && epochs[at + 1]!.startOffset <= offset) at += 1;

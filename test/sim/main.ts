@@ -1,6 +1,6 @@
 /**
  * `npm run sim -- [--seeds N] [--first S] [--seed S] [--brokers N] [--seconds S] [--faults KIND,…] [--jobs N]
- * [--mutant NAME] [--endless] [--loud]`: runs seeds; what fails is printed with the command that
+ * [--workloads KIND,…|none] [--mutant NAME] [--endless] [--loud]`: runs seeds; what fails is printed with the command that
  * runs it again. Ends with 1 when anything failed.
  */
 import { parseArgs } from 'node:util';
@@ -9,6 +9,7 @@ import { makeMutant } from './mutants.ts';
 import { replayCommand, type SeedOptions } from './options.ts';
 import { runSeeds, type SeedReport } from './pool.ts';
 import { runSeed } from './run.ts';
+import { WORKLOADS, type Workload } from './workload-kinds.ts';
 
 const { values } = parseArgs({
   options: {
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     seconds: { type: 'string' },
     jobs: { type: 'string' },
     faults: { type: 'string' },
+    workloads: { type: 'string' },
     mutant: { type: 'string' },
     tail: { type: 'string', default: '60' },
     endless: { type: 'boolean', default: false },
@@ -30,15 +32,23 @@ const shared = {
   ...(values.brokers === undefined ? {} : { brokers: Number(values.brokers) }),
   ...(values.seconds === undefined ? {} : { seconds: Number(values.seconds) }),
   ...(values.faults === undefined ? {} : { faults: faultsOf(values.faults) }),
+  ...(values.workloads === undefined ? {} : { workloads: workloadsOf(values.workloads) }),
   ...(values.mutant === undefined ? {} : { mutant: values.mutant }),
 };
 
-function faultsOf(text: string): FaultKind[] {
+function kindsOf<K extends string>(option: string, known: readonly K[], text: string): K[] {
   return text.split(',').map((name) => {
-    const kind = KINDS.find((known) => known === name);
-    if (kind === undefined) throw new Error(`--faults: one of ${KINDS.join(', ')}, not ${name}`);
+    const kind = known.find((one) => one === name);
+    if (kind === undefined) throw new Error(`${option}: one of ${known.join(', ')}, not ${name}`);
     return kind;
   });
+}
+
+function faultsOf(text: string): FaultKind[] {
+  return kindsOf('--faults', KINDS, text);
+}
+function workloadsOf(text: string): Workload[] {
+  return text === 'none' ? [] : kindsOf('--workloads', WORKLOADS, text);
 }
 
 function* seeds(): Generator<SeedOptions> {

@@ -3,8 +3,9 @@
 import type { Partition } from '../../src/cluster/partition.ts';
 import { OFFSETS_TOPIC } from '../../src/cluster/topic-names.ts';
 import { partitionName, type Sample } from '../check/history.ts';
+import { leaderOf, leads } from './leaders.ts';
 import type { SimNode } from './sim-node.ts';
-import { storedEpochs, storedRecords } from './stored-log.ts';
+import { storedEpochs, storedKeys, storedRecords } from './stored-log.ts';
 import type { World } from './world.ts';
 
 const SAMPLE_MS = 100;
@@ -79,33 +80,28 @@ export class Observer {
   #dumpOne(node: SimNode, partition: Partition): void {
     const { topic, index, log } = partition;
     const directory = `${node.directory}/${topic}-${index}`;
-    this.#world.history.replicas.push({
+    const replica = {
       topic,
       partition: index,
       broker: node.id,
       leaderEpoch: partition.leaderEpoch,
       isLeader: leads(partition),
-      inSync: this.#leaderOf(partition)?.isr.includes(node.id) ?? true,
+      inSync: leaderOf(this.#world, topic, index)?.isr.includes(node.id) ?? true,
       logStartOffset: log.logStartOffset,
       logEndOffset: log.logEndOffset,
       highWatermark: log.highWatermark,
       epochs: storedEpochs(node.disk, directory),
-      records: storedRecords(node.disk, directory, log.logEndOffset),
-    });
-  }
-
-  #leaderOf({ topic, index }: Partition): Partition | undefined {
-    for (const node of this.#world.nodes) {
-      if (!node.isServing) continue;
-      const partition = node.broker!.services.partitions.get(topic, index);
-      if (partition !== undefined && leads(partition)) return partition;
+    };
+    const { history } = this.#world;
+    if (log.config.cleanupPolicy.includes('compact')) {
+      const records = storedKeys(node.disk, directory, log.logStartOffset, log.logEndOffset);
+      history.compacted.push({ ...replica, records });
+    } else {
+      const records = storedRecords(node.disk, directory, log.logEndOffset);
+      history.replicas.push({ ...replica, records });
     }
-    return undefined;
   }
 }
-
-export const leads = (partition: Partition): boolean =>
-  (partition as unknown as { isLeader?: boolean }).isLeader ?? true;
 
 const told = ({ name, leaderEpoch, leaderId, isr, log }: Partition): string =>
   `${name}: broker ${leaderId} leads in epoch ${leaderEpoch}, in sync ${isr.join(',')}; here committed ${log.highWatermark}, synced ${log.flushedOffset}, end ${log.logEndOffset}`;

@@ -25,8 +25,7 @@ export class Producing {
   readonly #random;
   #index = 0;
   #stopped = false;
-  #batch = '';
-  #nextInBatch = 0;
+  readonly #offsets = new ReportedOffsets();
   /** Records without an outcome. */
   outstanding = 0;
 
@@ -89,7 +88,7 @@ export class Producing {
         if (acks === 0) return;
         if (error === null) {
           send.outcome = 'ok';
-          send.offset = this.#offsetOf(topic, partition, offset);
+          send.offset = this.#offsets.of(topic, partition, offset);
         } else this.#world.note(name, `${value} failed: ${error.message}`);
       },
     });
@@ -98,19 +97,24 @@ export class Producing {
     this.#world.history.sends.push(send);
   }
 
-  /** Records of a batch are reported one after another, each with the batch's first offset. */
-  #offsetOf(topic: string, partition: number, baseOffset: number): number {
-    if (baseOffset < 0) return -1;
-    const batch = `${topic}-${partition}@${baseOffset}`;
-    this.#nextInBatch = batch === this.#batch ? this.#nextInBatch + 1 : 0;
-    this.#batch = batch;
-    return baseOffset + this.#nextInBatch;
-  }
-
   stop(): void {
     this.#stopped = true;
   }
   close(): void {
     this.#client.close();
+  }
+}
+
+/** Offsets of records: those of a batch are reported one after another, each with the batch's first. */
+export class ReportedOffsets {
+  #batch = '';
+  #nextInBatch = 0;
+
+  of(topic: string, partition: number, baseOffset: number): number {
+    if (baseOffset < 0) return -1;
+    const batch = `${topic}-${partition}@${baseOffset}`;
+    this.#nextInBatch = batch === this.#batch ? this.#nextInBatch + 1 : 0;
+    this.#batch = batch;
+    return baseOffset + this.#nextInBatch;
   }
 }

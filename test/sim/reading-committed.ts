@@ -12,9 +12,10 @@ import {
   isTransactional,
   lastOffset,
   producerId,
-  valueOf,
+  type RecordView,
 } from '../../src/protocol/record-batch.ts';
 import type { Infer } from '../../src/protocol/schema.ts';
+import { leaderOf } from './leaders.ts';
 import type { World } from './world.ts';
 
 type PartitionAnswer = Infer<typeof fetchResponse>['responses'][number]['partitions'][number];
@@ -28,17 +29,26 @@ export class ReadingCommitted {
   readonly #name: string;
   readonly #topic: string;
   readonly #partition: number;
+  readonly #visit: (record: RecordView) => void;
   readonly #client;
   /** Producers of whose aborted transactions records are being passed over. */
   readonly #aborting = new Set<number>();
   position = 0;
   #stopped = false;
 
-  constructor(world: World, name: string, topic: string, partition: number) {
+  /** `visit` is shown every record that the application would be. */
+  constructor(
+    world: World,
+    name: string,
+    topic: string,
+    partition: number,
+    visit: (record: RecordView) => void,
+  ) {
     this.#world = world;
     this.#name = name;
     this.#topic = topic;
     this.#partition = partition;
+    this.#visit = visit;
     this.#client = world.newClient(name);
     this.#client.clock.after(1, () => void this.#run());
   }
@@ -101,6 +111,7 @@ export class ReadingCommitted {
   }
 
   #take(answer: PartitionAnswer): void {
+    if (answer.errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) this.#skipDeleted();
     if (answer.errorCode !== ErrorCode.NONE) throw new Error(`error ${answer.errorCode}`);
     const bytes = answer.records as Buffer;
     const aborted = [...(answer.abortedTransactions ?? [])].sort(
@@ -115,6 +126,12 @@ export class ReadingCommitted {
     }
   }
 
+  /** Retention has been here: goes on where the log begins now. */
+  #skipDeleted(): void {
+    const start = leaderOf(this.#world, this.#topic, this.#partition)?.log.logStartOffset ?? 0;
+    this.position = Math.max(this.position, start);
+  }
+
   #takeBatch(bytes: Buffer, at: number): void {
     const id = producerId(bytes, at);
     const bits = attributes(bytes, at);
@@ -123,16 +140,7 @@ export class ReadingCommitted {
       return;
     }
     if (isTransactional(bits) && this.#aborting.has(id)) return;
-    forEachRecord(bytes, at, (record) => {
-      this.#world.history.committedPolls.push({
-        consumer: this.#name,
-        topic: this.#topic,
-        partition: this.#partition,
-        offset: record.offset,
-        value: valueOf(record)?.toString('latin1') ?? '',
-        at: this.#world.now,
-      });
-    });
+    forEachRecord(bytes, at, this.#visit);
   }
 
   stop(): void {

@@ -5,16 +5,18 @@ import type { History, Violation } from '../check/history.ts';
 import { judge } from '../check/index.ts';
 import { Administering, type Topic } from './administering.ts';
 import { Authorizing } from './authorizing.ts';
+import { COMPACTED, Compaction, cleanerSettings } from './compaction.ts';
 import { drawFaults, Faults, onlyFaults } from './faults.ts';
 import { Grouping } from './grouping.ts';
-import { leads, Observer } from './observer.ts';
+import { leaderOf } from './leaders.ts';
+import { Observer } from './observer.ts';
 import type { SeedOptions } from './options.ts';
 import { Producing, type ProducingOptions } from './producing.ts';
 import { Reading } from './reading.ts';
-import { ReadingCommitted } from './reading-committed.ts';
 import { between, chance, chanceFor, pick } from './sim-random.ts';
-import { Transacting } from './transacting.ts';
-import { World } from './world.ts';
+import { TRANSACTIONAL, Transactions } from './transactions.ts';
+import { drawWorkloads, type Workload } from './workload-kinds.ts';
+import { RECOVERY_MS, World } from './world.ts';
 
 export interface RunOptions extends SeedOptions {
   /** Print what happens. */
@@ -33,12 +35,8 @@ export interface RunResult {
 }
 
 const SECONDS = 60;
-/** Within this time after the last fault everything must be as it should be. */
-const RECOVERY_MS = 45_000;
 const START_MS = 20_000;
 const GROUP = 'group';
-/** Written to in transactions alone. */
-const TRANSACTIONAL = { name: 'tx', partitions: 2 };
 
 /** All of one run's parts. */
 class Run {
@@ -49,14 +47,21 @@ class Run {
   readonly #producers: Producing[] = [];
   readonly #readers: Reading[] = [];
   readonly #members: Grouping[] = [];
-  readonly #transacting: Transacting[] = [];
+  readonly #workloads: ReadonlySet<Workload>;
+  #transactions: Transactions | null = null;
+  #compaction: Compaction | null = null;
   #administering: Administering | null = null;
   #authorizing: Authorizing | null = null;
 
   constructor(options: RunOptions) {
     this.#options = options;
     const brokers = options.brokers ?? brokersOf(options.seed);
-    this.world = new World({ seed: options.seed, brokers, settings: settingsFor(brokers) });
+    this.#workloads = new Set(options.workloads ?? drawWorkloads(options.seed));
+    const settings = {
+      ...settingsFor(brokers),
+      ...(this.#workloads.has('compaction') ? cleanerSettings(options.seed) : {}),
+    };
+    this.world = new World({ seed: options.seed, brokers, settings });
     this.world.simulation.trace.isLoud = options.loud === true;
     this.#random = this.world.chance('shape');
   }
@@ -74,7 +79,8 @@ class Run {
       const seconds = this.#options.seconds ?? SECONDS;
       await world.until(seconds * 1000, () => false);
       for (const producer of this.#producers) producer.stop();
-      for (const transacting of this.#transacting) transacting.stop();
+      this.#transactions?.stop();
+      this.#compaction?.stop();
       this.#administering?.stop();
       this.#authorizing?.stop();
       world.note('run', 'faults are over');
@@ -86,16 +92,11 @@ class Run {
     return this.#verdict(faults);
   }
 
-  #expect(what: string, met: boolean, detail = 'not in time'): boolean {
-    this.world.history.expectations.push({ what, met, detail });
-    return met;
-  }
-
   /** The cluster is up and has its topics. */
   async #prepare(): Promise<boolean> {
     const { world } = this;
     const up = await world.until(START_MS, () => world.nodes.every((node) => node.isServing));
-    if (!this.#expect('every broker serves after the start', up)) return false;
+    if (!this.world.expect('every broker serves after the start', up)) return false;
     const client = world.newClient('admin');
     const admin = new Admin(client);
     const wanted = [
@@ -103,7 +104,11 @@ class Run {
       // Several segments, so that they are closed and begun under way.
       { name: 't1', partitions: 2, configs: { 'segment.ms': '5000' } },
     ];
-    const all = [...wanted, { ...TRANSACTIONAL, configs: { 'segment.ms': '5000' } }];
+    const all = [
+      ...wanted,
+      ...(this.#workloads.has('transactions') ? [TRANSACTIONAL] : []),
+      ...(this.#workloads.has('compaction') ? COMPACTED : []),
+    ];
     let created = false;
     client.clock.after(1, () => {
       void admin.createTopics(all).then((results) => {
@@ -114,22 +119,15 @@ class Run {
     });
     const made = await world.until(START_MS, () => created && this.#hasLeaders(all));
     if (made) this.topics.push(...wanted.map(({ name, partitions }) => ({ name, partitions })));
-    return this.#expect('topics can be made', made);
+    return this.world.expect('topics can be made', made);
   }
 
   #hasLeaders(topics: readonly Topic[]): boolean {
     return topics.every(({ name, partitions }) =>
-      Array.from({ length: partitions }).every((_, index) => this.#leaderOf(name, index) !== null),
+      Array.from({ length: partitions }).every(
+        (_, index) => leaderOf(this.world, name, index) !== null,
+      ),
     );
-  }
-
-  #leaderOf(topic: string, index: number) {
-    for (const node of this.world.nodes) {
-      if (!node.isServing) continue;
-      const partition = node.broker!.services.partitions.get(topic, index);
-      if (partition !== undefined && !partition.isOffline && leads(partition)) return partition;
-    }
-    return null;
   }
 
   #work(): void {
@@ -151,51 +149,21 @@ class Run {
     const reader = new Reading(world, 'r0');
     reader.add(this.#partitions());
     this.#readers.push(reader);
-    if (chance(this.#random, 0.7)) {
+    const has = (workload: Workload): boolean => this.#workloads.has(workload);
+    if (has('administration')) {
       this.#administering = new Administering(world, {
         topics: this.topics,
         onGrown: (partitions) => reader.add(partitions),
         replicationFactor: Math.min(3, world.nodes.length),
       });
     }
-    if (chance(chanceFor(world.seed, 'authorizes'), 0.5))
-      this.#authorizing = new Authorizing(world);
-    const { name: topic, partitions: count } = TRANSACTIONAL;
-    for (const name of ['x0', 'x1']) {
-      this.#transacting.push(new Transacting(world, name, topic, count));
-    }
-    this.#readCommitted('c');
+    if (has('authorization')) this.#authorizing = new Authorizing(world);
+    if (has('transactions')) this.#transactions = new Transactions(world);
+    if (has('compaction')) this.#compaction = new Compaction(world);
+    if (!has('groups')) return;
     for (let i = 0; i < pick(this.#random, [1, 2, 3]); i++) {
       this.#members.push(new Grouping(world, `m${i}`, GROUP, ['t0']));
     }
-  }
-
-  /** A reader of each partition. */
-  #readCommitted(name: string): ReadingCommitted[] {
-    const { name: topic, partitions } = TRANSACTIONAL;
-    return Array.from(
-      { length: partitions },
-      (_, index) => new ReadingCommitted(this.world, `${name}${index}`, topic, index),
-    );
-  }
-
-  /** Transactions end, if only by their timeout, and what was committed can be read. */
-  async #transactionsEnd(): Promise<void> {
-    const { world } = this;
-    const { name, partitions } = TRANSACTIONAL;
-    const isIdle = (): boolean => this.#transacting.every(({ isBusy }) => !isBusy);
-    this.#expect('producers end their transactions', await world.until(RECOVERY_MS, isIdle));
-    const leaders = () =>
-      Array.from({ length: partitions }, (_, index) => this.#leaderOf(name, index));
-    const isOpen = (): boolean =>
-      leaders().some((p) => p === null || p.lastStableOffset < p.log.logEndOffset);
-    const ended = await world.until(RECOVERY_MS, () => !isOpen());
-    this.#expect('no transaction hangs', ended);
-    const readers = this.#readCommitted('final');
-    const read = await world.until(RECOVERY_MS, () =>
-      readers.every((r, index) => r.position === this.#leaderOf(name, index)?.log.logEndOffset),
-    );
-    this.#expect('committed records can be read', read);
   }
 
   #partitions(): { topic: string; partition: number }[] {
@@ -208,29 +176,35 @@ class Run {
   async #recover(): Promise<void> {
     const { world } = this;
     const serving = await world.until(RECOVERY_MS, () => world.nodes.every((n) => n.isServing));
-    if (!this.#expect('every broker serves again', serving, this.#unserved())) return;
+    if (!this.world.expect('every broker serves again', serving, this.#unserved())) return;
     const quiet = await world.until(RECOVERY_MS, () =>
       this.#producers.every(({ outstanding }) => outstanding === 0),
     );
-    this.#expect('every send has an outcome', quiet);
+    this.world.expect('every send has an outcome', quiet);
     const settled = await world.until(RECOVERY_MS, () => this.#unsettled() === null);
-    this.#expect('every replica is in sync and committed', settled, this.#unsettled() ?? '');
+    this.world.expect('every replica is in sync and committed', settled, this.#unsettled() ?? '');
     await this.#writesOnceMore();
-    await this.#transactionsEnd();
-    const commits = this.#members[0]!.commits;
-    const committing = await world.until(RECOVERY_MS, () =>
-      this.#members.some((member) => member.commits > commits),
-    );
-    this.#expect('the group commits', committing);
+    await this.#transactions?.recover();
+    await this.#compaction?.recover();
+    await this.#groupCommits();
     await world.until(RECOVERY_MS, () => this.#unsettled() === null);
     const end = new Reading(world, 'final');
     end.add(this.#partitions());
     this.#readers.push(end);
     const read = await world.until(RECOVERY_MS, () => this.#isRead(end));
-    this.#expect('everything can be read', read);
+    this.world.expect('everything can be read', read);
     this.#administering?.check();
     const even = await world.until(RECOVERY_MS, () => this.#knowTheSame());
-    if (this.#expect('every broker knows what all know', even)) this.#authorizing?.check();
+    if (this.world.expect('every broker knows what all know', even)) this.#authorizing?.check();
+  }
+
+  async #groupCommits(): Promise<void> {
+    const [first] = this.#members;
+    if (first === undefined) return;
+    const { commits } = first;
+    await this.world.expectSoon('the group commits', () =>
+      this.#members.some((member) => member.commits > commits),
+    );
   }
 
   #unserved(): string {
@@ -243,7 +217,7 @@ class Run {
   /** What is not yet as it should be. */
   #unsettled(): string | null {
     for (const { topic, partition } of this.#partitions()) {
-      const leader = this.#leaderOf(topic, partition);
+      const leader = leaderOf(this.world, topic, partition);
       const name = `${topic}-${partition}`;
       if (leader === null) return `${name} has no leader`;
       if (leader.isOffline) return `${name} is offline`;
@@ -273,7 +247,7 @@ class Run {
       sends.every(({ outcome }) => outcome === 'ok'),
     );
     const failed = sends.filter(({ outcome }) => outcome !== 'ok').map(({ value }) => value);
-    this.#expect('producers can write', done, failed.join(' '));
+    this.world.expect('producers can write', done, failed.join(' '));
   }
 
   #knowTheSame(): boolean {
@@ -283,7 +257,7 @@ class Run {
 
   #isRead(reader: Reading): boolean {
     return this.#partitions().every((p) => {
-      const leader = this.#leaderOf(p.topic, p.partition);
+      const leader = leaderOf(this.world, p.topic, p.partition);
       return leader !== null && reader.position(p) === leader.highWatermark;
     });
   }
@@ -306,6 +280,8 @@ class Run {
         acknowledged: sends.filter(({ outcome }) => outcome === 'ok').length,
         polls: polls.length,
         transactions: world.history.transactions.filter(({ outcome }) => outcome === 'ok').length,
+        keys: world.history.keyedWrites.length,
+        cleanings: this.#compaction?.passes ?? 0,
         commits: commits.filter(({ outcome }) => outcome === 'ok').length,
         lives: world.nodes.reduce((sum, { life }) => sum + life, 0),
         faults: Object.values(faults.counts).reduce((sum, n) => sum + n, 0),

@@ -5,15 +5,54 @@ import {
   batchSize,
   forEachRecord,
   isControl,
+  keyOf,
   partitionLeaderEpoch,
   valueOf,
 } from '../../src/protocol/record-batch.ts';
-import type { StoredRecord } from '../check/history.ts';
+import type { KeyedRecord, StoredRecord } from '../check/history.ts';
 import type { SimDisk } from './sim-disk.ts';
 
 /** Records of a partition's segments up to `end`, in the order in which they lie there. */
 export function storedRecords(disk: SimDisk, directory: string, end: number): StoredRecord[] {
   const records: StoredRecord[] = [];
+  forEachBatch(disk, directory, (bytes, at) => {
+    const epoch = partitionLeaderEpoch(bytes, at);
+    const control = isControl(attributes(bytes, at));
+    forEachRecord(bytes, at, (record) => {
+      if (record.offset >= end) return;
+      const value = control ? '' : (valueOf(record)?.toString('latin1') ?? '');
+      records.push({ offset: record.offset, epoch, value });
+    });
+  });
+  return records;
+}
+
+/** Records with keys in `[start, end)`, without markers. */
+export function storedKeys(
+  disk: SimDisk,
+  directory: string,
+  start: number,
+  end: number,
+): KeyedRecord[] {
+  const records: KeyedRecord[] = [];
+  forEachBatch(disk, directory, (bytes, at) => {
+    if (isControl(attributes(bytes, at))) return;
+    const epoch = partitionLeaderEpoch(bytes, at);
+    forEachRecord(bytes, at, (record) => {
+      if (record.offset < start || record.offset >= end) return;
+      const key = keyOf(record)!.toString('latin1');
+      const value = valueOf(record)?.toString('latin1') ?? null;
+      records.push({ offset: record.offset, epoch, key, value });
+    });
+  });
+  return records;
+}
+
+function forEachBatch(
+  disk: SimDisk,
+  directory: string,
+  visit: (bytes: Buffer, at: number) => void,
+): void {
   const segments = disk
     .paths()
     .filter((path) => path.startsWith(`${directory}/`) && path.endsWith('.log'))
@@ -24,17 +63,10 @@ export function storedRecords(disk: SimDisk, directory: string, end: number): St
     while (bytes.length - at >= BATCH_OVERHEAD) {
       const size = batchSize(bytes, at);
       if (size < BATCH_OVERHEAD || size > bytes.length - at) break;
-      const epoch = partitionLeaderEpoch(bytes, at);
-      const control = isControl(attributes(bytes, at));
-      forEachRecord(bytes, at, (record) => {
-        if (record.offset >= end) return;
-        const value = control ? '' : (valueOf(record)?.toString('latin1') ?? '');
-        records.push({ offset: record.offset, epoch, value });
-      });
+      visit(bytes, at);
       at += size;
     }
   }
-  return records;
 }
 
 /** The leader epochs as the partition's checkpoint has them. */

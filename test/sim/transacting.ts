@@ -8,7 +8,8 @@ import { endTxnRequest, endTxnResponse } from '../../src/protocol/messages/26-en
 import { BatchAttribute } from '../../src/protocol/record-batch.ts';
 import { RecordBatchBuilder } from '../../src/protocol/record-batch-builder.ts';
 import type { Infer } from '../../src/protocol/schema.ts';
-import type { TransactionRun } from '../check/history.ts';
+import type { KeyedWrite, TransactionRun } from '../check/history.ts';
+import { bytesOf, type KeyedWrites } from './keyed-writes.ts';
 import { chance, pick, waitOf } from './sim-random.ts';
 import type { World } from './world.ts';
 
@@ -22,6 +23,8 @@ const endTxn: Call<Infer<typeof endTxnRequest>, Infer<typeof endTxnResponse>> = 
 const TRANSACTION = 1;
 const TIMEOUT_MS = 6_000;
 const RETRY_MS = 100;
+/** Between two transactions. */
+const MEAN_MS = 150;
 /** Attempts at one request, after which the transaction is given up. */
 const ATTEMPTS_MAX = 60;
 /** Of Produce: the leader has the partition added to the transaction. */
@@ -43,6 +46,50 @@ const passing: ReadonlySet<number> = new Set([
 
 class GivenUp extends Error {}
 
+/** What a transactional producer writes, and what is noted of it. */
+export interface TransactionContent {
+  /** The next record of the run, noted as perhaps written. */
+  next(run: TransactionRun, partition: number): { key: string | null; value: string | null };
+  /** The outcome is known, as far as it ever will be. */
+  ended(run: TransactionRun): void;
+}
+
+/** Values that are to be seen all or none. */
+class PlainContent implements TransactionContent {
+  readonly #producer: string;
+  #index = 0;
+
+  constructor(producer: string) {
+    this.#producer = producer;
+  }
+  next(run: TransactionRun, partition: number): { key: null; value: string } {
+    const value = `${this.#producer}-${this.#index++}`;
+    run.values.push({ partition, value });
+    return { key: null, value };
+  }
+  ended(): void {}
+}
+
+/** Values of keys, of which the last that was committed is to be kept. */
+export class KeyedContent implements TransactionContent {
+  readonly #writes: KeyedWrites;
+  #ofRun: KeyedWrite[] = [];
+
+  constructor(writes: KeyedWrites) {
+    this.#writes = writes;
+  }
+  next(): { key: string; value: string | null } {
+    const write = this.#writes.next();
+    write.outcome = 'abort';
+    this.#ofRun.push(write);
+    return write;
+  }
+  ended({ outcome, doneAt }: TransactionRun): void {
+    for (const write of this.#ofRun) Object.assign(write, { outcome, doneAt });
+    this.#ofRun = [];
+  }
+}
+
 /**
  * A transactional producer (version 2) of a topic: writes to some partitions, commits or aborts, and
  * notes what each transaction was to be. Whoever does not know the outcome of a commit begins anew,
@@ -57,24 +104,34 @@ export class Transacting {
   readonly #random;
   #identity: { producerId: number; producerEpoch: number } | null = null;
   readonly #sequences = new Map<number, number>();
-  #index = 0;
+  readonly #content: TransactionContent;
+  readonly #meanMs: number;
   #stopped = false;
   isBusy = false;
   /** Transactions whose commit was acknowledged. */
   commits = 0;
 
-  constructor(world: World, name: string, topic: string, partitions: number) {
+  constructor(
+    world: World,
+    name: string,
+    topic: string,
+    partitions: number,
+    content: TransactionContent = new PlainContent(name),
+    meanMs = MEAN_MS,
+  ) {
     this.#world = world;
     this.#name = name;
     this.#topic = topic;
     this.#partitions = partitions;
+    this.#content = content;
+    this.#meanMs = meanMs;
     this.#random = world.chance(`transacting-${name}`);
     this.#client = world.newClient(name);
     this.#again();
   }
 
   #again(): void {
-    this.#client.clock.after(waitOf(this.#random, 150), () => {
+    this.#client.clock.after(waitOf(this.#random, this.#meanMs), () => {
       if (this.#stopped) return;
       this.isBusy = true;
       void this.#transact().finally(() => {
@@ -109,6 +166,7 @@ export class Transacting {
       this.#identity = null;
     }
     run.doneAt = this.#world.now;
+    this.#content.ended(run);
   }
 
   async #init(): Promise<{ producerId: number; producerEpoch: number }> {
@@ -135,13 +193,12 @@ export class Transacting {
 
   async #write(run: TransactionRun): Promise<void> {
     const partition = below(this.#random, this.#partitions);
-    const value = `${this.#name}-${this.#index++}`;
     const sequence = this.#sequences.get(partition) ?? 0;
     const { producerId: id, producerEpoch: epoch } = this.#identity!;
-    run.values.push({ partition, value });
+    const { key, value } = this.#content.next(run, partition);
     await this.#persist('Produce', async () => {
       const builder = new RecordBatchBuilder({ attributes: BatchAttribute.transactional });
-      builder.append(this.#world.now, null, Buffer.from(value, 'latin1'));
+      builder.append(this.#world.now, bytesOf(key), bytesOf(value));
       const records = builder.build({ id, epoch, baseSequence: sequence });
       const body = {
         transactionalId: this.#name,

@@ -17,6 +17,8 @@ import { SimNode } from './sim-node.ts';
 import { chanceFor } from './sim-random.ts';
 import { SimProcess, Simulation } from './simulation.ts';
 
+/** Within this time after the last fault everything must be as it should be. */
+export const RECOVERY_MS = 45_000;
 const FIRST_PORT = 9092;
 const FIRST_CLIENT_NODE = 100;
 
@@ -136,5 +138,15 @@ export class World {
       return met;
     });
     return met || (this.now >= end && done());
+  }
+
+  /** Notes whether something has come to pass that had to. */
+  expect(what: string, met: boolean, detail = 'not in time'): boolean {
+    this.history.expectations.push({ what, met, detail });
+    return met;
+  }
+  /** Waits for it, as long as the cluster may take to recover. */
+  async expectSoon(what: string, done: () => boolean): Promise<boolean> {
+    return this.expect(what, await this.until(RECOVERY_MS, done));
   }
 }
