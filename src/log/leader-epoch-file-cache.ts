@@ -70,8 +70,8 @@ export class LeaderEpochFileCache {
   }
 
   /**
-   * The same, for a term of which nothing is appended yet. Never fails; the file has it after
-   * `complete`.
+   * The same, for a term of which nothing is appended yet, or while a start finds them one by one.
+   * Never fails; the file has it after `complete`.
    */
   begin(epoch: number, startOffset: number): void {
     this.restore(this.#with(epoch, startOffset));

@@ -80,6 +80,7 @@ export function loadLog(options: LoadOptions): LoadedLog {
 
   const logStartOffset = Math.max(options.logStartOffset, segments.first.baseOffset);
   if (!epochsKnown) rebuildEpochs(options);
+  epochs.complete();
   epochs.truncateFromEnd(end);
   epochs.truncateFromStart(logStartOffset);
   loadProducers(options, logStartOffset, end);
@@ -170,7 +171,7 @@ function recoverSegment(
       const aborted = state.update(buffer, at);
       if (aborted !== null) segment.noteAborted(aborted);
       const epoch = partitionLeaderEpoch(buffer, at);
-      if (epoch > epochs.latestEpoch) epochs.assign(epoch, first);
+      if (epoch > epochs.latestEpoch) epochs.begin(epoch, first);
       end = last + 1;
       return true;
     });
@@ -270,16 +271,19 @@ function removeSegment({ environment }: LoadOptions, segment: LogSegment): void 
   }
 }
 
-/** The epochs that left batches, from all headers of the log. */
+/**
+ * The epochs that left batches, from all headers of the log. The damaged file stays until all of
+ * them are known: one that has some would be taken for whole by the next start.
+ */
 function rebuildEpochs({ environment, directory, epochs, segments }: LoadOptions): void {
   environment.logger.error(`${directory}: leader-epoch-checkpoint is damaged, rebuilding it`);
-  epochs.clear();
+  epochs.restore([]);
   let next = segments.first.baseOffset;
   for (const segment of segments) {
     next = Math.max(next, segment.baseOffset);
     segment.scanHeaders(0, (buffer, at) => {
       const epoch = partitionLeaderEpoch(buffer, at);
-      if (epoch > epochs.latestEpoch) epochs.assign(epoch, next);
+      if (epoch > epochs.latestEpoch) epochs.begin(epoch, next);
       next = lastOffset(buffer, at) + 1;
     });
   }

@@ -186,6 +186,31 @@ describe('recovery', () => {
     }
   });
 
+  it('rebuilds leader epochs whole or not at all, wherever a crash interrupts it', async () => {
+    const rig = makeRig({ segmentBytes: 100 });
+    const { manager, log } = await rig.open();
+    for (const epoch of [3, 4, 5, 6, 7, 8]) {
+      log.append(batchOf(['a', 'b']), { leaderEpoch: epoch, origin: 'client' });
+    }
+    await log.flush();
+    manager.abandon();
+    // No start reads again what lies before it.
+    rig.disk.setContent('/data/recovery-point-offset-checkpoint', Buffer.from('0\n1\nt 0 8\n'));
+    const path = '/data/t-0/leader-epoch-checkpoint';
+    rig.disk.setContent(path, Buffer.from('damaged'));
+    const interrupted: FaultyDisk[] = [];
+    rig.disk.watch = ({ path: name }) => {
+      if (name.startsWith(path)) interrupted.push(rig.disk.clone());
+    };
+    await onDisk(rig.disk).open();
+    expect(interrupted.length).toBeGreaterThan(2);
+    for (const disk of interrupted) {
+      const opened = await onDisk(disk).open();
+      expect(opened.log.latestEpoch).toBe(8);
+      expect(opened.log.endOffsetForEpoch(4)).toEqual({ epoch: 4, endOffset: 4 });
+    }
+  });
+
   it('survives a crash between creating a segment and writing to it', async () => {
     const rig = await killedLog(3, true);
     rig.disk.setContent('/data/t-0/00000000000000000006.log', Buffer.alloc(0));
