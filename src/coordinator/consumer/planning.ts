@@ -75,8 +75,9 @@ export function retarget(parts: ConsumerParts, edit: Edit): void {
   if (group.targetEpoch >= group.epoch) return;
   const now = parts.clock.now();
   const intervalMs = settingOf(parts, group.id, 'consumer.assignment.interval.ms');
-  const isSoon = group.targetTimestamp !== 0 && now < group.targetTimestamp + intervalMs;
-  if (intervalMs !== 0 && isSoon) return;
+  const sinceMs = now - group.targetTimestamp;
+  // A target of the future was made before the clock went back, or by a broker whose clock is ahead.
+  if (group.targetTimestamp !== 0 && sinceMs >= 0 && sinceMs < intervalMs) return;
   for (const [id, target] of assign(parts, group)) {
     const known = group.targets.get(id);
     if (known === undefined || !isSame(known, target)) {

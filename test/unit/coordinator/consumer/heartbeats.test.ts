@@ -330,6 +330,15 @@ describe('topics of a consumer group', () => {
     await converge(h, [a, b]);
     expect([a.count, b.count]).toEqual([4, 4]);
   });
+
+  it('are shared anew though the wall clock has gone back', async () => {
+    const [a, b] = [new TestMember(h, 'a'), new TestMember(h, 'b')];
+    await a.join();
+    h.clock.jump(-3_600_000);
+    await b.join();
+    await converge(h, [a, b]);
+    expect([a.count, b.count]).toEqual([4, 4]);
+  });
 });
 
 describe('a regular expression of a consumer group', () => {
