@@ -24,5 +24,26 @@ export const knownSeeds: readonly (SeedOptions & { readonly found: string })[] =
     seed: 200694,
     found: 'who was elected while its disk was full led for ever without knowing it',
   },
+  {
+    seed: 1,
+    brokers: 3,
+    seconds: 30,
+    workloads: ['compaction'],
+    found: 'a killed broker cut compacted logs at the first gap between offsets',
+  },
+  {
+    seed: 3,
+    brokers: 3,
+    seconds: 30,
+    workloads: ['compaction'],
+    found: 'a key was back whose deletion was committed behind an aborted transaction',
+  },
+  { seed: 1019, found: 'a power cut left a rebuilt leader-epoch-checkpoint with the first epochs' },
+  {
+    seed: 24,
+    seconds: 40,
+    workloads: ['consumerGroups', 'administration'],
+    found: 'a consumer group had no new target once the clock had gone back',
+  },
   { seed: 3013, found: 'a broker whose disk failed while it entered the cluster hung for ever' },
 ];

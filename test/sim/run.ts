@@ -6,6 +6,7 @@ import { judge } from '../check/index.ts';
 import { Administering, type Topic } from './administering.ts';
 import { Authorizing } from './authorizing.ts';
 import { COMPACTED, Compaction, cleanerSettings } from './compaction.ts';
+import { CONSUMER_SETTINGS, ConsumerGroupRun } from './consumer-groups.ts';
 import { drawFaults, Faults, onlyFaults } from './faults.ts';
 import { Grouping } from './grouping.ts';
 import { leaderOf } from './leaders.ts';
@@ -50,6 +51,7 @@ class Run {
   readonly #workloads: ReadonlySet<Workload>;
   #transactions: Transactions | null = null;
   #compaction: Compaction | null = null;
+  #consumers: ConsumerGroupRun | null = null;
   #administering: Administering | null = null;
   #authorizing: Authorizing | null = null;
 
@@ -60,6 +62,7 @@ class Run {
     const settings = {
       ...settingsFor(brokers),
       ...(this.#workloads.has('compaction') ? cleanerSettings(options.seed) : {}),
+      ...(this.#workloads.has('consumerGroups') ? CONSUMER_SETTINGS : {}),
     };
     this.world = new World({ seed: options.seed, brokers, settings });
     this.world.simulation.trace.isLoud = options.loud === true;
@@ -160,6 +163,7 @@ class Run {
     if (has('authorization')) this.#authorizing = new Authorizing(world);
     if (has('transactions')) this.#transactions = new Transactions(world);
     if (has('compaction')) this.#compaction = new Compaction(world);
+    if (has('consumerGroups')) this.#consumers = new ConsumerGroupRun(world);
     if (!has('groups')) return;
     for (let i = 0; i < pick(this.#random, [1, 2, 3]); i++) {
       this.#members.push(new Grouping(world, `m${i}`, GROUP, ['t0']));
@@ -186,6 +190,7 @@ class Run {
     await this.#writesOnceMore();
     await this.#transactions?.recover();
     await this.#compaction?.recover();
+    await this.#consumers?.recover();
     await this.#groupCommits();
     await world.until(RECOVERY_MS, () => this.#unsettled() === null);
     const end = new Reading(world, 'final');
