@@ -9,6 +9,7 @@
  */
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import type { fetchResponse } from '../protocol/messages/01-fetch.ts';
+import { baseOffset } from '../protocol/record-batch.ts';
 import type { Infer } from '../protocol/schema.ts';
 import type { Partition } from './partition.ts';
 import type { AskedPartition } from './replica-fetch-session.ts';
@@ -96,7 +97,13 @@ export class FollowedPartition {
     const records = answer.records as Buffer | null;
     const bytes = records?.length ?? 0;
     this.loggedFailure = '';
-    if (records !== null && bytes > 0) partition.replicate(records);
+    if (records !== null && bytes > 0) {
+      const first = baseOffset(records, 0);
+      // The leader's log starts within a batch: so does ours, which has nothing yet.
+      const isEmpty = log.logStartOffset === log.logEndOffset;
+      if (isEmpty && first < log.logEndOffset) partition.restartAt(first);
+      partition.replicate(records);
+    }
     partition.follow(answer.highWatermark, answer.logStartOffset);
     partition.toldReplicated(answer.replicated.offset, answer.replicated.partitionEpoch);
     this.lag = Math.max(answer.highWatermark - log.logEndOffset, 0);

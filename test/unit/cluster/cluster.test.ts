@@ -42,6 +42,34 @@ async function leaderOf(of: TestCluster, topic: string): Promise<number> {
   return leader;
 }
 
+describe('two brokers', () => {
+  it('replicate a log that starts within a batch', async () => {
+    cluster = await TestCluster.start(2);
+    const client = await connect(cluster, 0);
+    const assignments = [{ partitionIndex: 0, brokerIds: [0] }];
+    const topic = { name: 't', numPartitions: -1, replicationFactor: -1, assignments, configs: [] };
+    await client.request('CreateTopics', 7, { timeoutMs: 10_000, topics: [topic] });
+    const send = async (values: string[]) =>
+      (await produce(client, 't', batchOf(values))).errorCode;
+    await expect.poll(() => send(['a', 'b', 'c', 'd'])).toBe(0);
+    expect(await send(['e'])).toBe(0);
+    const partitions = [{ partitionIndex: 0, offset: 2 }];
+    await client.request('DeleteRecords', 2, {
+      timeoutMs: 5000,
+      topics: [{ name: 't', partitions }],
+    });
+    const moved = await client.request('AlterPartitionReassignments', 0, {
+      timeoutMs: 5000,
+      topics: [{ name: 't', partitions: [{ partitionIndex: 0, replicas: [0, 1] }] }],
+    });
+    expect(moved.responses[0].partitions[0].errorCode).toBe(0);
+    const isr = () => partitionOf(cluster!, 0, 't')?.isr;
+    await expect.poll(isr, { timeout: 10_000 }).toEqual([0, 1]);
+    const held = () => cluster!.broker(1).services.partitions.get('t', 0)!.log;
+    await expect.poll(() => [held().logStartOffset, held().logEndOffset]).toEqual([2, 5]);
+  });
+});
+
 describe('three brokers', () => {
   it('have one controller, and every broker knows all of them', async () => {
     cluster = await TestCluster.start(3);
