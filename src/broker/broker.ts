@@ -19,7 +19,7 @@ import { BrokerLifecycle } from '../cluster/broker-lifecycle.ts';
 import { Configs, type GivenConfig } from '../cluster/configs.ts';
 import { Controller } from '../cluster/controller/controller.ts';
 import { type Asker, ControllerChannel } from '../cluster/controller-channel.ts';
-import { reportLostReplicas } from '../cluster/lost-replicas.ts';
+import { type LostReplica, reportLostReplicas } from '../cluster/lost-replicas.ts';
 import {
   type MetadataDelta,
   MetadataImage,
@@ -434,6 +434,7 @@ export class Broker implements Role {
     services.replication.start();
     quorum.onCommitted((delta) => this.#committed(services, delta));
     if (isRegistered) await lifecycle.unfence();
+    this.#reportUnopened(services);
     await this.#coordinatorsLoaded(services);
     serving.now = true;
     this.#isJoining = false;
@@ -494,16 +495,27 @@ export class Broker implements Role {
     }
     if (this.#state !== BrokerState.running && !this.#isJoining) return;
     if (!held.some(({ topic }) => topic === METADATA_TOPIC)) {
-      const { channel, logger, nodeId, lifecycle } = this.services;
-      reportLostReplicas(held, {
-        channel,
-        logger,
-        brokerId: nodeId,
-        brokerEpoch: lifecycle.epoch,
-      });
+      this.#reportLost(this.services, held);
       return;
     }
     this.#fatal(new FatalError(`the log folder ${path}, which holds the metadata, has failed`));
+  }
+
+  /** What may lie in a directory that is offline from the start on cannot be led by this broker. */
+  #reportUnopened(services: BrokerServices): void {
+    const { logs, partitions } = services;
+    if (logs.directories().every(({ failure }) => failure === null)) return;
+    const unopened = [...partitions.all()].filter((one) => one.isOffline && !one.isOpening);
+    this.#reportLost(
+      services,
+      unopened.map(({ topicId, index }) => ({ topicId, partition: index })),
+    );
+  }
+
+  #reportLost(services: BrokerServices, lost: readonly LostReplica[]): void {
+    const { channel, logger, nodeId, lifecycle } = services;
+    const brokerEpoch = lifecycle.epoch;
+    reportLostReplicas(lost, { channel, logger, brokerId: nodeId, brokerEpoch });
   }
 
   /** Told once, and not of what comes of a stop. */

@@ -1,6 +1,6 @@
 /** The appliance with several brokers, as users run it: nothing here is made for tests but the deaths. */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -10,10 +10,12 @@ import { Admin } from '../../src/client/admin.ts';
 import { Client } from '../../src/client/client.ts';
 import { readConfiguration, settingsOf } from '../../src/config/configuration.ts';
 import { applianceLog } from '../../src/observe/logger.ts';
+import { ErrorCode } from '../../src/protocol/error-codes.ts';
 import { runTool, type ToolResult } from '../peers/peer.ts';
 import { readNumbers, SteadyProducer } from '../support/steady-producer.ts';
 import { freeRow } from '../support/weir-brokers.ts';
 import { root, WeirProcess } from '../support/weir-process.ts';
+import { batchOf, createTopic as createOn, produce, WireClient } from '../unit/broker/fixture.ts';
 
 let folder: string;
 const stops: (() => Promise<unknown>)[] = [];
@@ -126,6 +128,46 @@ describe('an appliance of three brokers', () => {
     await producer.stop();
     await expectKept(bootstrap, 't', producer);
   }, 180_000);
+});
+
+describe('a lone broker with two disks', () => {
+  it('starts without the one that is broken, and has all back with it', async () => {
+    const [first, second] = ['first', 'second'].map((name) => join(folder, name)) as [
+      string,
+      string,
+    ];
+    const weir = await WeirProcess.start({
+      roles: 'broker',
+      data: join(folder, 'data'),
+      settings: [`broker.log.dirs=${first},${second}`],
+    });
+    stops.push(() => weir.halt());
+    const send = async (): Promise<number[]> => {
+      const client = await WireClient.connect(weir.port);
+      const codes: number[] = [];
+      for (const partition of [0, 1, 2, 3]) {
+        codes.push((await produce(client, 't', batchOf(['x']), { partition })).errorCode);
+      }
+      await client.close();
+      return codes;
+    };
+    const client = await WireClient.connect(weir.port);
+    await createOn(client, 't', 4);
+    await client.close();
+    expect(await send()).toEqual([0, 0, 0, 0]);
+    await weir.halt();
+    renameSync(second, join(folder, 'kept'));
+    writeFileSync(second, 'no folder');
+    await weir.restart();
+    const { KAFKA_STORAGE_ERROR: broken } = ErrorCode;
+    expect((await send()).toSorted((a, b) => a - b)).toEqual([0, 0, broken, broken]);
+    expect(weir.output).toContain('2 partitions are offline');
+    await weir.halt();
+    rmSync(second);
+    renameSync(join(folder, 'kept'), second);
+    await weir.restart();
+    expect(await send()).toEqual([0, 0, 0, 0]);
+  }, 60_000);
 });
 
 describe('weir up --brokers 3', () => {

@@ -193,6 +193,13 @@ describe('a log directory that is broken at the start', () => {
     expect(await send(broken)).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
     expect(await alter(one, dirs()[0]!, 't', broken)).toEqual([ErrorCode.KAFKA_STORAGE_ERROR]);
     expect(await alter(one, dirs()[2]!, 't', well)).toEqual([ErrorCode.KAFKA_STORAGE_ERROR]);
+    const metadata = await one.request('Metadata', 9, { topics: [{ name: 't' }] });
+    const told = (index: number) =>
+      metadata.topics[0].partitions.find((p: any) => p.partitionIndex === index);
+    expect(told(broken)).toMatchObject({
+      ...{ errorCode: ErrorCode.LEADER_NOT_AVAILABLE, leaderId: -1, offlineReplicas: [0] },
+    });
+    expect(told(well)).toMatchObject({ errorCode: 0, leaderId: 0, offlineReplicas: [] });
     // New ones are made where there is room.
     await createTopic(one, 'new', 2);
     expect((await produce(one, 'new', batchOf(['z']))).errorCode).toBe(0);
