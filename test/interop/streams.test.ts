@@ -4,14 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Admin } from '../../src/client/admin.ts';
 import { Client } from '../../src/client/client.ts';
-import { forEachFetchedRecord } from '../../src/client/fetched-batch.ts';
-import { Fetcher } from '../../src/client/fetcher.ts';
 import { Producer } from '../../src/client/producer.ts';
-import { keyOf, valueOf } from '../../src/protocol/record-batch.ts';
 import { describeWithPeers } from '../peers/gate.ts';
 import { findJava } from '../peers/java.ts';
 import { javac, kafkaClasspath } from '../peers/kafka.ts';
 import { PeerProcess, temporaryDirectory } from '../peers/peer.ts';
+import { readAll } from '../support/read-all.ts';
 import { WeirProcess } from '../support/weir-process.ts';
 
 const SOURCE = fileURLToPath(new URL('streams/StreamsPeer.java', import.meta.url));
@@ -67,23 +65,8 @@ describeWithPeers(['kafka', 'javac'], 'Kafka Streams', () => {
     await producer.flush();
   };
 
-  const read = async (topic: string): Promise<[key: string, value: string][]> => {
-    const fetcher = new Fetcher(client, { isolation: 'read_committed', maxWaitMs: 200 });
-    const partitions = Array.from({ length: PARTITIONS }, (_, partition) => partition);
-    fetcher.assign(partitions.map((partition) => ({ topic, partition, offset: 'earliest' })));
-    const records: [string, string][] = [];
-    for (let silent = 0; silent < 3; ) {
-      const batches = await fetcher.poll(300);
-      silent = batches.length === 0 ? silent + 1 : 0;
-      for (const batch of batches) {
-        forEachFetchedRecord(batch, (record) => {
-          records.push([String(keyOf(record)), String(valueOf(record))]);
-        });
-      }
-    }
-    fetcher.close();
-    return records;
-  };
+  const read = async (topic: string): Promise<[key: string, value: string][]> =>
+    (await readAll(client, topic, PARTITIONS)).map(({ key, value }) => [key, value]);
   const settled = async (): Promise<number> => (await read('settled')).length;
 
   it('counts and joins exactly once, though it is killed and started again', async () => {

@@ -27,6 +27,7 @@ const LIBRARIES = [
   `org.apache.kafka:kafka-tools:${KAFKA_VERSION}`,
   `org.apache.kafka:connect-runtime:${KAFKA_VERSION}`,
   `org.apache.kafka:connect-file:${KAFKA_VERSION}`,
+  `org.apache.kafka:connect-mirror:${KAFKA_VERSION}`,
   `org.apache.kafka:kafka-streams:${KAFKA_VERSION}`,
   'org.apache.logging.log4j:log4j-slf4j-impl:2.25.1',
 ];
@@ -43,7 +44,7 @@ const distribution = (): Promise<string> =>
     fs.writeFileSync(path.join(directory, 'log4j2.xml'), LOG4J);
   });
 
-/** What `java -cp` takes: Kafka 4.3.1 with its tools, Connect and Streams. */
+/** What `java -cp` takes: Kafka 4.3.1 with its tools, Connect, MirrorMaker and Streams. */
 export const kafkaClasspath = async (): Promise<string> =>
   path.join(await distribution(), 'lib', '*');
 
@@ -78,6 +79,35 @@ export async function kafkaTool(
   const before = await javaArguments(options.heap ?? '512m', options.classpath ?? []);
   // Tools are short: the first compiler alone halves their CPU time.
   return runTool(java, ['-XX:TieredStopAtLevel=1', ...before, mainClass, ...args], options);
+}
+
+export interface KafkaServerOptions {
+  readonly name: string;
+  readonly mainClass: string;
+  /** Written into the file that is its only argument. */
+  readonly properties: Readonly<Record<string, string | number | boolean>>;
+  /** Java's heap. */
+  readonly heap: string;
+  readonly ready: () => Promise<boolean>;
+  readonly startTimeoutMs: number;
+}
+
+/** Starts one of Kafka's servers that is configured by a file of properties: Connect, MirrorMaker. */
+export async function startKafkaServer(options: KafkaServerOptions): Promise<PeerProcess> {
+  const { name, mainClass, heap, ready, startTimeoutMs } = options;
+  const directory = temporaryDirectory(name);
+  const file = path.join(directory, `${name}.properties`);
+  const lines = Object.entries(options.properties).map(([key, value]) => `${key}=${value}\n`);
+  fs.writeFileSync(file, lines.join(''));
+  return PeerProcess.start({
+    name,
+    command: path.join(findJava(17).home, 'bin', 'java'),
+    args: ['-XX:+UseSerialGC', ...(await javaArguments(heap, [])), mainClass, file],
+    cwd: directory,
+    ready,
+    startTimeoutMs,
+    data: [directory],
+  });
 }
 
 /** Compiles Java sources against Kafka's classes; the folder of classes is cached by content. */
