@@ -16,6 +16,7 @@ export const KINDS = [
   'clockJump',
   'killController',
   'killAll',
+  'killDecider',
 ] as const;
 export type FaultKind = (typeof KINDS)[number];
 

@@ -14,6 +14,10 @@ import type { World } from './world.ts';
 /** How long an outage lasts. */
 const OUTAGE_MS: readonly [number, number] = [50, 4000];
 
+/** How often, and for how long, a decision about a transaction is waited for. */
+const DECISION_WAIT_MS = 0.5;
+const DECISION_WAITS_MAX = 1000;
+
 /** Just these, one as often as the other. */
 export const onlyFaults = (kinds: readonly FaultKind[]): FaultWeights => ({
   ...NO_FAULTS,
@@ -24,12 +28,16 @@ export const onlyFaults = (kinds: readonly FaultKind[]): FaultWeights => ({
 export function drawFaults(world: World): FaultWeights {
   const random = world.chance('fault-kinds');
   const weights = { ...NO_FAULTS };
-  for (const kind of KINDS) if (chance(random, 0.35)) weights[kind] = random.next();
+  for (const kind of KINDS) {
+    if (kind !== 'killDecider' && chance(random, 0.35)) weights[kind] = random.next();
+  }
   // Half of the runs have power all the time, and are held to more.
   if (chance(random, 0.5)) {
     weights.powerOne = 0;
     weights.powerAll = 0;
   }
+  const ofDecider = world.chance('kill-decider');
+  if (chance(ofDecider, 0.2)) weights.killDecider = ofDecider.next();
   if (world.nodes.length === 1) {
     for (const kind of ['isolate', 'split', 'killController'] as const) weights[kind] = 0;
   }
@@ -104,6 +112,8 @@ export class Faults {
       case 'killAll':
         for (const node of nodes) this.#crash(node);
         return;
+      case 'killDecider':
+        return this.#killDecider(DECISION_WAITS_MAX);
       case 'stop':
         return this.#stop(this.#node());
       case 'pause':
@@ -138,6 +148,20 @@ export class Faults {
 
   #controller(): SimNode | undefined {
     return this.#world.nodes.find((node) => node.isServing && node.broker!.services.store.isActive);
+  }
+
+  /** Who has decided how a transaction ends dies before everybody has heard of it. */
+  #killDecider(waits: number): void {
+    const decider = this.#world.nodes.find(
+      (node) =>
+        node.isServing &&
+        [...node.broker!.services.transactions.all()].some(({ isDecided }) => isDecided),
+    );
+    if (decider !== undefined) return this.#crash(decider);
+    if (waits === 0 || this.#stopped) return;
+    this.#world.simulation.after(null, DECISION_WAIT_MS, 'decision', () =>
+      this.#killDecider(waits - 1),
+    );
   }
 
   #restartLater(node: SimNode): void {

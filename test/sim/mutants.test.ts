@@ -8,13 +8,14 @@ import { runSeeds } from './pool.ts';
 const SEEDS_MAX = 40;
 
 describe('the simulation finds out that', () => {
-  for (const [name, { mistake, faults }] of Object.entries(mutants)) {
+  for (const [name, { mistake, faults, workloads }] of Object.entries(mutants)) {
     it(`${mistake} (${name})`, async () => {
       const runs: SeedOptions[] = Array.from({ length: SEEDS_MAX }, (_, i) => ({
         seed: i + 1,
         brokers: 3,
         seconds: 30,
         faults,
+        workloads,
         mutant: name,
       }));
       let found: string | null = null;

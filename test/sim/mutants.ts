@@ -10,20 +10,33 @@ import { Partition } from '../../src/cluster/partition.ts';
 import { Leadership as QuorumLeadership } from '../../src/cluster/quorum/leadership.ts';
 import { Replicas } from '../../src/cluster/quorum/replicas.ts';
 import { Requests } from '../../src/cluster/quorum/requests.ts';
+import { ConsumerGroup } from '../../src/coordinator/consumer/consumer-group.ts';
+import { ConsumerGroups } from '../../src/coordinator/consumer/consumer-groups.ts';
+import { NEW_PROGRESS } from '../../src/coordinator/consumer/consumer-member.ts';
 import { GroupOffsets } from '../../src/coordinator/group-offsets.ts';
+import { ShardLog } from '../../src/coordinator/shard-log.ts';
 import { MarkerSender } from '../../src/coordinator/transactions/marker-sender.ts';
+import { TransactionShard } from '../../src/coordinator/transactions/transaction-shard.ts';
+import { CleanedTransactions } from '../../src/log/cleaned-transactions.ts';
+import { CLEANED_SUFFIX } from '../../src/log/log-files.ts';
+import { LogSegment } from '../../src/log/log-segment.ts';
+import { ManagedDirectory } from '../../src/log/managed-directory.ts';
+import { OffsetMap } from '../../src/log/offset-map.ts';
 import { PartitionLog } from '../../src/log/partition-log.ts';
 import { ProducerStateManager } from '../../src/log/producer-state-manager.ts';
 import { ErrorCode } from '../../src/protocol/error-codes.ts';
 import { Authorizer } from '../../src/security/authorizer.ts';
 import { ClientQuotas } from '../../src/security/client-quotas.ts';
 import type { FaultKind } from './fault-kinds.ts';
+import type { Workload } from './workload-kinds.ts';
 
 export interface Mutant {
   /** What is wrong with it. */
   readonly mistake: string;
   /** What goes wrong in the runs that are to find it. */
   readonly faults: readonly FaultKind[];
+  /** What clients do in them beside writing and reading. */
+  readonly workloads: readonly Workload[];
   readonly make: () => void;
 }
 
@@ -54,11 +67,13 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'ack-before-isr': {
     mistake: 'acks=all is answered before the other replicas have the records',
     faults: ['kill'],
+    workloads: [],
     make: () => replace(Partition.prototype, 'wait', () => () => false),
   },
   'leader-alone-commits': {
     mistake: 'the high watermark is what the leader alone has',
     faults: ['kill', 'isolate'],
+    workloads: [],
     make: () =>
       replace(
         Partition.prototype,
@@ -76,6 +91,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'no-sync': {
     mistake: 'acks=all is answered when the records are in page caches',
     faults: ['powerAll'],
+    workloads: [],
     make: () =>
       replaceGetter(
         PartitionLog.prototype,
@@ -89,6 +105,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'no-sync-by-followers': {
     mistake: 'followers say that they have synced what they have not',
     faults: ['powerOne', 'powerAll'],
+    workloads: [],
     make: () =>
       replace(
         FollowedPartition.prototype,
@@ -103,6 +120,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'no-truncation': {
     mistake: 'a follower does not tell the epoch of its last record, and so is never told to cut',
     faults: ['kill', 'isolate'],
+    workloads: [],
     make: () =>
       replace(
         FollowedPartition.prototype,
@@ -116,11 +134,13 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'ignores-divergence': {
     mistake: 'a follower does not cut what the leader says it has not',
     faults: ['kill', 'isolate'],
+    workloads: ['transactions'],
     make: () => replace(Partition.prototype, 'truncateTo', () => () => {}),
   },
   'truncates-to-high-watermark': {
     mistake: 'a new follower cuts its log at its own high watermark (KIP-101)',
     faults: ['kill', 'killAll'],
+    workloads: [],
     make: () =>
       replace(
         Partition.prototype,
@@ -138,6 +158,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'shrinks-alone': {
     mistake: 'a leader takes replicas out of sync without asking the controller',
     faults: ['kill', 'isolate'],
+    workloads: [],
     make: () =>
       replace(
         Leadership.prototype,
@@ -151,6 +172,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'leads-on': {
     mistake: 'a leader that is followed by another one goes on to lead',
     faults: ['isolate', 'pause', 'split'],
+    workloads: [],
     make: () =>
       replace(
         Partition.prototype,
@@ -165,6 +187,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'votes-for-everybody': {
     mistake: 'a voter of the metadata quorum votes twice in an epoch',
     faults: ['killController', 'isolate', 'split'],
+    workloads: ['administration', 'groups'],
     make: () =>
       replace(
         Requests.prototype,
@@ -182,11 +205,13 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'no-majority': {
     mistake: 'a change of the metadata is committed without a majority of the voters',
     faults: ['killController', 'isolate', 'split'],
+    workloads: ['administration', 'groups'],
     make: () => replace(Replicas.prototype, 'majorityOffset', () => (_voters, own) => own),
   },
   'acts-before-commit': {
     mistake: 'the controller answers before its change is committed',
     faults: ['killController', 'isolate', 'split'],
+    workloads: ['administration', 'groups'],
     make: () =>
       replace(
         QuorumLeadership.prototype,
@@ -201,6 +226,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'forgets-producers': {
     mistake: 'a new leader knows nothing of what producers have sent before',
     faults: ['dropConnections', 'kill'],
+    workloads: [],
     make: () => {
       replace(ProducerStateManager.prototype, 'findDuplicate', () => () => null);
       replace(ProducerStateManager.prototype, 'check', () => () => {});
@@ -209,6 +235,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'keeps-rights': {
     mistake: 'a broker goes by rights that it has looked up before ACLs were changed',
     faults: ['kill'],
+    workloads: ['authorization'],
     make: () =>
       replace(
         Authorizer.prototype,
@@ -222,6 +249,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'overlooks-denials': {
     mistake: 'what one ACL allows is allowed, though another one denies it',
     faults: ['kill'],
+    workloads: ['authorization'],
     make: () =>
       replace(
         Authorizer.prototype,
@@ -236,6 +264,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'keeps-quotas': {
     mistake: 'a broker goes by the quotas that there were when it looked first',
     faults: ['kill'],
+    workloads: ['authorization'],
     make: () => {
       const seen = new WeakSet<ClientQuotas>();
       replaceGetter(
@@ -254,6 +283,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'stable-is-committed': {
     mistake: 'readers of committed records see what belongs to open transactions',
     faults: ['kill'],
+    workloads: ['transactions'],
     make: () =>
       replaceGetter(
         PartitionLog.prototype,
@@ -267,11 +297,13 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'no-aborted-list': {
     mistake: 'readers of committed records are not told which transactions were aborted',
     faults: ['kill'],
+    workloads: ['transactions'],
     make: () => replace(PartitionLog.prototype, 'abortedTransactions', () => () => []),
   },
   'drops-markers': {
     mistake: 'the coordinator takes some markers for written that were not sent',
     faults: ['kill'],
+    workloads: ['transactions'],
     make: () =>
       replace(
         MarkerSender.prototype,
@@ -288,6 +320,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   'forgets-commits': {
     mistake: 'a coordinator that loads a group forgets offsets that were committed',
     faults: ['killAll'],
+    workloads: ['groups'],
     make: () =>
       replace(
         GroupOffsets.prototype,
@@ -297,6 +330,133 @@ export const mutants: Readonly<Record<string, Mutant>> = {
             const known = this.get(topic, partition);
             if (known !== null && committed.offset - known.offset < 30) return;
             original.call(this, topic, partition, committed);
+          },
+      ),
+  },
+  'answers-before-stored': {
+    mistake: 'a coordinator answers before its records are stored',
+    faults: ['isolate', 'kill'],
+    workloads: ['groups', 'consumerGroups'],
+    make: () =>
+      replace(
+        ShardLog.prototype,
+        'write',
+        (original) =>
+          function write(this: ShardLog, records, stored, options) {
+            original.call(this, records, () => {}, options);
+            stored(ErrorCode.NONE);
+            return () => {};
+          },
+      ),
+  },
+  'forgets-decisions': {
+    mistake: 'a coordinator that loads a transaction forgets that its end was decided',
+    faults: ['killDecider'],
+    workloads: ['transactions'],
+    make: () =>
+      replace(
+        TransactionShard.prototype,
+        'loaded',
+        () =>
+          function loaded(this: TransactionShard) {
+            for (const transaction of this.transactions.values()) {
+              if (!transaction.isDecided) continue;
+              transaction.fields = { ...transaction.fields, state: 'Ongoing' };
+            }
+          },
+      ),
+  },
+  'gives-what-is-held': {
+    mistake: 'a member is given a partition before its owner has let go of it',
+    faults: ['kill'],
+    workloads: ['consumerGroups'],
+    make: () => replace(ConsumerGroup.prototype, 'ownerOf', () => () => undefined),
+  },
+  'forgets-member-epochs': {
+    mistake: 'a coordinator that loads a group forgets how far its members had come',
+    faults: ['kill'],
+    workloads: ['consumerGroups'],
+    make: () =>
+      replace(
+        ConsumerGroups.prototype,
+        'loaded',
+        (original) =>
+          function loaded(this: ConsumerGroups, group) {
+            for (const id of [...group.members.keys()]) {
+              group.apply({ kind: 'progress', id, value: NEW_PROGRESS });
+            }
+            original.call(this, group);
+          },
+      ),
+  },
+  'forgets-sessions': {
+    mistake: 'a coordinator that loads a group does not wait for its members to show up',
+    faults: ['kill'],
+    workloads: ['consumerGroups'],
+    make: () => replace(ConsumerGroups.prototype, 'loaded', () => () => {}),
+  },
+  'drops-tombstones-early': {
+    mistake: 'the cleaner drops tombstones and markers that a replica has not passed',
+    faults: ['kill', 'isolate'],
+    workloads: ['compaction'],
+    make: () =>
+      replaceGetter(
+        Partition.prototype,
+        'replicatedTo',
+        () =>
+          function replicatedTo(this: Partition) {
+            return this.log.logEndOffset;
+          },
+      ),
+  },
+  'confuses-keys': {
+    mistake: 'the cleaner takes keys for the same that differ in their last byte',
+    faults: ['kill'],
+    workloads: ['compaction'],
+    make: () => {
+      replace(
+        OffsetMap.prototype,
+        'put',
+        (original) =>
+          function put(this: OffsetMap, bytes, start, end, offset) {
+            return original.call(this, bytes, start, end - 1, offset);
+          },
+      );
+      replace(
+        OffsetMap.prototype,
+        'get',
+        (original) =>
+          function get(this: OffsetMap, bytes, start, end) {
+            return original.call(this, bytes, start, end - 1);
+          },
+      );
+    },
+  },
+  'cleans-what-was-aborted': {
+    mistake: 'the cleaner takes aborted records for committed ones',
+    faults: ['kill'],
+    workloads: ['compaction'],
+    make: () => replace(CleanedTransactions.prototype, 'isAborted', () => () => false),
+  },
+  'hides-gaps': {
+    mistake: 'offsets have gaps of which a start after a crash does not know',
+    faults: ['kill', 'killAll'],
+    workloads: ['compaction'],
+    make: () => replace(ManagedDirectory.prototype, 'writeCleaned', () => () => {}),
+  },
+  'swaps-unsynced': {
+    mistake: 'a cleaned segment is put in place before it is on the device',
+    faults: ['powerOne', 'powerAll'],
+    workloads: ['compaction'],
+    make: () =>
+      replace(
+        LogSegment.prototype,
+        'sync',
+        (original) =>
+          function sync(this: LogSegment, withIndexes) {
+            return this.path.endsWith(CLEANED_SUFFIX)
+              ? Promise.resolve()
+              : original.call(this, withIndexes);
           },
       ),
   },
