@@ -61,6 +61,10 @@ export class Observer {
       if (same) continue;
       const isNews = last?.leaderEpoch !== sample.leaderEpoch || last.life !== sample.life;
       if (isNews) this.#world.note(node.name, told(partition));
+      // Whatever made it move: a broker that can't write what the quorum decides is passed over, too.
+      if (last !== undefined && last.leaderEpoch < sample.leaderEpoch) {
+        this.#world.history.facts.leadersMoved = true;
+      }
       this.#last.set(key, sample);
       this.#world.history.samples.push(sample);
     }
