@@ -38,6 +38,14 @@ const benches: Readonly<Record<string, { what: string; run: Run }>> = {
     what: '10,000 partitions: start, memory, cost of a record; 5,000 idle connections',
     run: async (_, only) => (await import('./scale.ts')).scale(only),
   },
+  groups: {
+    what: 'a hundred members that join at once, beside Apache Kafka',
+    run: async (rounds) => (await import('./groups.ts')).groupsBench(rounds),
+  },
+  transactions: {
+    what: 'ProducerPerformance in transactions of 100 ms, beside Apache Kafka',
+    run: async (rounds) => (await import('./tools.ts')).transactions(rounds),
+  },
   compaction: {
     what: 'dirty log compacted in a second, and what a producer beside it notices',
     run: async (rounds) => (await import('./compaction.ts')).compaction(rounds),

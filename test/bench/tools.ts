@@ -72,6 +72,28 @@ export async function latencyOf(
   };
 }
 
+/** Kafka's own producer, with one commit every 100 ms. */
+async function transactional(server: Server): Promise<Figures> {
+  const topic = `transactions-${topics++}`;
+  const recordBytes = 1000;
+  const records = 500_000;
+  await createTopic(server, topic, 6);
+  const before = cpuSeconds(server.pid);
+  const produced = await tool('ProducerPerformance', [
+    ...['--topic', topic, '--num-records', String(records)],
+    ...['--record-size', String(recordBytes), '--throughput', '-1'],
+    ...['--transactional-id', topic, '--transaction-duration-ms', '100'],
+    ...['--producer-props', `bootstrap.servers=${server.bootstrap}`, 'acks=all'],
+    ...['batch.size=65536', 'linger.ms=5'],
+  ]);
+  const after = cpuSeconds(server.pid);
+  await deleteTopic(server, topic);
+  return {
+    'producer MiB/s': number(produced.trim().split('\n').at(-1)!, /\(([\d.]+) MB\/sec\)/),
+    'broker CPU-s/GB': (after - before) / ((records * recordBytes) / 1e9),
+  };
+}
+
 async function beside(title: string, rounds: number, run: (s: Server) => Promise<Figures>) {
   const weir = await startWeir();
   const peer = await startPeer();
@@ -88,6 +110,9 @@ export async function tools(rounds: number): Promise<void> {
   await beside('1 KB records, acks=1', rounds, (s) => throughput(s, 1000, '1'));
   await beside('100 B records, acks=1', rounds, (s) => throughput(s, 100, '1'));
 }
+
+export const transactions = (rounds: number): Promise<void> =>
+  beside('1 KB records in transactions of 100 ms', rounds, transactional);
 
 export const endToEndLatency = (rounds: number): Promise<void> =>
   beside('EndToEndLatency, acks=1, 100 B', rounds, latency);
