@@ -371,6 +371,7 @@ const KEYS = [
   'index',
   'key',
   'apiKey',
+  'mechanism',
 ];
 
 /** What names an item of an array; null: nothing does. */
