@@ -30,6 +30,9 @@ interface Odd {
 
 const isLive = (spec: Spec, version: number): boolean => spec.from <= version && version <= spec.to;
 
+/** They change the metadata, and a broker of Kafka knows of it a moment after the controller's answer. */
+const CHANGES_METADATA = /^(Alter|Create|Delete|Elect|IncrementalAlter|Unregister|Update)/;
+
 /** Fields whose every value is an answer later, or none: waiting is not what is compared here. */
 const WAITS = new Set(['maxWaitMs', 'timeoutMs', 'minBytes', 'rebalanceTimeoutMs']);
 
@@ -205,8 +208,11 @@ function oddRequest(
 const brief = (value: unknown): string =>
   Object.is(value, -0) ? '-0' : (JSON.stringify(value)?.slice(0, 60) ?? 'undefined');
 
+const barrierOf = (topic: string): string => `${topic}-barrier`;
+
 async function world(side: Side, topic: string): Promise<World> {
   const topicId = await side.makeTopic(topic, 2);
+  await side.makeTopic(barrierOf(topic));
   await side.settle(
     'InitProducerId',
     4,
@@ -249,6 +255,10 @@ async function world(side: Side, topic: string): Promise<World> {
 const ask = (side: Side, api: Api, version: number, { body, schema, note }: OddRequest) =>
   side.askOddly(api.name, version, body, schema, note);
 
+async function caughtUp(side: Side, w: World, api: Api): Promise<void> {
+  if (CHANGES_METADATA.test(api.name)) await side.caughtUp(barrierOf(w.topic));
+}
+
 /** Each API in each version, with nothing odd about it. */
 export async function eachVersion(side: Side): Promise<void> {
   const w = await world(side, 'even');
@@ -279,6 +289,7 @@ export async function eachField(side: Side): Promise<void> {
         if (request.isCompared) await ask(side, api, version, request);
       }
     }
+    await caughtUp(side, w, api);
   }
 }
 
@@ -305,6 +316,7 @@ export async function random(side: Side): Promise<void> {
       if (next.isCompared) request = { ...next, note: `${request.note} ${next.note}` };
     }
     await ask(side, api, version, { ...request, note: `step ${step}${request.note}` });
+    await caughtUp(side, w, api);
   }
 }
 

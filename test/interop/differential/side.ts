@@ -28,7 +28,11 @@ import { NO_ANSWER } from './differences.ts';
 
 const ANSWER_TIMEOUT_MS = 5_000;
 const SETTLE_TIMEOUT_MS = 10_000;
-const SETTLE_POLL_MS = 20;
+const SETTLE_POLL_MS = 3;
+
+const TOPIC_RESOURCE = 2;
+/** Of a topic that no scene looks at, and nothing depends on. */
+const BARRIER_SETTING = 'file.delete.delay.ms';
 
 const LATE = Symbol('no answer in time');
 const UUID_IN_MEMBER = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
@@ -83,6 +87,7 @@ export class Side {
   #client: WireClient | null = null;
   readonly #names = new Map<unknown, string>();
   readonly #topicIds = new Map<string, string[]>();
+  #barriers = 0;
 
   constructor(name: string, port: number, base: number) {
     this.name = name;
@@ -268,6 +273,26 @@ export class Side {
     const partitions = [{ partitionIndex: 0, timestamp: -1 }];
     await this.settle('ListOffsets', 4, { replicaId: -1, topics: [{ name, partitions }] }, (a) =>
       a.topics[0].partitions.every((p: any) => p.errorCode === 3),
+    );
+  }
+
+  /**
+   * Waits until what the controller has answered so far is what the broker knows: the metadata log is
+   * applied in its order, so a setting changed last shows all before it.
+   */
+  async caughtUp(topic: string): Promise<void> {
+    const value = String(++this.#barriers);
+    const resource = { resourceType: TOPIC_RESOURCE, resourceName: topic };
+    const change = { name: BARRIER_SETTING, configOperation: 0, value };
+    const changed = await this.quietly('IncrementalAlterConfigs', 1, {
+      resources: [{ ...resource, configs: [change] }],
+    });
+    if (changed.responses[0].errorCode !== 0) throw new Error(JSON.stringify(changed));
+    await this.settle(
+      'DescribeConfigs',
+      4,
+      { resources: [{ ...resource, configurationKeys: [BARRIER_SETTING] }] },
+      (a) => a.results[0].configs[0]?.value === value,
     );
   }
 
