@@ -8,6 +8,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
 import { FutureLog } from './future-log.ts';
+import type { LogDirectories } from './log-directories.ts';
 import {
   DELETED_DIRECTORY_SUFFIX,
   deletedDirectory,
@@ -17,34 +18,18 @@ import {
   uniqueName,
 } from './log-files.ts';
 import type { LogMover } from './log-mover.ts';
+import type { LeftBehind, LogOpener } from './log-opener.ts';
 import { type ManagedDirectory, NOTHING_SAVED, type SavedOffsets } from './managed-directory.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { readTopicId, writeTopicId } from './partition-metadata.ts';
-
-/** Whose log it is. */
-export interface LogIdentity {
-  readonly topic: string;
-  readonly partition: number;
-  readonly topicId: string | null;
-}
 
 export interface FutureFoldersOptions {
   readonly disk: Disk;
   readonly random: Random;
   readonly logger: Logger;
   readonly mover: LogMover;
-  /** The partition's log as it is served. */
-  readonly current: (topic: string, partition: number) => PartitionLog | undefined;
-  /** Opens the log in the folder `name`, without serving it. */
-  readonly open: (
-    managed: ManagedDirectory,
-    name: string,
-    of: LogIdentity,
-    clean: boolean,
-    offsets: SavedOffsets,
-  ) => PartitionLog;
-  /** From now on the log is served. */
-  readonly serve: (managed: ManagedDirectory, log: PartitionLog) => void;
+  readonly directories: LogDirectories;
+  readonly opener: LogOpener;
   /** The folder is dead, and goes. */
   readonly bury: (path: string) => void;
 }
@@ -55,8 +40,7 @@ interface FoundFuture {
   readonly topic: string;
   readonly partition: number;
   readonly unique: string;
-  readonly clean: boolean;
-  readonly offsets: SavedOffsets;
+  readonly left: LeftBehind;
 }
 
 export class FutureFolders {
@@ -69,14 +53,14 @@ export class FutureFolders {
   }
 
   /** At a start, with every name in a log directory: whether it is one that is dealt with here. */
-  found(managed: ManagedDirectory, name: string, clean: boolean, offsets: SavedOffsets): boolean {
+  found(managed: ManagedDirectory, name: string, left: LeftBehind): boolean {
     if (name.endsWith(DELETED_DIRECTORY_SUFFIX)) {
       this.#dead.push({ managed, name });
       return true;
     }
     const future = parseFutureDirectory(name);
     if (future === null) return false;
-    this.#futures.push({ ...future, managed, name, clean, offsets });
+    this.#futures.push({ ...future, managed, name, left });
     return true;
   }
 
@@ -101,23 +85,23 @@ export class FutureFolders {
   }
 
   #resume(found: FoundFuture, isWhole: boolean): void {
-    const { managed, name, topic, partition, unique, clean, offsets } = found;
-    const { disk, mover, open } = this.#options;
+    const { managed, name, topic, partition, unique, left } = found;
+    const { disk, mover, directories, opener } = this.#options;
     const topicId = readTopicId(disk, `${managed.path}/${name}`);
-    const current = this.#options.current(topic, partition);
+    const current = directories.get(topic, partition);
     if (current === undefined) return this.#takePlace(found, topicId, isWhole);
     const isOfTopic = topicId !== null && topicId === current.topicId;
     if (!isOfTopic || current.logDirectory === managed.directory || mover.of(current)) {
       return this.#discard(found, current);
     }
-    const future = open(managed, name, current, clean, offsets);
+    const future = opener.open(managed, name, current, left);
     mover.resume(new FutureLog({ current, future, target: managed, unique }));
   }
 
   /** The log that it is a copy of is not there. */
   #takePlace(found: FoundFuture, topicId: string | null, isWhole: boolean): void {
-    const { managed, name, topic, partition, unique, clean, offsets } = found;
-    const { disk, logger, open, serve } = this.#options;
+    const { managed, name, topic, partition, unique, left } = found;
+    const { disk, logger, directories, opener } = this.#options;
     const path = `${managed.path}/${name}`;
     const aside = deletedDirectory(topic, partition, unique);
     const isReplaced = this.#dead.some((dead) => dead.name === aside);
@@ -129,7 +113,8 @@ export class FutureFolders {
     const place = partitionDirectory(topic, partition);
     disk.rename(path, `${managed.path}/${place}`);
     disk.syncDirectory(managed.path);
-    serve(managed, open(managed, place, { topic, partition, topicId }, clean, offsets));
+    const log = opener.open(managed, place, { topic, partition, topicId }, left);
+    directories.serve(managed, log);
   }
 
   #discard({ managed, name, topic, partition, unique }: FoundFuture, current: PartitionLog): void {
@@ -143,7 +128,7 @@ export class FutureFolders {
 
   /** An empty copy of `log`. Throws KAFKA_STORAGE_ERROR. */
   make(log: PartitionLog, target: ManagedDirectory): FutureLog {
-    const { disk, random, open } = this.#options;
+    const { disk, random, opener } = this.#options;
     const { topic, partition, topicId } = log;
     const unique = uniqueName(random);
     const name = futureDirectory(topic, partition, unique);
@@ -153,7 +138,8 @@ export class FutureFolders {
       disk.makeDirectory(path);
       target.directory.entriesDirty = true;
       if (topicId !== null) writeTopicId(disk, path, topicId);
-      const future = open(target, name, log, false, { ...NOTHING_SAVED, logStarts: start });
+      const left = { clean: false, offsets: { ...NOTHING_SAVED, logStarts: start } };
+      const future = opener.open(target, name, log, left);
       return new FutureLog({ current: log, future, target, unique });
     } catch (error) {
       throw target.directory.failed(`can't make ${path}`, error);
@@ -163,14 +149,16 @@ export class FutureFolders {
   /** The copy again, which was closed and has not taken the place of the current log. */
   reopen({ current, future, target, unique }: FutureLog): FutureLog {
     const name = futureDirectory(current.topic, current.partition, unique);
-    const again = this.#options.open(target, name, current, false, offsetsOf(future));
+    const left = { clean: false, offsets: offsetsOf(future) };
+    const again = this.#options.opener.open(target, name, current, left);
     return new FutureLog({ current, future: again, target, unique });
   }
 
   /** The copy in the place of `former`; it was closed in good order. */
   openMoved(former: PartitionLog, target: ManagedDirectory): PartitionLog {
     const name = partitionDirectory(former.topic, former.partition);
-    return this.#options.open(target, name, former, true, offsetsOf(former));
+    const left = { clean: true, offsets: offsetsOf(former) };
+    return this.#options.opener.open(target, name, former, left);
   }
 }
 

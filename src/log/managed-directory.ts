@@ -28,9 +28,12 @@ export const NOTHING_SAVED: SavedOffsets = {
   cleaned: new Map(),
 };
 
+/** Logs that are flushed at the same time while stopping. */
+const CLOSING_MAX = 16;
+
 /**
- * The files of a log directory that speak of all its partitions: four checkpoints and the clean
- * shutdown marker. The marker is taken away before anything is written, so it never outlives the
+ * What lies in a log directory, and its files that speak of all partitions: four checkpoints and the
+ * clean shutdown marker. The marker is taken away before anything is written, so it never outlives the
  * state that it vouches for.
  */
 export class ManagedDirectory {
@@ -79,7 +82,7 @@ export class ManagedDirectory {
   }
 
   /** Kafka's content: a version, and the epoch under which the broker was registered. */
-  writeCleanMarker(brokerEpoch: number): void {
+  #writeCleanMarker(brokerEpoch: number): void {
     const text = JSON.stringify({ version: 0, brokerEpoch });
     this.#disk.replaceFile(`${this.path}/${CLEAN_SHUTDOWN_FILE}`, Buffer.from(text));
   }
@@ -106,11 +109,9 @@ export class ManagedDirectory {
     offsetOf: (log: PartitionLog) => number,
   ): { topic: string; partition: number; offset: number }[] {
     const entries = [];
-    for (const logs of [this.logs, this.futures]) {
-      for (const log of logs.values()) {
-        const offset = offsetOf(log);
-        if (offset >= 0) entries.push({ topic: log.topic, partition: log.partition, offset });
-      }
+    for (const log of this.#all()) {
+      const offset = offsetOf(log);
+      if (offset >= 0) entries.push({ topic: log.topic, partition: log.partition, offset });
     }
     return entries;
   }
@@ -158,6 +159,40 @@ export class ManagedDirectory {
       this.directory.failed(`can't write the checkpoints of ${this.path}`, error);
       this.#logger.warn(`can't write the checkpoints of ${this.path}: ${reasonOf(error)}`);
     }
+  }
+
+  /**
+   * Flushes and closes every log, then writes the checkpoints, and last the marker: where any of it
+   * failed there is none, and the next start recovers.
+   */
+  async close(brokerEpoch: number): Promise<void> {
+    const logs = this.#all();
+    let failed = false;
+    for (let first = 0; first < logs.length; first += CLOSING_MAX) {
+      const closing = logs.slice(first, first + CLOSING_MAX).map((log) => log.close());
+      for (const result of await Promise.allSettled(closing)) {
+        if (result.status === 'fulfilled') continue;
+        failed = true;
+        this.#logger.error(`${this.path}: not closed cleanly: ${reasonOf(result.reason)}`);
+      }
+    }
+    for (const log of logs) log.abandon();
+    if (failed || this.directory.failure !== null) return;
+    this.checkpoint(true);
+    try {
+      this.#writeCleanMarker(brokerEpoch);
+    } catch (error) {
+      this.directory.failed(`can't write the shutdown marker of ${this.path}`, error);
+    }
+  }
+
+  /** Closes every log without writing anything. */
+  abandon(): void {
+    for (const log of this.#all()) log.abandon();
+  }
+
+  #all(): PartitionLog[] {
+    return [...this.logs.values(), ...this.futures.values()];
   }
 }
 

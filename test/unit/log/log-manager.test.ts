@@ -175,11 +175,11 @@ describe('LogManager', () => {
     expect((rig.disk.calls - before) / 300).toBeLessThan(10);
   });
 
-  it('applies a changed configuration to the logs of a topic', async () => {
+  it('applies a changed configuration to the log that it is of', async () => {
     const rig = makeRig();
     const { manager, log } = await rig.open();
     const other = manager.create('u', TOPIC_ID, 0);
-    manager.updateConfig('t', { ...rig.config, segmentBytes: 200 });
+    log.updateConfig({ ...rig.config, segmentBytes: 200 });
     for (let i = 0; i < 10; i++) {
       appendValues(log, numbered(2));
       appendValues(other, numbered(2));
