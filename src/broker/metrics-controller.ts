@@ -68,7 +68,7 @@ function registerCluster(family: Family, services: BrokerServices): void {
     for (const { id, endPoints } of image.brokers.values()) {
       const [first] = endPoints;
       const told = first === undefined ? '' : `${first.host}:${first.port}`;
-      emit(1, String(id), id === nodeId ? services.address() : told);
+      emit(1, String(id), id === nodeId ? services.sockets.address : told);
     }
   });
   family('kafka_topic_partitions', (emit) => {

@@ -10,7 +10,6 @@ import type { LatencyHistogram } from '../observe/latency.ts';
 import type { MetricsRegistry } from '../observe/registry.ts';
 import { errorName } from '../protocol/error-codes.ts';
 import { type ApiStats, FetchStats } from './api-stats.ts';
-import type { Broker } from './broker.ts';
 import { registerCleanerMetrics } from './metrics-cleaner.ts';
 import { registerControllerMetrics } from './metrics-controller.ts';
 import { registerGroupMetrics } from './metrics-groups.ts';
@@ -20,7 +19,6 @@ import { registerSecurityMetrics } from './metrics-security.ts';
 import { registerTelemetryMetrics } from './metrics-telemetry.ts';
 import { registerTopicMetrics } from './metrics-topics.ts';
 import { registerTransactionMetrics } from './metrics-transactions.ts';
-import type { RequestMemory } from './request-memory.ts';
 import type { BrokerServices } from './services.ts';
 
 /** Idle shares are over at least so long, however often somebody asks. */
@@ -31,9 +29,8 @@ export type Family = (name: MetricName, collect: (emit: Emit) => void) => void;
 
 export function registerBrokerMetrics(
   registry: MetricsRegistry,
-  broker: Broker,
+  broker: { readonly state: number },
   services: BrokerServices,
-  memory: RequestMemory,
 ): void {
   const family: Family = (name, collect) => registry.family(metric(name), collect);
   const value = (name: MetricName, read: () => number): void =>
@@ -50,7 +47,7 @@ export function registerBrokerMetrics(
   registerRequests(registry, family, services);
   registerLogs(family, services);
   registerCleanerMetrics(family, services);
-  registerConnections(family, services, memory);
+  registerConnections(family, services);
   const idle = idleShare(services);
   value('kafka_network_socketserver_networkprocessoravgidle_percent', idle);
   value('kafka_server_kafkarequesthandlerpool_requesthandleravgidle_percent', idle);
@@ -141,11 +138,8 @@ function registerRequests(
   }
 }
 
-function registerConnections(
-  family: Family,
-  { connectionStats: stats, certificates }: BrokerServices,
-  memory: RequestMemory,
-): void {
+function registerConnections(family: Family, { sockets }: BrokerServices): void {
+  const { stats, memory } = sockets;
   // Kafka's labels; there is one thread, and the sum is over the listeners.
   const listener = (name: MetricName, read: () => number): void =>
     family(name, (emit) => emit(read(), 'PLAINTEXT', '0'));
@@ -171,7 +165,8 @@ function registerConnections(
     () => stats.reauthentications,
   );
   family('weir_tls_certificate_expiry_timestamp_seconds', (emit) => {
-    for (const { listener: name, expiresAtMs } of certificates()) emit(expiresAtMs / 1000, name);
+    for (const { listener: name, expiresAtMs } of sockets.certificates)
+      emit(expiresAtMs / 1000, name);
   });
   family('kafka_server_socket_server_metrics_connections_software', (emit) => {
     for (const [software, count] of stats.software) {

@@ -1,5 +1,6 @@
 /**
- * The parts of a running broker that handlers use. One object a broker, made in `broker.ts`.
+ * The parts of a running broker that handlers use. One object a broker, made in
+ * `assemble-services.ts`.
  */
 import type { Clock } from '../base/clock.ts';
 import type { Disk } from '../base/disk.ts';
@@ -21,15 +22,15 @@ import type { GroupCoordinator } from '../coordinator/group-coordinator.ts';
 import type { TransactionCoordinator } from '../coordinator/transactions/transaction-coordinator.ts';
 import type { LogManager } from '../log/log-manager.ts';
 import type { ClientSeries } from '../observe/client-series.ts';
-import type { Api } from '../protocol/apis.ts';
 import type { AccessControl } from '../security/access-control.ts';
 import type { ClientQuotas } from '../security/client-quotas.ts';
 import type { ApiStats } from './api-stats.ts';
 import type { ConnectionStats } from './connection-stats.ts';
+import type { ControllerApis } from './controller-apis.ts';
 import type { FetchSessionCache } from './fetch-session.ts';
-import type { ConnectionInfo } from './handler.ts';
 import type { BrokerLoggers } from './loggers.ts';
 import type { FetchPurgatory } from './purgatory.ts';
+import type { SocketServer } from './socket-server.ts';
 import type { ClientTelemetry } from './telemetry/client-telemetry.ts';
 import type { TelemetryTopic } from './telemetry/telemetry-topic.ts';
 import type { TransactionLinks } from './transaction-links.ts';
@@ -52,6 +53,7 @@ export interface BrokerServices {
   readonly image: MetadataImage;
   /** Acts only while this broker is the active controller; others go through `channel`. */
   readonly controller: Controller;
+  readonly controllerApis: ControllerApis;
   readonly autoTopics: AutoTopics;
   readonly lifecycle: BrokerLifecycle;
   /** To the active controller. */
@@ -81,37 +83,20 @@ export interface BrokerServices {
   readonly fetchPurgatory: FetchPurgatory;
   /** Produce requests that wait for the device. */
   readonly produceWaits: { count: number };
+  /** The listeners, and everything about their connections. */
+  readonly sockets: SocketServer;
+  /** `sockets.stats`, for hot paths. */
   readonly connectionStats: ConnectionStats;
   /** Which clients push which of their metrics, and what becomes of those (KIP-714). */
   readonly telemetry: ClientTelemetry;
   readonly clientSeries: ClientSeries;
   readonly telemetryTopic: TelemetryTopic;
-  /** Those of the listeners that speak TLS. */
-  readonly certificates: () => readonly {
-    readonly listener: string;
-    readonly expiresAtMs: number;
-  }[];
   /** By API key; dispatch fills it. */
   readonly apiStats: Map<number, ApiStats>;
   /**
    * Settings that hot paths read, looked up once and again when they are changed.
    */
   readonly hot: HotSettings;
-  /** Whether the topic of a coordinator exists; if not, it is being created from now on. */
-  internalTopicReady(topic: string): boolean;
-  /** `host:port` of the first listener, as far as it is known. */
-  address(): string;
-  /**
-   * A request that the active controller, this broker, decides. Null: the controller has no say in
-   * such requests.
-   */
-  controllerRequest(
-    api: Api,
-    version: number,
-    body: unknown,
-    connection: ConnectionInfo,
-    clientId: string,
-  ): Promise<unknown> | null;
 }
 
 export interface HotSettings {

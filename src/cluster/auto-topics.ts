@@ -8,6 +8,7 @@ import { calls } from '../client/call.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
 import type { Configs } from './configs.ts';
 import type { ControllerChannel } from './controller-channel.ts';
+import type { MetadataImage } from './metadata-image.ts';
 import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from './topic-names.ts';
 
 /** Topics that are being created; more are not begun. */
@@ -18,16 +19,32 @@ const CREATE_MS_MAX = 30_000;
 
 const SEGMENT_BYTES_MIN = 1024 * 1024;
 
+export interface AutoTopicsOptions {
+  readonly channel: ControllerChannel;
+  readonly configs: Configs;
+  readonly image: MetadataImage;
+  readonly logger: Logger;
+}
+
 export class AutoTopics {
   readonly #channel: ControllerChannel;
   readonly #configs: Configs;
+  readonly #image: MetadataImage;
   readonly #logger: Logger;
   readonly #creating = new Set<string>();
 
-  constructor(channel: ControllerChannel, configs: Configs, logger: Logger) {
+  constructor({ channel, configs, image, logger }: AutoTopicsOptions) {
     this.#channel = channel;
     this.#configs = configs;
+    this.#image = image;
     this.#logger = logger;
+  }
+
+  /** Whether the topic exists; if not, it is being created from now on. */
+  provide(name: string): boolean {
+    if (this.#image.topic(name) !== undefined) return true;
+    this.create([name]);
+    return false;
   }
 
   /** Begins to create those that are not being created already. Does not wait. */

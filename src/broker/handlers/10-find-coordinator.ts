@@ -27,7 +27,7 @@ export const findCoordinatorHandler = handler<Request, Response>(apis.get(10), (
       const { broker } = context;
       const isGroup = type === CoordinatorType.group;
       const name = isGroup ? OFFSETS_TOPIC : TRANSACTIONS_TOPIC;
-      if (!broker.internalTopicReady(name)) return undefined;
+      if (!broker.autoTopics.provide(name)) return undefined;
       const partition = (isGroup ? broker.groups : broker.transactions).partitionFor(key);
       const leader = broker.store.image.topic(name)?.partitions[partition]?.leader ?? -1;
       return node(leader, context) ?? undefined;

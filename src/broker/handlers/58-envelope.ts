@@ -56,7 +56,7 @@ export const envelopeHandler = handler<Request, Response>(
     const body = codec(api.request, apiVersion).read(reader);
     let answer: unknown;
     try {
-      answer = await broker.controllerRequest(api, apiVersion, body, asker, clientId ?? '');
+      answer = await broker.controllerApis.handle(api, apiVersion, body, asker, clientId ?? '');
     } catch (error) {
       if (!isNotController(error)) throw error;
       return refused(ErrorCode.NOT_CONTROLLER);

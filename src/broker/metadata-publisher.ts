@@ -1,0 +1,45 @@
+/**
+ * Takes the committed metadata to the parts of the broker that act on them (Kafka:
+ * BrokerMetadataPublisher): what there is at the start, and every step from then on, in the order of
+ * the log. The image has each step before the parts are told.
+ */
+import { reasonOf } from '../base/errors.ts';
+import { type MetadataDelta, ResourceType, type TopicImage } from '../cluster/metadata-image.ts';
+import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../cluster/topic-names.ts';
+import { hotSettings } from './broker-settings.ts';
+import { followTopic } from './coordinator-leadership.ts';
+import type { BrokerServices } from './services.ts';
+import { changedTopics } from './topic-directory.ts';
+
+/** Has the broker take over what is committed by now, and follow what will be. */
+export function publishMetadata(services: BrokerServices): void {
+  const { image, quorum, partitions, groups, transactions, telemetry } = services;
+  followTopic(partitions, OFFSETS_TOPIC, groups);
+  followTopic(partitions, TRANSACTIONS_TOPIC, transactions);
+  partitions.load(image);
+  telemetry.subscriptionsChanged(image.configured(ResourceType.clientMetrics));
+  quorum.onCommitted((delta) => publish(delta, services));
+}
+
+function publish(delta: MetadataDelta, services: BrokerServices): void {
+  const { image, configs, hot, sockets, partitions, groups, telemetry } = services;
+  if (delta.brokerSettings.size > 0) {
+    Object.assign(hot, hotSettings(configs));
+    sockets.reload();
+  }
+  partitions.apply(delta, image);
+  const changed = changedTopics(delta, image);
+  if (changed.length > 0) groups.topicsChanged(changed, delta.createdTopics.size > 0);
+  telemetry.subscriptionsChanged(delta.clientMetrics);
+  for (const topic of delta.removedTopics) topicDeleted(topic, services);
+}
+
+function topicDeleted({ name, id }: TopicImage, { groups, logger }: BrokerServices): void {
+  if (name === OFFSETS_TOPIC) return;
+  groups.topicDeleted(name, id).catch((error: unknown) => {
+    logger.warn('offsets of a deleted topic could not be removed', {
+      'kafka.topic': name,
+      'error.message': reasonOf(error),
+    });
+  });
+}
