@@ -15,14 +15,15 @@ export interface EpochEntry {
  * Invariant: epochs strictly rise, and so do their start offsets. A change is written at once, so
  * a killed process finds it; it is made durable by the log's next flush, together with the batches
  * that carry the same epoch. When power loss damages the file, the loader rebuilds it from those.
- * Only what no batch carries yet may be missing from the file, while the disk takes nothing.
+ * While the disk takes nothing, the file may lack what no batch carries yet, and have what was cut
+ * off; nothing is appended before that has changed.
  */
 export class LeaderEpochFileCache {
   readonly #disk: Disk;
   readonly #path: string;
   #entries: EpochEntry[] = [];
   #durable = true;
-  /** The file says something else: what `begin` and `restore` have not written. */
+  /** The file says something else: what was changed without being written. */
   #isBehind = false;
 
   constructor(disk: Disk, directory: string) {
@@ -84,8 +85,8 @@ export class LeaderEpochFileCache {
   }
 
   /**
-   * Takes back changes since `entries` were the content, because what they spoke of was not
-   * appended. Never fails; what can't be written now is by `complete`.
+   * Makes `entries` the content, as what others spoke of is not in the log. Never fails; the file has
+   * it after `complete`.
    */
   restore(entries: readonly EpochEntry[]): void {
     if (entries === this.#entries) return;
@@ -102,11 +103,13 @@ export class LeaderEpochFileCache {
     this.#isBehind = false;
   }
 
-  /** Forgets epochs that begin at or behind the log's end. */
+  /**
+   * Forgets epochs that begin at or behind the log's end, which it has now. Never fails; the file has
+   * it after `complete`.
+   */
   truncateFromEnd(endOffset: number): void {
-    const before = this.#entries;
-    const kept = before.filter((e) => e.startOffset < endOffset);
-    if (kept.length < before.length) this.#change(kept, before);
+    const kept = this.#entries.filter((e) => e.startOffset < endOffset);
+    if (kept.length < this.#entries.length) this.restore(kept);
   }
 
   /** The epoch that holds `startOffset` begins there from now on; earlier ones go. */
@@ -118,8 +121,9 @@ export class LeaderEpochFileCache {
     this.#change([{ epoch: holder.epoch, startOffset }, ...before.slice(gone.length)], before);
   }
 
+  /** Forgets all of them. Never fails; the file has it after `complete`. */
   clear(): void {
-    if (this.#entries.length > 0) this.#change([], this.#entries);
+    if (this.#entries.length > 0) this.restore([]);
   }
 
   #change(entries: EpochEntry[], before: EpochEntry[]): void {

@@ -80,9 +80,9 @@ export function loadLog(options: LoadOptions): LoadedLog {
 
   const logStartOffset = Math.max(options.logStartOffset, segments.first.baseOffset);
   if (!epochsKnown) rebuildEpochs(options);
-  epochs.complete();
   epochs.truncateFromEnd(end);
   epochs.truncateFromStart(logStartOffset);
+  epochs.complete();
   loadProducers(options, logStartOffset, end);
   return { logStartOffset, logEndOffset: end, recoveryPoint: recoveryPointOf(options, end) };
 }

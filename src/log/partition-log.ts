@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import type { Disk } from '../base/disk.ts';
 import { below } from '../base/random.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import {
@@ -18,9 +19,9 @@ import {
 } from '../protocol/record-batch.ts';
 import { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
 import type { LogConfig } from './log-config.ts';
-import type { LogDirectory } from './log-directory.ts';
+import { isPassing, type LogDirectory } from './log-directory.ts';
 import type { LogEnvironment } from './log-environment.ts';
-import { DELETED_SUFFIX } from './log-files.ts';
+import { DELETED_SUFFIX, LOG_SUFFIX, offsetName, TEMPORARY_SUFFIX } from './log-files.ts';
 import { LogFlusher } from './log-flusher.ts';
 import { findAborted, loadLog, rebuildProducers } from './log-loader.ts';
 import {
@@ -100,6 +101,18 @@ type Memory = 'given' | 'reused' | 'unread';
 /** What is appended to is not compacted, so no segment of a compacted log may stay open for longer. */
 const segmentMsOf = ({ segmentMs, maxCompactionLagMs, cleanupPolicy }: LogConfig): number =>
   cleanupPolicy.includes('compact') ? Math.min(segmentMs, maxCompactionLagMs) : segmentMs;
+
+/** A directory that is full may have no room for a longer name: then the file goes at once. False: so it was. */
+function renamedOrRemoved(disk: Disk, path: string): boolean {
+  try {
+    disk.rename(path, path + DELETED_SUFFIX);
+    return true;
+  } catch (error) {
+    if (!isPassing(error)) throw error;
+    disk.remove(path);
+    return false;
+  }
+}
 
 /** A log whose readers have been elsewhere for this many bytes is not kept in the tail cache. */
 const TAIL_UNREAD_BYTES_MAX = 8 * 1024 * 1024;
@@ -335,6 +348,19 @@ export class PartitionLog {
   }
 
   /**
+   * Runs changes that belong together: halfway through, the log would be neither what it was nor what
+   * it is to be, so that no failure leaves its directory in service.
+   */
+  #asOne(what: string, changes: () => void): void {
+    try {
+      changes();
+    } catch (error) {
+      this.logDirectory.takeOffline(`can't ${what} ${this.#path}`, error);
+      throw error;
+    }
+  }
+
+  /**
    * Appends whole batches. Offsets and leader epoch are written into `records` in place, and the
    * log keeps a reference to it (unless `reused`, or a leader's): from here on its bytes must not change. Throws
    * ProtocolError, and then nothing was appended.
@@ -526,9 +552,13 @@ export class PartitionLog {
     }
     // Last, because a file of that name with nothing behind it would be taken for the log's end.
     const next = this.#makeSegment(base, false);
-    if (isEmpty) this.#removeSegments(this.#segments.cut(this.#segments.length - 1));
-    else this.#environment.segmentCache.used(active);
-    this.#segments.add(next);
+    if (isEmpty) {
+      this.#removeSegments([active]);
+      this.#segments.replace(this.#segments.length - 1, 1, next);
+    } else {
+      this.#environment.segmentCache.used(active);
+      this.#segments.add(next);
+    }
     this.#environment.probe.segmentsRolled++;
     this.#flusher.entriesDirty = true;
     this.flushInBackground();
@@ -617,8 +647,12 @@ export class PartitionLog {
   assignEpoch(epoch: number): void {
     if (epoch === this.#epochs.latestEpoch) return;
     this.#epochs.begin(epoch, this.#logEndOffset);
+    this.#saveEpochs();
+  }
+
+  #saveEpochs(): void {
     try {
-      this.#onDisk('assign an epoch to', () => this.#epochs.complete());
+      this.#onDisk('save the epochs of', () => this.#epochs.complete());
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
     }
@@ -653,14 +687,16 @@ export class PartitionLog {
 
   /**
    * Cuts the log behind what lies before `offset` (a follower that diverged from its leader). The
-   * batch that holds `offset` goes as a whole, so the log may end before it.
+   * batch that holds `offset` goes as a whole, so the log may end before it. Throws
+   * KAFKA_STORAGE_ERROR, and then nothing was cut, or the log directory is offline.
    */
   truncateTo(offset: number): void {
     assert(offset >= 0, `truncate ${this.#path} to ${offset}`);
     if (offset >= this.#logEndOffset) {
       // A term that began at the end, and wrote nothing, may not be the leader's.
-      this.#onDisk('truncate', () => this.#epochs.truncateFromEnd(this.#logEndOffset));
-      return;
+      this.#assertUsable();
+      this.#epochs.truncateFromEnd(this.#logEndOffset);
+      return this.#saveEpochs();
     }
     if (offset <= this.#segments.first.baseOffset) return this.truncateFullyAndStartAt(offset);
     this.#onDisk('truncate', () => {
@@ -671,39 +707,80 @@ export class PartitionLog {
         place === null ? (segment.loadEnd() ?? offset) : Math.min(place.baseOffset, offset);
       if (end < this.#logStartOffset) return this.truncateFullyAndStartAt(offset);
       this.#lowerRecoveryPoint(end);
-      this.#removeSegments(this.#segments.cut(index + 1));
-      this.#environment.segmentCache.forget(segment);
-      if (place !== null) segment.truncate(place.position, end);
-      this.#environment.disk.syncDirectory(this.#path);
-      this.#setEnd(end);
-      rebuildProducers(this.#producers, this.#segments, {
-        logStartOffset: this.#logStartOffset,
-        logEndOffset: end,
-        highWatermark: this.#highWatermark,
+      this.#producers.snapshots.removeAfter(end);
+      this.#asOne('truncate', () => {
+        this.#removeSegments(this.#segments.cut(index + 1));
+        this.#environment.segmentCache.forget(segment);
+        if (place !== null) segment.truncate(place.position, end);
+        this.#environment.disk.syncDirectory(this.#path);
+        this.#setEnd(end);
+        rebuildProducers(this.#producers, this.#segments, {
+          logStartOffset: this.#logStartOffset,
+          logEndOffset: end,
+          highWatermark: this.#highWatermark,
+        });
       });
+      this.#saveEpochs();
     });
   }
 
-  /** Throws everything away; the log is empty and goes on at `offset`. */
+  /**
+   * Throws everything away; the log is empty and goes on at `offset`. Throws KAFKA_STORAGE_ERROR, and
+   * then everything is still there, or the log directory is offline.
+   */
   truncateFullyAndStartAt(offset: number): void {
     this.#onDisk('truncate', () => {
       this.#lowerRecoveryPoint(offset);
-      this.#removeSegments(this.#segments.cut(0));
-      this.#segments.add(this.#makeSegment(offset, false));
-      this.#environment.disk.syncDirectory(this.#path);
+      this.#lowerSavedStart(offset);
+      this.#producers.snapshots.removeAll();
+      this.#restartSegmentsAt(offset);
       this.#producers.restartAt(offset);
       this.#logStartOffset = offset;
       this.#flusher.startAt(offset);
       this.#setEnd(offset);
       this.#highWatermark = offset;
       this.#epochs.clear();
-      this.#options.onLogStartChanged(this);
+      this.#saveEpochs();
+    });
+  }
+
+  /** Puts an empty segment in the place of all. What needs room comes first, and can be left be. */
+  #restartSegmentsAt(offset: number): void {
+    const { disk, segmentCache } = this.#environment;
+    const path = `${this.#path}/${offsetName(offset, LOG_SUFFIX)}`;
+    disk.open(path + TEMPORARY_SUFFIX, 'create').close();
+    this.#asOne('truncate', () => {
+      this.#removeSegments([...this.#segments]);
+      disk.rename(path + TEMPORARY_SUFFIX, path);
+      const segment = this.#makeSegment(offset, false);
+      this.#segments.replace(0, this.#segments.length, segment);
+      segmentCache.forget(segment);
+      disk.syncDirectory(this.#path);
     });
   }
 
   /** What was flushed must not look flushed once it is replaced by other bytes. */
   #lowerRecoveryPoint(offset: number): void {
-    if (this.#flusher.lowerTo(offset)) this.#options.saveRecoveryPoint(this);
+    const before = this.#flusher.flushedOffset;
+    if (!this.#flusher.lowerTo(offset)) return;
+    try {
+      this.#options.saveRecoveryPoint(this);
+    } catch (error) {
+      this.#flusher.startAt(before);
+      throw error;
+    }
+  }
+
+  /** A log that is to begin before its start: a start would begin it anew at the one that was saved. */
+  #lowerSavedStart(offset: number): void {
+    const before = this.#logStartOffset;
+    if (offset >= before) return;
+    this.#logStartOffset = offset;
+    try {
+      this.#options.onLogStartChanged(this);
+    } finally {
+      this.#logStartOffset = before;
+    }
   }
 
   #setEnd(offset: number): void {
@@ -760,9 +837,8 @@ export class PartitionLog {
     if (count === this.#segments.length) this.#roll(this.#logEndOffset);
     assert(count < this.#segments.length, `${this.#path} would be left without a segment`);
     this.#reader.forgetPlaces();
-    const gone = this.#segments.shift(count);
+    this.#removeSegments(this.#segments.shift(count));
     const start = this.#segments.first.baseOffset;
-    this.#removeSegments(gone);
     this.#producers.snapshots.removeBefore(start);
     if (start <= this.#logStartOffset) return;
     this.#logStartOffset = start;
@@ -795,15 +871,11 @@ export class PartitionLog {
       segmentCache.forget(segment);
       segment.close(false);
     }
-    let deleted: string[];
-    try {
-      const files = old.flatMap((segment) => segment.files);
+    const files = old.flatMap((segment) => segment.files);
+    let deleted: string[] = [];
+    this.#asOne('replace segments of', () => {
       deleted = swapIn(disk, this.#path, base, files);
-    } catch (error) {
-      // Which of the two is there can be told by a start only.
-      this.logDirectory.takeOffline(`can't replace segments of ${this.#path}`, error);
-      throw error;
-    }
+    });
     const segment = this.#makeSegment(base, true);
     segment.noteVerified(0, segment.size);
     this.#segments.replace(index, sources.length, segment);
@@ -840,17 +912,18 @@ export class PartitionLog {
   #removeSegments(gone: readonly LogSegment[]): void {
     const { disk, probe, segmentCache } = this.#environment;
     const paths: string[] = [];
-    for (const segment of gone) {
-      probe.segmentsDeleted++;
-      probe.deletedBytes += segment.size;
-      segmentCache.forget(segment);
-      segment.close(false);
-      for (const path of segment.files) {
-        if (!disk.exists(path)) continue;
-        disk.rename(path, path + DELETED_SUFFIX);
-        paths.push(path + DELETED_SUFFIX);
+    this.#asOne('remove segments of', () => {
+      for (const segment of gone) {
+        probe.segmentsDeleted++;
+        probe.deletedBytes += segment.size;
+        segmentCache.forget(segment);
+        segment.close(false);
+        for (const path of segment.files) {
+          if (!disk.exists(path)) continue;
+          if (renamedOrRemoved(disk, path)) paths.push(path + DELETED_SUFFIX);
+        }
       }
-    }
+    });
     if (paths.length > 0) this.#environment.removeLater(paths, this.#config.fileDeleteDelayMs);
   }
 

@@ -252,6 +252,88 @@ describe('a full disk', () => {
   });
 });
 
+/** A log of several segments that starts within one, as after DeleteRecords. */
+async function logToCut(rig: Rig): Promise<{ manager: LogManager; log: PartitionLog }> {
+  const opened = await rig.open();
+  const { manager, log } = opened;
+  for (let i = 0; i < 12; i++) {
+    log.append(batchOf(numbered(2, i * 2)), { leaderEpoch: i, origin: 'client' });
+  }
+  await log.flush();
+  log.setHighWatermark(24);
+  log.advanceLogStartOffset(3);
+  manager.checkpoint();
+  return opened;
+}
+
+const CUTS: readonly [string, (log: PartitionLog) => void, number, number][] = [
+  ['cut within a segment', (log) => log.truncateTo(16), 3, 16],
+  ['cut behind its end, where a term without records began', (log) => log.truncateTo(24), 3, 24],
+  ['begun anew behind its end', (log) => log.truncateFullyAndStartAt(100), 100, 100],
+  ['begun anew where a segment begins', (log) => log.truncateFullyAndStartAt(0), 0, 0],
+  ['begun anew before its start', (log) => log.truncateFullyAndStartAt(2), 2, 2],
+  ['begun anew within itself', (log) => log.truncateFullyAndStartAt(13), 13, 13],
+];
+
+describe('a log that is truncated while a disk call fails', () => {
+  const before = numbered(21, 3);
+
+  /** In the process that saw the failure: one of the two, or nothing at all. */
+  function expectUsable(log: PartitionLog, start: number, end: number, label: string): void {
+    if (log.logDirectory.failure !== null) return;
+    const isDone = log.logStartOffset === start && log.logEndOffset === end;
+    if (!isDone) expect([log.logStartOffset, log.logEndOffset], label).toEqual([3, 24]);
+    const values = [...readAll(log).values()];
+    expect(values, label).toEqual(isDone ? before.slice(0, end - start) : before);
+    expect(log.segmentCount, label).toBeGreaterThan(0);
+    expect(log.latestEpoch, label).toBe(isDone ? (end > start ? end / 2 - 1 : -1) : 24);
+  }
+
+  for (const code of ['ENOSPC', 'EIO']) {
+    for (const [what, cut, start, end] of CUTS) {
+      it(`is whole, ${what} or not, whichever call fails with ${code}`, async () => {
+        for (let n = 1; ; n++) {
+          const label = `call ${n}`;
+          const rig = makeRig(CONFIG);
+          const { manager, log } = await logToCut(rig);
+          log.assignEpoch(24);
+          const first = rig.disk.calls;
+          let needsRoom = false;
+          rig.disk.fault = ({ number, operation, path }) => {
+            if (number !== first + n) return null;
+            // A sync that finds no room has failed for good, as any other.
+            if (code === 'ENOSPC' && operation === 'sync') return null;
+            needsRoom = operation === 'write' || (operation === 'open' && !rig.disk.exists(path));
+            return systemError(code);
+          };
+          codeThrown(() => cut(log));
+          const isReached = rig.disk.calls >= first + n;
+          rig.disk.fault = () => null;
+          expectUsable(log, start, end, label);
+          const isInService = log.logDirectory.failure === null;
+          if (code === 'ENOSPC' && needsRoom) expect(isInService, label).toBe(true);
+          if (isInService) {
+            cut(log);
+            expectUsable(log, start, end, label);
+            expect(appendValues(log, ['after']), label).toBe(end);
+            await log.flush();
+          }
+          manager.abandon();
+          rig.disk.crash(rig.random);
+          const { log: again } = await makeRig(CONFIG, rig.disk).open();
+          const values = [...readAll(again).values()];
+          if (isInService) {
+            const kept = end > start ? before.slice(0, end - start) : [];
+            expect(values, label).toEqual([...kept, 'after']);
+            expect(again.logStartOffset, label).toBe(start);
+          }
+          if (!isReached) return;
+        }
+      });
+    }
+  }
+});
+
 describe('a failing disk', () => {
   it('takes the directory offline in the tick of the failed write', async () => {
     const rig = makeRig(CONFIG);
