@@ -28,13 +28,14 @@ export interface PartitionImage {
   readonly index: number;
   /** In the order of preference; with those that are being added and removed. */
   readonly replicas: readonly number[];
+  /** Empty while nobody leads; where nobody is eligible, the last one stays. */
   readonly isr: readonly number[];
   /** Being added and being taken away by a reassignment; empty: there is none. */
   readonly adding: readonly number[];
   readonly removing: readonly number[];
   /** Out of sync, and yet certain to have everything committed (KIP-966). */
   readonly elr: readonly number[];
-  /** Were in `isr` or `elr`, and lost the certainty by an unclean stop. */
+  /** Without a leader: who led last. All replicas, with that one first: it has lost its disk. */
   readonly lastKnownElr: readonly number[];
   /** `NO_LEADER`: none. */
   readonly leader: number;

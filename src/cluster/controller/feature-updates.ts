@@ -48,8 +48,10 @@ export function updateFeatures(
       type: 'FeatureLevel',
       value: { name: update.name, featureLevel: update.level },
     });
-    if (update.name !== ELR_VERSION) continue;
-    for (const topic of image.topics.values()) succession.endEligibility(draft, topic.partitions);
+    if (update.name !== ELR_VERSION || update.level > 0) continue;
+    for (const topic of image.topics.values()) {
+      succession.abolishEligibility(draft, topic.partitions);
+    }
   }
 }
 

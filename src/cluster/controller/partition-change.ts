@@ -4,14 +4,16 @@
  *
  * Invariants of every state that comes out of `changePartition`:
  * - the leader is in the ISR, or there is none;
- * - ISR and ELR are among the replicas, and have no member in common;
- * - the ISR is never empty: when its last member goes, it stays in there without leading, so that
- *   it is known who has everything;
+ * - ISR and ELR are among the replicas, have no member in common, and whoever is in one of them is
+ *   certain to have everything that was committed;
  * - there is an ELR only while the ISR is smaller than `min.insync.replicas`, for then nothing more
- *   can be committed than its members have;
- * - `lastKnownElr` is filled only while nobody is certain to have everything: with the last one that
- *   was, which leads again when it comes back; or, when that one has lost its disk, with all replicas,
- *   and then only a person, or `unclean.leader.election.enable`, can make one of them lead;
+ *   can be committed than its members have. The last one that leaves the ISR goes there, too, and the
+ *   ISR is empty until one of them leads. Where eligibility is off (`eligible.leader.replicas.version`
+ *   0) it stays in the ISR without leading;
+ * - `lastKnownElr` is filled only while there is no leader, with the last one that there was: it leads
+ *   again when it comes back, even if nobody is certain any more. When nobody is, and that one has lost
+ *   its disk, all replicas are in there, and then only a person, or
+ *   `unclean.leader.election.enable`, can make one of them lead;
  * - the partition epoch goes up by one with every change, the leader epoch with every new leader,
  *   with the loss of the leader, and when replicas are taken away.
  */
@@ -31,6 +33,8 @@ export interface PartitionGoal {
   readonly isAcceptable: (brokerId: number) => boolean;
   /** In-sync replicas without which nothing is committed; at least 1. */
   readonly minIsr: number;
+  /** Whether replicas out of sync may be eligible. Default true. */
+  readonly electsEligible?: boolean;
   readonly election?: Election;
   /** What is not given stays as it is. */
   readonly isr?: readonly number[];
@@ -40,7 +44,7 @@ export interface PartitionGoal {
   readonly leaderRecoveryState?: number;
   /** Replicas that may have lost some of what they had: neither in sync nor eligible any more. */
   readonly uncertain?: readonly number[];
-  /** They have lost all of it: none of them is to lead as the last known leader. */
+  /** They have lost all of it: none of them is to lead because it was the last to. */
   readonly isLost?: boolean;
 }
 
@@ -54,9 +58,10 @@ export function changePartition(
   const isAcceptable = (id: number): boolean => asked.isAcceptable(id) && !uncertain.includes(id);
   const goal = { ...asked, isAcceptable };
   const draft = targetOf(before, goal);
-  keepIsr(before, draft, goal);
+  keepCertain(before, draft, goal);
   elect(before, draft, goal);
   settleElr(before, draft, goal);
+  draft.lastKnownElr = lastKnown(before, draft, goal);
   const leaderEpoch = before.leaderEpoch + (bumpsLeaderEpoch(before, draft) ? 1 : 0);
   const after: PartitionImage = {
     topicId: before.topicId,
@@ -79,8 +84,8 @@ export function changePartition(
 export const isUncleanElection = (before: PartitionImage, after: PartitionImage): boolean =>
   after.leader !== NO_LEADER &&
   after.leader !== before.leader &&
-  (!(before.isr.includes(after.leader) || before.elr.includes(after.leader)) ||
-    before.lastKnownElr.length > 0);
+  !before.isr.includes(after.leader) &&
+  !before.elr.includes(after.leader);
 
 interface Target {
   replicas: readonly number[];
@@ -115,58 +120,38 @@ function targetOf(before: PartitionImage, goal: PartitionGoal): Target {
   return target;
 }
 
-/**
- * Moves who leaves the ISR into the ELR, and sees to it that the ISR keeps somebody: of those who
- * are certain, else the one that was the last to be.
- */
-function keepIsr(before: PartitionImage, target: Target, goal: PartitionGoal): void {
-  const uncertain = goal.uncertain ?? [];
-  const wasCertain = before.lastKnownElr.length === 0;
-  const left = before.isr.filter(
-    (id) => !target.isr.includes(id) && !uncertain.includes(id) && target.replicas.includes(id),
-  );
-  if (wasCertain) target.elr = union(target.elr, left);
-  target.elr = target.elr.filter((id) => !target.isr.includes(id));
-  if (target.isr.length > 0) return;
-  const last = wasCertain ? (left.find((id) => id === before.leader) ?? left[0]) : undefined;
-  const certain = last ?? target.elr[0];
-  if (certain !== undefined) {
-    target.isr = [certain];
-    target.elr = target.elr.filter((id) => id !== certain);
-    target.lastKnownElr = [];
-    return;
+/** Moves who leaves the ISR into the ELR; or keeps the last one, where nobody is eligible. */
+function keepCertain(before: PartitionImage, target: Target, goal: PartitionGoal): void {
+  const { uncertain = [], electsEligible = true } = goal;
+  const left = before.isr.filter((id) => target.replicas.includes(id) && !uncertain.includes(id));
+  target.elr = without(union(target.elr, left), target.isr).sort(byNumber);
+  if (electsEligible) return;
+  if (target.isr.length === 0) {
+    const last = [before.leader, ...target.lastKnownElr].find((id) => target.elr.includes(id));
+    target.isr = last === undefined ? target.elr.slice(0, 1) : [last];
   }
-  const nominal = before.isr.find((id) => target.replicas.includes(id)) ?? target.replicas[0]!;
-  target.isr = [nominal];
-  if (goal.isLost === true && uncertain.includes(nominal)) {
-    target.lastKnownElr = [nominal, ...target.replicas.filter((id) => id !== nominal)];
-  } else if (target.lastKnownElr.length === 0) target.lastKnownElr = [nominal];
+  target.elr = [];
 }
 
 function elect(before: PartitionImage, target: Target, goal: PartitionGoal): void {
-  const leader = cleanLeader(before, target, goal);
-  if (leader !== NO_LEADER) {
-    target.leader = leader;
-    target.lastKnownElr = [];
-    if (target.isr.includes(leader)) return;
+  target.leader = cleanLeader(before, target, goal);
+  if (target.isr.includes(target.leader)) return;
+  if (target.leader !== NO_LEADER) {
     // Of those who are eligible: the others are, too, for as long as it is alone.
-    target.elr = union(target.elr, target.isr).filter((id) => id !== leader);
-    target.isr = [leader];
+    target.elr = without(union(target.elr, target.isr), [target.leader]);
+    target.isr = [target.leader];
     return;
   }
-  const unclean = uncleanLeader(target, goal);
-  target.leader = unclean;
-  if (unclean === NO_LEADER) return;
-  target.isr = [unclean];
+  target.leader = uncleanLeader(before, target, goal);
+  if (target.leader === NO_LEADER) return;
+  target.isr = [target.leader];
   target.elr = [];
-  target.lastKnownElr = [];
   target.leaderRecoveryState = LeaderRecovery.recovering;
 }
 
 /** Somebody who is there and certain to have everything that was committed, or `NO_LEADER`. */
 function cleanLeader(before: PartitionImage, target: Target, goal: PartitionGoal): number {
   const { isAcceptable, election = 'online' } = goal;
-  if (target.lastKnownElr.length > 0) return NO_LEADER;
   const isInSync = (id: number): boolean => target.isr.includes(id) && isAcceptable(id);
   const preferred = target.replicas[0]!;
   if (election === 'preferred' && isInSync(preferred)) return preferred;
@@ -177,13 +162,14 @@ function cleanLeader(before: PartitionImage, target: Target, goal: PartitionGoal
 }
 
 /** The last leader when nobody is certain, or anybody where that is allowed. */
-function uncleanLeader(target: Target, goal: PartitionGoal): number {
-  const [last = NO_LEADER, ...others] = target.lastKnownElr;
-  if (last !== NO_LEADER && others.length === 0 && goal.isAcceptable(last)) return last;
+function uncleanLeader(before: PartitionImage, target: Target, goal: PartitionGoal): number {
+  const [last = NO_LEADER, ...others] = before.lastKnownElr;
+  const isOnly = others.length === 0 && target.isr.length === 0 && target.elr.length === 0;
+  if (isOnly && target.replicas.includes(last) && goal.isAcceptable(last)) return last;
   if (goal.election !== 'unclean') return NO_LEADER;
   const { replicas } = target;
   // Several: the first of them has lost everything, and any other is better.
-  const better = others.length > 0 ? replicas.filter((id) => id !== last) : replicas;
+  const better = others.length > 0 ? without(replicas, [last]) : replicas;
   return better.find(goal.isAcceptable) ?? replicas.find(goal.isAcceptable) ?? NO_LEADER;
 }
 
@@ -194,7 +180,24 @@ function settleElr(before: PartitionImage, target: Target, goal: PartitionGoal):
   const committed = target.leader === NO_LEADER && before.isr.length >= goal.minIsr;
   if (commits) target.elr = [];
   else if (committed) target.elr = target.elr.filter((id) => before.isr.includes(id));
-  if (target.leader !== NO_LEADER) target.lastKnownElr = [];
+}
+
+/** Who led last, while nobody does. */
+function lastKnown(before: PartitionImage, target: Target, goal: PartitionGoal): readonly number[] {
+  const { electsEligible = true, isLost = false, uncertain = [] } = goal;
+  const isCertain = target.isr.length > 0 || target.elr.length > 0;
+  if (target.leader !== NO_LEADER || (isCertain && !electsEligible)) return [];
+  const lost = isLost ? uncertain : [];
+  const isReplica = (id: number): boolean => target.replicas.includes(id);
+  const known = before.leader === NO_LEADER ? target.lastKnownElr : [before.leader];
+  const [first] = known;
+  if (first !== undefined && isReplica(first) && !lost.includes(first)) return known;
+  if (isCertain) return [];
+  const certain = [...before.isr, ...before.elr].filter(isReplica);
+  const last = certain.find((id) => !lost.includes(id));
+  if (last !== undefined) return [last];
+  const gone = certain[0] ?? first;
+  return gone === undefined ? [] : [gone, ...without(target.replicas, [gone])];
 }
 
 const bumpsLeaderEpoch = (before: PartitionImage, target: Target): boolean =>
@@ -204,6 +207,11 @@ const union = (a: readonly number[], b: readonly number[]): readonly number[] =>
   ...a,
   ...b.filter((id) => !a.includes(id)),
 ];
+
+const without = (a: readonly number[], b: readonly number[]): number[] =>
+  a.filter((id) => !b.includes(id));
+
+const byNumber = (a: number, b: number): number => a - b;
 
 const isSame = (a: PartitionImage, b: PartitionImage): boolean =>
   a.leader === b.leader &&

@@ -30,7 +30,7 @@ export class PartitionIndex {
   get count(): number {
     return this.#count;
   }
-  /** Partitions with the broker in ISR or ELR. */
+  /** Partitions with the broker in ISR or ELR, and those without a leader that it led last. */
   of(brokerId: number): PartitionImage[] {
     return [...(this.#members.get(brokerId) ?? [])];
   }
@@ -59,7 +59,7 @@ export class PartitionIndex {
     if (before !== undefined) this.#drop(before);
     seen[partition.index] = partition;
     this.#count += 1;
-    for (const id of [...partition.isr, ...partition.elr]) {
+    for (const id of membersOf(partition)) {
       let members = this.#members.get(id);
       if (members === undefined) this.#members.set(id, (members = new Set()));
       members.add(partition);
@@ -73,7 +73,7 @@ export class PartitionIndex {
 
   #drop(partition: PartitionImage): void {
     this.#count -= 1;
-    for (const id of [...partition.isr, ...partition.elr]) this.#members.get(id)?.delete(partition);
+    for (const id of membersOf(partition)) this.#members.get(id)?.delete(partition);
     const { leader } = partition;
     if (leader !== NO_LEADER) this.#leaders.set(leader, this.leaderships(leader) - 1);
     this.leaderless.delete(partition);
@@ -81,3 +81,9 @@ export class PartitionIndex {
     this.reassigning.delete(partition);
   }
 }
+
+const membersOf = ({ isr, elr, lastKnownElr }: PartitionImage): number[] => [
+  ...isr,
+  ...elr,
+  ...lastKnownElr,
+];

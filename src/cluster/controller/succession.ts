@@ -20,6 +20,7 @@ export const isActive = (broker: BrokerImage | undefined): boolean =>
 /** Settings of a topic that decide about its partitions; looked up once a step. */
 interface TopicRules {
   readonly minIsr: number;
+  readonly electsEligible: boolean;
   readonly election: Election;
 }
 
@@ -41,12 +42,13 @@ export class Succession {
 
   #rules(name: string): TopicRules {
     const replicas = this.#image.topic(name)?.partitions[0]?.replicas.length ?? 1;
-    // Below 1 the ISR never is, and so nobody outside it becomes eligible.
-    const minIsr = this.#configs.electsEligible
-      ? Number(this.#configs.topic(name, 'min.insync.replicas'))
-      : 1;
+    const minIsr = Number(this.#configs.topic(name, 'min.insync.replicas'));
     const unclean = this.#configs.topic(name, 'unclean.leader.election.enable') === true;
-    return { minIsr: Math.min(minIsr, replicas), election: unclean ? 'unclean' : 'online' };
+    return {
+      minIsr: Math.min(minIsr, replicas),
+      electsEligible: this.#configs.electsEligible,
+      election: unclean ? 'unclean' : 'online',
+    };
   }
 
   /** The broker leads nothing and is in no ISR any more; whoever is certain stays eligible. */
@@ -60,8 +62,12 @@ export class Succession {
     }));
   }
 
-  /** The same of one that may have lost records (`isLost`: all of them). */
+  /**
+   * The same of one that may have lost records (`isLost`: all of them). Where nobody is eligible, the
+   * last one in sync leads again even so, unless it has lost all.
+   */
   distrustBroker(draft: Draft, index: PartitionIndex, brokerId: number, isLost: boolean): void {
+    if (!isLost && !this.#configs.electsEligible) return this.removeBroker(draft, index, brokerId);
     const isAcceptable = (id: number): boolean => id !== brokerId && this.isAcceptable(id);
     this.#changeAll(draft, index.of(brokerId), (_, rules) => ({
       ...rules,
@@ -102,11 +108,21 @@ export class Succession {
     );
   }
 
-  /** Nobody outside the ISR is eligible any more. */
+  /** Nobody outside the ISR is eligible any more, where there is a leader. */
   endEligibility(draft: Draft, partitions: Iterable<PartitionImage>): void {
     this.#changeAll(draft, partitions, (p, rules) =>
       hasEligible(p) ? { ...rules, isAcceptable: this.isAcceptable, minIsr: 1 } : null,
     );
+  }
+
+  /** Nobody outside the ISR is to be eligible from now on: the last ones return to it. */
+  abolishEligibility(draft: Draft, partitions: Iterable<PartitionImage>): void {
+    const { isAcceptable } = this;
+    this.#changeAll(draft, partitions, (_, rules) => ({
+      ...rules,
+      isAcceptable,
+      electsEligible: false,
+    }));
   }
 
   #changeAll(

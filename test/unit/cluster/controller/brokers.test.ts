@@ -87,7 +87,13 @@ describe('a broker that registers', () => {
     await harness.createTopic('t', [[1]]);
     harness.controller.connectionClosed(1, 101);
     await harness.register(1);
-    expect(harness.partition('t')).toMatchObject({ leader: NO_LEADER, isr: [1], leaderEpoch: 1 });
+    expect(harness.partition('t')).toMatchObject({
+      leader: NO_LEADER,
+      isr: [],
+      elr: [1],
+      lastKnownElr: [1],
+      leaderEpoch: 1,
+    });
     await harness.heartbeat(1);
     expect(harness.partition('t')).toMatchObject({ leader: 1, isr: [1], leaderEpoch: 2 });
   });

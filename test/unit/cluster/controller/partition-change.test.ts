@@ -45,14 +45,22 @@ describe('a leader', () => {
   it('is not followed by anybody out of sync', () => {
     const before = partition({ isr: [1], replicas: [1, 2, 3] });
     const after = changePartition(before, goal([2, 3], { isr: [], minIsr: 1 }));
-    expect(after).toMatchObject({ leader: NO_LEADER, isr: [1], elr: [], leaderEpoch: 6 });
+    expect(after).toMatchObject({
+      leader: NO_LEADER,
+      isr: [],
+      elr: [1],
+      lastKnownElr: [1],
+      leaderEpoch: 6,
+    });
   });
 
   it('comes back as the last one that was in sync', () => {
-    const before = partition({ isr: [1], leader: NO_LEADER });
+    const before = partition({ isr: [], elr: [1], lastKnownElr: [1], leader: NO_LEADER });
     expect(changePartition(before, goal([1, 2, 3]))).toMatchObject({
       leader: 1,
       isr: [1],
+      elr: [],
+      lastKnownElr: [],
       leaderRecoveryState: LeaderRecovery.recovered,
     });
   });
@@ -78,8 +86,16 @@ describe('an eligible replica', () => {
     expect(grown).toMatchObject({ isr: [1, 3], elr: [] });
   });
 
+  it('is whoever was in sync last, and there is nobody left who is', () => {
+    const after = changePartition(
+      partition({ isr: [3], elr: [1], leader: 3 }),
+      goal([], { isr: [] }),
+    );
+    expect(after).toMatchObject({ leader: NO_LEADER, isr: [], elr: [1, 3], lastKnownElr: [3] });
+  });
+
   it('leads when nobody in sync is there, and the others stay eligible', () => {
-    const before = partition({ isr: [1], elr: [2], leader: NO_LEADER });
+    const before = partition({ isr: [], elr: [1, 2], lastKnownElr: [1], leader: NO_LEADER });
     const after = changePartition(before, goal([2, 3]));
     expect(after).toMatchObject({
       leader: 2,
@@ -91,7 +107,7 @@ describe('an eligible replica', () => {
   });
 
   it('leads alone where one replica may commit', () => {
-    const before = partition({ isr: [1], elr: [2], leader: NO_LEADER });
+    const before = partition({ isr: [], elr: [1, 2], leader: NO_LEADER });
     expect(changePartition(before, goal([2], { minIsr: 1 }))).toMatchObject({ isr: [2], elr: [] });
   });
 
@@ -104,21 +120,50 @@ describe('an eligible replica', () => {
     });
   });
 
-  it('takes the place of the last one in sync when that has lost records', () => {
-    const before = partition({ isr: [1], elr: [2], leader: NO_LEADER });
-    const after = changePartition(before, goal([], { uncertain: [1] }));
-    expect(after).toMatchObject({ leader: NO_LEADER, isr: [2], elr: [], lastKnownElr: [] });
+  it('alone leads when the last leader has lost records', () => {
+    const before = partition({ isr: [], elr: [1, 2], lastKnownElr: [1], leader: NO_LEADER });
+    const after = changePartition(before, goal([], { uncertain: [1] }))!;
+    expect(after).toMatchObject({ leader: NO_LEADER, isr: [], elr: [2], lastKnownElr: [1] });
+    expect(changePartition(after, goal([1, 3]))).toBeNull();
+    expect(changePartition(after, goal([1, 2, 3]))).toMatchObject({ leader: 2, isr: [2] });
+  });
+});
+
+describe('where nobody is eligible', () => {
+  const without = { electsEligible: false };
+
+  it('the last one in sync stays in the list, and leads again', () => {
+    const before = partition({ isr: [1] });
+    const after = changePartition(before, goal([2, 3], { ...without, isr: [] }))!;
+    expect(after).toMatchObject({ leader: NO_LEADER, isr: [1], elr: [], lastKnownElr: [] });
+    expect(changePartition(after, goal([2, 3], without))).toBeNull();
+    expect(changePartition(after, goal([1, 2, 3], without))).toMatchObject({ leader: 1, isr: [1] });
+  });
+
+  it('who was until now returns to the list: of several the one that led last', () => {
+    const before = partition({ isr: [], elr: [1, 3], lastKnownElr: [3], leader: NO_LEADER });
+    const after = changePartition(before, goal([2], without));
+    expect(after).toMatchObject({ leader: NO_LEADER, isr: [3], elr: [], lastKnownElr: [] });
+    const led = partition({ isr: [1], elr: [3] });
+    expect(changePartition(led, goal([1, 2], without))).toMatchObject({ isr: [1], elr: [] });
+  });
+
+  it('who has lost its disk does not lead by itself', () => {
+    const before = partition({ isr: [1], leader: NO_LEADER });
+    const lost = changePartition(before, goal([], { ...without, uncertain: [1], isLost: true }))!;
+    expect(lost).toMatchObject({ leader: NO_LEADER, isr: [], lastKnownElr: [1, 2, 3] });
+    expect(changePartition(lost, goal([1, 2, 3], without))).toBeNull();
   });
 });
 
 describe('the last known leader', () => {
   it('is remembered when it may have lost records and nobody else is certain', () => {
     const after = changePartition(partition({ isr: [1] }), goal([2, 3], { uncertain: [1] }));
-    expect(after).toMatchObject({ leader: NO_LEADER, isr: [1], elr: [], lastKnownElr: [1] });
+    expect(after).toMatchObject({ leader: NO_LEADER, isr: [], elr: [], lastKnownElr: [1] });
   });
 
   it('leads when it is back, and says that it recovers', () => {
-    const before = partition({ isr: [1], lastKnownElr: [1], leader: NO_LEADER });
+    const before = partition({ isr: [], lastKnownElr: [1], leader: NO_LEADER });
     const after = changePartition(before, goal([1, 2, 3]));
     expect(after).toMatchObject({
       leader: 1,
@@ -131,17 +176,33 @@ describe('the last known leader', () => {
 
   it('does not lead by itself when it has lost its disk', () => {
     const lost = changePartition(
-      partition({ isr: [1], leader: NO_LEADER }),
+      partition({ isr: [], elr: [1], lastKnownElr: [1], leader: NO_LEADER }),
       goal([], { uncertain: [1], isLost: true }),
     )!;
-    expect(lost).toMatchObject({ leader: NO_LEADER, isr: [1], lastKnownElr: [1, 2, 3] });
+    expect(lost).toMatchObject({ leader: NO_LEADER, isr: [], elr: [], lastKnownElr: [1, 2, 3] });
     expect(changePartition(lost, goal([1, 2, 3]))).toBeNull();
     const forced = changePartition(lost, goal([1, 2, 3], { election: 'unclean' }));
     expect(forced).toMatchObject({ leader: 2, isr: [2], lastKnownElr: [] });
   });
 
+  it('is not one that has lost its disk, but the last one that was certain', () => {
+    const before = partition({ isr: [1], elr: [2] });
+    const lost = changePartition(before, goal([], { uncertain: [1], isLost: true }))!;
+    expect(lost).toMatchObject({ leader: NO_LEADER, elr: [2], lastKnownElr: [] });
+    const after = changePartition(lost, goal([1, 3], { uncertain: [2] }))!;
+    expect(after).toMatchObject({ leader: NO_LEADER, elr: [], lastKnownElr: [2] });
+    expect(changePartition(after, goal([1, 2, 3]))).toMatchObject({ leader: 2, isr: [2] });
+  });
+
+  it('leads no more when it loses its disk after the certainty', () => {
+    const before = partition({ isr: [], lastKnownElr: [2], leader: NO_LEADER });
+    const after = changePartition(before, goal([], { uncertain: [2], isLost: true }))!;
+    expect(after.lastKnownElr).toEqual([2, 1, 3]);
+    expect(changePartition(after, goal([1, 2, 3]))).toBeNull();
+  });
+
   it('is all there is with one replica', () => {
-    const before = partition({ replicas: [1], isr: [1], leader: NO_LEADER });
+    const before = partition({ replicas: [1], isr: [], elr: [1], leader: NO_LEADER });
     const lost = changePartition(before, goal([], { uncertain: [1], isLost: true, minIsr: 1 }))!;
     expect(changePartition(lost, goal([1], { minIsr: 1 }))).toMatchObject({ leader: 1, isr: [1] });
   });
@@ -163,7 +224,7 @@ describe('an unclean election', () => {
   });
 
   it('prefers who is certain', () => {
-    const before = partition({ isr: [1], elr: [3], leader: NO_LEADER });
+    const before = partition({ isr: [], elr: [1, 3], leader: NO_LEADER });
     const after = changePartition(before, goal([2, 3], { election: 'unclean' }))!;
     expect(after).toMatchObject({ leader: 3, leaderRecoveryState: LeaderRecovery.recovered });
   });
@@ -224,11 +285,13 @@ describe('any sequence of changes', () => {
     alive: anyIds,
     election,
     minIsr: fc.integer({ min: 1, max: 3 }),
+    electsEligible: fc.boolean(),
   });
   type Change = typeof change extends fc.Arbitrary<infer T> ? T : never;
 
   function goalOf(p: PartitionImage, c: Change): PartitionGoal {
-    const base = { ...goal(c.alive), election: c.election!, minIsr: c.minIsr };
+    const { electsEligible, minIsr } = c;
+    const base = { ...goal(c.alive), election: c.election!, minIsr, electsEligible };
     switch (c.kind) {
       case 'shrink':
         return { ...base, isr: p.isr.filter((id) => !c.ids.includes(id as 1)) };
@@ -253,8 +316,11 @@ describe('any sequence of changes', () => {
     }
   }
 
+  const isDoubted = (c: Change, id: number): boolean =>
+    (c.kind === 'distrust' || c.kind === 'lose') && c.ids.includes(id as 1);
+
   function check(before: PartitionImage, after: PartitionImage, c: Change): void {
-    expect(after.isr.length).toBeGreaterThan(0);
+    if (!c.electsEligible) expect(after.elr).toEqual([]);
     for (const id of [...after.isr, ...after.elr, ...after.lastKnownElr]) {
       expect(after.replicas).toContain(id);
     }
@@ -264,7 +330,13 @@ describe('any sequence of changes', () => {
     const terms = after.leaderEpoch - before.leaderEpoch;
     expect([0, 1]).toContain(terms);
     if (after.leader !== before.leader) expect(terms).toBe(1);
-    if (after.leader === NO_LEADER) return;
+    if (after.leader === NO_LEADER) {
+      const certain = [...after.isr, ...after.elr];
+      // Who could lead is known as long as anybody's replica is left that ever could.
+      expect([...certain, ...after.lastKnownElr].length).toBeGreaterThan(0);
+      expect(certain.filter((id) => c.alive.includes(id as 1) && !isDoubted(c, id))).toEqual([]);
+      return;
+    }
     expect(after.isr).toContain(after.leader);
     expect(after.lastKnownElr).toEqual([]);
     expect(c.alive).toContain(after.leader);
@@ -295,7 +367,7 @@ describe('any sequence of changes', () => {
         let holders = new Set<number>(state.isr);
         for (const c of changes) {
           if (c.kind === 'reassign') continue;
-          const fixed = { ...goalOf(state, { ...c, minIsr }), minIsr };
+          const fixed = { ...goalOf(state, { ...c, minIsr, electsEligible: true }), minIsr };
           for (const id of fixed.uncertain ?? []) holders.delete(id);
           // A leader lets in only who has everything.
           if (c.kind === 'grow') for (const id of fixed.isr ?? []) holders.add(id);
