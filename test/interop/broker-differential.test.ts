@@ -3,6 +3,8 @@
  * by field. What may differ stands in `allowed`, with the reason.
  */
 import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeWithPeers } from '../peers/gate.ts';
 import { type Kafka, startKafka } from '../peers/kafka.ts';
@@ -13,7 +15,7 @@ import { uncovered } from './differential/coverage.ts';
 import { differences } from './differential/differences.ts';
 import * as groupOffsets from './differential/group-offsets.ts';
 import * as groups from './differential/groups.ts';
-import { logDirs } from './differential/log-dirs.ts';
+import * as logDirs from './differential/log-dirs.ts';
 import * as odd from './differential/odd.ts';
 import * as producing from './differential/producing.ts';
 import * as records from './differential/records.ts';
@@ -36,10 +38,14 @@ const settings = {
 describeWithPeers(['kafka'], 'Apache Kafka and we', () => {
   let kafka: Kafka;
   let running: RunningBroker;
+  let directory: string;
   let sides: Side[];
   beforeAll(async () => {
-    kafka = await startKafka({ local: true, properties: settings });
-    running = await startBroker({ ...settings, 'node.id': 1 });
+    kafka = await startKafka({ local: true, logDirs: 2, properties: settings });
+    directory = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-differential-'));
+    const paths = ['first', 'second'].map((name) => path.join(directory, name));
+    const own = { 'node.id': 1, 'log.dirs': paths };
+    running = await startBroker({ ...settings, ...own }, { directory });
     const base = Date.now();
     sides = [
       new Side('Kafka', Number(kafka.bootstrap.split(':')[1]), base),
@@ -49,8 +55,8 @@ describeWithPeers(['kafka'], 'Apache Kafka and we', () => {
       const { clusterId } = await side.quietly('Metadata', 5, { topics: [] });
       side.alias(clusterId, 'cluster');
     }
-    sides[0]!.alias(kafka.logDirs[0], 'log dir');
-    sides[1]!.alias(running.directory, 'log dir');
+    sides[0]!.livesIn(kafka.logDirs);
+    sides[1]!.livesIn(paths);
   });
   afterAll(async () => {
     for (const side of sides ?? []) side.close();
@@ -64,7 +70,8 @@ describeWithPeers(['kafka'], 'Apache Kafka and we', () => {
     ['add partitions', topics.createPartitions],
     ['delete topics', topics.deleteTopics],
     ['describe topics, the cluster and disks', topics.describe],
-    ['move replicas between disks', logDirs],
+    ['know disks, and wishes for them', logDirs.wishes],
+    ['move replicas between disks', logDirs.moves],
     ['describe settings', configs.describe],
     ['change settings', configs.alter],
     ['replace settings', resources.replacing],

@@ -129,6 +129,8 @@ export interface KafkaOptions {
   readonly properties?: Readonly<Record<string, string | number | boolean>>;
   /** A process of this machine is needed, because its files or its CPU time are looked at. */
   readonly local?: boolean;
+  /** How many log directories it has, one unless told. */
+  readonly logDirs?: number;
   /** Java's heap, 1g unless told. */
   readonly heap?: string;
   /** Of a cluster of several, which share it. */
@@ -160,7 +162,7 @@ export interface Kafka {
 function propertiesFor(
   port: number,
   controllerPort: number,
-  directory: string,
+  logDirs: string,
 ): Record<string, string> {
   return {
     'process.roles': 'broker,controller',
@@ -171,7 +173,7 @@ function propertiesFor(
     'inter.broker.listener.name': 'PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-    'log.dirs': directory,
+    'log.dirs': logDirs,
     'offsets.topic.replication.factor': '1',
     'offsets.topic.num.partitions': '5',
     'transaction.state.log.replication.factor': '1',
@@ -190,6 +192,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
   const needsFiles =
     options.local === true ||
     options.properties !== undefined ||
+    options.logDirs !== undefined ||
     options.listeners !== undefined ||
     options.javaOptions !== undefined;
   if (given !== undefined && given !== '' && !needsFiles) return remoteKafka(given);
@@ -235,8 +238,9 @@ async function containerKafka(port: number): Promise<Kafka> {
 
 async function localKafka(port: number, options: KafkaOptions): Promise<Kafka> {
   const directory = temporaryDirectory('kafka');
-  const logDirectory = path.join(directory, 'data');
-  const properties: Record<string, string> = propertiesFor(port, await freePort(), logDirectory);
+  const numbers = Array.from({ length: options.logDirs ?? 1 }, (_, i) => i);
+  const logDirs = numbers.map((i) => path.join(directory, `data-${i}`)).join(',');
+  const properties: Record<string, string> = propertiesFor(port, await freePort(), logDirs);
   const listeners: Record<string, string> = {};
   for (const [name, protocol] of Object.entries(options.listeners ?? {})) {
     const address = `127.0.0.1:${await freePort()}`;
@@ -277,7 +281,7 @@ async function localKafka(port: number, options: KafkaOptions): Promise<Kafka> {
     get pid() {
       return peer.pid;
     },
-    logDirs: (properties['log.dirs'] ?? logDirectory).split(','),
+    logDirs: (properties['log.dirs'] ?? logDirs).split(','),
     stop: () => peer.stop(),
     halt: () => peer.halt(),
     kill: () => peer.kill(),

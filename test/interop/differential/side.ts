@@ -82,6 +82,8 @@ export class Side {
   /** Milliseconds; the same on both sides, and a moment ago. */
   readonly base: number;
   entries: Entry[] = [];
+  /** Paths, in the order of its configuration. */
+  logDirs: readonly string[] = [];
   /** Versions of each API that a scene has asked in and got an answer that is no refusal. */
   readonly succeeded = new Map<string, Set<number>>();
   #client: WireClient | null = null;
@@ -104,6 +106,12 @@ export class Side {
   /** From here on `value` reads `<name>` wherever it stands in an answer. */
   alias(value: unknown, name: string): void {
     this.#names.set(typeof value === 'number' ? `${name} ${value}` : value, `<${name}>`);
+  }
+
+  /** Its log directories: `makeTopic` puts partitions into the first one, so that it is known where they are. */
+  livesIn(logDirs: readonly string[]): void {
+    this.logDirs = logDirs;
+    logDirs.forEach((path, i) => this.alias(path, `log dir ${i + 1}`));
   }
 
   async client(): Promise<WireClient> {
@@ -173,7 +181,7 @@ export class Side {
     this.#learn(answer);
     const asked = ASKED.exec(what);
     if (!odd && asked !== null && isSuccess(answer)) this.#succeeded(asked[1]!, Number(asked[2]));
-    const masked = this.#masked('', answer);
+    const masked = this.#masked('', EVERY_REPLICA.test(what) ? inOneList(answer) : answer);
     const inOrder = what.startsWith('DescribeTopicPartitions');
     const byContent = /^(DescribeAcls|DeleteAcls|(Describe|Alter)ClientQuotas) /.test(what);
     this.entries.push({
@@ -232,6 +240,13 @@ export class Side {
     numPartitions = 1,
     configs: Record<string, string> = {},
   ): Promise<string> {
+    const [home] = this.logDirs;
+    if (home !== undefined) {
+      // Of what is not there yet, the wish is remembered.
+      const partitions = Array.from({ length: numPartitions }, (_, i) => i);
+      const topics = [{ name, partitions }];
+      await this.quietly('AlterReplicaLogDirs', 2, { dirs: [{ path: home, topics }] });
+    }
     const answer = await this.quietly('CreateTopics', 7, {
       topics: [
         {
@@ -381,6 +396,21 @@ export class Side {
   }
 }
 
+const EVERY_REPLICA = /^DescribeLogDirs .*topics.{0,3}null/;
+
+/** All replicas as those of the first directory: where they are made depends on what was made before. */
+function inOneList(answer: any): unknown {
+  const [first, ...others] = answer?.results ?? [];
+  if (first === undefined) return answer;
+  const topics = new Map<string, any>();
+  for (const { name, partitions } of [first, ...others].flatMap((result: any) => result.topics)) {
+    const before = topics.get(name)?.partitions ?? [];
+    topics.set(name, { name, partitions: [...before, ...partitions] });
+  }
+  const empty = others.map((result: any) => ({ ...result, topics: [] }));
+  return { ...answer, results: [{ ...first, topics: [...topics.values()] }, ...empty] };
+}
+
 const KEYS = [
   'memberId',
   'name',
@@ -397,6 +427,7 @@ const KEYS = [
   'key',
   'apiKey',
   'mechanism',
+  'logDir',
 ];
 
 /** What names an item of an array; null: nothing does. */
