@@ -18,9 +18,20 @@ import { runTool, type ToolResult } from '../peers/peer.ts';
 import { Authority } from '../support/certificates.ts';
 import { TokenServer } from '../support/token-server.ts';
 import { root, WeirProcess } from '../support/weir-process.ts';
+import { FakeServer } from '../unit/connectors/fake-server.ts';
 
 const MODULES = 'org.apache.kafka.common.security';
 const VALIDATOR = `${MODULES}.oauthbearer.OAuthBearerValidatorCallbackHandler`;
+
+/** As far as it is looked at. */
+interface Status {
+  readonly light: string;
+  readonly topics: readonly { readonly name: string }[];
+  readonly roles: readonly {
+    readonly name: string;
+    readonly details: { readonly connectors?: readonly object[] };
+  }[];
+}
 
 describeWithPeers(['kafka'], 'on an Apache Kafka with TLS and users', () => {
   const authority = new Authority();
@@ -30,6 +41,7 @@ describeWithPeers(['kafka'], 'on an Apache Kafka with TLS and users', () => {
   const aliceStore = authority.file('alice.pem', alice.key + alice.certificate);
   let kafka: Kafka;
   let tokens: TokenServer;
+  let search: FakeServer;
   let weir: WeirProcess | null = null;
   const clients: Client[] = [];
   const told: string[] = [];
@@ -40,6 +52,7 @@ describeWithPeers(['kafka'], 'on an Apache Kafka with TLS and users', () => {
 
   beforeAll(async () => {
     tokens = await TokenServer.start();
+    search = await FakeServer.start();
     const secure = 'listener.name.secure';
     kafka = await startKafka({
       listeners: { SECURE: 'SASL_SSL', MUTUAL: 'SSL' },
@@ -76,6 +89,7 @@ describeWithPeers(['kafka'], 'on an Apache Kafka with TLS and users', () => {
   });
   afterAll(async () => {
     tokens?.stop();
+    await search?.stop();
     authority.remove();
     await kafka?.stop();
   });
@@ -110,6 +124,8 @@ describeWithPeers(['kafka'], 'on an Apache Kafka with TLS and users', () => {
       roles: 'collectors,connectors,console',
       settings: [
         `engine.kafka.bootstrap=${kafka.listeners[listener]}`,
+        `connectors.elasticsearch.url=${search.url}`,
+        `connectors.elasticsearch.group=of-${listener}`,
         ...Object.entries(given).map(([key, value]) => `engine.kafka.${key}=${value}`),
       ],
     });
@@ -155,22 +171,37 @@ describeWithPeers(['kafka'], 'on an Apache Kafka with TLS and users', () => {
     ['a password (SCRAM)', 'SECURE', carol],
     ['a certificate', 'MUTUAL', certified],
   ] as const)(
-    'the appliance ships logs with %s, and commands read them',
+    'with %s the appliance collects logs and ships them, and commands read them',
     async (how, at, given) => {
+      const refused = `refused with ${how}`;
+      search.script = () => ({
+        kind: 'items',
+        item: ({ source }) =>
+          source.includes(refused) ? { status: 400, type: 'document_parsing_exception' } : null,
+      });
       const running = await startWeir(at, given);
       const line = `shipped with ${how}`;
       expect(await ingest(running, line)).toBe(200);
+      expect(await ingest(running, refused)).toBe(200);
       const reads = ['consume', 'logs', '--from-beginning', '--timeout-ms', '3000'];
       const { code, stdout, stderr } = await command(reads, at, given);
       expect(code, stderr).toBe(0);
       expect(stdout).toContain(line);
-      const status = await fetch(`${running.url}/api/v1/status`);
-      const { light, topics } = (await status.json()) as {
-        light: string;
-        topics: { name: string }[];
+      const status = async () => {
+        const answer = await fetch(`${running.url}/api/v1/status`);
+        return (await answer.json()) as Status;
       };
+      const connector = async () =>
+        (await status()).roles.find(({ name }) => name === 'connectors')?.details.connectors?.[0];
+      await expect
+        .poll(connector, { timeout: 20_000 })
+        .toMatchObject({ state: 'RUNNING', deadLetters: 1, lag: 0 });
+      expect([...search.documents.values()].join('\n')).toContain(line);
+      const { light, topics } = await status();
       expect(light).not.toBe('red');
-      expect(topics.map(({ name }) => name)).toContain('logs');
+      expect(topics.map(({ name }) => name)).toEqual(
+        expect.arrayContaining(['logs', 'dead-letters']),
+      );
     },
   );
 
@@ -205,8 +236,8 @@ describeWithPeers(['kafka'], 'on an Apache Kafka with TLS and users', () => {
       .toContain('does not let this client in');
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     const lines = running.output.split('\n').filter((l) => l.includes('does not let this client'));
-    // One of each role that has a client.
-    expect(lines.length).toBeLessThanOrEqual(3);
+    // One of each role that has a client, and one of the connectors' group.
+    expect(lines.length).toBeLessThanOrEqual(4);
     // It would wait for the log, which is not there.
     await running.kill();
   });
