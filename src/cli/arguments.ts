@@ -32,7 +32,7 @@ export const accessOptions: readonly Option[] = [
   {
     name: 'data',
     value: 'DIR',
-    doc: 'Data folder of a Weir on this machine: speaks as a part of it, over its plain or internal listener; whoever may read the folder may do everything.',
+    doc: 'Data folder of a Weir on this machine: speaks as a part of it, over its plain or internal listener; whoever may read the folder may do everything. Where that listener has TLS, --command-config gives the ssl.* of it.',
   },
 ];
 

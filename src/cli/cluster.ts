@@ -37,17 +37,14 @@ export async function withClient<T>(
   }
 }
 
-/** How the client says who it is: as the file says, or as a part of the appliance. */
+/** How the client says who it is: as a part of the appliance, or as the file says. */
 async function accessOf(args: Arguments): Promise<ConnectionSecurity | null> {
   const dataDir = args.text('data');
   const file = args.text('command-config');
   if (dataDir === undefined && file === undefined) return null;
-  if (dataDir !== undefined && file !== undefined) {
-    throw usageError('give --command-config or --data, not both');
-  }
   // Few need it, and everybody waits for what is loaded.
   const { fileSecurity, applianceSecurity } = await import('../client/cli-security.ts');
-  return dataDir === undefined ? fileSecurity(file!) : applianceSecurity(dataDir);
+  return dataDir === undefined ? fileSecurity(file!) : applianceSecurity(dataDir, file);
 }
 
 /** A bad address is the user's mistake. */

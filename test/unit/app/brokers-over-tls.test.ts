@@ -1,10 +1,13 @@
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { commands } from '../../../src/cli/index.ts';
+import { runCommand } from '../../../src/cli/run.ts';
 import { Admin } from '../../../src/client/admin.ts';
 import { Client } from '../../../src/client/client.ts';
 import { freePort } from '../../peers/peer.ts';
 import { Authority } from '../../support/certificates.ts';
 import { freeRow, WeirBrokers } from '../../support/weir-brokers.ts';
 import { WeirProcess } from '../../support/weir-process.ts';
+import { fakeTerminal } from '../cli/fake-terminal.ts';
 
 const authority = new Authority();
 const trust = authority.file('trust.pem', authority.certificate);
@@ -60,6 +63,19 @@ describe('an appliance whose brokers have TLS between them', () => {
     });
     stops.push(() => weir.stop());
     await ships(weir, weir.bootstrap);
+    // Commands come in by the same listener: by the data folder, and the file's keys for TLS.
+    const properties = authority.file(
+      'client.properties',
+      `security.protocol=SSL\nssl.truststore.location=${trust}\nssl.keystore.location=${stores[0]}\n`,
+    );
+    const list = async (...access: string[]): Promise<string> => {
+      const terminal = fakeTerminal();
+      const at = ['--bootstrap-server', `127.0.0.1:${inner[0]}`];
+      await runCommand(commands, ['topic', 'list', ...at, ...access], terminal);
+      return terminal.written() + terminal.errors();
+    };
+    expect(await list('--data', weir.data, '--command-config', properties)).toContain('logs');
+    expect(await list('--data', weir.data)).not.toContain('logs');
   });
 
   it('ships logs to brokers that are processes, also when one comes back', async () => {
