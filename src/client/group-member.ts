@@ -164,10 +164,13 @@ export class GroupMember {
   }
 
   async #run(): Promise<void> {
+    /** Told already, and nothing has changed since. */
+    let told = '';
     for (let failures = 0; !this.#leaving; ) {
       try {
         await this.#join();
         failures = 0;
+        told = '';
         const why = await this.#stay();
         await this.#revoke(why === 'lost');
         if (why === 'lost') this.#forgetMembership();
@@ -178,10 +181,14 @@ export class GroupMember {
           this.#options.onFatal?.(error as Error);
           return;
         }
-        this.#client.logger.info('joining the group again', {
-          'kafka.group': this.#options.groupId,
-          'error.message': reasonOf(error),
-        });
+        const reason = reasonOf(error);
+        if (reason !== told) {
+          this.#client.logger.info('joining the group again', {
+            'kafka.group': this.#options.groupId,
+            'error.message': reason,
+          });
+        }
+        told = reason;
         failures++;
         await this.#interruptible(
           sleep(

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { type Logger, silentLogger } from '../../../src/base/logger.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import { Client } from '../../../src/client/client.ts';
 import { GroupMember, type GroupMemberOptions } from '../../../src/client/group-member.ts';
@@ -20,6 +21,8 @@ async function setup() {
   await broker.start();
   const coordinator = new FakeCoordinator(broker);
   const events: string[] = [];
+  const logged: string[] = [];
+  const logger: Logger = { ...silentLogger, info: (message) => logged.push(message) };
   const join = (name: string, options: Partial<GroupMemberOptions> = {}): GroupMember => {
     const client = new Client({
       bootstrap: broker.address,
@@ -28,6 +31,7 @@ async function setup() {
       clock,
       random: seededRandom(3),
       requestTimeoutMs: 5000,
+      logger,
     });
     opened.push(client);
     const member = new GroupMember(client, {
@@ -47,7 +51,7 @@ async function setup() {
     member.start();
     return member;
   };
-  return { clock, transport, broker, coordinator, events, join };
+  return { clock, transport, broker, coordinator, events, logged, join };
 }
 
 /** A JoinGroup's answer. */
@@ -184,6 +188,24 @@ describe('membership', () => {
     join('a');
     await clock.advance(5000);
     expect(events).toEqual(['a + 0,1,2,3']);
+  });
+
+  test('tells once why it is not in, however often it tries, and again when that changes', async () => {
+    const { clock, broker, logged, join } = await setup();
+    let tries = 0;
+    let errorCode: number = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS;
+    broker.intercept = ({ api }) => {
+      if (api !== 'JoinGroup') return undefined;
+      tries++;
+      return { answer: { ...stillLoading, errorCode } };
+    };
+    join('a');
+    await clock.advance(10_000);
+    expect(tries).toBeGreaterThan(5);
+    expect(logged).toEqual(['joining the group again']);
+    errorCode = ErrorCode.COORDINATOR_NOT_AVAILABLE;
+    await clock.advance(10_000);
+    expect(logged).toHaveLength(2);
   });
 });
 
