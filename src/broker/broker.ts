@@ -180,7 +180,7 @@ export class Broker implements Role {
       });
       isRegistered = false;
     }
-    publishMetadata(services);
+    await publishMetadata(services);
     replication.start();
     if (isRegistered) await lifecycle.unfence();
     reportUnopened(services);

@@ -11,22 +11,30 @@ import { followTopic } from './coordinator-leadership.ts';
 import type { BrokerServices } from './services.ts';
 import { changedTopics } from './topic-directory.ts';
 
-/** Has the broker take over what is committed by now, and follow what will be. */
-export function publishMetadata(services: BrokerServices): void {
+/**
+ * Has the broker take over what is committed by now, and follow what will be. Resolves when the
+ * listeners have the keys and certificates that it says.
+ */
+export function publishMetadata(services: BrokerServices): Promise<void> {
   const { image, quorum, partitions, groups, transactions, telemetry } = services;
+  const secured = takeSettings(services);
   followTopic(partitions, OFFSETS_TOPIC, groups);
   followTopic(partitions, TRANSACTIONS_TOPIC, transactions);
   partitions.load(image);
   telemetry.subscriptionsChanged(image.configured(ResourceType.clientMetrics));
   quorum.onCommitted((delta) => publish(delta, services));
+  return secured;
+}
+
+/** The broker's own settings, as they are now. Never rejects. */
+function takeSettings({ configs, hot, sockets }: BrokerServices): Promise<void> {
+  Object.assign(hot, hotSettings(configs));
+  return sockets.reload();
 }
 
 function publish(delta: MetadataDelta, services: BrokerServices): void {
-  const { image, configs, hot, sockets, partitions, groups, telemetry } = services;
-  if (delta.brokerSettings.size > 0) {
-    Object.assign(hot, hotSettings(configs));
-    sockets.reload();
-  }
+  const { image, partitions, groups, telemetry } = services;
+  if (delta.brokerSettings.size > 0) void takeSettings(services);
   partitions.apply(delta, image);
   const changed = changedTopics(delta, image);
   if (changed.length > 0) groups.topicsChanged(changed, delta.createdTopics.size > 0);

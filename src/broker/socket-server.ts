@@ -144,10 +144,12 @@ export class SocketServer {
     for (const listener of this.#listeners) await listener.start();
   }
 
-  /** After settings have changed: keys and certificates are taken anew. */
-  reload(): void {
-    // Nobody waits for it: what can't be used is logged, and the old ones go on.
-    for (const security of this.#securities) void security.reload();
+  /**
+   * After settings have changed: keys and certificates are taken anew. Never rejects: what can't be
+   * used is logged, and the old ones go on.
+   */
+  async reload(): Promise<void> {
+    await Promise.all(this.#securities.map((security) => security.reload()));
   }
 
   /** Takes no more connections and no more requests. */

@@ -44,6 +44,21 @@ describe('a restart', () => {
     await running.stop();
   });
 
+  it('goes on with settings that were changed while it ran', async () => {
+    let running = await startBroker();
+    expect(running.broker.services.hot.flushOnAcksAll).toBe(true);
+    const client = await WireClient.connect(running.port);
+    const change = { name: 'log.flush.on.acks.all', configOperation: 0, value: 'false' };
+    const changed = await client.request('IncrementalAlterConfigs', 1, {
+      resources: [{ resourceType: 4, resourceName: '', configs: [change] }],
+    });
+    expect(changed.responses[0].errorCode).toBe(0);
+    await client.close();
+    running = await running.restart();
+    expect(running.broker.services.hot.flushOnAcksAll).toBe(false);
+    await running.stop();
+  });
+
   it('finds on file how far the logs were on the device, log.flush.offset.checkpoint.interval.ms ago', async () => {
     const running = await startBroker({ 'log.flush.offset.checkpoint.interval.ms': 20 });
     const client = await WireClient.connect(running.port);

@@ -263,7 +263,7 @@ describe('a certificate that is renewed', () => {
     before.destroy();
   });
 
-  it('may come as a setting of the running broker', async () => {
+  it('may come as a setting of the running broker, and is that of the next start', async () => {
     running = await startBroker(settings);
     const { controller } = running.broker.services;
     const change = (name: string, value: string) => ({
@@ -284,6 +284,8 @@ describe('a certificate that is renewed', () => {
       socket.destroy();
       return String(CN);
     };
+    await expect.poll(subject).toBe('Alice');
+    running = await running.restart();
     await expect.poll(subject).toBe('Alice');
   });
 });
