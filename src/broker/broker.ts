@@ -18,6 +18,7 @@ import { MetadataImage } from '../cluster/metadata-image.ts';
 import type { LogManager } from '../log/log-manager.ts';
 import type { MetricsRegistry } from '../observe/registry.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
+import type { TlsSettings } from '../security/tls-settings.ts';
 import { assembleServices } from './assemble-services.ts';
 import { brokerLogs, clusterIdOf } from './broker-logs.ts';
 import { brokerStatus, countReplicas } from './broker-status.ts';
@@ -61,6 +62,8 @@ export interface BrokerOptions {
   /** Which lines of `logger` are written; by default it cannot be changed. */
   readonly logLevel?: LevelSwitch;
   readonly registry: MetricsRegistry;
+  /** Told of the TLS of the listener between brokers, from the start on and after every change. */
+  readonly onPeerTls?: (settings: TlsSettings) => void;
   /**
    * The broker cannot go on: the disk of its metadata has failed. By default its thread ends with
    * the error, and its supervisor begins anew.
@@ -120,14 +123,14 @@ export class Broker implements Role {
 
   async start(): Promise<void> {
     const { config, disk, clock, random, transport, logger, registry } = this.#options;
-    const { logLevel = { level: 'info' } } = this.#options;
+    const { logLevel = { level: 'info' }, onPeerTls } = this.#options;
     const { given, secret = null } = config;
     this.#state = BrokerState.starting;
     const image = new MetadataImage();
     const nodeId = Number(given['node.id'] ?? 0);
     const configs = new Configs(given, image, nodeId);
     const common = { nodeId, configs, image, disk, clock, random, transport, logger };
-    const sockets = new SocketServer({ ...common, secret });
+    const sockets = new SocketServer({ ...common, secret, onPeerTls });
     this.#sockets = sockets;
     await sockets.secure();
 

@@ -16,6 +16,7 @@ import type { EndPoint, MetadataImage } from '../cluster/metadata-image.ts';
 import { interBrokerName } from '../config/inter-broker-listener.ts';
 import { BufferPool } from '../log/buffer-pool.ts';
 import type { ConnectionSecurity } from '../security/client-security.ts';
+import type { TlsSettings } from '../security/tls-settings.ts';
 import { connectionLimits } from './broker-settings.ts';
 import { ConnectionRates } from './connection-rates.ts';
 import { ConnectionStats } from './connection-stats.ts';
@@ -44,6 +45,8 @@ export interface SocketServerOptions {
   readonly random: Random;
   readonly transport: Transport;
   readonly logger: Logger;
+  /** Told of the TLS of the listener between brokers, from the start on and after every change. */
+  readonly onPeerTls?: ((settings: TlsSettings) => void) | undefined;
 }
 
 export class SocketServer {
@@ -124,7 +127,11 @@ export class SocketServer {
 
   /** How this broker, called `name`, comes in by the listener between brokers of another one. */
   securityOfPeer(name: string): ConnectionSecurity | null {
-    return this.#securities.find((security) => security.name === this.#internal)!.ofPeer(name);
+    return this.#internalSecurity.ofPeer(name);
+  }
+
+  get #internalSecurity(): ListenerSecurity {
+    return this.#securities.find((security) => security.name === this.#internal)!;
   }
 
   /** Listens from here on. Rejects with FatalError when it can't. */
@@ -150,6 +157,8 @@ export class SocketServer {
    */
   async reload(): Promise<void> {
     await Promise.all(this.#securities.map((security) => security.reload()));
+    const { tls } = this.#internalSecurity;
+    if (tls !== null) this.#options.onPeerTls?.(tls.settings);
   }
 
   /** Takes no more connections and no more requests. */

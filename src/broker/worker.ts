@@ -3,13 +3,17 @@ import { nodeTransport } from '../base/node-transport.ts';
 import { serveRole } from '../base/role-thread.ts';
 import type { Settings } from '../config/settings.ts';
 import { MetricsRegistry } from '../observe/registry.ts';
+import { peerTlsTeller } from '../security/peer-tls.ts';
 import { Broker } from './broker.ts';
 
 serveRole((settings: Settings, seams) => {
   const { clock, random, disk, logger, name } = seams;
+  const { secret, brokers } = settings;
+  // The roles have their settings from the first broker.
+  const isFirst = brokers[0]?.role === name;
   const insecure = settings.broker['insecure'] ?? settings.values['insecure'];
   return new Broker({
-    config: { given: { ...settings.broker, insecure }, secret: settings.secret },
+    config: { given: { ...settings.broker, insecure }, secret },
     disk,
     clock,
     random,
@@ -17,5 +21,6 @@ serveRole((settings: Settings, seams) => {
     logger,
     logLevel: logger,
     registry: new MetricsRegistry({ role: name, clock }),
+    ...(isFirst && secret !== null ? { onPeerTls: peerTlsTeller(secret) } : {}),
   });
 });

@@ -6,6 +6,7 @@ import {
   tlsConnector,
 } from '../security/client-security.ts';
 import { peerProof, peerSecurity } from '../security/inter-broker.ts';
+import { peerTlsFollower } from '../security/peer-tls.ts';
 
 export interface RoleSettings {
   readonly secret: string | null;
@@ -31,7 +32,8 @@ export function roleSecurity(
   }
   if (interBroker === null) return null;
   const lookup = (name: string): unknown => interBroker.values[name] ?? null;
-  const tls = interBroker.protocol.endsWith('SSL') ? tlsConnector(lookup, seams) : null;
+  const follow = secret === null ? undefined : peerTlsFollower(secret);
+  const tls = interBroker.protocol.endsWith('SSL') ? tlsConnector(lookup, seams, follow) : null;
   const proof = peerProof(interBroker.protocol, secret, lookup);
   return peerSecurity(proof, tls, role, seams.random);
 }

@@ -10,7 +10,7 @@ export interface InterBrokerListener {
   readonly protocol: string;
   /**
    * What holds for it of `listenerKeys`, and of how brokers know each other, by Kafka's names. Changes
-   * at run time are not in it.
+   * at run time are not in it: of keys and certificates, `security/peer-tls.ts` tells.
    */
   readonly values: Readonly<Record<string, KeyValue>>;
 }

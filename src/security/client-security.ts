@@ -10,6 +10,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { TlsConnector } from '../base/transport.ts';
 import { parseJaas } from './jaas.ts';
+import type { FollowTls } from './peer-tls.ts';
 import { ReloadingTls } from './reloading-tls.ts';
 import { oauthBearerClient, plainClient, scramClient } from './sasl/clients.ts';
 import type { SaslClient } from './sasl/sasl-client.ts';
@@ -58,19 +59,34 @@ export function verifiesHost(lookup: Lookup): boolean {
   return algorithm !== '' && algorithm !== 'none';
 }
 
-/** Keys and certificates are read when they are first asked for, and followed from then on. */
-export function tlsConnector(lookup: Lookup, seams: SecuritySeams): () => Promise<TlsConnector> {
-  let loading: Promise<TlsConnector> | null = null;
-  const load = async (): Promise<TlsConnector> => {
-    const tls = await ReloadingTls.load(tlsSettings(lookup), { ...seams, name: 'client' });
-    return { verifiesHost: verifiesHost(lookup), context: () => tls.context() };
-  };
-  return () => {
-    loading ??= load().catch((error: unknown) => {
-      loading = null;
-      throw error;
-    });
+/**
+ * Keys and certificates are read when they are first asked for, and followed from then on; `follow`
+ * tells of settings that take the place of those of `lookup`.
+ */
+export function tlsConnector(
+  lookup: Lookup,
+  seams: SecuritySeams,
+  follow?: FollowTls,
+): () => Promise<TlsConnector> {
+  let settings = tlsSettings(lookup);
+  let loading: Promise<ReloadingTls> | null = null;
+  const load = (): Promise<ReloadingTls> => {
+    loading ??= ReloadingTls.load(settings, { ...seams, name: 'client' }).catch(
+      (error: unknown) => {
+        loading = null;
+        throw error;
+      },
+    );
     return loading;
+  };
+  follow?.((now) => {
+    settings = now;
+    // One that can't be loaded begins with these the next time.
+    loading?.then((tls) => tls.update(now)).catch(() => {});
+  });
+  return async () => {
+    const tls = await load();
+    return { verifiesHost: verifiesHost(lookup), context: () => tls.context() };
   };
 }
 

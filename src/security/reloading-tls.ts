@@ -52,6 +52,10 @@ export class ReloadingTls {
     return new ReloadingTls(options, settings, material, stamp);
   }
 
+  /** Those of what is loaded. */
+  get settings(): TlsSettings {
+    return this.#settings;
+  }
   context(): SecureContext {
     return this.#material.context;
   }

@@ -7,6 +7,7 @@ import { freePort } from '../../peers/peer.ts';
 import { Authority } from '../../support/certificates.ts';
 import { freeRow, WeirBrokers } from '../../support/weir-brokers.ts';
 import { WeirProcess } from '../../support/weir-process.ts';
+import { WireClient } from '../broker/fixture.ts';
 import { fakeTerminal } from '../cli/fake-terminal.ts';
 
 const authority = new Authority();
@@ -34,14 +35,18 @@ const listeners = (port: number, inner: readonly number[]): string[] => [
   'broker.listener.name.ssl.ssl.principal.mapping.rules=RULE:^CN=broker-.*$/broker/',
 ];
 
-async function ships(weir: WeirProcess, bootstrap: string): Promise<void> {
+async function ingest(weir: WeirProcess): Promise<number> {
   const answer = await fetch(`${weir.url}/ingest`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: '{"message":"over TLS"}',
   });
-  expect(answer.status).toBe(200);
   await answer.text();
+  return answer.status;
+}
+
+async function ships(weir: WeirProcess, bootstrap: string): Promise<void> {
+  expect(await ingest(weir)).toBe(200);
   const client = new Client({ bootstrap, clientId: 'test' });
   stops.unshift(() => Promise.resolve(client.close()));
   const admin = new Admin(client);
@@ -76,6 +81,39 @@ describe('an appliance whose brokers have TLS between them', () => {
     };
     expect(await list('--data', weir.data, '--command-config', properties)).toContain('logs');
     expect(await list('--data', weir.data)).not.toContain('logs');
+  });
+
+  it('has roles that know the certificates which the broker was given while it ran', async () => {
+    const other = new Authority('Renewed');
+    stops.push(() => Promise.resolve(other.remove()));
+    const renewed = other.issue({ subject: [['CN', 'broker-0']] });
+    const port = await freePort();
+    const weir = await WeirProcess.start({
+      settings: ['collectors.http.acks=all', ...listeners(port, [await freePort()])],
+      broker: { id: 0, port },
+    });
+    stops.push(() => weir.stop());
+    expect(await ingest(weir)).toBe(200);
+    const client = await WireClient.connect(weir.port);
+    const change = (name: string, value: string) => ({
+      name: `listener.name.ssl.ssl.${name}.location`,
+      configOperation: 0,
+      value,
+    });
+    const configs = [
+      change('keystore', other.file('renewed.pem', renewed.key + renewed.certificate)),
+      change('truststore', other.file('trust.pem', other.certificate)),
+    ];
+    const changed = await client.request('IncrementalAlterConfigs', 1, {
+      resources: [{ resourceType: 4, resourceName: '0', configs }],
+    });
+    expect(changed.responses[0].errorMessage).toBeNull();
+    await client.close();
+    expect(await ingest(weir)).toBe(200);
+    // Connections that stood are gone now, and the configuration still says what it did.
+    await weir.halt();
+    await weir.restart();
+    await expect.poll(() => ingest(weir), { timeout: 20_000 }).toBe(200);
   });
 
   it('ships logs to brokers that are processes, also when one comes back', async () => {
