@@ -157,16 +157,16 @@ async function ask(
   mode: VerificationMode,
   { broker }: RequestContext,
 ): Promise<VerifiedPartitions> {
-  const topics = new Map<string, number[]>();
-  for (const { topic, index } of started.keys()) {
-    topics.set(topic, [...(topics.get(topic) ?? []), index]);
-  }
+  const topics = Map.groupBy(started.keys(), ({ topic }) => topic);
   const [batch] = started.keys();
   const verdicts = await broker.transactionLinks.verify({
     transactionalId,
     producerId: batch!.producerId,
     producerEpoch: batch!.producerEpoch,
-    topics: [...topics].map(([name, partitions]) => ({ name, partitions })),
+    topics: [...topics].map(([name, batches]) => ({
+      name,
+      partitions: batches.map(({ index }) => index),
+    })),
     mode,
   });
   const result = new Map<string, Verified>();

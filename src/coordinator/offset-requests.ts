@@ -239,13 +239,11 @@ function mergeTopics(
   refused: readonly CommitTopicResponse[],
   stored: readonly CommitTopicResponse[],
 ): CommitTopicResponse[] {
-  const merged = new Map<string, CommitTopicResponse>();
-  for (const topic of [...stored, ...refused]) {
-    const key = `${topic.topicId} ${topic.name}`;
-    const partitions = [...(merged.get(key)?.partitions ?? []), ...topic.partitions];
-    merged.set(key, { ...topic, partitions });
-  }
-  return [...merged.values()];
+  const keyOf = ({ topicId, name }: CommitTopicResponse): string => `${topicId} ${name}`;
+  return [...Map.groupBy([...stored, ...refused], keyOf).values()].map((parts) => ({
+    ...parts[0]!,
+    partitions: parts.flatMap(({ partitions }) => partitions),
+  }));
 }
 
 /** Version 1 has no place for an error of the whole group: there every partition carries it. */

@@ -70,11 +70,8 @@ export const listOffsetsHandler = handler<Request, Response>(apis.get(2), (reque
 }));
 
 function eachTopicOnce(topics: Request['topics']): [name: string, partitions: readonly Asked[]][] {
-  const byName = new Map<string, readonly Asked[]>();
-  for (const { name, partitions } of topics) {
-    byName.set(name, [...(byName.get(name) ?? []), ...partitions]);
-  }
-  return [...byName];
+  const byName = Map.groupBy(topics, ({ name }) => name);
+  return [...byName].map(([name, parts]) => [name, parts.flatMap(({ partitions }) => partitions)]);
 }
 
 /** A partition that is named twice is answered once, with an error. */

@@ -36,7 +36,8 @@ export const offsetCommitHandler = handler<Request, Response>(
         ({ name, topicId }) => (byId ? image.topicById(topicId)!.name : name),
       );
       if (refused.length === 0) return context.groups.commitOffsets(request, context);
-      const topics = request.topics.filter((topic) => !refused.includes(topic));
+      const denied = new Set(refused);
+      const topics = request.topics.filter((topic) => !denied.has(topic));
       const response = await context.groups.commitOffsets({ ...request, topics }, context);
       const failures = refused.map(failed(ErrorCode.TOPIC_AUTHORIZATION_FAILED));
       return { ...response, topics: [...response.topics, ...failures] };

@@ -83,7 +83,8 @@ function visible<T extends Asked>(topics: readonly T[] | null, context: RequestC
     named,
     (topic) => nameOf(topic)!,
   );
-  return { topics: topics.filter((topic) => !refused.includes(topic)), refused };
+  const hidden = new Set(refused);
+  return { topics: topics.filter((topic) => !hidden.has(topic)), refused };
 }
 
 function withRefused<T extends { readonly name: string; readonly topicId?: string }>(

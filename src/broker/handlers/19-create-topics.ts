@@ -2,7 +2,9 @@
  * CreateTopics, v0-7. v1 validate only, v4 the broker's defaults (-1), v5 flexible and the settings
  * in force, v7 topic ids. Each topic succeeds or fails by itself; those that succeed are one step.
  */
+
 import { ZERO_UUID } from '../../base/bytes.ts';
+import { repeated } from '../../base/repeated.ts';
 import { describedValue } from '../../cluster/configs.ts';
 import type { Outcome } from '../../cluster/controller/controller.ts';
 import type { CreatedTopic } from '../../cluster/controller/topic-planner.ts';
@@ -30,20 +32,20 @@ const STRICT_VERSION = 6;
 export const createTopicsHandler = controllerHandler<Request, Response>(
   apis.get(19),
   async (request, context) => {
-    const names = request.topics.map(({ name }) => name);
-    const isDouble = (name: string): boolean => names.indexOf(name) !== names.lastIndexOf(name);
-    const single = request.topics.filter(({ name }) => !isDouble(name));
-    const wanted = single.filter(({ name }) => mayCreate(name, context));
+    const doubles = repeated(request.topics.map(({ name }) => name));
+    const single = request.topics.filter(({ name }) => !doubles.has(name));
+    const wanted: Topic[] = [];
+    const refused: Topic[] = [];
+    for (const topic of single) (mayCreate(topic.name, context) ? wanted : refused).push(topic);
     const quota = new MutationQuota(context, STRICT_VERSION);
     const outcomes = await create(wanted, request.validateOnly, quota, context);
     const topics = wanted.map((topic, i) => answer(topic, outcomes[i]!, context));
-    for (const name of new Set(names.filter(isDouble))) {
+    for (const name of doubles) {
       topics.push(failure(name, ErrorCode.INVALID_REQUEST, 'Duplicate topic name.'));
     }
-    for (const topic of single) {
-      if (wanted.includes(topic)) continue;
+    for (const { name } of refused) {
       const code = ErrorCode.TOPIC_AUTHORIZATION_FAILED;
-      topics.push(failure(topic.name, code, 'Authorization failed.'));
+      topics.push(failure(name, code, 'Authorization failed.'));
     }
     return { throttleTimeMs: quota.throttleMs, topics };
   },

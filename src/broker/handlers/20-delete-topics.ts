@@ -2,7 +2,9 @@
  * DeleteTopics, v0-6: by name, from v6 also by id. The topic is gone from Metadata when this is
  * answered, and the name free for a new topic with a new id; its files go later.
  */
+
 import { ZERO_UUID } from '../../base/bytes.ts';
+import { repeated } from '../../base/repeated.ts';
 import { AclOperation, AclResource, CLUSTER_NAME } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
@@ -74,10 +76,12 @@ function resolved(asked: readonly Wanted[], context: RequestContext): Resolved {
     else refuse(wanted, INVALID_REQUEST, 'Neither topic name nor id were specified.');
   }
   const ids = new Set<string>();
-  for (const id of new Set(givenIds)) {
+  const uniqueIds = new Set(givenIds);
+  const doubleIds = repeated(givenIds);
+  for (const id of uniqueIds) {
     const wanted = { name: null, id };
     const topic = image.topicById(id);
-    if (isTwiceIn(givenIds, id)) refuse(wanted, INVALID_REQUEST, 'Duplicate topic id.');
+    if (doubleIds.has(id)) refuse(wanted, INVALID_REQUEST, 'Duplicate topic id.');
     else if (topic === undefined) {
       refuse(wanted, ErrorCode.UNKNOWN_TOPIC_ID, 'This server does not host this topic ID.');
     } else if (may(AclOperation.delete, topic.name)) ids.add(id);
@@ -87,10 +91,11 @@ function resolved(asked: readonly Wanted[], context: RequestContext): Resolved {
       refuse({ name, id }, ErrorCode.TOPIC_AUTHORIZATION_FAILED, TOPIC_DENIED);
     }
   }
+  const doubleNames = repeated(names);
   for (const name of new Set(names)) {
     const id = image.topic(name)?.id;
     const wanted = { name, id: ZERO_UUID };
-    if (isTwiceIn(names, name)) refuse(wanted, INVALID_REQUEST, 'Duplicate topic name.');
+    if (doubleNames.has(name)) refuse(wanted, INVALID_REQUEST, 'Duplicate topic name.');
     else if (!may(AclOperation.describe, name)) {
       refuse(wanted, ErrorCode.TOPIC_AUTHORIZATION_FAILED, TOPIC_DENIED);
     } else if (id === undefined) {
@@ -98,7 +103,7 @@ function resolved(asked: readonly Wanted[], context: RequestContext): Resolved {
       refuse(wanted, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, text);
     } else if (!may(AclOperation.delete, name)) {
       refuse(wanted, ErrorCode.TOPIC_AUTHORIZATION_FAILED, TOPIC_DENIED);
-    } else if (givenIds.includes(id)) {
+    } else if (uniqueIds.has(id)) {
       ids.delete(id);
       const text = 'The provided topic name maps to an ID that was already supplied.';
       refuse({ name, id }, INVALID_REQUEST, text);
@@ -106,9 +111,6 @@ function resolved(asked: readonly Wanted[], context: RequestContext): Resolved {
   }
   return { responses, ids };
 }
-
-const isTwiceIn = <T>(list: readonly T[], item: T): boolean =>
-  list.indexOf(item) !== list.lastIndexOf(item);
 
 async function remove(
   wanted: ReadonlySet<string>,

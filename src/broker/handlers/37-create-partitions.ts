@@ -1,4 +1,5 @@
 /** CreatePartitions, v0-3: more partitions for topics; there is no way to have fewer again. */
+import { repeated } from '../../base/repeated.ts';
 import type { Outcome } from '../../cluster/controller/controller.ts';
 import { AclOperation, AclResource } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
@@ -22,8 +23,7 @@ const STRICT_VERSION = 3;
 export const createPartitionsHandler = controllerHandler<Request, Response>(
   apis.get(37),
   async (request, context) => {
-    const names = request.topics.map(({ name }) => name);
-    const doubles = new Set(names.filter((name, i) => names.indexOf(name) !== i));
+    const doubles = repeated(request.topics.map(({ name }) => name));
     const { allowed: wanted, refused } = splitByRight(
       context,
       AclOperation.alter,

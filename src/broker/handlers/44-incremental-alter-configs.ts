@@ -57,10 +57,11 @@ function changedList(type: number, change: Change, now: string | undefined): str
   const key = hasLists ? keyOf(type, name) : undefined;
   if (key?.type !== 'list') throw new ProtocolError(ErrorCode.INVALID_CONFIG, noList(type, change));
   const before = now ?? formatValue(key.default);
-  const items = before.split(',').filter((item) => item !== '');
+  const items = new Set(before.split(',').filter((item) => item !== ''));
   const named = (value ?? '').split(',').map((item) => item.trim());
-  if (configOperation === SUBTRACT) return items.filter((item) => !named.includes(item)).join(',');
-  return [...items, ...named.filter((item) => !items.includes(item))].join(',');
+  if (configOperation === SUBTRACT) for (const item of named) items.delete(item);
+  else for (const item of named) items.add(item);
+  return [...items].join(',');
 }
 
 /** Of a broker's settings Kafka speaks in other words. */

@@ -1,4 +1,5 @@
 /** DescribeUserScramCredentials, v0: which users have passwords, and nothing of the passwords. */
+import { repeated } from '../../base/repeated.ts';
 import type { UserCredentials } from '../../cluster/user-credentials.ts';
 import { AclOperation } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
@@ -25,10 +26,10 @@ export const describeUserScramCredentialsHandler = handler<Request, Response>(
     const { users } = broker.image;
     const names =
       asked === null || asked.length === 0 ? [...users.names] : asked.map(({ name }) => name);
-    const results = [...new Set(names)].map((name) => {
-      const isTwice = names.indexOf(name) !== names.lastIndexOf(name);
-      return isTwice ? twice(name) : described(name, users);
-    });
+    const doubles = repeated(names);
+    const results = [...new Set(names)].map((name) =>
+      doubles.has(name) ? twice(name) : described(name, users),
+    );
     return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, errorMessage: NO_MESSAGE, results };
   },
 );

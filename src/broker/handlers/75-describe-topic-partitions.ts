@@ -33,14 +33,15 @@ export const describeTopicPartitionsHandler = handler<Request, Response>(
     const names = [...new Set(asked)]
       .sort()
       .filter((name) => cursor === null || name >= cursor.topicName);
-    const allowed = names.filter((name) =>
-      fetchAll
+    const allowed: string[] = [];
+    const refused: TopicAnswer[] = [];
+    for (const name of names) {
+      const may = fetchAll
         ? context.mayQuietly(AclOperation.describe, AclResource.topic, name)
-        : context.may(AclOperation.describe, AclResource.topic, name),
-    );
-    const refused = fetchAll
-      ? []
-      : names.filter((name) => !allowed.includes(name)).map(unauthorized);
+        : context.may(AclOperation.describe, AclResource.topic, name);
+      if (may) allowed.push(name);
+      else if (!fetchAll) refused.push(unauthorized(name));
+    }
     let room = Math.min(
       Math.max(request.responsePartitionLimit, 1),
       configs.number('max.request.partition.size.limit'),

@@ -1,4 +1,5 @@
 /** Changes of quotas, refused in Kafka's words: each entity by itself, what is accepted in one step. */
+import { repeated } from '../../base/repeated.ts';
 import { hostText } from '../../protocol/address.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import { type QuotaEntity, quotaKey } from '../metadata-image.ts';
@@ -66,9 +67,9 @@ const nameOf = (entity: readonly QuotaEntity[]): string =>
   entity.map(({ entityType, entityName }) => `${entityType}=${entityName ?? '<default>'}`).join();
 
 function problemOf(entity: readonly QuotaEntity[], ops: QuotaAlteration['ops']): string | null {
-  const twice = ops.find(({ key }, i) => ops.findIndex((op) => op.key === key) !== i);
+  const [twice] = repeated(ops.map(({ key }) => key));
   if (twice !== undefined) {
-    return `Duplicate quota key ${twice.key} not updating quota for this entity ${nameOf(entity)}`;
+    return `Duplicate quota key ${twice} not updating quota for this entity ${nameOf(entity)}`;
   }
   const keys = keysOf(entity);
   if (typeof keys === 'string') return keys;

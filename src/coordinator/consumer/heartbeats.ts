@@ -306,11 +306,13 @@ const updated = (
 const partitionsOf = (
   topics: NonNullable<HeartbeatRequest['topicPartitions']>,
 ): TopicPartitions => {
-  const partitions = new Map<string, Set<number>>();
-  for (const { topicId, partitions: indexes } of topics) {
-    partitions.set(topicId, new Set([...(partitions.get(topicId) ?? []), ...indexes]));
+  const byTopic = new Map<string, Set<number>>();
+  for (const { topicId, partitions } of topics) {
+    let indexes = byTopic.get(topicId);
+    if (indexes === undefined) byTopic.set(topicId, (indexes = new Set()));
+    for (const index of partitions) indexes.add(index);
   }
-  return partitions;
+  return byTopic;
 };
 
 const since = (held: HeldPartitions, epoch: number): HeldPartitions =>

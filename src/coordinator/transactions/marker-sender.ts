@@ -117,7 +117,7 @@ export class MarkerSender {
           if (leader < 0) probe.markersWithoutLeader++;
           const part = parts.get(leader) ?? new Map<string, number[]>();
           parts.set(leader, part);
-          part.set(topic, [...(part.get(topic) ?? []), index]);
+          put(part, topic, index);
         }
       }
     }
@@ -192,7 +192,7 @@ export class MarkerSender {
           this.#options.probe.markers++;
           this.#written(sending, topic, index);
         } else if (fencing.has(code)) this.#fenced(sending, topic, index, code);
-        else again.set(topic, [...(again.get(topic) ?? []), index]);
+        else put(again, topic, index);
         if (code !== ErrorCode.NONE && !fencing.has(code) && !passing.has(code)) {
           this.#unexpected(sending, topic, index, code);
         }
@@ -236,6 +236,12 @@ export class MarkerSender {
       }
     });
   }
+}
+
+function put(topics: Map<string, number[]>, topic: string, index: number): void {
+  const indexes = topics.get(topic);
+  if (indexes === undefined) topics.set(topic, [index]);
+  else indexes.push(index);
 }
 
 const requestOf = (parts: readonly Part[]): MarkersRequest => ({

@@ -41,7 +41,9 @@ export function partitionsByTopic(
 ): TransactionPartitions {
   const byTopic = new Map<string, Set<number>>();
   for (const [topic, partitions] of topics) {
-    byTopic.set(topic, new Set([...(byTopic.get(topic) ?? []), ...partitions]));
+    let indexes = byTopic.get(topic);
+    if (indexes === undefined) byTopic.set(topic, (indexes = new Set()));
+    for (const index of partitions) indexes.add(index);
   }
   return byTopic;
 }
