@@ -315,19 +315,19 @@ export class ReplicaFetcher {
     timestamp: number,
   ): Promise<ReadonlyMap<string, number>> {
     const { peers, nodeId, settings } = this.#options;
+    const byTopic = Map.groupBy(of, ({ partition }) => partition.topic);
+    const keys = new Map(of.map(({ partition: p, key }) => [`${p.topic}/${p.index}`, key]));
     const request = {
       replicaId: nodeId,
       isolationLevel: 0,
-      topics: of.map(({ partition, leaderEpoch }) => ({
-        name: partition.topic,
-        partitions: [
-          {
-            partitionIndex: partition.index,
-            currentLeaderEpoch: leaderEpoch,
-            timestamp,
-            maxNumOffsets: 1,
-          },
-        ],
+      topics: [...byTopic].map(([name, followed]) => ({
+        name,
+        partitions: followed.map(({ partition, leaderEpoch }) => ({
+          partitionIndex: partition.index,
+          currentLeaderEpoch: leaderEpoch,
+          timestamp,
+          maxNumOffsets: 1,
+        })),
       })),
       timeoutMs: settings.timeoutMs,
     };
@@ -339,13 +339,12 @@ export class ReplicaFetcher {
       settings.timeoutMs,
     );
     const found = new Map<string, number>();
-    answer.topics.forEach(({ partitions }, i) => {
-      const [p] = partitions;
-      const followed = of[i];
-      if (followed !== undefined && p !== undefined && p.errorCode === ErrorCode.NONE) {
-        found.set(followed.key, p.offset);
+    for (const { name, partitions } of answer.topics) {
+      for (const { partitionIndex, errorCode, offset } of partitions) {
+        const key = keys.get(`${name}/${partitionIndex}`);
+        if (key !== undefined && errorCode === ErrorCode.NONE) found.set(key, offset);
       }
-    });
+    }
     return found;
   }
 

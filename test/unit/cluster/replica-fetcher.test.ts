@@ -1,11 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import { ReplicaRig, TOPIC, TOPIC_ID } from '../../support/replicas.ts';
+import { batchOf } from '../broker/fixture.ts';
 
 let rig: ReplicaRig;
 afterEach(() => rig.stop());
 
 const FETCH = 1;
+const LIST_OFFSETS = 2;
+
+const idOf = (topic: string): string => Buffer.alloc(16, topic).toString('base64url');
 
 /** Produces and lets it be copied everywhere. */
 async function committed(leader: number, values: readonly string[]): Promise<void> {
@@ -73,6 +77,58 @@ describe('a follower', () => {
     expect(rig.get(1).log.logStartOffset).toBe(3);
     expect(rig.get(1).values).toEqual(['d']);
     expect(rig.state.isr).toEqual([0, 1]);
+  });
+
+  it('begins anew in several partitions of several topics, each where its own log starts', async () => {
+    rig = await ReplicaRig.start(2);
+    const names = [
+      ['u', 0],
+      ['u', 1],
+      ['v', 0],
+    ] as const;
+    const change = { replicas: [0, 1], leader: 0, leaderEpoch: 0, adding: [], removing: [] };
+    const rest = { elr: [], lastKnownElr: [], leaderRecoveryState: 0 };
+    const set = (type: 'Partition' | 'PartitionChange', isr: number[], partitionEpoch: number) =>
+      rig.commit(
+        names.map(([topic, partitionId]) => ({
+          type,
+          value: { topicId: idOf(topic), partitionId, isr, partitionEpoch, ...change, ...rest },
+        })),
+      );
+    rig.commit(['u', 'v'].map((name) => ({ type: 'Topic', value: { name, topicId: idOf(name) } })));
+    set('Partition', [0, 1], 0);
+    const append = (records: readonly number[]): void =>
+      names.forEach(([topic, index], i) => {
+        for (let n = 0; n < records[i]!; n++) {
+          const batch = batchOf([`${topic}-${index}-${n}`], { timestamp: rig.clock.now() });
+          rig
+            .get(0)
+            .partitions.get(topic, index)!
+            .append(batch, { origin: 'client', acksAll: false });
+        }
+      });
+    append([1, 4, 0]);
+    await rig.pass(500);
+    rig.isolate(1);
+    set('PartitionChange', [0], 1);
+    await rig.pass(11_000, 100);
+    append([3, 3, 2]);
+    const logsOf = (id: number) =>
+      names.map(([topic, index]) => rig.get(id).partitions.get(topic, index)!.log);
+    [3, 6, 1].forEach((start, i) => logsOf(0)[i]!.advanceLogStartOffset(start));
+    rig.rejoin(1);
+    await rig.pass(3000);
+    const bounds = (id: number) => logsOf(id).map((log) => [log.logStartOffset, log.logEndOffset]);
+    expect(bounds(0)).toEqual([
+      [3, 4],
+      [6, 7],
+      [1, 2],
+    ]);
+    expect(bounds(1)).toEqual(bounds(0));
+    const { truncations, truncationsBelowCommitted } = rig.get(1).partitions.replication;
+    expect([truncations, truncationsBelowCommitted]).toEqual([names.length, 0]);
+    // The ends and the starts of all of them, asked for once.
+    expect(rig.get(0).answered.get(LIST_OFFSETS)).toBe(2);
   });
 
   it('is cut to the end of a leader that was elected uncleanly', async () => {
