@@ -46,6 +46,9 @@ const HELD_FRAMES_MAX = 8;
 /** Time that a client whose authentication has failed gets to read so, milliseconds. */
 const FAREWELL_MS = 1_000;
 
+/** Answers that go out together are made one piece up to this size. */
+const COPIED_BYTES_MAX = 4096;
+
 const SASL_HANDSHAKE = 17;
 const SIZE_BYTES = 4;
 
@@ -57,12 +60,24 @@ interface Slot {
   readyAtMs: number;
 }
 
+/** A request and its answer, which is to be sent. */
+interface Ready {
+  readonly parsed: Parsed;
+  readonly answer: Answer;
+}
+
 /** A complete frame that waits for its turn. */
 interface Waiting {
   readonly parsed: Parsed;
   /** To be given back to the reader's pool; null: nobody's. */
   readonly pooled: Buffer | null;
 }
+
+/**
+ * Requests that have come together and may be handled in one call. What follows them on the
+ * connection, its end included, waits for that; nothing of it is left when `onData` returns.
+ */
+type Gathered = Waiting[];
 
 export class Connection {
   readonly info: ConnectionInfo;
@@ -71,6 +86,8 @@ export class Connection {
   readonly #reader: FrameReader;
   readonly #slots: Slot[] = [];
   readonly #waiting: Waiting[] = [];
+  #gathered: Gathered = [];
+  #isReceiving = false;
   /** Frames that came before it was known whether they may pass. */
   readonly #held: Buffer[] = [];
   /** A bare token is being looked at. */
@@ -202,14 +219,19 @@ export class Connection {
 
   #onData(bytes: Buffer): void {
     this.#options.stats.receivedBytes += bytes.length;
+    this.#isReceiving = true;
     try {
       if (!this.#isSecured) this.#secured();
       this.#reader.push(bytes);
+      this.#beginGathered();
     } catch (error) {
+      this.#beginGathered();
       if (error instanceof CloseConnection) return this.close(error.code, error.message);
       if (!(error instanceof OperatingError)) throw error;
       this.close(error.code, error.message);
       return;
+    } finally {
+      this.#isReceiving = false;
     }
     if (this.#closed) return;
     if (this.#reader.begunWhenFull) this.#awaitMemory();
@@ -327,10 +349,20 @@ export class Connection {
     const { dispatcher, stats } = this.#options;
     try {
       const header = dispatcher.header(new ByteReader(bytes, start, end));
-      if (this.info.sasl !== null) this.#checkSession(header.handler.api.key, now);
-      const mayBegin = this.#mayBegin(header.handler);
-      if (mayBegin && !header.handler.keepsRequest) {
-        this.#begin(dispatcher.parse(header, this.info, now, end - start));
+      const { handler } = header;
+      if (this.info.sasl !== null) this.#checkSession(handler.api.key, now);
+      if (this.#gathered[0] !== undefined && this.#gathered[0].parsed.handler !== handler) {
+        this.#beginGathered();
+      }
+      const mayBegin = this.#mayBegin(handler);
+      if (mayBegin && !handler.keepsRequest) {
+        const parsed = dispatcher.parse(header, this.info, now, end - start);
+        if (this.#isReceiving && handler.together?.takes(parsed.body) === true) {
+          this.#gathered.push({ parsed, pooled: owned ? bytes : null });
+          return owned;
+        }
+        this.#beginGathered();
+        this.#begin(parsed);
         return false;
       }
       // The bytes must outlive this call.
@@ -351,7 +383,34 @@ export class Connection {
     }
   }
 
+  #beginGathered(): void {
+    const gathered = this.#gathered;
+    if (gathered.length === 0) return;
+    this.#gathered = [];
+    const { dispatcher } = this.#options;
+    try {
+      const all = gathered.map(({ parsed }) => parsed);
+      if (all.length === 1) this.#begin(all[0]!);
+      else this.#begunTogether(all, dispatcher.handleTogether(all));
+    } catch (error) {
+      this.#refuse(error);
+    }
+    for (const { pooled } of gathered) if (pooled !== null) this.#reader.release(pooled);
+  }
+
+  /** Answers that are there leave in one piece. */
+  #begunTogether(all: readonly Parsed[], results: readonly unknown[]): void {
+    const ready: Ready[] = [];
+    all.forEach((parsed, i) => {
+      const result = results[i];
+      if (result instanceof Promise || this.#slots.length > 0) return this.#begun(parsed, result);
+      ready.push({ parsed, answer: this.#options.dispatcher.encode(parsed, result) });
+    });
+    this.#send(ready);
+  }
+
   #refuse(error: unknown): void {
+    this.#beginGathered();
     // An invariant is broken: nobody knows what else is, so the role ends and begins anew.
     if (error instanceof BugError) throw error;
     if (error instanceof CloseConnection) return this.close(error.code, error.message);
@@ -377,11 +436,14 @@ export class Connection {
 
   /** Runs the handler. Unless it keeps its request, it needs the frame's bytes no more. */
   #begin(parsed: Parsed): void {
+    this.#begun(parsed, this.#options.dispatcher.handle(parsed));
+  }
+
+  #begun(parsed: Parsed, result: unknown): void {
     const { dispatcher, stats } = this.#options;
-    const result = dispatcher.handle(parsed);
     if (!(result instanceof Promise)) {
       const answer = dispatcher.encode(parsed, result);
-      if (this.#slots.length === 0) this.#send(parsed, answer);
+      if (this.#slots.length === 0) this.#send([{ parsed, answer }]);
       else {
         this.#slots.push({ parsed, answer, done: true, readyAtMs: this.#now() });
         stats.queuedRequests += 1;
@@ -425,7 +487,7 @@ export class Connection {
     for (let slot = this.#slots[0]; slot?.done === true; slot = this.#slots[sent]) {
       sent += 1;
       slot.parsed.stats.responseQueueTime.record(this.#now() - slot.readyAtMs);
-      if (slot.answer !== null) this.#send(slot.parsed, slot.answer);
+      if (slot.answer !== null) this.#send([{ parsed: slot.parsed, answer: slot.answer }]);
       if (this.#closed) return;
     }
     this.#slots.splice(0, sent);
@@ -456,20 +518,31 @@ export class Connection {
     }
   }
 
-  #send(parsed: Parsed, answer: Answer): void {
+  #send(ready: readonly Ready[]): void {
     const { stats } = this.#options;
-    const { chunks, bytes, throttleMs } = answer;
-    if (throttleMs > 0) this.#mute(throttleMs);
-    parsed.stats.totalTime.record(this.#now() - parsed.context.receivedAtMs);
+    let chunks: Uint8Array[] = [];
+    let bytes = 0;
+    const gaveAtMs = this.#now();
+    for (const { parsed, answer } of ready) {
+      if (answer.throttleMs > 0) this.#mute(answer.throttleMs);
+      parsed.stats.totalTime.record(gaveAtMs - parsed.context.receivedAtMs);
+      if (answer.bytes === 0) continue;
+      parsed.stats.countResponse(answer.bytes);
+      bytes += answer.bytes;
+      chunks.push(...answer.chunks);
+    }
     if (bytes === 0) return;
-    parsed.stats.countResponse(bytes);
     stats.sentBytes += bytes;
     stats.queuedResponseBytes += bytes;
     this.#queuedBytes += bytes;
-    const gaveAtMs = this.#now();
+    // The socket's own work for a chunk is more than copying a short one.
+    if (chunks.length > 1 && bytes <= COPIED_BYTES_MAX) chunks = [Buffer.concat(chunks, bytes)];
     this.#stream.write(chunks, () => {
-      answer.release?.();
-      parsed.stats.responseSendTime.record(this.#now() - gaveAtMs);
+      const sentAtMs = this.#now();
+      for (const { parsed, answer } of ready) {
+        answer.release?.();
+        if (answer.bytes > 0) parsed.stats.responseSendTime.record(sentAtMs - gaveAtMs);
+      }
       if (this.#closed) return;
       stats.queuedResponseBytes -= bytes;
       this.#queuedBytes -= bytes;

@@ -166,6 +166,14 @@ export class CloseConnection extends Error {
   }
 }
 
+/** How requests of one connection that have arrived together are handled. */
+export interface Together<Q = any, R = unknown> {
+  /** Whether the request may be one of several. */
+  takes(request: Q): boolean;
+  /** Each is answered in its place as `handle` would; their frames are reused afterwards, too. */
+  handle(requests: readonly Q[], contexts: readonly RequestContext[]): (R | Promise<R>)[];
+}
+
 export interface Handler {
   readonly api: Api;
   /**
@@ -180,20 +188,23 @@ export interface Handler {
   readonly keepsRequest: boolean;
   /** The next request of the same kind may start before this one's answer is there. */
   readonly pipelined: boolean;
+  /** Null: they are handled one after the other. */
+  readonly together: Together | null;
   /** What the active controller does with it; null: every broker handles it itself. */
   readonly controller: ((request: any, context: RequestContext) => unknown) | null;
 }
 
-export interface HandlerOptions {
+export interface HandlerOptions<Q, R> {
   readonly keepsRequest?: boolean;
   readonly pipelined?: boolean;
+  readonly together?: Together<Q, R>;
 }
 
 /** Declares the handler of an API; `Q` and `R` are the bodies, `Infer<typeof xxxRequest>`. */
 export const handler = <Q, R>(
   api: Api | undefined,
   handle: (request: Q, context: RequestContext) => R | Promise<R>,
-  options: HandlerOptions = {},
+  options: HandlerOptions<Q, R> = {},
 ): Handler => {
   if (api === undefined) throw new TypeError('a handler of an API that the protocol table lacks');
   return {
@@ -201,6 +212,7 @@ export const handler = <Q, R>(
     handle,
     keepsRequest: options.keepsRequest ?? true,
     pipelined: options.pipelined ?? false,
+    together: options.together ?? null,
     controller: null,
   };
 };

@@ -10,7 +10,12 @@
 
 import { assert } from '../base/assert.ts';
 import type { Timer } from '../base/clock.ts';
-import type { AppendInfo, PartitionLog } from '../log/partition-log.ts';
+import {
+  type AppendInfo,
+  type ClientBatch,
+  NotAppended,
+  type PartitionLog,
+} from '../log/partition-log.ts';
 import type { Verification } from '../log/verification.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import type { CommitWaiter } from './commit-queue.ts';
@@ -256,12 +261,32 @@ export class Partition {
       verification: how.verification ?? null,
       transactionVersion: how.transactionVersion ?? 0,
     });
-    if (info.duplicate) return info;
-    const before = log.highWatermark;
-    this.#hiddenBytes += records.length;
-    if (leadership.appendedHere()) this.highWatermarkMoved(before);
-    for (const watcher of this.#followerWatchers) watcher.changed(this, records.length);
+    if (!info.duplicate) this.#appended(leadership, records.length);
     return info;
+  }
+
+  /**
+   * The same for batches of clients that came together: each as if it came alone. Tells of each, in
+   * its place, where it is or why it was not appended.
+   */
+  appendTogether(batches: readonly ClientBatch[], acksAll: boolean): (AppendInfo | NotAppended)[] {
+    const leadership = this.leading();
+    if (acksAll) leadership.checkEnoughInSync();
+    const outcomes = this.log.appendTogether(batches, this.leaderEpoch);
+    let bytes = 0;
+    outcomes.forEach((outcome, i) => {
+      if (!(outcome instanceof NotAppended) && !outcome.duplicate)
+        bytes += batches[i]!.records.length;
+    });
+    if (bytes > 0) this.#appended(leadership, bytes);
+    return outcomes;
+  }
+
+  #appended(leadership: Leadership, bytes: number): void {
+    const before = this.log.highWatermark;
+    this.#hiddenBytes += bytes;
+    if (leadership.appendedHere()) this.highWatermarkMoved(before);
+    for (const watcher of this.#followerWatchers) watcher.changed(this, bytes);
   }
 
   /**

@@ -257,7 +257,7 @@ export class CleaningPass {
 
   #flush(segment: LogSegment): void {
     if (this.#outputBytes === 0) return;
-    segment.append(this.#output.subarray(0, this.#outputBytes));
+    segment.append([this.#output.subarray(0, this.#outputBytes)]);
     this.#bytesWritten += this.#outputBytes;
     this.#outputBytes = 0;
   }

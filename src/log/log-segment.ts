@@ -428,18 +428,22 @@ export class LogSegment {
    * Appends whole batches whose offsets are assigned. On an error the file is cut back to where it
    * was; when that fails too, the error says so (`cause`), and the segment must not be used.
    */
-  append(records: Buffer): void {
+  append(pieces: readonly Buffer[]): void {
     const position = this.size;
     try {
-      this.#opened().write([records], position);
+      this.#opened().write(pieces, position);
     } catch (error) {
       this.#cutBack(position, error);
       throw error;
     }
-    this.#size = position + records.length;
+    this.#size = pieces.reduce((size, { length }) => size + length, position);
     this.#verifiedFrom = Math.min(this.#verifiedFrom, position);
-    for (let at = 0; at < records.length; at += batchSize(records, at)) {
-      this.noteBatch(records, at, position + at);
+    let start = position;
+    for (const records of pieces) {
+      for (let at = 0; at < records.length; at += batchSize(records, at)) {
+        this.noteBatch(records, at, start + at);
+      }
+      start += records.length;
     }
   }
 

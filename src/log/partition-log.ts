@@ -17,6 +17,7 @@ import {
   setLogAppendTime,
   setPartitionLeaderEpoch,
 } from '../protocol/record-batch.ts';
+import { AppendRun } from './append-run.ts';
 import { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
 import type { LogConfig } from './log-config.ts';
 import { isPassing, type LogDirectory } from './log-directory.ts';
@@ -61,12 +62,26 @@ export interface AppendOptions {
 export interface AppendInfo {
   readonly firstOffset: number;
   readonly lastOffset: number;
-  readonly maxTimestamp: number;
   /** Milliseconds since 1970 with LogAppendTime, and the first time's for a duplicate; else -1. */
   readonly logAppendTime: number;
   readonly logStartOffset: number;
   /** The producer had sent this batch before: nothing was appended, the offsets are the first ones. */
   readonly duplicate: boolean;
+}
+
+/** One of several batches of clients that came together: see `AppendOptions`. */
+export interface ClientBatch {
+  readonly records: Buffer;
+  readonly reused: boolean;
+  readonly verification: Verification | null;
+}
+
+/** A batch that was not appended, and why. */
+export class NotAppended {
+  readonly error: unknown;
+  constructor(error: unknown) {
+    this.error = error;
+  }
 }
 
 export interface PartitionLogOptions {
@@ -384,30 +399,105 @@ export class PartitionLog {
     if (duplicate !== null) return this.#answerDuplicate(duplicate);
     let appendTime = -1;
     if (origin !== 'replication') {
-      if (this.#config.messageTimestampType === 'LogAppendTime') appendTime = nowMs;
-      this.#assignOffsets(batches, options.leaderEpoch, appendTime);
+      appendTime = this.#appendTime(nowMs);
+      this.#assignOffsets([batches], options.leaderEpoch, appendTime);
     }
     let memory: Memory = options.reused === true && batches === records ? 'reused' : 'given';
     if (origin === 'replication') memory = 'unread';
-    return this.#onDisk('append to', () => {
+    this.#onDisk('append to', () => {
       if (hasGaps) this.#expectGaps();
-      return this.#write(batches, nowMs, appendTime, memory);
+      this.#write([batches], nowMs, memory);
     });
+    return this.#appended(batches, this.#logEndOffset - 1, appendTime);
   }
 
+  /**
+   * The same for batches of clients that came together: each as if it came alone, but as many as
+   * possible with one write. Tells of each, in its place, where it is or why it was not appended.
+   */
+  appendTogether(given: readonly ClientBatch[], leaderEpoch: number): (AppendInfo | NotAppended)[] {
+    this.#assertUsable();
+    const nowMs = this.#environment.clock.now();
+    const { segmentBytes } = this.#config;
+    const run = new AppendRun({ segmentBytes, segmentMs: segmentMsOf(this.#config) });
+    const outcomes: (AppendInfo | NotAppended)[] = Array.from({ length: given.length });
+    for (let i = 0; i < given.length; i++) {
+      const { records, reused, verification } = given[i]!;
+      try {
+        validateRecords(records, 'client', this.#config, nowMs);
+        const batch = recompressed(records, this.#config);
+        if (!run.takes(batch)) this.#writeRun(run, outcomes, leaderEpoch, nowMs);
+        const duplicate = run.precedes(batch) ? null : this.#checkProducer(batch, verification);
+        if (duplicate === null) run.add(batch, i, reused && batch === records);
+        else outcomes[i] = this.#answerDuplicate(duplicate);
+      } catch (error) {
+        this.#environment.probe.rejectedBatches++;
+        outcomes[i] = new NotAppended(error);
+      }
+    }
+    this.#writeRun(run, outcomes, leaderEpoch, nowMs);
+    return outcomes;
+  }
+
+  /** Appends what is in the run, all of it or nothing, says so in `outcomes`, and empties it. */
+  #writeRun(
+    run: AppendRun,
+    outcomes: (AppendInfo | NotAppended)[],
+    leaderEpoch: number,
+    nowMs: number,
+  ): void {
+    const { batches, places } = run;
+    if (batches.length === 0) return;
+    const appendTime = this.#appendTime(nowMs);
+    try {
+      this.#assertUsable();
+      this.#assignOffsets(batches, leaderEpoch, appendTime);
+      this.#onDisk('append to', () =>
+        this.#write(batches, nowMs, run.isReused ? 'reused' : 'given'),
+      );
+      batches.forEach((batch, i) => {
+        outcomes[places[i]!] = this.#appended(batch, lastOffset(batch, 0), appendTime);
+      });
+    } catch (error) {
+      const failure = new NotAppended(error);
+      for (const place of places) outcomes[place] = failure;
+    }
+    run.clear();
+  }
+
+  #appendTime(nowMs: number): number {
+    return this.#config.messageTimestampType === 'LogAppendTime' ? nowMs : -1;
+  }
+
+  #appended(records: Buffer, last: number, logAppendTime: number): AppendInfo {
+    return {
+      firstOffset: baseOffset(records, 0),
+      lastOffset: last,
+      logAppendTime,
+      logStartOffset: this.#logStartOffset,
+      duplicate: false,
+    };
+  }
+
+  /** Throws what forbids the batches; returns what the first of them repeats. */
   #checkProducers(records: Buffer, options: AppendOptions): BatchMetadata | null {
     const { origin, verification = null, transactionVersion = 0 } = options;
+    if (origin === 'client') return this.#checkProducer(records, verification);
     for (let at = 0; at < records.length; at += batchSize(records, at)) {
       if (producerId(records, at) < 0) continue;
-      if (origin === 'client') {
-        const duplicate = this.#producers.findDuplicate(records, at);
-        if (duplicate !== null) return duplicate;
-        this.#producers.check(records, at, verification);
-      } else if (isControl(attributes(records, at))) {
+      if (isControl(attributes(records, at))) {
         this.#producers.checkMarker(records, at, transactionVersion);
       } else this.#producers.checkCoordinated(records, at, verification);
     }
     return null;
+  }
+
+  /** The same of a client's one batch. */
+  #checkProducer(batch: Buffer, verification: Verification | null): BatchMetadata | null {
+    if (producerId(batch, 0) < 0) return null;
+    const duplicate = this.#producers.findDuplicate(batch, 0);
+    if (duplicate === null) this.#producers.check(batch, 0, verification);
+    return duplicate;
   }
 
   /**
@@ -430,7 +520,6 @@ export class PartitionLog {
     return {
       firstOffset: batch.lastOffset - batch.offsetDelta,
       lastOffset: batch.lastOffset,
-      maxTimestamp: batch.timestamp,
       logAppendTime: batch.timestamp,
       logStartOffset: this.#logStartOffset,
       duplicate: true,
@@ -453,21 +542,23 @@ export class PartitionLog {
     return hasGaps;
   }
 
-  #assignOffsets(records: Buffer, leaderEpoch: number, appendTime: number): void {
+  #assignOffsets(pieces: readonly Buffer[], leaderEpoch: number, appendTime: number): void {
     let next = this.#logEndOffset;
-    for (let at = 0; at < records.length; at += batchSize(records, at)) {
-      if (appendTime >= 0) setLogAppendTime(records, at, appendTime);
-      setBaseOffset(records, at, next);
-      setPartitionLeaderEpoch(records, at, leaderEpoch);
-      next += lastOffsetDelta(records, at) + 1;
+    for (const records of pieces) {
+      for (let at = 0; at < records.length; at += batchSize(records, at)) {
+        if (appendTime >= 0) setLogAppendTime(records, at, appendTime);
+        setBaseOffset(records, at, next);
+        setPartitionLeaderEpoch(records, at, leaderEpoch);
+        next += lastOffsetDelta(records, at) + 1;
+      }
     }
   }
 
-  #write(records: Buffer, nowMs: number, logAppendTime: number, memory: Memory): AppendInfo {
+  #write(pieces: readonly Buffer[], nowMs: number, memory: Memory): void {
     const epochs = this.#epochs.entries;
     try {
       this.#epochs.complete();
-      return this.#writeBatches(records, nowMs, logAppendTime, memory);
+      this.#writeBatches(pieces, nowMs, memory);
     } catch (error) {
       // The epochs of batches that were not appended must not be taken for the log's.
       this.#epochs.restore(epochs);
@@ -475,39 +566,36 @@ export class PartitionLog {
     }
   }
 
-  #writeBatches(records: Buffer, nowMs: number, logAppendTime: number, memory: Memory): AppendInfo {
-    const firstOffset = baseOffset(records, 0);
-    let last = firstOffset;
+  #writeBatches(pieces: readonly Buffer[], nowMs: number, memory: Memory): void {
+    let last = -1;
     let youngest = -1;
     let count = 0;
     let batches = 0;
-    for (let at = 0; at < records.length; at += batchSize(records, at)) {
-      const epoch = partitionLeaderEpoch(records, at);
-      if (epoch >= 0 && epoch !== this.#epochs.latestEpoch) {
-        this.#epochs.assign(epoch, baseOffset(records, at));
+    let bytes = 0;
+    for (const records of pieces) {
+      bytes += records.length;
+      for (let at = 0; at < records.length; at += batchSize(records, at)) {
+        const epoch = partitionLeaderEpoch(records, at);
+        if (epoch >= 0 && epoch !== this.#epochs.latestEpoch) {
+          this.#epochs.assign(epoch, baseOffset(records, at));
+        }
+        last = lastOffset(records, at);
+        youngest = Math.max(youngest, maxTimestamp(records, at));
+        count += recordCount(records, at);
+        batches++;
       }
-      last = lastOffset(records, at);
-      youngest = Math.max(youngest, maxTimestamp(records, at));
-      count += recordCount(records, at);
-      batches++;
     }
-    this.#maybeRoll(records.length, youngest, firstOffset, last, nowMs);
-    this.#segments.active.append(records);
+    this.#maybeRoll(bytes, youngest, baseOffset(pieces[0]!, 0), last, nowMs);
+    this.#segments.active.append(pieces);
     this.#logEndOffset = last + 1;
-    for (let at = 0; at < records.length; at += batchSize(records, at)) {
-      const aborted = this.#producers.update(records, at);
-      if (aborted !== null) this.#segments.active.noteAborted(aborted);
+    for (const records of pieces) {
+      for (let at = 0; at < records.length; at += batchSize(records, at)) {
+        const aborted = this.#producers.update(records, at);
+        if (aborted !== null) this.#segments.active.noteAborted(aborted);
+      }
+      this.#keepTail(records, memory);
     }
-    this.#keepTail(records, memory);
-    this.#countAppend(records.length, batches, count);
-    return {
-      firstOffset,
-      lastOffset: last,
-      maxTimestamp: youngest,
-      logAppendTime,
-      logStartOffset: this.#logStartOffset,
-      duplicate: false,
-    };
+    this.#countAppend(bytes, batches, count);
   }
 
   #keepTail(records: Buffer, memory: Memory): void {

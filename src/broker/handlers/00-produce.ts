@@ -11,7 +11,7 @@ import type { Partition } from '../../cluster/partition.ts';
 import type { HeldTopic } from '../../cluster/partitions.ts';
 import { isInternal } from '../../cluster/topic-names.ts';
 import { RecordsError } from '../../log/log-validator.ts';
-import type { AppendInfo } from '../../log/partition-log.ts';
+import { type AppendInfo, type ClientBatch, NotAppended } from '../../log/partition-log.ts';
 import { AclOperation, AclResource } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { CompressionType } from '../../protocol/compression.ts';
@@ -57,7 +57,14 @@ export const produceHandler = handler<Request, Response | null>(
     request.transactionalId === null
       ? produce(request, context, null)
       : produceInTransaction(request, context),
-  { keepsRequest: false, pipelined: true },
+  {
+    keepsRequest: false,
+    pipelined: true,
+    together: {
+      takes: ({ transactionalId }) => transactionalId === null,
+      handle: produceTogether,
+    },
+  },
 );
 
 function produceInTransaction(
@@ -85,14 +92,30 @@ function produce(
   context: RequestContext,
   verified: VerifiedPartitions | null,
 ): Response | null | Promise<Response | null> {
-  const written: PendingAppend[] = [];
-  const response = appendAll(request, context, written, verified);
-  const { acks } = request;
-  if (acks === 0) return unanswered(response);
-  if (acks === 1 || written.length === 0) return response;
-  const waiting = begin(written, context.broker.hot.flushOnAcksAll);
-  if (waiting === 0) return withOutcomes(response, written, context);
-  return whenSettled(request, context, response, written, waiting);
+  const one = new Produced(request, context, verified);
+  for (const append of one.checked()) appendOne(append);
+  return one.answer();
+}
+
+/**
+ * A client that has several requests under way sends them in one go, and most are for few
+ * partitions: what is for the same one is appended together.
+ */
+function produceTogether(
+  requests: readonly Request[],
+  contexts: readonly RequestContext[],
+): (Response | null | Promise<Response | null>)[] {
+  const all = requests.map((request, i) => new Produced(request, contexts[i]!, null));
+  const byPartition = new Map<Partition, Checked[]>();
+  for (const one of all) {
+    for (const append of one.checked()) {
+      const others = byPartition.get(append.partition);
+      if (others === undefined) byPartition.set(append.partition, [append]);
+      else others.push(append);
+    }
+  }
+  for (const appends of byPartition.values()) appendSeveral(appends);
+  return all.map((one) => one.answer());
 }
 
 const refuseAll = (request: Request, error: ProtocolError): Response => ({
@@ -105,42 +128,165 @@ const refuseAll = (request: Request, error: ProtocolError): Response => ({
   nodeEndpoints: [],
 });
 
-function appendAll(
-  request: Request,
-  context: RequestContext,
-  written: PendingAppend[],
-  verified: VerifiedPartitions | null,
-): Response {
-  const { partitions, access, image } = context.broker;
-  const byId = context.apiVersion >= TOPIC_IDS_VERSION;
-  const responses: Response['responses'] = [];
-  const response: Response = { responses, throttleTimeMs: 0, nodeEndpoints: [] };
-  for (const data of request.topicData) {
-    const topic = byId ? partitions.topicById(data.topicId) : partitions.topic(data.name);
-    const partitionResponses: PartitionAnswer[] = [];
-    const name = byId ? (topic?.name ?? image.topicById(data.topicId)?.name) : data.name;
-    const isRefused =
-      access !== null &&
-      name !== undefined &&
-      !context.may(AclOperation.write, AclResource.topic, name);
-    for (const { index, records } of data.partitionData) {
-      const partition = topic?.partitions[index];
-      if (isRefused) {
-        partitionResponses.push(failed(index, ErrorCode.TOPIC_AUTHORIZATION_FAILED, null));
-        continue;
-      }
-      const answer =
-        partition === undefined
-          ? failed(index, missing(topic, index, byId, context), null)
-          : append(partition, records as Buffer | null, request, context, written, verified);
-      if (leaderUnknown.has(answer.errorCode) && topic !== undefined) {
-        answer.currentLeader = leaderOf(topic.id, index, context, response.nodeEndpoints);
-      }
-      partitionResponses.push(answer);
-    }
-    responses.push({ name: data.name, topicId: data.topicId, partitionResponses });
+/** A batch that has passed what can be told without its log, and where its answer goes. */
+interface Checked extends ClientBatch {
+  readonly partition: Partition;
+  readonly of: Produced;
+  /** Length of what the client sent. */
+  readonly givenBytes: number;
+  readonly answers: PartitionAnswer[];
+  readonly at: number;
+}
+
+/** One request on its way to its answer. */
+class Produced {
+  readonly request: Request;
+  readonly context: RequestContext;
+  readonly response: Response = { responses: [], throttleTimeMs: 0, nodeEndpoints: [] };
+  /** With acks=all: what was appended, and is to be committed. */
+  readonly written: PendingAppend[] = [];
+  readonly #verified: VerifiedPartitions | null;
+
+  constructor(request: Request, context: RequestContext, verified: VerifiedPartitions | null) {
+    this.request = request;
+    this.context = context;
+    this.#verified = verified;
   }
-  return response;
+
+  /** What may be appended; what may not is in the response. */
+  checked(): Checked[] {
+    const { request, context, response } = this;
+    const { partitions, access, image } = context.broker;
+    const byId = context.apiVersion >= TOPIC_IDS_VERSION;
+    const checked: Checked[] = [];
+    for (const data of request.topicData) {
+      const topic = byId ? partitions.topicById(data.topicId) : partitions.topic(data.name);
+      const partitionResponses: PartitionAnswer[] = [];
+      const name = byId ? (topic?.name ?? image.topicById(data.topicId)?.name) : data.name;
+      const isRefused =
+        access !== null &&
+        name !== undefined &&
+        !context.may(AclOperation.write, AclResource.topic, name);
+      for (const { index, records } of data.partitionData) {
+        const partition = topic?.partitions[index];
+        if (isRefused) {
+          partitionResponses.push(failed(index, ErrorCode.TOPIC_AUTHORIZATION_FAILED, null));
+        } else if (partition === undefined) {
+          const answer = failed(index, missing(topic, index, byId, context), null);
+          if (topic !== undefined) this.#addLeader(answer, topic.id);
+          partitionResponses.push(answer);
+        } else {
+          const append = this.#check(partition, records as Buffer | null, partitionResponses);
+          if (append !== null) checked.push(append);
+        }
+      }
+      response.responses.push({ name: data.name, topicId: data.topicId, partitionResponses });
+    }
+    return checked;
+  }
+
+  /** Null: it is refused, and answered. */
+  #check(partition: Partition, given: Buffer | null, answers: PartitionAnswer[]): Checked | null {
+    const { context, request } = this;
+    partition.stats.produceRequests += 1;
+    context.broker.partitions.totals.produceRequests += 1;
+    const at = answers.length;
+    const givenBytes = given?.length ?? 0;
+    answers.push(notYet);
+    try {
+      const records = fromOldSender(given, partition, context);
+      checkRequest(partition, records, request, context);
+      const proof = this.#verified?.get(`${partition.index} ${partition.topic}`);
+      if (proof !== undefined) checkVerified(proof, context.apiVersion);
+      const reused = records === given;
+      const verification = proof?.verification ?? null;
+      return { partition, records, reused, verification, of: this, givenBytes, answers, at };
+    } catch (error) {
+      answers[at] = this.#failure(partition, error, givenBytes);
+      return null;
+    }
+  }
+
+  succeeded({ partition, records, answers, at }: Checked, info: AppendInfo): void {
+    if (!info.duplicate) {
+      const { totals } = this.context.broker.partitions;
+      const count = recordCount(records, 0);
+      partition.stats.bytesIn += records.length;
+      totals.bytesIn += records.length;
+      partition.stats.messagesIn += count;
+      totals.messagesIn += count;
+    }
+    if (this.request.acks === -1) {
+      this.written.push(new PendingAppend(partition, info.lastOffset + 1));
+    }
+    answers[at] = succeeded(partition.index, info);
+  }
+
+  failed({ partition, answers, at, givenBytes }: Checked, error: unknown): void {
+    const answer = this.#failure(partition, error, givenBytes);
+    if (!startUnknown.has(answer.errorCode)) answer.logStartOffset = partition.log.logStartOffset;
+    answers[at] = answer;
+  }
+
+  #failure(partition: Partition, error: unknown, bytes: number): PartitionAnswer {
+    const code = codeOfError(error, this.context.broker.logger);
+    countFailure(partition, code, bytes, this.context);
+    const answer = failed(partition.index, code, messageOfError(error));
+    if (error instanceof RecordsError) answer.recordErrors = [...error.recordErrors];
+    this.#addLeader(answer, partition.topicId);
+    return answer;
+  }
+
+  #addLeader(answer: PartitionAnswer, topicId: string): void {
+    if (!leaderUnknown.has(answer.errorCode)) return;
+    const { nodeEndpoints } = this.response;
+    answer.currentLeader = leaderOf(topicId, answer.index, this.context, nodeEndpoints);
+  }
+
+  /** What the client is told, when all appends are done. */
+  answer(): Response | null | Promise<Response | null> {
+    const { request, context, response, written } = this;
+    const { acks } = request;
+    if (acks === 0) return unanswered(response);
+    if (acks === 1 || written.length === 0) return response;
+    const waiting = begin(written, context.broker.hot.flushOnAcksAll);
+    if (waiting === 0) return withOutcomes(response, written, context);
+    return whenSettled(request, context, response, written, waiting);
+  }
+}
+
+function appendOne(append: Checked): void {
+  const { partition, of: produced, records, reused, verification } = append;
+  const acksAll = produced.request.acks === -1;
+  let info: AppendInfo;
+  try {
+    info = partition.append(records, { origin: 'client', acksAll, verification, reused });
+  } catch (error) {
+    return produced.failed(append, error);
+  }
+  produced.succeeded(append, info);
+}
+
+/** All of one partition, in the order in which they came. */
+function appendSeveral(appends: readonly Checked[]): void {
+  const [{ partition, of: first }] = appends as readonly [Checked];
+  const { acks } = first.request;
+  if (appends.length === 1 || appends.some(({ of: { request } }) => request.acks !== acks)) {
+    for (const append of appends) appendOne(append);
+    return;
+  }
+  let outcomes: readonly (AppendInfo | NotAppended)[];
+  try {
+    outcomes = partition.appendTogether(appends, acks === -1);
+  } catch (error) {
+    for (const append of appends) append.of.failed(append, error);
+    return;
+  }
+  appends.forEach((append, i) => {
+    const outcome = outcomes[i]!;
+    if (outcome instanceof NotAppended) append.of.failed(append, outcome.error);
+    else append.of.succeeded(append, outcome);
+  });
 }
 
 /** Errors beside which a client is told who leads (KIP-951). */
@@ -158,51 +304,6 @@ const missing = (
   topic === undefined && byId
     ? ErrorCode.UNKNOWN_TOPIC_ID
     : context.broker.partitions.absenceOf(topic, index);
-
-function append(
-  partition: Partition,
-  given: Buffer | null,
-  request: Request,
-  context: RequestContext,
-  written: PendingAppend[],
-  verified: VerifiedPartitions | null,
-): PartitionAnswer {
-  const { totals } = context.broker.partitions;
-  const { stats } = partition;
-  stats.produceRequests += 1;
-  totals.produceRequests += 1;
-  let isAppending = false;
-  try {
-    const records = fromOldSender(given, partition, context);
-    checkRequest(partition, records, request, context);
-    const proof = verified?.get(`${partition.index} ${partition.topic}`);
-    if (proof !== undefined) checkVerified(proof, context.apiVersion);
-    isAppending = true;
-    const info = partition.append(records, {
-      origin: 'client',
-      acksAll: request.acks === -1,
-      verification: proof?.verification ?? null,
-      reused: records === given,
-    });
-    if (!info.duplicate) {
-      const count = recordCount(records, 0);
-      stats.bytesIn += records.length;
-      totals.bytesIn += records.length;
-      stats.messagesIn += count;
-      totals.messagesIn += count;
-    }
-    if (request.acks === -1) written.push(new PendingAppend(partition, info.lastOffset + 1));
-    return succeeded(partition.index, info);
-  } catch (error) {
-    const code = codeOfError(error, context.broker.logger);
-    countFailure(partition, code, given?.length ?? 0, context);
-    const answer = failed(partition.index, code, messageOfError(error));
-    if (isAppending && !startUnknown.has(code))
-      answer.logStartOffset = partition.log.logStartOffset;
-    if (error instanceof RecordsError) answer.recordErrors = [...error.recordErrors];
-    return answer;
-  }
-}
 
 /** Up to v2 a message set may come; it becomes the batch that everybody else sends. */
 function fromOldSender(
@@ -332,6 +433,9 @@ const failed = (
   errorMessage,
   currentLeader: NO_LEADER,
 });
+
+/** Stands in an answer until the append is done. */
+const notYet = failed(-1, ErrorCode.UNKNOWN_SERVER_ERROR, null);
 
 /** acks=0: a client that hears nothing learns of an error by losing its connection. */
 function unanswered(response: Response): null {

@@ -39,7 +39,6 @@ describe('append', () => {
     expect(info).toEqual({
       firstOffset: 3,
       lastOffset: 4,
-      maxTimestamp: 77,
       logAppendTime: -1,
       logStartOffset: 0,
       duplicate: false,
