@@ -32,8 +32,12 @@ export const secondsBounds = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30,
 ] as const;
 
+/** Of a histogram that has recorded nothing; nobody writes to it. */
+const NO_COUNTS = new Float64Array(BUCKETS);
+
 export class LatencyHistogram {
-  readonly #counts = new Float64Array(BUCKETS);
+  /** Its own from the first recording on: most of the histograms of a broker never have one. */
+  #counts = NO_COUNTS;
   /** Counts at the last turn of the window, and at the one before; allocated at the first turn. */
   #turned: Float64Array | null = null;
   #turnedBefore: Float64Array | null = null;
@@ -44,6 +48,7 @@ export class LatencyHistogram {
   /** Negative or not a number (a clock that went back) counts as zero. */
   record(ms: number): void {
     const known = ms > 0 ? ms : 0;
+    if (this.#count === 0) this.#counts = new Float64Array(BUCKETS);
     this.#counts[bucketOf(known * 1_000)]! += 1;
     this.#count += 1;
     this.#sumMs += known;
@@ -72,6 +77,7 @@ export class LatencyHistogram {
 
   /** Milliseconds at each of `quantiles`, of what the current window has seen; zeros when nothing. */
   windowMs(nowMs: number): number[] {
+    if (this.#count === 0) return quantiles.map(() => 0);
     this.#turn(nowMs);
     const base = this.#turnedBefore;
     const seen = new Float64Array(BUCKETS);
