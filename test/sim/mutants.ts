@@ -1,7 +1,7 @@
 /**
  * Mistakes on purpose: each takes one safeguard out of the brokers, and the simulation has to find
  * out. A mistake is made in the process that runs the seed, by replacing methods of the real
- * classes; it stays there until the process ends.
+ * classes, and is put right again after the run.
  */
 
 import { FollowedPartition } from '../../src/cluster/followed-partition.ts';
@@ -42,13 +42,20 @@ export interface Mutant {
 
 const isOfUsers = (topic: string): boolean => !topic.startsWith('__');
 
+/** What puts the mistakes right that were made. */
+const undoings: (() => void)[] = [];
+
 /** Replaces a method; the new one is given the old one, and is called as a method. */
 function replace<C, K extends keyof C>(
   prototype: C,
   name: K,
   make: (original: C[K]) => C[K],
 ): void {
-  prototype[name] = make(prototype[name]);
+  const original = prototype[name];
+  undoings.push(() => {
+    prototype[name] = original;
+  });
+  prototype[name] = make(original);
 }
 
 /** Replaces a getter. */
@@ -60,6 +67,7 @@ function replaceGetter<C extends object>(
   const found = Object.getOwnPropertyDescriptor(prototype, name);
   if (found?.get === undefined) throw new Error(`no getter ${name}`);
   const { get } = found as { get: (this: C) => unknown };
+  undoings.push(() => Object.defineProperty(prototype, name, found));
   Object.defineProperty(prototype, name, { ...found, get: make(get) });
 }
 
@@ -462,8 +470,12 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
 };
 
-export function makeMutant(name: string): void {
+/** Makes a mistake; what it returns puts it right again. */
+export function makeMutant(name: string): () => void {
   const mutant = mutants[name];
   if (mutant === undefined) throw new Error(`no mutant ${name}`);
   mutant.make();
+  return () => {
+    for (const undo of undoings.splice(0)) undo();
+  };
 }

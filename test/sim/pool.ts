@@ -1,6 +1,7 @@
 /** Runs seeds in processes of their own, as many at a time as there are processors. */
 import { type ChildProcess, fork } from 'node:child_process';
 import os from 'node:os';
+import { fileURLToPath } from 'node:url';
 import type { Violation } from '../check/history.ts';
 import type { SeedOptions } from './options.ts';
 
@@ -20,7 +21,9 @@ export interface SeedReport {
 /** A run that takes longer is stuck. */
 const STUCK_MS = 240_000;
 /** Runs after which a process is replaced, so that no run depends on what others left behind. */
-const RUNS_A_PROCESS = 100;
+const RUNS_A_PROCESS = 200;
+/** Where Node keeps what it has compiled: a process then needs half a second less to begin. */
+const COMPILE_CACHE = new URL('../../node_modules/.cache/simulation', import.meta.url);
 
 export interface PoolOptions {
   readonly jobs?: number;
@@ -36,7 +39,7 @@ class Worker {
   #runs = 0;
 
   run(options: SeedOptions): Promise<SeedReport> {
-    const child = this.#childFor(options);
+    const child = this.#childFor();
     return new Promise((resolve) => {
       const done = (report: SeedReport): void => {
         clearTimeout(timer);
@@ -55,13 +58,16 @@ class Worker {
     });
   }
 
-  /** A mistake that was made stays in the process: no other run may find it. */
-  #childFor(options: SeedOptions): ChildProcess {
-    if (this.#runs >= RUNS_A_PROCESS || options.mutant !== undefined) this.stop();
+  #childFor(): ChildProcess {
+    if (this.#runs >= RUNS_A_PROCESS) this.stop();
     if (this.#child === null) {
       this.#runs = 0;
       const file = new URL('./seed-worker.ts', import.meta.url);
-      this.#child = fork(file, { serialization: 'advanced', execArgv: [] });
+      this.#child = fork(file, {
+        serialization: 'advanced',
+        execArgv: [],
+        env: { ...process.env, NODE_COMPILE_CACHE: fileURLToPath(COMPILE_CACHE) },
+      });
     }
     this.#runs += 1;
     return this.#child;
@@ -85,25 +91,58 @@ const brokenReport = (options: SeedOptions, message: string): SeedReport => ({
   cpuSeconds: 0,
 });
 
+/** Processes that runs take turns in. */
+export class SeedPool {
+  readonly #workers: readonly Worker[];
+  readonly #free: Worker[];
+  readonly #waiting: ((worker: Worker) => void)[] = [];
+
+  constructor(jobs = os.availableParallelism()) {
+    this.#workers = Array.from({ length: jobs }, () => new Worker());
+    this.#free = [...this.#workers];
+  }
+
+  get jobs(): number {
+    return this.#workers.length;
+  }
+
+  /** Runs a seed as soon as one of the processes is free. */
+  async run(options: SeedOptions): Promise<SeedReport> {
+    const worker =
+      this.#free.pop() ?? (await new Promise<Worker>((resolve) => this.#waiting.push(resolve)));
+    try {
+      return await worker.run(options);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free.push(worker);
+      else next(worker);
+    }
+  }
+
+  close(): void {
+    for (const worker of this.#workers) worker.stop();
+  }
+}
+
 /** Resolves when every seed has run, or the time is over. */
 export async function runSeeds(seeds: Iterable<SeedOptions>, options: PoolOptions): Promise<void> {
-  const { jobs = os.availableParallelism(), budgetMs = Infinity, least = 0, onReport } = options;
+  const { jobs, budgetMs = Infinity, least = 0, onReport } = options;
   const iterator = seeds[Symbol.iterator]();
   const endAt = Date.now() + budgetMs;
+  const pool = new SeedPool(jobs);
   let begun = 0;
   let stopped = false;
   const work = async (): Promise<void> => {
-    const worker = new Worker();
-    try {
-      while (!stopped && (Date.now() < endAt || begun < least)) {
-        const next = iterator.next();
-        if (next.done === true) break;
-        begun += 1;
-        if (!onReport(await worker.run(next.value))) stopped = true;
-      }
-    } finally {
-      worker.stop();
+    while (!stopped && (Date.now() < endAt || begun < least)) {
+      const next = iterator.next();
+      if (next.done === true) break;
+      begun += 1;
+      if (!onReport(await pool.run(next.value))) stopped = true;
     }
   };
-  await Promise.all(Array.from({ length: jobs }, work));
+  try {
+    await Promise.all(Array.from({ length: pool.jobs }, work));
+  } finally {
+    pool.close();
+  }
 }

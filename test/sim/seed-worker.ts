@@ -6,8 +6,9 @@ import { runSeed } from './run.ts';
 
 process.on('message', (options: SeedOptions) => {
   const before = process.cpuUsage();
-  if (options.mutant !== undefined) makeMutant(options.mutant);
+  const undo = options.mutant === undefined ? () => {} : makeMutant(options.mutant);
   void runSeed(options).then(({ brokers, violations, hash, tail, simulatedMs, counts }) => {
+    undo();
     const { user, system } = process.cpuUsage(before);
     const report: SeedReport = {
       options,
