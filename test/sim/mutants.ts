@@ -440,6 +440,27 @@ export const mutants: Readonly<Record<string, Mutant>> = {
       );
     },
   },
+  'keeps-older-values': {
+    mistake: 'the cleaner keeps the oldest value of a key that it comes upon, not the latest',
+    faults: ['kill'],
+    workloads: ['compaction'],
+    make: () => {
+      const kept = new WeakMap<OffsetMap, Set<string>>();
+      replace(
+        OffsetMap.prototype,
+        'get',
+        () =>
+          function get(this: OffsetMap, bytes, start, end) {
+            let keys = kept.get(this);
+            if (keys === undefined) kept.set(this, (keys = new Set()));
+            const key = Buffer.from(bytes.subarray(start, end)).toString('latin1');
+            if (keys.has(key)) return Infinity;
+            keys.add(key);
+            return -1;
+          },
+      );
+    },
+  },
   'cleans-what-was-aborted': {
     mistake: 'the cleaner takes aborted records for committed ones',
     faults: ['kill'],
