@@ -52,6 +52,8 @@ export class Faults {
   #stopped = false;
   /** How often each happened. */
   readonly counts = { ...NO_FAULTS };
+  /** When. */
+  readonly times: number[] = [];
 
   constructor(world: World, weights: FaultWeights) {
     this.#world = world;
@@ -66,6 +68,7 @@ export class Faults {
       if (this.#stopped) return;
       const kind = pickWeighted(this.#random, this.#weights);
       this.counts[kind] += 1;
+      this.times.push(this.#world.now);
       this.#happen(kind);
       this.#again();
     });

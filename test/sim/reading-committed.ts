@@ -15,6 +15,7 @@ import {
   type RecordView,
 } from '../../src/protocol/record-batch.ts';
 import type { Infer } from '../../src/protocol/schema.ts';
+import { type Finding, findingLeader } from './finding.ts';
 import { leaderOf } from './leaders.ts';
 import type { World } from './world.ts';
 
@@ -31,6 +32,7 @@ export class ReadingCommitted {
   readonly #partition: number;
   readonly #visit: (record: RecordView) => void;
   readonly #client;
+  readonly #leader: Finding;
   /** Producers of whose aborted transactions records are being passed over. */
   readonly #aborting = new Set<number>();
   position = 0;
@@ -50,6 +52,7 @@ export class ReadingCommitted {
     this.#partition = partition;
     this.#visit = visit;
     this.#client = world.newClient(name);
+    this.#leader = findingLeader(this.#client, topic, partition);
     this.#client.clock.after(1, () => void this.#run());
   }
 
@@ -64,8 +67,7 @@ export class ReadingCommitted {
     }
   }
 
-  async #fetch(): Promise<PartitionAnswer> {
-    const leader = await this.#leader();
+  #fetch(): Promise<PartitionAnswer> {
     const partition = {
       partition: this.#partition,
       currentLeaderEpoch: -1,
@@ -91,23 +93,15 @@ export class ReadingCommitted {
       forgottenTopicsData: [],
       rackId: '',
     };
-    const answer = await this.#client.request(leader, calls.fetch, body, {
-      version: FETCH_VERSION,
-    });
-    return answer.responses[0]!.partitions[0]!;
-  }
-
-  async #leader(): Promise<number> {
-    const body = {
-      topics: [{ topicId: ZERO_UUID, name: this.#topic }],
-      allowAutoTopicCreation: false,
-      includeClusterAuthorizedOperations: false,
-      includeTopicAuthorizedOperations: false,
-    };
-    const answer = await this.#client.request('next', calls.metadata, body);
-    const found = answer.topics[0]?.partitions.find((p) => p.partitionIndex === this.#partition);
-    if (found === undefined || found.leaderId < 0) throw new Error('no leader yet');
-    return found.leaderId;
+    return this.#leader.ask(
+      async (leader) => {
+        const answer = await this.#client.request(leader, calls.fetch, body, {
+          version: FETCH_VERSION,
+        });
+        return answer.responses[0]!.partitions[0]!;
+      },
+      ({ errorCode }) => errorCode === ErrorCode.NONE,
+    );
   }
 
   #take(answer: PartitionAnswer): void {

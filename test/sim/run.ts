@@ -7,6 +7,7 @@ import { Administering, type Topic } from './administering.ts';
 import { Authorizing } from './authorizing.ts';
 import { COMPACTED, Compaction, cleanerSettings } from './compaction.ts';
 import { CONSUMER_SETTINGS, ConsumerGroupRun } from './consumer-groups.ts';
+import { coverageOf } from './coverage.ts';
 import { drawFaults, Faults, onlyFaults } from './faults.ts';
 import { Grouping } from './grouping.ts';
 import { leaderOf } from './leaders.ts';
@@ -107,11 +108,7 @@ class Run {
       // Several segments, so that they are closed and begun under way.
       { name: 't1', partitions: 2, configs: { 'segment.ms': '5000' } },
     ];
-    const all = [
-      ...wanted,
-      ...(this.#workloads.has('transactions') ? [TRANSACTIONAL] : []),
-      ...(this.#workloads.has('compaction') ? COMPACTED : []),
-    ];
+    const all = [...wanted, ...this.#ofWorkloads];
     let created = false;
     client.clock.after(1, () => {
       void admin.createTopics(all).then((results) => {
@@ -123,6 +120,14 @@ class Run {
     const made = await world.until(START_MS, () => created && this.#hasLeaders(all));
     if (made) this.topics.push(...wanted.map(({ name, partitions }) => ({ name, partitions })));
     return this.world.expect('topics can be made', made);
+  }
+
+  /** Topics that only one workload writes to. */
+  get #ofWorkloads() {
+    return [
+      ...(this.#workloads.has('transactions') ? [TRANSACTIONAL] : []),
+      ...(this.#workloads.has('compaction') ? COMPACTED : []),
+    ];
   }
 
   #hasLeaders(topics: readonly Topic[]): boolean {
@@ -270,7 +275,6 @@ class Run {
   #verdict(faults: Faults): RunResult {
     const { world } = this;
     const violations = [...world.crashes, ...(world.isBroken ? [] : judge(world.history))];
-    const { sends, polls, commits } = world.history;
     return {
       seed: world.seed,
       brokers: world.nodes.length,
@@ -281,13 +285,9 @@ class Run {
       history: world.history,
       counts: {
         events: world.simulation.events,
-        sends: sends.length,
-        acknowledged: sends.filter(({ outcome }) => outcome === 'ok').length,
-        polls: polls.length,
-        transactions: world.history.transactions.filter(({ outcome }) => outcome === 'ok').length,
-        keys: world.history.keyedWrites.length,
+        polls: world.history.polls.length,
         cleanings: this.#compaction?.passes ?? 0,
-        commits: commits.filter(({ outcome }) => outcome === 'ok').length,
+        ...coverageOf(world.history, faults.times),
         lives: world.nodes.reduce((sum, { life }) => sum + life, 0),
         faults: Object.values(faults.counts).reduce((sum, n) => sum + n, 0),
       },
@@ -323,8 +323,7 @@ const settingsFor = (brokers: number): Record<string, KeyValue> => ({
 /** Runs a seed. Rejections that nobody handles are findings of the run. */
 export async function runSeed(options: RunOptions): Promise<RunResult> {
   const run = new Run(options);
-  const { simulation } = run.world;
-  const unhandled = (error: unknown): void => run.world.thrown(error, simulation.current);
+  const unhandled = (error: unknown): void => run.world.unhandled(error);
   process.on('unhandledRejection', unhandled);
   try {
     return await run.run();

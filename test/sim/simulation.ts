@@ -39,6 +39,8 @@ export class SimProcess {
 
 /** Microseconds in a millisecond. */
 const US = 1000;
+/** Events between two turns of the event loop, which cost more than a small event does. */
+const EVENTS_A_TURN = 32;
 
 export class Simulation {
   readonly trace = new Trace();
@@ -100,14 +102,20 @@ export class Simulation {
   run(ms: number, done: () => boolean = () => false): Promise<void> {
     const end = this.#nowUs + ms * US;
     return new Promise((resolve, reject) => {
+      let left = EVENTS_A_TURN;
       const step = (): void => {
         try {
-          if (done() || !this.#runNext(end)) resolve();
-          else setImmediate(step);
+          if (done() || !this.#runNext(end)) return resolve();
         } catch (error) {
-          reject(error as Error);
+          return reject(error as Error);
         }
+        left -= 1;
+        if (left > 0) return queueMicrotask(onceDry);
+        left = EVENTS_A_TURN;
+        setImmediate(step);
       };
+      // A tick that is asked for by a microtask comes when no microtask is left.
+      const onceDry = (): void => process.nextTick(step);
       setImmediate(step);
     });
   }

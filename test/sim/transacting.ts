@@ -9,6 +9,7 @@ import { BatchAttribute } from '../../src/protocol/record-batch.ts';
 import { RecordBatchBuilder } from '../../src/protocol/record-batch-builder.ts';
 import type { Infer } from '../../src/protocol/schema.ts';
 import type { KeyedWrite, TransactionRun } from '../check/history.ts';
+import { type Finding, findingCoordinator, findingLeader } from './finding.ts';
 import { bytesOf, type KeyedWrites } from './keyed-writes.ts';
 import { chance, pick, waitOf } from './sim-random.ts';
 import type { World } from './world.ts';
@@ -19,12 +20,12 @@ const endTxn: Call<Infer<typeof endTxnRequest>, Infer<typeof endTxnResponse>> = 
   response: endTxnResponse,
 };
 
-/** Kafka's number of the type of coordinator. */
-const TRANSACTION = 1;
 const TIMEOUT_MS = 6_000;
 const RETRY_MS = 100;
 /** Between two transactions. */
 const MEAN_MS = 150;
+/** Between two records of one: what goes wrong is to find transactions open. */
+const PAUSE_MS = 150;
 /** Attempts at one request, after which the transaction is given up. */
 const ATTEMPTS_MAX = 60;
 /** Of Produce: the leader has the partition added to the transaction. */
@@ -45,6 +46,9 @@ const passing: ReadonlySet<number> = new Set([
 ]);
 
 class GivenUp extends Error {}
+
+const isGood = ({ errorCode }: { readonly errorCode: number }): boolean =>
+  errorCode === ErrorCode.NONE;
 
 /** What a transactional producer writes, and what is noted of it. */
 export interface TransactionContent {
@@ -99,7 +103,8 @@ export class Transacting {
   readonly #world: World;
   readonly #name: string;
   readonly #topic: string;
-  readonly #partitions: number;
+  readonly #leaders: readonly Finding[];
+  readonly #coordinator: Finding;
   readonly #client;
   readonly #random;
   #identity: { producerId: number; producerEpoch: number } | null = null;
@@ -122,11 +127,14 @@ export class Transacting {
     this.#world = world;
     this.#name = name;
     this.#topic = topic;
-    this.#partitions = partitions;
     this.#content = content;
     this.#meanMs = meanMs;
     this.#random = world.chance(`transacting-${name}`);
     this.#client = world.newClient(name);
+    this.#leaders = Array.from({ length: partitions }, (_, partition) =>
+      findingLeader(this.#client, topic, partition),
+    );
+    this.#coordinator = findingCoordinator(this.#client, name);
     this.#again();
   }
 
@@ -153,7 +161,10 @@ export class Transacting {
     this.#world.history.transactions.push(run);
     try {
       this.#identity ??= await this.#init();
-      for (let i = 0; i <= below(this.#random, 4); i++) await this.#write(run);
+      for (let i = 0; i <= below(this.#random, 4); i++) {
+        if (i > 0) await this.#sleep(waitOf(this.#random, PAUSE_MS));
+        await this.#write(run);
+      }
       const commits = chance(this.#random, 0.7);
       if (commits) run.outcome = 'info';
       await this.#end(commits);
@@ -176,23 +187,18 @@ export class Transacting {
       producerId: -1,
       producerEpoch: -1,
     };
-    const answer = await this.#persist('InitProducerId', async () =>
-      this.#client.request(await this.#coordinator(), calls.initProducerId, body),
+    const answer = await this.#persist('InitProducerId', () =>
+      this.#coordinator.ask(
+        (node) => this.#client.request(node, calls.initProducerId, body),
+        isGood,
+      ),
     );
     this.#sequences.clear();
     return answer;
   }
 
-  async #coordinator(): Promise<number> {
-    const body = { key: '', keyType: TRANSACTION, coordinatorKeys: [this.#name] };
-    const answer = await this.#client.request('next', calls.findCoordinator, body, { version: 4 });
-    const [found] = answer.coordinators;
-    if (found?.errorCode !== ErrorCode.NONE) throw new Error('no coordinator yet');
-    return found.nodeId;
-  }
-
   async #write(run: TransactionRun): Promise<void> {
-    const partition = below(this.#random, this.#partitions);
+    const partition = below(this.#random, this.#leaders.length);
     const sequence = this.#sequences.get(partition) ?? 0;
     const { producerId: id, producerEpoch: epoch } = this.#identity!;
     const { key, value } = this.#content.next(run, partition);
@@ -208,32 +214,20 @@ export class Transacting {
           { name: this.#topic, topicId: ZERO_UUID, partitionData: [{ index: partition, records }] },
         ],
       };
-      const leader = await this.#leader(partition);
-      const answer = await this.#client.request(leader, calls.produce, body, {
-        version: PRODUCE_VERSION,
-      });
-      return answer.responses[0]!.partitionResponses[0]!;
+      return this.#leaders[partition]!.ask(async (leader) => {
+        const answer = await this.#client.request(leader, calls.produce, body, {
+          version: PRODUCE_VERSION,
+        });
+        return answer.responses[0]!.partitionResponses[0]!;
+      }, isGood);
     });
     this.#sequences.set(partition, sequence + 1);
   }
 
-  async #leader(partition: number): Promise<number> {
-    const body = {
-      topics: [{ topicId: ZERO_UUID, name: this.#topic }],
-      allowAutoTopicCreation: false,
-      includeClusterAuthorizedOperations: false,
-      includeTopicAuthorizedOperations: false,
-    };
-    const answer = await this.#client.request('next', calls.metadata, body);
-    const found = answer.topics[0]?.partitions.find((p) => p.partitionIndex === partition);
-    if (found === undefined || found.leaderId < 0) throw new Error('no leader yet');
-    return found.leaderId;
-  }
-
   async #end(committed: boolean): Promise<void> {
     const body = { ...this.#identity!, transactionalId: this.#name, committed };
-    const { producerId, producerEpoch } = await this.#persist('EndTxn', async () =>
-      this.#client.request(await this.#coordinator(), endTxn, body),
+    const { producerId, producerEpoch } = await this.#persist('EndTxn', () =>
+      this.#coordinator.ask((node) => this.#client.request(node, endTxn, body), isGood),
     );
     this.#identity = { producerId, producerEpoch };
     this.#sequences.clear();
@@ -255,10 +249,13 @@ export class Transacting {
         if (error instanceof GivenUp) throw error;
         last = reasonOf(error);
       }
-      const waitMs = pick(this.#random, [RETRY_MS, RETRY_MS * 3]);
-      await new Promise<void>((resolve) => this.#client.clock.after(waitMs, resolve));
+      await this.#sleep(pick(this.#random, [RETRY_MS, RETRY_MS * 3]));
     }
     throw new GivenUp(`${what}: ${last}`);
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#client.clock.after(ms, resolve));
   }
 
   stop(): void {

@@ -78,6 +78,13 @@ export class World {
     }
   }
 
+  /** A rejection that nobody handles. Whose it is is not known: events share a turn of the event loop. */
+  unhandled(error: unknown): void {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.note('world', `nobody handles: ${text}`);
+    this.crashes.push({ checker: 'crash', message: `nobody handles: ${text}` });
+  }
+
   /** A broker that ends by itself does so for its disk; anything else is a fault of its own. */
   gaveUp(node: SimNode, error: unknown): void {
     const expected = error instanceof FatalError || node.disk.faults.length > 0 || node.isStopping;
@@ -118,9 +125,9 @@ export class World {
       logger: { ...silentLogger, warn: log('warn'), error: log('error') },
       requestTimeoutMs: 4000,
       connectTimeoutMs: 1000,
-      reconnectBackoffMs: 20,
-      reconnectBackoffMaxMs: 500,
-      retryBackoffMs: 30,
+      reconnectBackoffMs: 50,
+      reconnectBackoffMaxMs: 1000,
+      retryBackoffMs: 100,
       metadataMaxAgeMs: 10_000,
     });
   }
