@@ -15,6 +15,8 @@ export interface Topic {
 export interface AdministeringOptions {
   /** Topics that producers write to; it changes them. */
   readonly topics: Topic[];
+  /** Others, whose partitions it moves about, too. */
+  readonly others: readonly Topic[];
   /** Called with partitions that are new. */
   readonly onGrown: (partitions: readonly TopicPartition[]) => void;
   readonly replicationFactor: number;
@@ -119,7 +121,8 @@ export class Administering {
   }
 
   #anyPartition(): TopicPartition {
-    const { name, partitions } = pick(this.#random, this.#options.topics);
+    const { topics, others } = this.#options;
+    const { name, partitions } = pick(this.#random, [...topics, ...others]);
     return { topic: name, partition: below(this.#random, partitions) };
   }
 

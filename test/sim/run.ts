@@ -161,6 +161,7 @@ class Run {
     if (has('administration')) {
       this.#administering = new Administering(world, {
         topics: this.topics,
+        others: this.#ofWorkloads,
         onGrown: (partitions) => reader.add(partitions),
         replicationFactor: Math.min(3, world.nodes.length),
       });
