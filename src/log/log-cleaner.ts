@@ -15,7 +15,7 @@ import { ProtocolError } from '../protocol/error-codes.ts';
 import type { LastOfProducer } from './batch-filter.ts';
 import { type Cleanable, cleanableOf, groupSources, isDue } from './cleanable.ts';
 import type { CleaningEngine } from './cleaning-engine.ts';
-import type { CleanerBuffers, CleaningJob } from './cleaning-pass.ts';
+import type { CleanerBuffers, CleaningJob, SourceSegment } from './cleaning-pass.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { removeCleaned } from './segment-swap.ts';
 
@@ -192,7 +192,7 @@ export class LogCleaner {
 
   /** False: come back later. */
   async #clean(log: PartitionLog, cleanable: Cleanable): Promise<boolean> {
-    const { clock, engine, settings, replicatedTo, logger } = this.#options;
+    const { clock, engine, settings, replicatedTo } = this.#options;
     const { stats } = this;
     const startedAt = clock.monotonic();
     const { cuts } = log;
@@ -200,11 +200,13 @@ export class LogCleaner {
     const current = settings();
     const job = jobOf(log, cleanable, current, clock.now(), removableBelow);
     const pass = engine.begin(job, current.bytesPerSecond);
+    let reading = basesOf(job.sources);
     try {
       const { endOffset, bytesRead, utilization } = await pass.map();
       let read = 0;
       let written = 0;
       for (const group of groupSources(job.sources, endOffset, log.config)) {
+        reading = basesOf(group);
         const made = await pass.clean(group);
         read += made.bytesRead;
         written += made.bytesWritten;
@@ -213,11 +215,7 @@ export class LogCleaner {
         stats.keyless += made.keyless;
         // A replica may have come that has not got yet what was left out.
         const isStillThere = replicatedTo(log) >= removableBelow;
-        const bases = group.map(({ baseOffset }) => baseOffset);
-        if (!isStillThere || !log.replaceSegments(bases, cuts)) {
-          logger.info(`${log.path} has changed while it was cleaned; it will be tried again`);
-          return this.#dropped(log);
-        }
+        if (!isStillThere || !log.replaceSegments(reading, cuts)) return this.#changed(log);
       }
       log.noteCleaned(endOffset);
       stats.passes++;
@@ -228,9 +226,21 @@ export class LogCleaner {
       stats.lastRecopyRatio = read === 0 ? 0 : written / read;
       stats.lastUtilization = utilization;
       return true;
+    } catch (error) {
+      // What is read belongs to others: retention and truncation take files away and cut them.
+      if (isOfSource(error) && !log.hasSegments(reading, cuts)) return this.#changed(log);
+      throw error;
     } finally {
       pass.end();
     }
+  }
+
+  #changed(log: PartitionLog): boolean {
+    if (!log.isClosed) {
+      const { logger } = this.#options;
+      logger.info(`${log.path} has changed while it was cleaned; it will be tried again`);
+    }
+    return this.#dropped(log);
   }
 
   #dropped(log: PartitionLog): boolean {
@@ -262,6 +272,12 @@ export class LogCleaner {
     return true;
   }
 }
+
+const basesOf = (sources: readonly SourceSegment[]): number[] =>
+  sources.map(({ baseOffset }) => baseOffset);
+
+/** It may come of a source that is not there any more, or of one that was cut while it was read. */
+const isOfSource = (error: unknown): boolean => ['ENOENT', 'EUNCLEANABLE'].includes(codeOf(error));
 
 const isCompacted = (log: PartitionLog): boolean => log.config.cleanupPolicy.includes('compact');
 

@@ -934,6 +934,16 @@ export class PartitionLog {
     this.#options.onLogStartChanged(this);
   }
 
+  /** It has segments of these base offsets, one behind the other, and was not cut since it had `cuts`. */
+  hasSegments(bases: readonly number[], cuts: number): boolean {
+    const index = this.#segments.floor(bases[0]!);
+    return (
+      !this.#closed &&
+      cuts === this.#cuts &&
+      bases.every((base, i) => this.#segments.at(index + i)?.baseOffset === base)
+    );
+  }
+
   /**
    * Puts the segment that was cleaned from `sources` (their base offsets) in their place; its files
    * are named `.cleaned`. False: the log was cut since it had `cuts`, has not got those segments any
@@ -941,9 +951,8 @@ export class PartitionLog {
    */
   replaceSegments(sources: readonly number[], cuts: number): boolean {
     const index = this.#segments.floor(sources[0]!);
-    const isSame = sources.every((base, i) => this.#segments.at(index + i)?.baseOffset === base);
     const isClosed = index + sources.length < this.#segments.length;
-    if (this.#closed || this.isMoving || cuts !== this.#cuts || !isSame || !isClosed) return false;
+    if (this.isMoving || !isClosed || !this.hasSegments(sources, cuts)) return false;
     this.#onDisk('replace segments of', () => {
       this.#expectGaps();
       this.#swapIn(index, sources);

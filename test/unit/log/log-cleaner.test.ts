@@ -480,6 +480,10 @@ describe('compaction', () => {
       await run;
       expect([log.logStartOffset, log.logEndOffset]).toEqual([start, end]);
       expect(rig.disk.list(log.path).filter((n) => /cleaned|swap/.test(n))).toEqual([]);
+      // Files that are not there any more are no failure of the disk, nor of the log.
+      expect(log.logDirectory.failure).toBeNull();
+      expect(manager.cleaner.uncleanable).toEqual([]);
+      expect(manager.cleaner.stats.failures).toBe(0);
     });
   }
 
