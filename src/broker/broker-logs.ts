@@ -7,6 +7,7 @@ import type { Random } from '../base/random.ts';
 import type { Configs } from '../cluster/configs.ts';
 import type { Partitions } from '../cluster/partitions.ts';
 import { randomUuid } from '../cluster/uuid.ts';
+import type { CleaningEngine } from '../log/cleaning-engine.ts';
 import { LogManager } from '../log/log-manager.ts';
 import { readMetaProperties } from '../log/meta-properties.ts';
 import { cleanerSettings, moveRate } from './broker-settings.ts';
@@ -23,6 +24,8 @@ export interface BrokerLogsOptions {
   /** Who holds the logs; undefined: nobody as yet. */
   readonly partitions: () => Partitions | undefined;
   readonly failures: LogDirFailures;
+  /** Where they are compacted; undefined: on this thread. */
+  readonly cleaningEngine: CleaningEngine | undefined;
 }
 
 /** That of the data, or a new one where there is none. Throws FatalError without a folder for it. */
@@ -37,10 +40,10 @@ export function clusterIdOf(disk: Disk, random: Random, dirs: readonly string[])
 
 /** The caller starts and stops them. */
 export function brokerLogs(options: BrokerLogsOptions): LogManager {
-  const { nodeId, clusterId, configs, partitions, failures } = options;
+  const { nodeId, clusterId, configs, partitions, failures, cleaningEngine } = options;
   const { disk, clock, random, logger } = options;
   return new LogManager({
-    ...{ clusterId, disk, clock, random, logger },
+    ...{ clusterId, disk, clock, random, logger, cleaningEngine },
     brokerId: nodeId,
     dirs: configs.list('log.dirs'),
     configFor: (topic) => configs.logConfig(topic),

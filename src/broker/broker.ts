@@ -15,6 +15,7 @@ import type { Role, RoleStatus } from '../base/role.ts';
 import type { Transport } from '../base/transport.ts';
 import { Configs, type GivenConfig } from '../cluster/configs.ts';
 import { MetadataImage } from '../cluster/metadata-image.ts';
+import type { CleaningEngine } from '../log/cleaning-engine.ts';
 import type { LogManager } from '../log/log-manager.ts';
 import type { MetricsRegistry } from '../observe/registry.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
@@ -62,6 +63,8 @@ export interface BrokerOptions {
   /** Which lines of `logger` are written; by default it cannot be changed. */
   readonly logLevel?: LevelSwitch;
   readonly registry: MetricsRegistry;
+  /** Where logs are compacted; absent: on this thread. */
+  readonly cleaningEngine?: CleaningEngine;
   /** Told of the TLS of the listener between brokers, from the start on and after every change. */
   readonly onPeerTls?: (settings: TlsSettings) => void;
   /**
@@ -137,6 +140,7 @@ export class Broker implements Role {
     const clusterId = clusterIdOf(disk, random, configs.list('log.dirs'));
     const logs = brokerLogs({
       ...{ ...common, clusterId, failures: this.#failures },
+      cleaningEngine: this.#options.cleaningEngine,
       partitions: () => this.#services?.partitions,
     });
     this.#state = BrokerState.recovery;

@@ -2,6 +2,7 @@
 import { nodeTransport } from '../base/node-transport.ts';
 import { serveRole } from '../base/role-thread.ts';
 import type { Settings } from '../config/settings.ts';
+import { ThreadEngine } from '../log/cleaning-thread.ts';
 import { MetricsRegistry } from '../observe/registry.ts';
 import { peerTlsTeller } from '../security/peer-tls.ts';
 import { Broker } from './broker.ts';
@@ -21,6 +22,7 @@ serveRole((settings: Settings, seams) => {
     logger,
     logLevel: logger,
     registry: new MetricsRegistry({ role: name, clock }),
+    cleaningEngine: new ThreadEngine({ clock, logger }),
     ...(isFirst && secret !== null ? { onPeerTls: peerTlsTeller(secret) } : {}),
   });
 });

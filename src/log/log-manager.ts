@@ -53,7 +53,7 @@ export interface LogManagerOptions {
   /** Compaction: Kafka's defaults when absent. Read anew for every pass. */
   readonly cleanerSettings?: () => CleanerSettings;
   /** Where it runs; absent: on this thread, in slices. */
-  readonly cleaningEngine?: CleaningEngine;
+  readonly cleaningEngine?: CleaningEngine | undefined;
   /** Every replica of the log has what lies before; absent: there are no others. */
   readonly replicatedTo?: (log: PartitionLog) => number;
   /** `replica.alter.log.dirs.io.max.bytes.per.second`, as it is now; absent: no limit. */

@@ -8,6 +8,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { nodeDisk } from '../../src/base/node-disk.ts';
 import { below, seededRandom } from '../../src/base/random.ts';
+import { ThreadEngine } from '../../src/log/cleaning-thread.ts';
 import { LogManager } from '../../src/log/log-manager.ts';
 import { put } from '../unit/log/compacted.ts';
 import { compactedConfig, KEYS } from './compaction-kill-data.ts';
@@ -25,6 +26,7 @@ const manager = new LogManager({
   clusterId: 'crash',
   configFor: () => compactedConfig,
   checkpointMs: 20,
+  cleaningEngine: new ThreadEngine({ clock: systemClock, logger: silentLogger }),
 });
 await manager.start();
 const log = manager.create('crash', TOPIC_ID, 0);

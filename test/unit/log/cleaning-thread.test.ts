@@ -1,0 +1,109 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/base/clock.ts';
+import { nodeDisk } from '../../../src/base/node-disk.ts';
+import { systemRandom } from '../../../src/base/random.ts';
+import { ThreadEngine } from '../../../src/log/cleaning-thread.ts';
+import { defaultCleanerSettings } from '../../../src/log/log-cleaner.ts';
+import { defaultLogConfig } from '../../../src/log/log-config.ts';
+import { LogManager, type LogManagerOptions } from '../../../src/log/log-manager.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+import { close, pairsOf, put } from './compacted.ts';
+import { MemoryLogger, TOPIC_ID } from './support.ts';
+
+const config = {
+  ...defaultLogConfig,
+  cleanupPolicy: ['compact'] as const,
+  minCleanableDirtyRatio: 0,
+  segmentBytes: 1000,
+};
+
+describe('a cleaning on a thread of its own', () => {
+  let folder = '';
+  const logger = new MemoryLogger();
+  const managers: LogManager[] = [];
+
+  beforeEach(() => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-cleaning-'));
+  });
+  afterEach(async () => {
+    for (const manager of managers.splice(0)) await manager.stop();
+    fs.rmSync(folder, { recursive: true });
+  });
+
+  async function opened(
+    engine: ThreadEngine,
+    options: Partial<LogManagerOptions> = {},
+  ): Promise<{ manager: LogManager; log: ReturnType<LogManager['create']> }> {
+    const manager = new LogManager({
+      ...{ disk: nodeDisk, clock: systemClock, random: systemRandom, logger },
+      ...{ dirs: [folder], brokerId: 1, clusterId: 'cluster', configFor: () => config },
+      cleaningEngine: engine,
+      ...options,
+    });
+    managers.push(manager);
+    await manager.start();
+    return { manager, log: manager.create('t', TOPIC_ID, 0) };
+  }
+
+  it('leaves what one on the thread of the broker leaves', async () => {
+    const engine = new ThreadEngine({ clock: systemClock, logger });
+    const { manager, log } = await opened(engine);
+    for (let i = 0; i < 200; i++) put(log, [[`k${i % 7}`, `v${i}`]]);
+    await close(log);
+    await manager.cleaner.run();
+    const kept = Array.from({ length: 7 }, (_, i) => `${193 + i} k${(193 + i) % 7}=v${193 + i}`);
+    expect(pairsOf(log)).toEqual(kept);
+    expect(manager.cleaner.stats).toMatchObject({ passes: 1, failures: 0, recordsKept: 7 });
+    expect(log.cleanedTo).toBe(200);
+  });
+
+  it('tells of damage, of which the log is left as it is', async () => {
+    const engine = new ThreadEngine({ clock: systemClock, logger });
+    const { manager, log } = await opened(engine);
+    for (const value of ['1', '2']) put(log, [['a', value]]);
+    await close(log);
+    const file = `${log.path}/00000000000000000000.log`;
+    const bytes = fs.readFileSync(file);
+    bytes[bytes.length - 1]! ^= 1;
+    fs.writeFileSync(file, bytes);
+    await manager.cleaner.run();
+    expect(manager.cleaner.uncleanable).toEqual([log]);
+    expect(logger.lines.at(-1)).toMatch(/can't be cleaned.*CRC/);
+    expect(log.logDirectory.failure).toBeNull();
+  });
+
+  it('ends in the middle when the broker stops', async () => {
+    const engine = new ThreadEngine({ clock: systemClock, logger });
+    const { manager, log } = await opened(engine, {
+      cleanerSettings: () => ({ ...defaultCleanerSettings, bytesPerSecond: 100 }),
+    });
+    for (let i = 0; i < 50; i++) put(log, [['a', `v${i}`]]);
+    await close(log);
+    const run = manager.cleaner.run();
+    expect(engine.isRunning).toBe(true);
+    await manager.stop();
+    await run;
+    expect(engine.isRunning).toBe(false);
+    expect(manager.cleaner.stats).toMatchObject({ passes: 0, failures: 0 });
+    const again = await opened(new ThreadEngine({ clock: systemClock, logger }));
+    expect(pairsOf(again.log)).toHaveLength(50);
+  });
+
+  it('gives its thread back when nothing was cleaned for a while', async () => {
+    const clock = new ManualClock(0);
+    const engine = new ThreadEngine({ clock, logger });
+    const { manager, log } = await opened(engine);
+    for (const value of ['1', '2']) {
+      put(log, [['a', value]]);
+      await close(log);
+      await manager.cleaner.run();
+      expect(engine.isRunning).toBe(true);
+      clock.advance(10_000);
+      expect(engine.isRunning).toBe(false);
+    }
+    expect(pairsOf(log)).toEqual(['1 a=2']);
+  });
+});
