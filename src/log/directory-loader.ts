@@ -77,6 +77,8 @@ export class DirectoryLoader {
       if (!(shown instanceof ProtocolError)) throw shown;
       // Without room or descriptors to even open it, it is of no use in this run.
       directory.takeOffline(reasonOf(error), error);
+      // Nobody knows how it was left.
+      this.#epochsOfCleanStop.push(-1);
     }
   }
 

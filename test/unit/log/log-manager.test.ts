@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FatalError } from '../../../src/base/errors.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
+import { systemError } from '../../support/faulty-disk.ts';
 import { appendValues, codeThrown, makeRig, numbered, readAll, TOPIC_ID } from './support.ts';
 
 const OTHER_ID = 'b3RoZXItdG9waWMtaWQtMQ';
@@ -92,6 +93,25 @@ describe('LogManager', () => {
     expect(dead()).toEqual([]);
     expect([...readAll(fresh).values()]).toEqual(['new']);
     expect(log.logDirectory.failure).toBeNull();
+  });
+
+  it('knows the epoch of the last stop only if every directory tells it', async () => {
+    const rig = makeRig();
+    const dirs = ['/a', '/b'];
+    const stopped = rig.manager({ dirs });
+    await stopped.start();
+    await stopped.stop(7);
+    const again = rig.manager({ dirs });
+    await again.start();
+    expect(again.previousBrokerEpoch).toBe(7);
+    await again.stop(8);
+    rig.disk.fault = ({ path }) => (path.startsWith('/b') ? systemError('EIO') : null);
+    const without = rig.manager({ dirs });
+    await without.start();
+    expect(without.previousBrokerEpoch).toBe(-1);
+    without.abandon();
+    rig.disk.fault = () => null;
+    await expect(rig.manager({ dirs }).start()).resolves.toBeUndefined();
   });
 
   it('removes on start what a deletion before a crash left', async () => {
