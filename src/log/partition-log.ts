@@ -647,6 +647,7 @@ export class PartitionLog {
       this.#environment.segmentCache.used(active);
       this.#segments.add(next);
     }
+    this.#environment.segmentCache.forget(next);
     this.#environment.probe.segmentsRolled++;
     this.#flusher.entriesDirty = true;
     this.flushInBackground();

@@ -208,6 +208,21 @@ describe('LogManager', () => {
     expect(other.segmentCount).toBe(1);
   });
 
+  it('keeps every segment open that is appended to', async () => {
+    const rig = makeRig();
+    const manager = rig.manager();
+    await manager.start();
+    const logs = Array.from({ length: 200 }, (_, p) => manager.create('t', TOPIC_ID, p));
+    for (const log of logs) {
+      appendValues(log, numbered(3));
+      log.roll();
+      appendValues(log, numbered(3));
+    }
+    expect(manager.probe.segmentEvictions).toBeGreaterThan(0);
+    expect(logs.filter((log) => ![...log.segments].at(-1)!.isOpen)).toEqual([]);
+    manager.abandon();
+  });
+
   it('keeps few idle segments open', async () => {
     const rig = makeRig({ segmentBytes: 100 });
     const { manager, log } = await rig.open();
