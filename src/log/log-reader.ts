@@ -93,13 +93,12 @@ export class LogReader {
     const place = known ?? this.#search(offset);
     if (place === null) return emptyRead(offset);
     const { segment, position, ahead } = place;
-    const rest = segment.size - position;
-    const taken = ahead === null ? null : this.#environment.readAhead.take(ahead);
-    let buffer = taken?.buffer ?? this.#environment.buffers.take(Math.min(maxBytes, rest));
-    let read =
-      taken === null
-        ? segment.read(buffer, 0, Math.min(buffer.length, maxBytes, rest), position)
-        : Math.min(taken.read, maxBytes);
+    const wanted = Math.min(maxBytes, segment.size - position);
+    let { buffer, read } = this.#taken(ahead, wanted) ?? {
+      buffer: this.#environment.buffers.take(wanted),
+      read: 0,
+    };
+    if (read < wanted) read += segment.read(buffer, read, wanted - read, position + read);
     const first = this.#firstSize(buffer, read, segment, position);
     if (first > read && bounds.minOneMessage) {
       this.#environment.buffers.release(buffer);
@@ -119,6 +118,17 @@ export class LogReader {
       this.#keepPlace({ offset: nextOffset, segment, position: behind, ahead });
     }
     return this.#answer(buffer, bytes, nextOffset);
+  }
+
+  /** What was read ahead, if it is here; not if it was read for somebody who may have less. */
+  #taken(ahead: Piece | null, wanted: number): { buffer: Buffer; read: number } | null {
+    const { buffers, readAhead } = this.#environment;
+    const taken = ahead === null ? null : readAhead.take(ahead);
+    if (taken === null) return null;
+    const { buffer } = taken;
+    if (buffer.length >= wanted) return { buffer, read: Math.min(taken.read, wanted) };
+    buffers.release(buffer);
+    return null;
   }
 
   #answer(buffer: Buffer, bytes: number, nextOffset: number): LogRead {

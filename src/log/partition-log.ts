@@ -1074,6 +1074,7 @@ export class PartitionLog {
     this.#closed = true;
     this.#flusher.close();
     this.#tail.clear();
+    this.#reader.forgetPlaces();
     for (const segment of this.#segments) {
       this.#environment.segmentCache.forget(segment);
       segment.close(complete && segment === this.#segments.active);

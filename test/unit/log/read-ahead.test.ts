@@ -78,6 +78,34 @@ describe('a log that is read from front to back', () => {
     await manager.stop();
   });
 
+  it('gives a reader all that it may have, whoever the piece was read for', async () => {
+    const rig = makeRig();
+    const { manager, log } = await filled(rig);
+    const first = await step(log, 0);
+    const second = await step(log, first.next);
+    const hits = manager.probe.readAheadHits;
+    for (const limit of [PIECE + 30 * KIB, 100 * PIECE]) {
+      const offset = second.next;
+      const wanted = bytesOf(log.read(offset, limit, NO_BOUND));
+      // The readers before come here again, and another one with a higher limit comes after them.
+      await step(log, first.next);
+      expect(bytesOf(log.read(offset, limit, NO_BOUND)).length).toBe(wanted.length);
+    }
+    expect(manager.probe.readAheadHits).toBeGreaterThan(hits);
+    await manager.stop();
+  });
+
+  it('holds no memory for a log that is closed', async () => {
+    const rig = makeRig();
+    const { manager, log } = await filled(rig);
+    const first = await step(log, 0);
+    await step(log, first.next);
+    expect(manager.probe.readAheadBytes).toBeGreaterThan(0);
+    manager.delete('t', 0);
+    expect(manager.probe.readAheadBytes).toBe(0);
+    await manager.stop();
+  });
+
   it('shows what is in a piece up to the bound only', async () => {
     const rig = makeRig();
     const { manager, log } = await filled(rig);
