@@ -21,6 +21,7 @@ import {
 } from './log-files.ts';
 import { OffsetIndex } from './offset-index.ts';
 import type { LogProbe } from './probe.ts';
+import { findNextBatch } from './resync.ts';
 import { PENDING_ENTRIES_MAX, type SparseIndex } from './sparse-index.ts';
 import { TimeIndex } from './time-index.ts';
 import { type AbortedTransaction, TransactionIndex } from './transaction-index.ts';
@@ -361,22 +362,30 @@ export class LogSegment {
    * (after a clean shutdown). Null: there is something that is no batch.
    */
   loadEnd(): number | null {
-    const index = this.index;
+    return this.#loadEnd(false);
+  }
+
+  /** `passesDamage`: what lies behind damage counts; where nothing whole does, the segment ends there. */
+  #loadEnd(passesDamage: boolean): number | null {
+    const from = this.index.lastPosition;
     let next = this.baseOffset;
     let maxTimestamp = this.#timeIndex!.lastTimestamp;
     let offsetOfMax = this.#timeIndex!.lastOffset;
-    const from = index.lastPosition;
-    const scan = scanHeaders(this.#opened(), from, this.size, (buffer, at) => {
-      const last = lastOffsetOf(buffer, at);
-      if (last < next) return false;
-      next = last + 1;
-      if (maxTimestampOf(buffer, at) > maxTimestamp) {
-        maxTimestamp = maxTimestampOf(buffer, at);
-        offsetOfMax = last;
-      }
-      return true;
-    });
-    if (scan.reason !== 'end') return null;
+    for (let position: number | null = from; position !== null; ) {
+      const scan: Scan = scanHeaders(this.#opened(), position, this.size, (buffer, at) => {
+        const last = lastOffsetOf(buffer, at);
+        if (last < next) return false;
+        next = last + 1;
+        if (maxTimestampOf(buffer, at) > maxTimestamp) {
+          maxTimestamp = maxTimestampOf(buffer, at);
+          offsetOfMax = last;
+        }
+        return true;
+      });
+      if (scan.reason === 'end') break;
+      if (!passesDamage) return null;
+      position = findNextBatch(this.#opened(), scan.position + 1, this.size, next);
+    }
     this.#maxTimestamp = maxTimestamp;
     this.#offsetOfMaxTimestamp = offsetOfMax;
     this.#bytesSinceIndexEntry = this.size - from;
@@ -476,6 +485,18 @@ export class LogSegment {
     return { position: scan.position, size: 0, baseOffset: Infinity, lastOffset: Infinity };
   }
 
+  /** The same for one who must go on: what is damaged before is passed over. */
+  findPastDamage(offset: number): BatchPlace | null {
+    let from: number | undefined;
+    for (;;) {
+      const place = this.find(offset, from);
+      if (place === null || place.size > 0) return place;
+      const next = findNextBatch(this.#opened(), place.position + 1, this.size, this.baseOffset);
+      if (next === null) return null;
+      from = next;
+    }
+  }
+
   scanHeaders(
     from: number,
     visit: (buffer: Buffer, at: number, position: number) => boolean | void,
@@ -522,8 +543,8 @@ export class LogSegment {
       this.#firstTimestamp = UNKNOWN;
     }
     this.#maxTimestamp = UNKNOWN;
-    const end = this.loadEnd();
-    assert(end !== null, `${this.path}: no whole batches up to ${size}`);
+    // What was damaged on the device is kept, and may lie before.
+    this.#loadEnd(true);
   }
 
   /** Nothing more will be appended: the file ends where its batches do, and the indexes are whole. */

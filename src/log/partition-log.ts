@@ -791,7 +791,7 @@ export class PartitionLog {
     this.#onDisk('truncate', () => {
       const index = this.#segments.floor(offset - 1);
       const segment = this.#segments.at(index)!;
-      const place = segment.find(offset);
+      const place = segment.findPastDamage(offset);
       const end =
         place === null ? (segment.loadEnd() ?? offset) : Math.min(place.baseOffset, offset);
       if (end < this.#logStartOffset) return this.truncateFullyAndStartAt(offset);

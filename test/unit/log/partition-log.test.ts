@@ -351,6 +351,28 @@ describe('truncation', () => {
     expect([...readAll(again.log).values()]).toEqual([...numbered(30), ...Array(10).fill('new')]);
   });
 
+  it('leaves damage that lies before where it is, and answers for it', async () => {
+    const rig = makeRig();
+    const { manager, log } = await rig.open();
+    for (let i = 0; i < 8; i++) appendValues(log, numbered(2, i * 2));
+    await log.flush();
+    manager.checkpoint();
+    manager.abandon();
+    const path = `${log.path}/00000000000000000000.log`;
+    const bytes = rig.disk.content(path);
+    let third = batchSize(bytes, 0);
+    third += batchSize(bytes, third);
+    bytes[third + 8]! ^= 0x40;
+    rig.disk.setContent(path, bytes);
+    const { log: again } = await makeRig({}, rig.disk).open();
+    again.truncateTo(12);
+    expect(again.logEndOffset).toBe(12);
+    expect(appendValues(again, ['new'])).toBe(12);
+    expect([...readAll(again, 1000, 6).values()]).toEqual([...numbered(6, 6), 'new']);
+    expect(codeThrown(() => readAll(again, 1000, 4))).toBe(ErrorCode.CORRUPT_MESSAGE);
+    expect(again.logDirectory.failure).toBeNull();
+  });
+
   it('saves the lower recovery point before it cuts', async () => {
     const rig = makeRig();
     const { manager, log } = await rig.open();

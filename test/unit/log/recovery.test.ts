@@ -109,6 +109,27 @@ describe('recovery', () => {
     expect(readAll(second.log, 1000, 6).get(6)).toBe('behind');
   });
 
+  it('cuts a torn tail that lies close behind damage', async () => {
+    const rig = makeRig();
+    const { manager, log } = await rig.open();
+    for (let i = 0; i < 4; i++) appendValues(log, numbered(2, 2 * i));
+    await log.flush();
+    manager.checkpoint();
+    appendValues(log, numbered(2, 8));
+    appendValues(log, numbered(2, 10));
+    manager.abandon();
+    const bytes = rig.disk.content(SEGMENT);
+    const starts = positions(bytes);
+    // The length of one that was flushed: nobody gets from its header to the next one.
+    bytes[starts[1]! + 8]! ^= 0x40;
+    rig.disk.setContent(SEGMENT, bytes.subarray(0, bytes.length - 5));
+    const again = await makeRig({}, rig.disk).open();
+    expect(again.log.logEndOffset).toBe(10);
+    expect(appendValues(again.log, ['new'])).toBe(10);
+    expect(readAll(again.log, 1000, 4).get(10)).toBe('new');
+    expect(codeThrown(() => readAll(again.log, 1000, 2))).toBe(ErrorCode.CORRUPT_MESSAGE);
+  });
+
   it('takes a recovery point that is ahead of the log back to its end', async () => {
     const rig = await killedLog(2, true);
     rig.disk.setContent(
