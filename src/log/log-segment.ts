@@ -605,6 +605,10 @@ export class LogSegment {
   get indexesUnsynced(): boolean {
     return this.#indexesUnsynced;
   }
+  /** Who wrote them has not waited for the device. */
+  noteIndexesUnsynced(): void {
+    this.#indexesUnsynced = true;
+  }
 
   async #syncIndexes(): Promise<void> {
     if (!this.#indexesUnsynced) return;

@@ -1048,6 +1048,7 @@ export class PartitionLog {
   seal(): void {
     this.#onDisk('close', () => {
       this.#segments.active.completeIndexes();
+      for (const segment of this.#segments) segment.saveTransactions();
       this.#producers.takeSnapshot();
     });
     this.#release(true);
@@ -1063,6 +1064,9 @@ export class PartitionLog {
     this.#epochs.restore(former.#epochs.entries);
     this.#flusher.startAt(flushedOffset);
     this.#flusher.entriesDirty = true;
+    for (let i = Math.max(0, this.#segments.floor(flushedOffset)); i < this.#segments.length; i++) {
+      this.#segments.at(i)!.noteIndexesUnsynced();
+    }
   }
 
   /** Closes without writing anything: the directory is offline, or the topic is deleted. */
