@@ -28,7 +28,7 @@ import { Dispatcher } from './dispatch.ts';
 import { handlers } from './handlers/index.ts';
 import type { Listener } from './listener.ts';
 import { LogDirFailures, reportUnopened } from './log-dir-failures.ts';
-import { publishMetadata } from './metadata-publisher.ts';
+import { publishMetadata, takeSettings } from './metadata-publisher.ts';
 import { registerBrokerMetrics } from './metrics.ts';
 import type { BrokerServices } from './services.ts';
 import { SocketServer } from './socket-server.ts';
@@ -175,6 +175,9 @@ export class Broker implements Role {
     // Alone, it still lets what is stored be read; of several, it would wait for ever.
     if (configs.list('cluster.brokers').length > 1) this.#failures.start();
     await quorum.start();
+    // As it knew them when it stopped: others may have other certificates since than those of the
+    // configuration, too, and would not be reached with these.
+    await takeSettings(services);
     await quorum.caughtUp();
     let isRegistered = true;
     try {

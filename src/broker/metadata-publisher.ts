@@ -26,8 +26,8 @@ export function publishMetadata(services: BrokerServices): Promise<void> {
   return secured;
 }
 
-/** The broker's own settings, as they are now. Never rejects. */
-function takeSettings({ configs, hot, sockets }: BrokerServices): Promise<void> {
+/** Takes the broker's own settings over, as the metadata have them now. Never rejects. */
+export function takeSettings({ configs, hot, sockets }: BrokerServices): Promise<void> {
   Object.assign(hot, hotSettings(configs));
   return sockets.reload();
 }

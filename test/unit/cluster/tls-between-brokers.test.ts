@@ -288,6 +288,47 @@ describe('brokers with TLS between them', () => {
   });
 });
 
+describe('brokers whose certificates came as settings while they ran', () => {
+  /** Sets one of each broker's stores, and waits until it has it. */
+  async function set(store: 'keystore' | 'truststore', fileOf: (id: number) => string) {
+    const name = `listener.name.brokers.ssl.${store}.location`;
+    const { controller } = cluster.broker(cluster.controllerId).services;
+    for (const { id } of cluster.members) {
+      const resource = { resourceType: 4, resourceName: String(id) };
+      await controller.alterConfigs(resource, () => [{ name, value: fileOf(id) }], false);
+    }
+    const has = (id: number): boolean =>
+      cluster
+        .broker(id)
+        .openListeners.every(
+          ({ security }) => security.tls?.settings[store].location === fileOf(id),
+        );
+    await expect.poll(() => cluster.members.every(({ id }) => has(id))).toBe(true);
+  }
+
+  it('know each other, also when one of them starts again', async () => {
+    await start('SSL', byCertificate);
+    const both = authority.file('both.pem', authority.certificate + stranger.certificate);
+    const others = authority.file('others.pem', stranger.certificate);
+    const renewed = cluster.members.map(({ id }) => {
+      const { key, certificate } = issue(id, stranger);
+      return authority.file(`renewed-${id}.pem`, key + certificate);
+    });
+    await set('truststore', () => both);
+    await set('keystore', (id) => renewed[id]!);
+    await set('truststore', () => others);
+    await cluster.stopBroker(2);
+    await cluster.startBroker(2);
+    const alice = stranger.issue({ subject: [['CN', 'alice']] });
+    const client = connect({
+      'ssl.truststore.certificates': stranger.certificate,
+      'ssl.keystore.key': alice.key,
+      'ssl.keystore.certificate.chain': alice.certificate,
+    });
+    await works(client, 'again');
+  });
+});
+
 describe('how brokers know each other', () => {
   it.each([
     [
