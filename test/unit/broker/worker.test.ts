@@ -19,6 +19,8 @@ describe('the broker’s thread', () => {
       name: 'broker',
       entry,
       settings: {
+        secret: null,
+        brokers: [],
         values: { insecure: false },
         broker: { listeners: [`PLAINTEXT://127.0.0.1:${port}`], 'log.dirs': [directory] },
       },
@@ -42,6 +44,8 @@ describe('the broker’s thread', () => {
       name: 'broker',
       entry,
       settings: {
+        secret: null,
+        brokers: [],
         values: { insecure: false },
         broker: { listeners: ['PLAINTEXT://0.0.0.0:0'], 'log.dirs': [directory] },
       },
