@@ -5,7 +5,8 @@
  *
  * A client that is denied tries again, and the log may itself be sent to a broker that denies it:
  * one and the same denial is told once in `REPEAT_MS`, with how often it came, and all together at
- * most `LINES_MAX` times in `WINDOW_MS`. What is not told is counted.
+ * most `LINES_MAX` times in `WINDOW_MS`; what is allowed has as many lines of its own. Denials that
+ * are not told are counted.
  */
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
@@ -36,12 +37,29 @@ interface Told {
   untold: number;
 }
 
+/** Lines of one kind. */
+class Lines {
+  #windowStartMs = Number.NEGATIVE_INFINITY;
+  #count = 0;
+
+  /** Takes one more, unless there are too many. */
+  take(now: number): boolean {
+    if (now - this.#windowStartMs >= WINDOW_MS) {
+      this.#windowStartMs = now;
+      this.#count = 0;
+    }
+    if (this.#count >= LINES_MAX) return false;
+    this.#count += 1;
+    return true;
+  }
+}
+
 export class AuditLog {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #told = new Map<string, Told>();
-  #windowStartMs = Number.NEGATIVE_INFINITY;
-  #windowLines = 0;
+  readonly #denials = new Lines();
+  readonly #decisions = new Lines();
   /** Denials that got no line. */
   untold = 0;
 
@@ -56,7 +74,7 @@ export class AuditLog {
     const { principal, host, api, operation, resourceType, name } = action;
     const key = `${principal}\n${host}\n${api}\n${operation}\n${resourceType}\n${name}`;
     const told = this.#told.get(key);
-    if ((told !== undefined && now - told.atMs < REPEAT_MS) || !this.#hasRoom(now)) {
+    if ((told !== undefined && now - told.atMs < REPEAT_MS) || !this.#denials.take(now)) {
       this.untold += 1;
       if (told !== undefined) told.untold += 1;
       return;
@@ -73,7 +91,7 @@ export class AuditLog {
 
   /** `operations` has a bit for each that is allowed. */
   decided(principal: string, host: string, resource: AuditedResource, operations: number): void {
-    if (operations === 0 || !this.#hasRoom(this.#clock.monotonic())) return;
+    if (operations === 0 || !this.#decisions.take(this.#clock.monotonic())) return;
     this.#logger.debug('operations are allowed', {
       'user.name': principal,
       'client.address': host,
@@ -81,16 +99,6 @@ export class AuditLog {
       'weir.acl.operation': operationNames.filter((_, i) => (operations & (1 << i)) !== 0).join(),
       'weir.acl.resource': `${resourceNames[resource.resourceType]}:${resource.name}`,
     });
-  }
-
-  #hasRoom(now: number): boolean {
-    if (now - this.#windowStartMs >= WINDOW_MS) {
-      this.#windowStartMs = now;
-      this.#windowLines = 0;
-    }
-    if (this.#windowLines >= LINES_MAX) return false;
-    this.#windowLines += 1;
-    return true;
   }
 }
 

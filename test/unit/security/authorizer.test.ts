@@ -146,7 +146,7 @@ test('super users are principals', () => {
 });
 
 describe('the audit log', () => {
-  function audited() {
+  function audited(rules: Acl[] = [rule()]) {
     const lines: { level: string; fields: Readonly<Record<string, unknown>> }[] = [];
     const log =
       (level: string) =>
@@ -154,7 +154,7 @@ describe('the audit log', () => {
         lines.push({ level, fields });
       };
     const clock = new ManualClock();
-    const { authorizer } = setup([rule()]);
+    const { authorizer } = setup(rules);
     const audit = new AuditLog({ ...silentLogger, info: log('info'), debug: log('debug') }, clock);
     const access = new AccessControl(authorizer, audit);
     const session = { principal: alice, clientHost: '10.0.0.9', rights: null };
@@ -202,6 +202,15 @@ describe('the audit log', () => {
     clock.advance(10_000);
     for (let i = 0; i < 5000; i++) may(write, `u${i}`);
     expect(lines.length).toBe(200);
+  });
+
+  test('tells of a denial however much was allowed just before', () => {
+    const { lines, may } = audited([rule({ resourceName: '*' })]);
+    for (let i = 0; i < 5000; i++) expect(may(read, `t${i}`)).toBe(true);
+    expect(may(write, 'secret')).toBe(false);
+    const denials = lines.filter(({ level }) => level === 'info');
+    expect(denials.map(({ fields }) => fields['weir.acl.resource'])).toEqual(['Topic:secret']);
+    expect(lines.length).toBe(101);
   });
 
   test('tells at debug what is allowed, once, and nothing of what was only looked up', () => {
