@@ -1,7 +1,7 @@
 /**
  * The TLS of one listener or client, which follows its files and settings: what was reloaded holds
  * for the next handshake, and connections that stand go on with what they have. What can't be read
- * is told and changes nothing.
+ * is told and changes nothing, until its files change.
  */
 import type { SecureContext } from 'node:tls';
 import type { Clock, Timer } from '../base/clock.ts';
@@ -24,6 +24,8 @@ export interface ReloadingTlsOptions {
 
 export class ReloadingTls {
   readonly #options: ReloadingTlsOptions;
+  /** What it is to go by; differs from `#settings` as long as that can't be read. */
+  #wanted: TlsSettings;
   #settings: TlsSettings;
   #material: TlsMaterial;
   #stamp: string;
@@ -39,6 +41,7 @@ export class ReloadingTls {
     stamp: string,
   ) {
     this.#options = options;
+    this.#wanted = settings;
     this.#settings = settings;
     this.#material = material;
     this.#stamp = stamp;
@@ -65,13 +68,17 @@ export class ReloadingTls {
 
   /** Takes other settings, and the files as they are now. Never rejects. */
   async update(settings: TlsSettings): Promise<void> {
+    this.#wanted = settings;
     const stamp = stampOf(settings, this.#options.disk);
     if (stamp === this.#stamp) return;
     // Remembered also when it fails: the same files are not read again and again.
     this.#stamp = stamp;
     const { disk, logger, name } = this.#options;
     try {
-      this.#material = await loadTls(settings, (path) => disk.readFile(path));
+      const material = await loadTls(settings, (path) => disk.readFile(path));
+      // Other settings, or files, have come meanwhile.
+      if (this.#stamp !== stamp) return;
+      this.#material = material;
       this.#settings = settings;
       this.reloads.done += 1;
       logger.info('keys and certificates were loaded anew', {
@@ -96,7 +103,7 @@ export class ReloadingTls {
   #watch(): void {
     if (this.#stopped) return;
     this.#timer = this.#options.clock.after(CHECK_MS, () => {
-      void this.update(this.#settings).finally(() => this.#watch());
+      void this.update(this.#wanted).finally(() => this.#watch());
     });
   }
 }

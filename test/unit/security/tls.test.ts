@@ -88,22 +88,47 @@ describe('a keystore', () => {
 });
 
 describe('keys that are followed', () => {
-  it('are loaded anew when their file changes, and stay when the new one is of no use', async () => {
+  const settingsOf = (location: string) =>
+    tlsSettings((name) => (name === 'ssl.keystore.location' ? location : null));
+  /** A file with the key and certificate of that name, of that time. */
+  const fileOf = (name: string, seconds = 1): string => {
+    const { key, certificate } = authority.issue({ subject: [['CN', name]] });
+    const location = authority.file(`${name}.pem`, key + certificate);
+    fs.utimesSync(location, seconds, seconds);
+    return location;
+  };
+  async function follow(location: string) {
     const clock = new ManualClock();
-    const location = authority.file('followed.pem', server.key + server.certificate);
-    const settings = tlsSettings((name) => (name === 'ssl.keystore.location' ? location : null));
-    const tls = await ReloadingTls.load(settings, {
-      disk: nodeDisk,
+    const read = { hook: (_path: string): void => {} };
+    const disk = {
+      modifiedAt: (path: string) => nodeDisk.modifiedAt(path),
+      readFile: (path: string) => {
+        read.hook(path);
+        return nodeDisk.readFile(path);
+      },
+    };
+    const logger = silentLogger;
+    const tls = await ReloadingTls.load(settingsOf(location), {
+      disk,
       clock,
-      logger: silentLogger,
+      logger,
       name: 'TEST',
     });
-    const subject = (): string => tls.certificate!.subject;
+    /** At the next look at the files, and once as many loads are over. */
+    const looked = async (loads: number): Promise<void> => {
+      clock.advance(5_000);
+      await expect.poll(() => tls.reloads.done + tls.reloads.failed).toBe(loads);
+    };
+    return { tls, read, looked, subject: () => tls.certificate!.subject };
+  }
+
+  it('are loaded anew when their file changes, and stay when the new one is of no use', async () => {
+    const location = fileOf('followed', 1);
+    const { tls, looked, subject } = await follow(location);
     const change = async (content: string, at: number): Promise<void> => {
       fs.writeFileSync(location, content);
-      fs.utimesSync(location, at, at);
-      clock.advance(5_000);
-      await expect.poll(() => tls.reloads.done + tls.reloads.failed).toBe(at);
+      fs.utimesSync(location, at + 1, at + 1);
+      await looked(at);
     };
     const first = tls.context();
     const second = authority.issue({ subject: [['CN', 'second']] });
@@ -115,6 +140,31 @@ describe('keys that are followed', () => {
     expect(subject()).toBe('CN=second');
     await change(server.key + server.certificate, 3);
     expect(subject()).toBe('CN=server');
+    tls.stop();
+  });
+
+  it('are taken when they come after the settings that name them', async () => {
+    const { tls, looked, subject } = await follow(fileOf('early'));
+    const late = fileOf('late');
+    fs.rmSync(late);
+    await tls.update(settingsOf(late));
+    expect([subject(), tls.reloads]).toEqual(['CN=early', { done: 0, failed: 1 }]);
+    fileOf('late');
+    await looked(2);
+    expect([subject(), tls.reloads]).toEqual(['CN=late', { done: 1, failed: 1 }]);
+    tls.stop();
+  });
+
+  it('are those of the last settings, though those before are still being read', async () => {
+    const { tls, read, subject } = await follow(fileOf('first'));
+    const [second, third] = [fileOf('second'), fileOf('third')];
+    const after: Promise<void>[] = [];
+    read.hook = (path) => {
+      if (path === second) after.push(tls.update(settingsOf(third)));
+    };
+    await tls.update(settingsOf(second));
+    await Promise.all(after);
+    expect([subject(), tls.settings.keystore.location]).toEqual(['CN=third', third]);
     tls.stop();
   });
 });
