@@ -16,8 +16,8 @@ export const FINAL_EPOCH = -1;
 /** Silence after which a session may be dropped for a new one. */
 const EVICTABLE_AFTER_MS = 120_000;
 
-/** Partitions of all sessions together; a request that would make more gets no session. */
-const PARTITIONS_MAX = 200_000;
+/** Partitions of all sessions together: a request that would make more gets none, or loses its own. */
+export const PARTITIONS_MAX = 200_000;
 
 /** What a session knows of a partition: what is asked, and what was answered last. */
 export interface SessionPartition {
@@ -111,11 +111,14 @@ export class FetchSessionCache {
     return session;
   }
 
-  /** Changes what the session holds; count what it held before and after through this. */
-  update(session: FetchSession, change: () => void): void {
+  /** Changes what the session holds. False: that has become too much, and the session is gone. */
+  update(session: FetchSession, change: () => void): boolean {
     const before = session.partitions.size;
     change();
     this.#partitions += session.partitions.size - before;
+    if (this.#partitions <= PARTITIONS_MAX || session.partitions.size <= before) return true;
+    this.close(session.id);
+    return false;
   }
 
   close(id: number): void {

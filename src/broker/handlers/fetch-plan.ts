@@ -47,7 +47,10 @@ export function planFetch(request: Request, context: RequestContext): FetchPlan 
   }
   const session = fetchSessions.resume(sessionId, sessionEpoch, byId, now);
   if (typeof session === 'number') return session;
-  fetchSessions.update(session, () => change(session, request));
+  if (!fetchSessions.update(session, () => change(session, request))) {
+    // The client begins again with all that it wants, and is served without a session.
+    return ErrorCode.FETCH_SESSION_ID_NOT_FOUND;
+  }
   const asked = [...session.partitions.values()];
   if (asked.length > 0) return { asked, sessionId, session, incremental: true };
   // Everything was forgotten: the session has no use any more.

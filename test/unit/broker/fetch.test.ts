@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PARTITIONS_MAX } from '../../../src/broker/fetch-session.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import {
   batchOf,
@@ -337,6 +338,19 @@ describe('sessions', () => {
     const last = await ask(topic, sessionId, -1, [at(0, 0)]);
     expect(last.sessionId).toBe(0);
     expect(sessions.size).toBe(before - 1);
+  });
+
+  it('end when they are to remember too many partitions', async () => {
+    const topic = await newTopic();
+    const sessions = running.broker.services.fetchSessions;
+    const before = [sessions.size, sessions.partitionCount];
+    const { sessionId } = await ask(topic, 0, 0, [at(0, 0)]);
+    const many = Array.from({ length: PARTITIONS_MAX }, (_, i) => at(i + 1, 0));
+    expect(await ask(topic, sessionId, 1, many)).toMatchObject({
+      errorCode: ErrorCode.FETCH_SESSION_ID_NOT_FOUND,
+      responses: [],
+    });
+    expect([sessions.size, sessions.partitionCount]).toEqual(before);
   });
 
   it('let everybody have a turn when an answer has no room for all', async () => {
