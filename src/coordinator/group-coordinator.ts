@@ -168,13 +168,10 @@ export class GroupCoordinator {
 
   /** The topic is gone: nobody needs its offsets. */
   async topicDeleted(name: string, topicId: string): Promise<void> {
-    const work: Promise<void>[] = [];
-    for (const shard of this.#shards.active()) {
-      for (const group of shard.groups.values()) {
-        work.push(shard.offsets.topicDeleted(group, name, topicId));
-      }
-    }
-    await Promise.all(work);
+    const shards = this.#shards.active();
+    await Promise.all(
+      shards.map(({ offsets, groups }) => offsets.topicDeleted(groups.values(), name, topicId)),
+    );
   }
 
   /** Topics have other partitions or replicas now, or are new (`hasNew`), or are gone. */

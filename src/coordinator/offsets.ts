@@ -273,14 +273,33 @@ export class Offsets {
     return { code, topics: code === ErrorCode.NONE ? results : [] };
   }
 
-  /** Forgets the offsets of a topic that is no more. */
-  async topicDeleted(group: AnyGroup, name: string, topicId: string): Promise<void> {
-    const doomed = [...group.offsets.entries()]
-      .filter((e) => e.topic === name && !isOtherTopic(e.committed?.topicId ?? topicId, topicId))
-      .map((e): [string, number] => [e.topic, e.partition]);
-    if (doomed.length === 0) return;
-    const code = await this.#forget(group, doomed);
-    this.#probe.deletedOffsets += code === ErrorCode.NONE ? doomed.length : 0;
+  /** Forgets the offsets of a topic that is no more, and those that open transactions would commit. */
+  topicDeleted(groups: Iterable<AnyGroup>, name: string, topicId: string): Promise<void> {
+    const isIts = (committed: CommittedOffset | null): boolean =>
+      committed === null || !isOtherTopic(committed.topicId, topicId);
+    const doomed = [...groups].flatMap((group) =>
+      [...group.offsets.entries()]
+        .filter(({ topic, committed }) => topic === name && isIts(committed))
+        .map(({ partition }) => ({ group, partition })),
+    );
+    const open = [...this.#transactional.ofTopic(name)].filter((o) => isIts(o.offset.committed));
+    if (doomed.length + open.length === 0) return Promise.resolve();
+    const tombstones = [
+      ...doomed.map(({ group, partition }) => offsetTombstone(group.id, name, partition)),
+      ...open.map(({ offset }) => offsetTombstone(offset.groupId, name, offset.partition)),
+    ];
+    return new Promise((resolve) => {
+      this.#store.write(tombstones, (code) => {
+        if (code === ErrorCode.NONE) {
+          this.#probe.deletedOffsets += doomed.length;
+          for (const { group, partition } of doomed) group.offsets.remove(name, partition);
+          for (const { producerId, offset } of open) {
+            this.#transactional.takeBack(producerId, offset);
+          }
+        }
+        resolve();
+      });
+    });
   }
 
   /** Tombstones of everything the group has in the log, itself included. */

@@ -46,7 +46,7 @@ export class TransactionalOffsets {
     if (open?.size === 0) this.#open.delete(offset.groupId);
   }
 
-  /** The log did not take it. */
+  /** It does not count, however the transaction ends: the log did not take it, or its topic is gone. */
   takeBack(producerId: number, offset: TransactionalOffset): void {
     const offsets = this.#byProducer.get(producerId);
     const at = offsets?.indexOf(offset) ?? -1;
@@ -68,6 +68,13 @@ export class TransactionalOffsets {
     for (const key of this.#open.get(groupId)?.keys() ?? []) {
       const at = key.indexOf(' ');
       yield [key.slice(at + 1), Number(key.slice(0, at))];
+    }
+  }
+
+  /** Of partitions of the topic. */
+  *ofTopic(topic: string): Generator<{ producerId: number; offset: TransactionalOffset }> {
+    for (const [producerId, offsets] of this.#byProducer) {
+      for (const offset of offsets) if (offset.topic === topic) yield { producerId, offset };
     }
   }
 

@@ -377,6 +377,36 @@ describe('deleting', () => {
     expect(await h.committed()).toBe(-1);
     expect(await h.committed('g', 'other')).toBe(2);
   });
+
+  it('of a topic takes what open transactions are about to commit of it', async () => {
+    const h = await Harness.start();
+    const partition = { committedLeaderEpoch: -1, committedMetadata: null };
+    const commit = (name: string, partitionIndex: number, committedOffset: number) =>
+      h.coordinator.commitInTransaction(
+        {
+          ...{ transactionalId: 'x', groupId: 'g', producerId: 7, producerEpoch: 0 },
+          ...{ generationId: -1, memberId: '', groupInstanceId: null },
+          topics: [{ name, partitions: [{ partitionIndex, committedOffset, ...partition }] }],
+        },
+        context(4),
+      );
+    await commit('t', 0, 1);
+    await commit('other', 0, 2);
+    // A group with nothing else is not there after a restart, before the transaction has ended.
+    await h.restart();
+    await h.coordinator.topicDeleted('t', 'CCCCCCCCCCCCCCCCCCCCCA');
+    await h.coordinator.topicDeleted('t', TOPIC_ID);
+    await commit('t', 1, 3);
+    await h.coordinator.completeTransaction(h.coordinator.partitionFor('g'), {
+      ...{ producerId: 7, producerEpoch: 0, coordinatorEpoch: 0, transactionVersion: 0 },
+      ...{ committed: true, timestamp: h.clock.now() },
+    });
+    const seen = () =>
+      Promise.all([h.committed(), h.committed('g', 't', 1), h.committed('g', 'other')]);
+    expect(await seen()).toEqual([-1, 3, 2]);
+    await h.restart();
+    expect(await seen()).toEqual([-1, 3, 2]);
+  });
 });
 
 describe('expiry', () => {
