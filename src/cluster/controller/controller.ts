@@ -8,13 +8,12 @@
  * all; what a controller knows besides the image (`Term`) is nothing that a successor would miss.
  */
 import type { Clock, Timer } from '../../base/clock.ts';
-import { reasonOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { Acl, AclFilter } from '../../protocol/acl.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import type { Configs } from '../configs.ts';
-import type { BrokerImage, MetadataDelta, TopicImage } from '../metadata-image.ts';
+import type { MetadataDelta, TopicImage } from '../metadata-image.ts';
 import type { MetadataStore } from '../metadata-store.ts';
 import { createAcls, deleteAcls } from './access-control.ts';
 import {
@@ -27,10 +26,10 @@ import {
   type AssignReplicasResponse,
   assignReplicas,
 } from './assign-replicas.ts';
-import type { Heartbeat, Registration, Transition } from './broker-registry.ts';
+import { BrokerLiveness, type HeartbeatAnswer } from './broker-liveness.ts';
+import type { Heartbeat, Registration } from './broker-registry.ts';
 import { OWN_CONNECTION } from './broker-sessions.ts';
 import { alterClientQuotas, type QuotaAlteration } from './client-quotas.ts';
-import { Draft } from './draft.ts';
 import {
   balance,
   type ElectLeadersRequest,
@@ -46,7 +45,6 @@ import {
   type ListReassignmentsResponse,
   listReassignments,
 } from './reassignments.ts';
-import { SessionWatch } from './session-watch.ts';
 import {
   allowsElections,
   alterSettings,
@@ -54,6 +52,7 @@ import {
   type ConfigResource,
 } from './setting-changes.ts';
 import { ControllerStats } from './stats.ts';
+import { StepQueue } from './step-queue.ts';
 import { Succession } from './succession.ts';
 import { Term } from './term.ts';
 import { type CreatedTopic, type NewTopic, TopicNames, TopicPlanner } from './topic-planner.ts';
@@ -70,12 +69,6 @@ const PRODUCER_ID_BLOCK = 1000;
 /** What became of one item of a request. */
 export type Outcome<T> = { readonly value: T } | { readonly error: ProtocolError };
 
-export interface HeartbeatAnswer {
-  readonly isCaughtUp: boolean;
-  readonly isFenced: boolean;
-  readonly shouldShutDown: boolean;
-}
-
 export interface ControllerOptions {
   readonly store: MetadataStore;
   readonly nodeId: number;
@@ -91,17 +84,18 @@ export class Controller {
   readonly #options: ControllerOptions;
   readonly #planner: TopicPlanner;
   readonly #succession: Succession;
-  /** When a connection to each broker was lost last, of this life of it. */
-  readonly #lostAtMs = new Map<number, number>();
+  readonly #steps: StepQueue;
+  readonly #liveness: BrokerLiveness;
   #term: Term | null = null;
-  #watch: SessionWatch | null = null;
   #balanceTimer: Timer | null = null;
-  #last: Promise<unknown> = Promise.resolve();
   #isStopped = false;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    const { store, configs, random } = options;
+    const { store, configs, clock, random, logger } = options;
+    const { stats } = this;
+    this.#steps = new StepQueue({ store, clock, logger, stats, active: () => this.#active() });
+    this.#liveness = new BrokerLiveness({ ...options, stats, steps: this.#steps });
     this.#succession = new Succession(configs, store.image);
     this.#planner = new TopicPlanner({
       image: store.image,
@@ -140,18 +134,11 @@ export class Controller {
     });
     this.#term = term;
     this.stats.activations += 1;
-    this.#watch = new SessionWatch(clock, term.sessions, () => this.#fenceExpired());
-    // Most often one of them was the last controller, and is gone.
-    const now = clock.monotonic();
-    const recentMs = configs.number('broker.session.timeout.ms');
-    for (const [brokerId, lostAtMs] of this.#lostAtMs) {
-      if (now - lostAtMs <= recentMs) term.sessions.unreachable(brokerId, now);
-    }
-    this.#watch.update();
+    this.#liveness.begin(term);
     this.#armBalance();
     logger.info('this broker is the active controller', { 'weir.controller.epoch': store.epoch });
-    this.#background('the partitions of a new term could not be looked through', () =>
-      this.#step(({ index }, draft) => {
+    this.#steps.background('the partitions of a new term could not be looked through', () =>
+      this.#steps.step(({ index }, draft) => {
         // Settings in files may have changed since eligibility was given.
         for (const topic of store.image.topics.values()) {
           this.#succession.settleEligibility(draft, topic.partitions);
@@ -163,14 +150,13 @@ export class Controller {
 
   #resign(): void {
     this.#term = null;
-    this.#watch?.stop();
-    this.#watch = null;
+    this.#liveness.end();
     this.#balanceTimer?.cancel();
     this.#balanceTimer = null;
   }
 
   #committed(delta: MetadataDelta): void {
-    for (const id of delta.brokers) this.#lostAtMs.delete(id);
+    for (const id of delta.brokers) this.#liveness.changed(id);
     this.#term?.index.apply(delta, this.#options.store.image);
   }
 
@@ -189,7 +175,7 @@ export class Controller {
     /** Told how many partitions each topic has; what it throws keeps that topic from being made. */
     take: (partitions: number) => void = () => {},
   ): Promise<Outcome<CreatedTopic>[]> {
-    return this.#step((_, draft) => {
+    return this.#steps.step((_, draft) => {
       const names = new TopicNames(draft.image);
       let partitions = draft.image.partitionCount;
       return topics.map((topic) =>
@@ -216,7 +202,7 @@ export class Controller {
     ids: readonly string[],
     take: (partitions: number) => void = () => {},
   ): Promise<Outcome<TopicImage>[]> {
-    return this.#step((_, draft) => {
+    return this.#steps.step((_, draft) => {
       const isAllowed = this.#options.configs.boolean('delete.topic.enable');
       return ids.map((topicId) =>
         outcomeOf(() => {
@@ -250,7 +236,7 @@ export class Controller {
     validateOnly: boolean,
     take: (partitions: number) => void = () => {},
   ): Promise<Outcome<null>[]> {
-    return this.#step(
+    return this.#steps.step(
       (_, draft) =>
         requests.map(({ name, count, assignments }) =>
           outcomeOf(() => {
@@ -270,18 +256,18 @@ export class Controller {
     changesOf: () => readonly ConfigChange[],
     validateOnly: boolean,
   ): Promise<void> {
-    const changes = await this.#step((_, draft) => {
+    const changes = await this.#steps.step((_, draft) => {
       const wanted = changesOf();
       alterSettings(draft, resource, wanted, this.#options.configs, this.#succession);
       return wanted;
     }, validateOnly);
     if (validateOnly || !allowsElections(changes)) return;
-    await this.#step(({ index }, draft) => this.#succession.electForLeaderless(draft, index));
+    await this.#steps.step(({ index }, draft) => this.#succession.electForLeaderless(draft, index));
   }
 
   /** All levels are set, or none. Throws INVALID_UPDATE_VERSION. */
   updateFeatures(updates: readonly FeatureUpdate[], validateOnly: boolean): Promise<void> {
-    return this.#step(
+    return this.#steps.step(
       (_, draft) => updateFeatures(draft, this.#options.nodeId, this.#succession, updates),
       validateOnly,
     );
@@ -292,7 +278,7 @@ export class Controller {
     brokerId: number,
     brokerEpoch: number,
   ): Promise<{ first: number; count: number }> {
-    return this.#step(({ registry }, draft) => {
+    return this.#steps.step(({ registry }, draft) => {
       registry.checkEpoch(brokerId, brokerEpoch);
       const first = draft.image.nextProducerId;
       const nextProducerId = first + PRODUCER_ID_BLOCK;
@@ -304,7 +290,7 @@ export class Controller {
   /** Resolves to the broker's epoch. */
   async registerBroker(request: Registration): Promise<number> {
     const { clock, store } = this.#options;
-    const { term, epoch, draft } = await this.#step((active, inMaking) => {
+    const { term, epoch, draft } = await this.#steps.step((active, inMaking) => {
       const newEpoch = store.lastOffset + 1;
       const given = active.registry.register(inMaking, request, newEpoch, clock.monotonic());
       return { term: active, epoch: given, draft: inMaking };
@@ -315,97 +301,22 @@ export class Controller {
 
   /** Throws STALE_BROKER_EPOCH when that is not the life of the broker that was registered last. */
   async heartbeat(request: Heartbeat, connectionId = OWN_CONNECTION): Promise<HeartbeatAnswer> {
-    const { clock, store } = this.#options;
-    const { brokerId, brokerEpoch, currentMetadataOffset } = request;
-    const term = this.#active();
-    const { registry, sessions } = term;
-    let broker = registry.checkEpoch(brokerId, brokerEpoch);
-    sessions.touch(brokerId, brokerEpoch, connectionId, currentMetadataOffset, clock.monotonic());
-    this.#watch?.update();
-    const asks =
-      registry.transition(broker, request) !== 'none' ||
-      registry.newlyOffline(broker, request).length > 0;
-    if (asks) await this.#step((active, draft) => this.#move(active, draft, request));
-    broker = store.image.brokers.get(brokerId) ?? broker;
-    return {
-      isCaughtUp: registry.isCaughtUp(request),
-      isFenced: broker.fenced,
-      shouldShutDown: registry.mayStop(broker, request),
-    };
-  }
-
-  #move(term: Term, draft: Draft, request: Heartbeat): void {
-    const { registry, sessions } = term;
-    const { brokerId, brokerEpoch } = request;
-    const broker = registry.checkEpoch(brokerId, brokerEpoch);
-    const transition = registry.transition(broker, request);
-    registry.apply(draft, broker, transition, registry.newlyOffline(broker, request));
-    this.#logMove(broker, transition, draft);
-    if (transition === 'leave') {
-      draft.onCommitted = () => registry.left(brokerId, draft.committedAt);
-    } else if (transition === 'stop') draft.onCommitted = () => sessions.remove(brokerId);
-  }
-
-  #logMove(broker: BrokerImage, transition: Transition, draft: Draft): void {
-    if (transition === 'none') return;
-    const told = {
-      fence: 'a broker is taken out at its own wish, or has lost its directories',
-      unfence: 'a broker is let in',
-      leave: 'a broker is about to stop; its leaderships move',
-      stop: 'a broker may stop',
-    } as const;
-    this.#options.logger.info(told[transition], {
-      'weir.broker.id': broker.id,
-      'weir.partitions.changed': draft.changedPartitions,
-    });
+    return this.#liveness.heartbeat(this.#active(), request, connectionId);
   }
 
   /** The connection that brought the broker's heartbeats is gone. */
   connectionClosed(brokerId: number, connectionId: number): void {
-    this.#term?.sessions.disconnected(brokerId, connectionId, this.#options.clock.monotonic());
-    this.#watch?.update();
+    this.#liveness.connectionClosed(brokerId, connectionId);
   }
 
   /** A connection of this broker to that one was lost: a hint, for speed alone. */
   peerLost(brokerId: number): void {
-    const now = this.#options.clock.monotonic();
-    this.#lostAtMs.set(brokerId, now);
-    this.#term?.sessions.unreachable(brokerId, now);
-    this.#watch?.update();
-  }
-
-  #fenceExpired(): void {
-    const { clock, logger, nodeId } = this.#options;
-    this.#background('a silent broker could not be taken out', () =>
-      this.#step((term, draft) => {
-        for (const { brokerId, epoch } of term.sessions.expired(clock.monotonic())) {
-          const broker = draft.image.brokers.get(brokerId);
-          if (broker === undefined || broker.epoch !== epoch || broker.fenced) {
-            term.sessions.remove(brokerId);
-            continue;
-          }
-          if (brokerId === nodeId) {
-            // As long as this runs, the broker beside it does.
-            term.sessions.assume(brokerId, epoch, clock.monotonic());
-            continue;
-          }
-          term.registry.apply(draft, broker, 'fence', []);
-          this.stats.sessionsExpired += 1;
-          logger.warn('a broker is not heard of any more and is taken out', {
-            'weir.broker.id': brokerId,
-            'weir.partitions.changed': draft.changedPartitions,
-          });
-          draft.onCommitted = () => term.sessions.remove(brokerId);
-          // What the next one leaves behind depends on where this one's leaderships went.
-          return;
-        }
-      }),
-    );
+    this.#liveness.peerLost(brokerId);
   }
 
   /** Throws BROKER_ID_NOT_REGISTERED. */
   unregisterBroker(brokerId: number): Promise<void> {
-    return this.#step((term, draft) => {
+    return this.#steps.step((term, draft) => {
       term.registry.unregister(draft, brokerId);
       draft.onCommitted = () => term.sessions.remove(brokerId);
     });
@@ -413,7 +324,7 @@ export class Controller {
 
   /** Throws STALE_BROKER_EPOCH; what is wrong with single partitions stands in the answer. */
   alterPartition(request: AlterPartitionRequest): Promise<AlterPartitionResponse> {
-    return this.#step(({ registry }, draft) => {
+    return this.#steps.step(({ registry }, draft) => {
       registry.checkEpoch(request.brokerId, request.brokerEpoch);
       return alterPartition(draft, this.#succession, request, this.#options.logger);
     });
@@ -421,7 +332,7 @@ export class Controller {
 
   /** Throws STALE_BROKER_EPOCH. */
   assignReplicas(request: AssignReplicasRequest): Promise<AssignReplicasResponse> {
-    return this.#step(({ registry }, draft) => {
+    return this.#steps.step(({ registry }, draft) => {
       const broker = registry.checkEpoch(request.brokerId, request.brokerEpoch);
       return assignReplicas(draft, this.#succession, broker, request);
     });
@@ -429,12 +340,12 @@ export class Controller {
 
   /** Adds rules of access control; the outcomes are in their order. Throws INVALID_REQUEST on too many. */
   createAcls(acls: readonly Acl[]): Promise<(ProtocolError | null)[]> {
-    return this.#step((_, draft) => createAcls(draft, acls, this.#options.random));
+    return this.#steps.step((_, draft) => createAcls(draft, acls, this.#options.random));
   }
 
   /** Takes away the rules that match, and tells which. */
   deleteAcls(filters: readonly AclFilter[]): Promise<(ProtocolError | readonly Acl[])[]> {
-    return this.#step((_, draft) => deleteAcls(draft, filters));
+    return this.#steps.step((_, draft) => deleteAcls(draft, filters));
   }
 
   /** What is wrong with single users stands in the answer. */
@@ -442,7 +353,7 @@ export class Controller {
     alterations: readonly UserAlteration[],
     bounds: IterationBounds,
   ): Promise<UserOutcome[]> {
-    return this.#step((_, draft) => alterUsers(draft, alterations, bounds));
+    return this.#steps.step((_, draft) => alterUsers(draft, alterations, bounds));
   }
 
   /** The outcomes are in the order of the alterations. Throws INVALID_REQUEST on too many. */
@@ -450,26 +361,26 @@ export class Controller {
     alterations: readonly QuotaAlteration[],
     validateOnly: boolean,
   ): Promise<(ProtocolError | null)[]> {
-    return this.#step((_, draft) => alterClientQuotas(draft, alterations), validateOnly);
+    return this.#steps.step((_, draft) => alterClientQuotas(draft, alterations), validateOnly);
   }
 
   electLeaders(request: ElectLeadersRequest): Promise<ElectLeadersResponse> {
-    return this.#step((_, draft) => electLeaders(draft, this.#succession, request));
+    return this.#steps.step((_, draft) => electLeaders(draft, this.#succession, request));
   }
 
   alterReassignments(request: AlterReassignmentsRequest): Promise<AlterReassignmentsResponse> {
-    return this.#step((_, draft) => alterReassignments(draft, this.#succession, request));
+    return this.#steps.step((_, draft) => alterReassignments(draft, this.#succession, request));
   }
 
   listReassignments(request: ListReassignmentsRequest): Promise<ListReassignmentsResponse> {
-    return this.#step(({ index }, draft) => listReassignments(draft.image, index, request));
+    return this.#steps.step(({ index }, draft) => listReassignments(draft.image, index, request));
   }
 
   #armBalance(): void {
     const { clock, configs } = this.#options;
     const delayMs = configs.number('leader.imbalance.check.interval.seconds') * 1000;
     this.#balanceTimer = clock.after(delayMs, () => {
-      this.#background('leaderships could not be moved back', () => this.#balance());
+      this.#steps.background('leaderships could not be moved back', () => this.#balance());
       this.#armBalance();
     });
   }
@@ -479,52 +390,11 @@ export class Controller {
     const isOn = configs.boolean('auto.leader.rebalance.enable');
     const percentage = configs.number('leader.imbalance.per.broker.percentage');
     for (let isMore = true; isMore; ) {
-      isMore = await this.#step(({ index }, draft) => {
+      isMore = await this.#steps.step(({ index }, draft) => {
         this.#succession.electForLeaderless(draft, index);
         return isOn && balance(draft, this.#succession, index, percentage);
       });
     }
-  }
-
-  /** Nobody waits for it; that it has failed is told unless another controller has taken over. */
-  #background(what: string, run: () => Promise<unknown>): void {
-    run().catch((error: unknown) => {
-      if (error instanceof ProtocolError && error.code === ErrorCode.NOT_CONTROLLER) return;
-      if (!(error instanceof ProtocolError)) throw error;
-      this.#options.logger.error(what, { 'error.message': reasonOf(error) });
-    });
-  }
-
-  /**
-   * One change after another: `decide` puts into the draft what is to be; it resolves to what that
-   * returns when the step is committed. Rejects with what `decide` throws, and with NOT_CONTROLLER.
-   */
-  #step<T>(decide: (term: Term, draft: Draft) => T, validateOnly = false): Promise<T> {
-    const done = this.#last.then(async () => {
-      const { store, clock } = this.#options;
-      const term = this.#active();
-      const draft = new Draft(store.image);
-      const beganMs = clock.monotonic();
-      const result = decide(term, draft);
-      const records = validateOnly ? [] : draft.records();
-      if (records.length === 0) return result;
-      draft.committedAt = await store.append(records);
-      draft.onCommitted?.();
-      this.#count(draft, records.length, clock.monotonic() - beganMs);
-      return result;
-    });
-    // The caller sees how it went; the next change does not depend on it.
-    this.#last = done.catch(() => {});
-    return done;
-  }
-
-  #count(draft: Draft, records: number, ms: number): void {
-    const { stats } = this;
-    stats.steps += 1;
-    stats.records += records;
-    stats.elections += draft.elections;
-    stats.uncleanElections += draft.uncleanElections;
-    if (draft.elections > 0) stats.onElection(ms);
   }
 }
 

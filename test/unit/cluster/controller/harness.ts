@@ -2,7 +2,8 @@
 import { silentLogger } from '../../../../src/base/logger.ts';
 import { seededRandom } from '../../../../src/base/random.ts';
 import { Configs, type GivenConfig } from '../../../../src/cluster/configs.ts';
-import { Controller, type HeartbeatAnswer } from '../../../../src/cluster/controller/controller.ts';
+import type { HeartbeatAnswer } from '../../../../src/cluster/controller/broker-liveness.ts';
+import { Controller } from '../../../../src/cluster/controller/controller.ts';
 import type { BrokerImage, PartitionImage } from '../../../../src/cluster/metadata-image.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 import { MemoryStore } from '../../../support/memory-store.ts';
