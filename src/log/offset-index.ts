@@ -1,4 +1,4 @@
-import { assert } from '../base/assert.ts';
+import { BugError } from '../base/errors.ts';
 import { SparseIndex } from './sparse-index.ts';
 
 /** int32 offset relative to the segment's base, int32 position in the `.log` file; big-endian. */
@@ -53,15 +53,19 @@ export class OffsetIndex extends SparseIndex {
   }
 
   append(offset: number, position: number): void {
-    assert(!this.isFull, `offset index ${this.path} is full (${this.count} entries)`);
-    assert(this.fits(offset), `offset ${offset} does not fit into index ${this.path}`);
-    assert(
-      this.count === 0 || (offset > this.lastOffset && position > this.lastPosition),
-      `index ${this.path}: (${offset}, ${position}) after (${this.lastOffset}, ${this.lastPosition})`,
-    );
+    const follows = this.count === 0 || (offset > this.lastOffset && position > this.lastPosition);
+    // No text is made for an entry that is as it should be: there is one for every few batches.
+    if (this.isFull || !follows || !this.fits(offset)) throw this.#misplaced(offset, position);
     const slot = this.claim();
     this.#entries[slot * 2] = offset - this.baseOffset;
     this.#entries[slot * 2 + 1] = position;
+  }
+
+  #misplaced(offset: number, position: number): BugError {
+    const last = this.count === 0 ? '' : ` after (${this.lastOffset}, ${this.lastPosition})`;
+    return new BugError(
+      `index ${this.path}, ${this.count} entries: (${offset}, ${position})${last}`,
+    );
   }
 
   /** Forgets the entries of batches that hold `offset` or later ones. */

@@ -1,4 +1,4 @@
-import { assert } from '../base/assert.ts';
+import { BugError } from '../base/errors.ts';
 import { SparseIndex } from './sparse-index.ts';
 
 /** int64 timestamp, int32 offset relative to the segment's base; big-endian. */
@@ -51,11 +51,9 @@ export class TimeIndex extends SparseIndex {
   maybeAppend(timestamp: number, offset: number, closing = false): void {
     if (timestamp <= this.lastTimestamp) return;
     if (closing ? this.count >= this.maxEntries : this.isFull) return;
-    assert(
-      offset >= this.lastOffset,
-      `time index ${this.path}: ${offset} after ${this.lastOffset}`,
-    );
-    assert(this.fits(offset), `offset ${offset} does not fit into time index ${this.path}`);
+    if (offset < this.lastOffset || !this.fits(offset)) {
+      throw new BugError(`time index ${this.path}: ${offset} after ${this.lastOffset}`);
+    }
     const slot = this.claim();
     this.#entries[slot * 2] = timestamp;
     this.#entries[slot * 2 + 1] = offset - this.baseOffset;
