@@ -54,6 +54,8 @@ export interface ConsumingOptions {
   readonly topics: ReadonlyMap<string, string>;
   /** Null: a dynamic member. */
   readonly instanceId: string | null;
+  /** It joins within this time. */
+  readonly joinMs: number;
 }
 
 type Position = TopicPartition & { offset: number };
@@ -69,6 +71,8 @@ class Life {
   /** When it sent the last heartbeat that was answered well. */
   heardAt = -Infinity;
   unanswered = 0;
+  /** Times that it was told that it is no member. */
+  expulsions = 0;
   /** What was told may not have come through. */
   tellsAll = true;
   told = '';
@@ -114,7 +118,7 @@ export class Consuming {
     ]);
     this.#assignor = pick(this.#random, [null, 'uniform', 'range']);
     this.#life = this.#newLife();
-    this.#client.clock.after(between(this.#random, 1, 500), () => void this.#run());
+    this.#client.clock.after(between(this.#random, 1, options.joinMs), () => void this.#run());
   }
 
   #newLife(): Life {
@@ -277,7 +281,9 @@ export class Consuming {
   #heard(life: Life, response: Response, sentAt: number, owned: string): void {
     const { group } = this.#options;
     const { memberEpoch: epoch, assignment } = response;
-    const told = { group, member: life.memberId, epoch, at: this.#now };
+    // A group that nobody is in any more, and that changes its protocol, begins with its first epoch.
+    const member = `${life.memberId}/${life.expulsions}`;
+    const told = { group, member, epoch, at: this.#now };
     this.#world.history.memberEpochs.push(told);
     if (epoch !== life.epoch) this.#note(`${life.memberId} is in epoch ${epoch}`);
     life.epoch = epoch;
@@ -312,6 +318,7 @@ export class Consuming {
       sessionMs: SESSION_MS,
     });
     this.#release(life, [...life.held.keys()], false);
+    life.expulsions += 1;
     life.epoch = 0;
     life.target = [];
   }

@@ -3,36 +3,54 @@ import { forEachFetchedRecord } from '../../src/client/fetched-batch.ts';
 import { Fetcher } from '../../src/client/fetcher.ts';
 import { GroupMember } from '../../src/client/group-member.ts';
 import type { TopicPartition } from '../../src/client/list-offsets.ts';
-import type { Commit } from '../check/history.ts';
+import { valueOf } from '../../src/protocol/record-batch.ts';
+import { type Claim, type Commit, partitionName } from '../check/history.ts';
 import { between } from './sim-random.ts';
 import type { World } from './world.ts';
 
 const COMMIT_MS = 700;
 
-/** A member of a group: reads what it is given, commits, and leaves and comes back now and then. */
+export interface GroupingOptions {
+  readonly name: string;
+  readonly group: string;
+  readonly topics: readonly string[];
+  /**
+   * There are members of the consumer protocol (KIP-848), too: the group changes its protocol under
+   * way, and may count its generations anew once nobody is in it.
+   */
+  readonly isMixed: boolean;
+}
+
+/**
+ * A member of a group by the classic protocol: reads what it is given, commits, and leaves and comes
+ * back now and then.
+ */
 export class Grouping {
   readonly #world: World;
+  readonly #options: GroupingOptions;
   readonly #name: string;
   readonly #group: string;
-  readonly #topics: readonly string[];
   readonly #client;
   readonly #random;
   #member: GroupMember | null = null;
   #fetcher: Fetcher | null = null;
   /** Next offset of each partition that is its own. */
   #next = new Map<string, TopicPartition & { offset: number }>();
+  /** What it has proved to have, see `#proved`. */
+  #claims = new Map<string, Claim>();
+  #session = 0;
   #stopped = false;
   #committing: Promise<void> = Promise.resolve();
   /** Commits that were acknowledged. */
   commits = 0;
 
-  constructor(world: World, name: string, group: string, topics: readonly string[]) {
+  constructor(world: World, options: GroupingOptions) {
     this.#world = world;
-    this.#name = name;
-    this.#group = group;
-    this.#topics = topics;
-    this.#random = world.chance(`grouping-${name}`);
-    this.#client = world.newClient(name);
+    this.#options = options;
+    this.#name = options.name;
+    this.#group = options.group;
+    this.#random = world.chance(`grouping-${options.name}`);
+    this.#client = world.newClient(options.name);
     this.#client.clock.after(between(this.#random, 1, 300), () => void this.#run());
   }
 
@@ -53,7 +71,7 @@ export class Grouping {
   #join(): void {
     this.#member = new GroupMember(this.#client, {
       groupId: this.#group,
-      topics: this.#topics,
+      topics: this.#options.topics,
       sessionTimeoutMs: 6000,
       heartbeatIntervalMs: 1500,
       rebalanceTimeoutMs: 6000,
@@ -66,7 +84,8 @@ export class Grouping {
 
   async #assigned(partitions: readonly TopicPartition[]): Promise<void> {
     const { generationId } = this.#member!;
-    for (const { topic, partition } of partitions) {
+    this.#claims = new Map();
+    for (const { topic, partition } of this.#options.isMixed ? [] : partitions) {
       this.#world.history.ownerships.push({
         group: this.#group,
         generation: generationId,
@@ -78,6 +97,7 @@ export class Grouping {
     const found = await this.#committed(partitions);
     if (found === null) return;
     this.#next = found;
+    this.#session += 1;
     this.#fetcher = new Fetcher(this.#client, { offsetReset: 'none', maxWaitMs: 1000 });
     this.#fetcher.assign([...found.values()].map((p) => ({ ...p })));
   }
@@ -113,11 +133,7 @@ export class Grouping {
     while (this.#fetcher !== null && this.#client.clock.monotonic() < until && !this.#stopped) {
       const fetcher: Fetcher = this.#fetcher;
       try {
-        for (const batch of await fetcher.poll(COMMIT_MS)) {
-          const next = this.#next.get(`${batch.topic}-${batch.partition}`);
-          forEachFetchedRecord(batch, () => {});
-          if (next !== undefined) next.offset = batch.nextOffset;
-        }
+        for (const batch of await fetcher.poll(COMMIT_MS)) this.#show(batch);
       } catch (error) {
         this.#world.note(this.#name, `cannot read: ${reasonOf(error)}`);
         await this.#sleep(200);
@@ -125,6 +141,21 @@ export class Grouping {
     }
     if (this.#fetcher === null) await this.#sleep(100);
     else await this.#commit();
+  }
+
+  #show(batch: Parameters<typeof forEachFetchedRecord>[0]): void {
+    const next = this.#next.get(partitionName(batch));
+    // What was fetched for an earlier assignment is not shown.
+    if (next === undefined || next.offset !== batch.fetchOffset) return;
+    const { topic, partition } = next;
+    const consumer = `${this.#group}/${this.#name}`;
+    forEachFetchedRecord(batch, (record) => {
+      const value = valueOf(record)?.toString('latin1') ?? '';
+      const { offset } = record;
+      const poll = { consumer, session: this.#session, topic, partition, offset, value };
+      this.#world.history.polls.push({ ...poll, at: this.#world.now });
+    });
+    next.offset = batch.nextOffset;
   }
 
   /** One after another: a commit that is tried again must not come behind a later one. */
@@ -153,10 +184,29 @@ export class Grouping {
         commit.outcome = 'ok';
         commit.doneAt = this.#world.now;
       }
+      this.#proved(commits);
       this.#world.note(this.#name, `committed ${textOf(offsets)} as of ${commits[0]!.at}`);
       this.commits += 1;
     } catch (error) {
       this.#world.note(this.#name, `commit failed: ${reasonOf(error)}`);
+    }
+  }
+
+  /**
+   * A commit that is acknowledged was one of a member that had given nothing up since: it has had
+   * these partitions up to when it sent the commit, whatever it does not know since then.
+   */
+  #proved(commits: readonly Commit[]): void {
+    for (const { group, member, generation, topic, partition, at } of commits) {
+      const name = partitionName({ topic, partition });
+      const known = this.#claims.get(name);
+      if (known?.epoch === generation) {
+        known.until = at;
+        continue;
+      }
+      const claim = { group, member, epoch: generation, topic, partition, from: at, until: at };
+      this.#claims.set(name, claim);
+      this.#world.history.claims.push(claim);
     }
   }
 

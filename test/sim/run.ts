@@ -172,7 +172,8 @@ class Run {
     if (has('consumerGroups')) this.#consumers = new ConsumerGroupRun(world);
     if (!has('groups')) return;
     for (let i = 0; i < pick(this.#random, [1, 2, 3]); i++) {
-      this.#members.push(new Grouping(world, `m${i}`, GROUP, ['t0']));
+      const options = { name: `m${i}`, group: GROUP, topics: ['t0'], isMixed: false };
+      this.#members.push(new Grouping(world, options));
     }
   }
 
