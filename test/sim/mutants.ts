@@ -13,6 +13,7 @@ import { Requests } from '../../src/cluster/quorum/requests.ts';
 import { ConsumerGroup } from '../../src/coordinator/consumer/consumer-group.ts';
 import { ConsumerGroups } from '../../src/coordinator/consumer/consumer-groups.ts';
 import { NEW_PROGRESS } from '../../src/coordinator/consumer/consumer-member.ts';
+import { Conversions } from '../../src/coordinator/consumer/conversions.ts';
 import { GroupOffsets } from '../../src/coordinator/group-offsets.ts';
 import { ShardLog } from '../../src/coordinator/shard-log.ts';
 import { MarkerSender } from '../../src/coordinator/transactions/marker-sender.ts';
@@ -394,6 +395,25 @@ export const mutants: Readonly<Record<string, Mutant>> = {
               group.apply({ kind: 'progress', id, value: NEW_PROGRESS });
             }
             original.call(this, group);
+          },
+      ),
+  },
+  'migrates-empty-handed': {
+    mistake: 'a group that migrates online forgets what its classic members have',
+    faults: ['kill'],
+    workloads: ['consumerGroups'],
+    make: () =>
+      replace(
+        Conversions.prototype,
+        'upgraded',
+        (original) =>
+          function upgraded(this: Conversions, classic) {
+            const made = original.call(this, classic);
+            for (const { id, epoch } of made.group.members.values()) {
+              const value = { ...NEW_PROGRESS, epoch, previousEpoch: epoch };
+              made.group.apply({ kind: 'progress', id, value });
+            }
+            return made;
           },
       ),
   },
