@@ -124,7 +124,7 @@ export interface Claim extends TopicPartition {
   readonly member: string;
   readonly epoch: number;
   readonly from: number;
-  /** When it gave it up, or could have been taken for dead; Infinity: it has it. */
+  /** When it gave it up, or could be taken for dead if nobody heard of it any more. */
   until: number;
 }
 

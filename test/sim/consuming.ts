@@ -83,6 +83,10 @@ class Life {
   constructor(memberId: string) {
     this.memberId = memberId;
   }
+  /** Nobody can take it for dead before. */
+  get presumedDeadAt(): number {
+    return this.heardAt + SESSION_MS;
+  }
   get owned(): string {
     return [...this.held.keys()].sort().join();
   }
@@ -288,6 +292,8 @@ export class Consuming {
     if (epoch !== life.epoch) this.#note(`${life.memberId} is in epoch ${epoch}`);
     life.epoch = epoch;
     life.heardAt = sentAt;
+    // Whoever falls silent may be taken for dead then, and need never hear of it.
+    for (const held of life.held.values()) held.until = life.presumedDeadAt;
     life.unanswered = 0;
     life.tellsAll = false;
     life.told = owned;
@@ -325,10 +331,9 @@ export class Consuming {
 
   /** Ends claims; `silently`: the others can't know before its session is over. */
   #release(life: Life, names: readonly string[], silently: boolean): void {
-    const presumedDeadAt = life.heardAt + SESSION_MS;
     for (const name of names) {
       const held = life.held.get(name)!;
-      held.until = silently ? presumedDeadAt : Math.min(this.#now, presumedDeadAt);
+      held.until = silently ? life.presumedDeadAt : Math.min(this.#now, life.presumedDeadAt);
       life.held.delete(name);
     }
     this.#assign(life);
@@ -367,7 +372,7 @@ export class Consuming {
     const held: Held = {
       ...{ group, member: life.memberId, epoch: life.epoch, topic, partition },
       from: this.#now,
-      until: Infinity,
+      until: life.presumedDeadAt,
       position: null,
     };
     life.held.set(partitionName(held), held);
