@@ -129,7 +129,10 @@ function renamedOrRemoved(disk: Disk, path: string): boolean {
   }
 }
 
-/** A log whose readers have been elsewhere for this many bytes is not kept in the tail cache. */
+/**
+ * A log whose readers have been elsewhere for this many bytes, or that nobody has read up to its end,
+ * is not kept in the tail cache: copies that nobody asks for cost a tenth of a small append.
+ */
 const TAIL_UNREAD_BYTES_MAX = 8 * 1024 * 1024;
 
 /**
@@ -165,7 +168,7 @@ export class PartitionLog {
   #cuts = 0;
   /** Who copies it to another directory is told where it ends now. Null: nobody does. */
   onCut: ((endOffset: number) => void) | null = null;
-  #tailUnreadBytes = 0;
+  #tailUnreadBytes = Number.POSITIVE_INFINITY;
   #closed = false;
 
   private constructor(options: PartitionLogOptions) {

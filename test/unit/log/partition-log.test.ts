@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { RecordsError } from '../../../src/log/log-validator.ts';
+import type { PartitionLog } from '../../../src/log/partition-log.ts';
 import { CompressionType } from '../../../src/protocol/compression.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import {
@@ -29,6 +30,11 @@ import {
 } from './support.ts';
 
 const client = { leaderEpoch: 5, origin: 'client' } as const;
+
+/** As a consumer that has read everything. */
+const waitAtEnd = (log: PartitionLog): void => {
+  expect(log.read(log.logEndOffset, 1, NO_BOUND).bytes).toBe(0);
+};
 
 describe('append', () => {
   it('writes offsets and leader epoch into the batch and leaves its CRC valid', async () => {
@@ -174,6 +180,7 @@ describe('read', () => {
     for (const tailCacheBytes of [0, 1 << 20]) {
       const rig = makeRig({ segmentBytes: 2000, indexIntervalBytes: 200 });
       const { log } = await rig.open({ tailCacheBytes });
+      waitAtEnd(log);
       for (let i = 0; i < 100; i++) appendValues(log, numbered(3, i * 3));
       for (let offset = 0; offset < 300; offset++) {
         const read = log.read(offset, 400, NO_BOUND);
@@ -191,6 +198,7 @@ describe('read', () => {
   it('returns a first batch that is larger than asked for only when told to', async () => {
     for (const tailCacheBytes of [0, 1 << 20]) {
       const { log } = await makeRig().open({ tailCacheBytes });
+      waitAtEnd(log);
       appendValues(log, ['x'.repeat(5000)]);
       const { upTo } = NO_BOUND;
       expect(log.read(0, 100, { upTo, minOneMessage: false }).bytes).toBe(0);
@@ -202,6 +210,7 @@ describe('read', () => {
   it('shows nothing at or above the bound', async () => {
     for (const tailCacheBytes of [0, 1 << 20]) {
       const { log } = await makeRig().open({ tailCacheBytes });
+      waitAtEnd(log);
       for (let i = 0; i < 10; i++) appendValues(log, numbered(2, i * 2));
       const upTo = (offset: number, bound: number): number => {
         const bytes = bytesOf(log.read(offset, 10_000, { upTo: bound, minOneMessage: true }));
@@ -232,6 +241,7 @@ describe('read', () => {
   it('makes no system call for consumers at the end, and one for those that read on', async () => {
     const rig = makeRig();
     const { manager, log } = await rig.open();
+    waitAtEnd(log);
     for (let i = 0; i < 100; i++) appendValues(log, ['x'.repeat(300)]);
     const before = rig.disk.calls;
     readAll(log, 1000);
@@ -244,6 +254,16 @@ describe('read', () => {
     const callsBefore = rig.disk.calls;
     readAll(again.log, 1000);
     expect(rig.disk.calls - callsBefore).toBeLessThanOrEqual(reads + 1);
+  });
+
+  it('keeps no copy of what nobody reads', async () => {
+    const { manager, log } = await makeRig().open();
+    for (let i = 0; i < 100; i++) appendValues(log, ['x'.repeat(300)]);
+    expect(manager.probe.tailCacheBytes).toBe(0);
+    readAll(log);
+    waitAtEnd(log);
+    appendValues(log, ['x'.repeat(300)]);
+    expect(manager.probe.tailCacheBytes).toBeGreaterThan(300);
   });
 
   it('lends buffers that come back, and never the same one twice', async () => {
