@@ -1,7 +1,8 @@
+import { CoordinatorProbe } from './coordinator-probe.ts';
 import type { GroupState } from './group.ts';
 
 /** What the coordinator counts, in plain fields; the broker copies them at scrape. */
-export class GroupProbe {
+export class GroupProbe extends CoordinatorProbe {
   readonly groups: Record<GroupState, number> = {
     Empty: 0,
     PreparingRebalance: 0,
@@ -24,20 +25,6 @@ export class GroupProbe {
   expiredMembers = 0;
   expiredOffsets = 0;
   deletedOffsets = 0;
-  /** Batches that `__consumer_offsets` took, and those it refused or did not commit. */
-  appends = 0;
-  failedAppends = 0;
-  /** Records of `__consumer_offsets` that could not be read while loading, and were skipped. */
-  unreadableRecords = 0;
-  /** Partitions of `__consumer_offsets` that were loaded, and attempts that failed. */
-  loads = 0;
-  failedLoads = 0;
-  /** Partitions that were read anew because it was unknown whether an append would stay. */
-  uncertainAppends = 0;
-  /** Milliseconds. */
-  lastLoadMs = 0;
-  loadMsTotal = 0;
-  longestLoadMs = 0;
   /** Requests refused because of `group.max.size`, too many groups, or too many unused member ids. */
   refusedMembers = 0;
   refusedGroups = 0;

@@ -14,9 +14,10 @@ import { BugError, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import type { CoordinatorLog } from './coordinator-log.ts';
+import type { CoordinatorProbe } from './coordinator-probe.ts';
 import { LOAD_RETRY_MS } from './group-settings.ts';
 import { LoadPacer } from './load-pacer.ts';
-import { type LogReplay, ShardLog, type ShardLogProbe } from './shard-log.ts';
+import { type LogReplay, ShardLog } from './shard-log.ts';
 
 export interface HostedShard extends LogReplay {
   /** All records were given, and are committed: it serves from now on. */
@@ -25,23 +26,11 @@ export interface HostedShard extends LogReplay {
   close(code: number): void;
 }
 
-export interface ShardHostProbe extends ShardLogProbe {
-  /** Shards that were loaded, and attempts that failed. */
-  loads: number;
-  failedLoads: number;
-  /** Shards that were given up because it was unknown whether an append would stay. */
-  uncertainAppends: number;
-  /** How long the last load, all of them and the longest one took, milliseconds. */
-  lastLoadMs: number;
-  loadMsTotal: number;
-  longestLoadMs: number;
-}
-
 export interface ShardHostOptions<S extends HostedShard> {
   readonly log: CoordinatorLog;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly probe: ShardHostProbe;
+  readonly probe: CoordinatorProbe;
   readonly create: (log: ShardLog) => S;
 }
 

@@ -36,17 +36,9 @@ import {
 import { RecordBatchBuilder } from '../protocol/record-batch-builder.ts';
 import type { AppendProof, CoordinatorLog } from './coordinator-log.ts';
 import { UncommittedError } from './coordinator-log.ts';
+import type { CoordinatorProbe } from './coordinator-probe.ts';
 import { LOAD_TURN_BYTES, STORE_BATCH_BYTES_MAX } from './group-settings.ts';
 import type { LoadPacer } from './load-pacer.ts';
-
-/** What a coordinator counts of its logs, in plain fields. */
-export interface ShardLogProbe {
-  /** Batches that the log took, and those it refused or did not commit. */
-  appends: number;
-  failedAppends: number;
-  /** Records that could not be read while loading, and were skipped. */
-  unreadableRecords: number;
-}
 
 export interface StoredRecord {
   readonly key: Buffer;
@@ -109,7 +101,7 @@ export interface ShardLogOptions {
   readonly epoch: number;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly probe: ShardLogProbe;
+  readonly probe: CoordinatorProbe;
   /** Called before the operations of the batch are told: what is in memory may not be in the log. */
   readonly onUncertain: () => void;
 }
@@ -120,7 +112,7 @@ export class ShardLog {
   readonly #log: CoordinatorLog;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #probe: ShardLogProbe;
+  readonly #probe: CoordinatorProbe;
   readonly #onUncertain: () => void;
   readonly #queue: Operation[] = [];
   #writes = 0;

@@ -1,5 +1,7 @@
+import { CoordinatorProbe } from '../coordinator-probe.ts';
+
 /** What the coordinator of transactions counts, in plain fields; the broker copies them at scrape. */
-export class TransactionProbe {
+export class TransactionProbe extends CoordinatorProbe {
   /** Transactional ids that are held. */
   ids = 0;
   committed = 0;
@@ -17,18 +19,4 @@ export class TransactionProbe {
   markersWithoutLeader = 0;
   /** Ends whose record the log did not take yet. */
   endsToRetry = 0;
-  /** Batches that `__transaction_state` took, and those it refused or did not commit. */
-  appends = 0;
-  failedAppends = 0;
-  /** Records of `__transaction_state` that could not be read while loading, and were skipped. */
-  unreadableRecords = 0;
-  /** Partitions of `__transaction_state` that were loaded, and attempts that failed. */
-  loads = 0;
-  failedLoads = 0;
-  /** Partitions that were read anew because it was unknown whether an append would stay. */
-  uncertainAppends = 0;
-  /** Milliseconds. */
-  lastLoadMs = 0;
-  loadMsTotal = 0;
-  longestLoadMs = 0;
 }
