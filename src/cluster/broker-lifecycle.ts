@@ -57,6 +57,9 @@ export class BrokerLifecycle {
   #epoch = -1;
   /** When the last heartbeat that was answered was sent, monotonic milliseconds. */
   #heardAt = Number.NEGATIVE_INFINITY;
+  /** Changes of the controller that this broker has seen, and how many it had when that was sent. */
+  #controllerChanges = 0;
+  #heardAfterChanges = 0;
   #isFenced = true;
   #wantsIn = false;
   #wantsShutDown = false;
@@ -70,6 +73,7 @@ export class BrokerLifecycle {
   constructor(options: BrokerLifecycleOptions) {
     this.#options = options;
     this.#previousEpoch = options.previousEpoch;
+    options.store.onLeaderChange(() => this.#controllerChanged());
   }
 
   /** Number of this life of the broker; -1 until it is registered. */
@@ -78,11 +82,13 @@ export class BrokerLifecycle {
   }
   /**
    * Whether it is sure that the controller has not given this broker's partitions to others for its
-   * silence: a process that was stopped finds out here that its time has passed.
+   * silence: a process that was stopped finds out here that its time has passed. A controller that
+   * is new goes by what it has seen itself, and may wait less: it has to be heard of first.
    */
   get hasSession(): boolean {
     const { alone, clock, settings } = this.#options;
     if (alone) return true;
+    if (this.#heardAfterChanges !== this.#controllerChanges) return false;
     return !this.#isFenced && clock.monotonic() - this.#heardAt < settings.sessionMs;
   }
   /** As the controller said last. */
@@ -181,6 +187,12 @@ export class BrokerLifecycle {
     }
   }
 
+  #controllerChanged(): void {
+    this.#controllerChanges += 1;
+    // Before the first heartbeat there is nothing to go on with.
+    if (this.#timer !== null) this.#beat();
+  }
+
   #beat(): void {
     this.#timer?.cancel();
     if (this.#isStopped || this.#underWay !== null) return;
@@ -195,7 +207,7 @@ export class BrokerLifecycle {
         this.#underWay = null;
         this.#changed?.();
         if (this.#isStopped) return;
-        const urgent = this.#isFenced || this.#wantsShutDown;
+        const urgent = this.#isFenced || this.#wantsShutDown || !this.hasSession;
         const delayMs = urgent ? URGENT_HEARTBEAT_MS : this.#options.settings.heartbeatMs;
         this.#timer = this.#options.clock.after(delayMs, () => this.#beat());
       });
@@ -213,6 +225,7 @@ export class BrokerLifecycle {
     };
     const timeoutMs = this.#wantsShutDown ? FAREWELL_MS_MAX : settings.sessionMs;
     const sentAt = this.#options.clock.monotonic();
+    const sentAfterChanges = this.#controllerChanges;
     const answer = await channel.send(calls.brokerHeartbeat, body, timeoutMs);
     if (
       answer.errorCode === ErrorCode.STALE_BROKER_EPOCH ||
@@ -230,6 +243,7 @@ export class BrokerLifecycle {
     }
     this.#isFenced = answer.isFenced;
     this.#heardAt = sentAt;
+    this.#heardAfterChanges = sentAfterChanges;
     this.#mayShutDown = answer.shouldShutDown;
   }
 }

@@ -1,0 +1,66 @@
+import { expect, it } from 'vitest';
+import { silentLogger } from '../../../src/base/logger.ts';
+import type { Call } from '../../../src/client/call.ts';
+import { calls } from '../../../src/client/call.ts';
+import { BrokerLifecycle } from '../../../src/cluster/broker-lifecycle.ts';
+import type { ControllerChannel } from '../../../src/cluster/controller-channel.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+
+const HEARTBEAT_MS = 2_000;
+
+/** A broker of several, and a controller that answers when the test has it answer. */
+async function letIn() {
+  const clock = new ManualClock();
+  const store = new MemoryStore(1, false);
+  store.lastOffset = 7;
+  const answers: (() => void)[] = [];
+  const answer = async (): Promise<void> => {
+    for (const give of answers.splice(0)) give();
+    for (let i = 0; i < 5; i++) await Promise.resolve();
+  };
+  const send = (call: Call<any, any>): Promise<unknown> => {
+    const common = { throttleTimeMs: 0, errorCode: 0 };
+    if (call === calls.brokerRegistration) return Promise.resolve({ ...common, brokerEpoch: 7 });
+    const state = { isCaughtUp: true, isFenced: false, shouldShutDown: false };
+    return new Promise((resolve) => answers.push(() => resolve({ ...common, ...state })));
+  };
+  const lifecycle = new BrokerLifecycle({
+    ...{ nodeId: 0, clusterId: 'c', incarnationId: 'i', rack: null, alone: false },
+    ...{ previousEpoch: -1, endPoints: () => [], directories: () => ({ online: [], offline: [] }) },
+    ...{ store, clock, logger: silentLogger },
+    channel: { send } as unknown as ControllerChannel,
+    settings: { heartbeatMs: HEARTBEAT_MS, sessionMs: 9_000 },
+  });
+  await lifecycle.register();
+  const entered = lifecycle.unfence();
+  await answer();
+  await entered;
+  return { clock, store, lifecycle, answer, waiting: () => answers.length };
+}
+
+it('a broker is not sure of its session once another controller may have taken over', async () => {
+  const { clock, store, lifecycle, answer } = await letIn();
+  expect(lifecycle.hasSession).toBe(true);
+  clock.advance(100);
+  // The new one may have learnt that this broker can't be reached, and not wait for its silence.
+  store.setActive(false);
+  expect(lifecycle.hasSession).toBe(false);
+  await answer();
+  expect(lifecycle.hasSession).toBe(true);
+  lifecycle.stop();
+});
+
+it('what a former controller answers late gives a broker no session', async () => {
+  const { clock, store, lifecycle, answer, waiting } = await letIn();
+  clock.advance(HEARTBEAT_MS);
+  expect(waiting()).toBe(1);
+  clock.advance(10);
+  store.setActive(false);
+  await answer();
+  expect(lifecycle.hasSession).toBe(false);
+  clock.advance(20);
+  await answer();
+  expect(lifecycle.hasSession).toBe(true);
+  lifecycle.stop();
+});
