@@ -16,6 +16,8 @@ import { TOPIC_ID } from './log-kill-data.ts';
 
 const [directory, seed] = process.argv.slice(2);
 const random = seededRandom(Number(seed));
+/** Each second process cleans as brokers do, the others on the one thread that they have. */
+const isThreaded = Number(seed) % 2 === 1;
 const manager = new LogManager({
   disk: nodeDisk,
   clock: systemClock,
@@ -26,11 +28,21 @@ const manager = new LogManager({
   clusterId: 'crash',
   configFor: () => compactedConfig,
   checkpointMs: 20,
-  cleaningEngine: new ThreadEngine({ clock: systemClock, logger: silentLogger }),
+  cleaningEngine: isThreaded
+    ? new ThreadEngine({ clock: systemClock, logger: silentLogger })
+    : undefined,
 });
 await manager.start();
 const log = manager.create('crash', TOPIC_ID, 0);
 log.setHighWatermark(log.logEndOffset);
+// A process lives for less than it takes to start the thread.
+for (let n = 0; n < 2; n++) put(log, [['first', `first at ${log.logEndOffset} `]]);
+log.roll();
+await log.flush();
+// The clock's timers keep no process alive.
+const alive = setInterval(() => {}, 1000);
+await manager.cleaner.run();
+clearInterval(alive);
 fs.writeSync(1, 'ready\n');
 
 for (let n = 0; ; n++) {
