@@ -198,6 +198,9 @@ export class LogCleaner {
     const { cuts } = log;
     const removableBelow = replicatedTo(log);
     const current = settings();
+    // Of a pass whose log was deleted, in the folder of one of the same name: a start would take it
+    // for a replacement that has not come to its end, and undo those behind it.
+    removeCleaned(log.environment.disk, log.path);
     const job = jobOf(log, cleanable, current, clock.now(), removableBelow);
     const pass = engine.begin(job, current.bytesPerSecond);
     let reading = basesOf(job.sources);

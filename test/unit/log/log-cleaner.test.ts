@@ -9,7 +9,7 @@ import {
   setBaseOffset,
   setPartitionLeaderEpoch,
 } from '../../../src/protocol/record-batch.ts';
-import { systemError } from '../../support/faulty-disk.ts';
+import { type FaultyDisk, systemError } from '../../support/faulty-disk.ts';
 import { clean, close, keyedBatch, type Pair, pairsOf, put, stored } from './compacted.ts';
 import { appendValues, makeRig, numbered, type Rig, START_MS } from './support.ts';
 
@@ -486,6 +486,32 @@ describe('compaction', () => {
       expect(manager.cleaner.stats.failures).toBe(0);
     });
   }
+
+  it('is not undone by what an earlier one has left', async () => {
+    const rig = makeRig({ ...COMPACTED, segmentBytes: 300 });
+    const { manager, log } = await rig.open({ checkpointMs: 60_000 });
+    for (let i = 0; i < 6; i++) {
+      put(log, [
+        [`k${i}`, 'x'.repeat(150)],
+        [`l${i}`, ''],
+      ]);
+    }
+    await close(log);
+    manager.checkpoint();
+    // Of a topic of the same name, say, that was deleted while it was cleaned.
+    rig.disk.setContent(`${log.path}/00000000000000000001.log.cleaned`, Buffer.from('left'));
+    const killed: FaultyDisk[] = [];
+    rig.disk.watch = ({ operation, path }) => {
+      if (operation === 'rename' && path.endsWith('.log.swap')) killed.push(rig.disk.clone());
+    };
+    await clean(rig, manager);
+    expect(killed.length).toBeGreaterThan(2);
+    const kept = pairsOf(log);
+    for (const disk of killed) {
+      const { log: again } = await makeRig({ ...COMPACTED, segmentBytes: 300 }, disk).open();
+      expect(pairsOf(again)).toEqual(kept);
+    }
+  });
 
   it('goes no faster than it may', async () => {
     const rig = makeRig({ ...COMPACTED, segmentBytes: 10_000 });
