@@ -57,6 +57,11 @@ export class FollowedPartition {
   /** What to ask the leader for. Throws when the log can't be used. */
   ask(partitionMaxBytes: number): AskedPartition {
     const { log, index } = this.partition;
+    // No term is above the one under way: no checksum covers a batch's own, so what claims one is
+    // damaged. The leader, which does not know it either, could not tell where the logs part.
+    if (log.latestEpoch > this.leaderEpoch) {
+      this.partition.truncateTo(log.endOffsetForEpoch(this.leaderEpoch).endOffset);
+    }
     const before = this.#asked;
     const { logEndOffset: fetchOffset, latestEpoch: lastFetchedEpoch, logStartOffset } = log;
     const flushedOffset = Math.min(log.flushedOffset, fetchOffset);

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
+import { batchSize, setPartitionLeaderEpoch } from '../../../src/protocol/record-batch.ts';
 import { ReplicaRig, TOPIC, TOPIC_ID } from '../../support/replicas.ts';
 import { batchOf } from '../broker/fixture.ts';
 
@@ -509,6 +510,27 @@ describe('known failures of replicated logs', () => {
     rig.elect(1);
     await rig.pass(200);
     expectEqualLogs();
+  });
+
+  it('drops an epoch that a damaged header claims, and takes what the leader has', async () => {
+    rig = await ReplicaRig.start(2);
+    await committed(0, ['a', 'b']);
+    await committed(0, ['c']);
+    await committed(0, ['d']);
+    const follower = rig.get(1);
+    const path = `${follower.log.path}/00000000000000000000.log`;
+    follower.kill();
+    // Nothing that is checked covers it.
+    const bytes = follower.disk.content(path);
+    setPartitionLeaderEpoch(bytes, batchSize(bytes, 0), 0x7000_0000);
+    follower.disk.setContent(path, bytes);
+    await follower.start();
+    rig.elect(0);
+    await rig.pass(2000);
+    await committed(0, ['e']);
+    expectEqualLogs();
+    expect(follower.log.latestEpoch).toBe(rig.get(0).log.latestEpoch);
+    expect(rig.state.isr).toContain(1);
   });
 
   it('KAFKA-10778: after a failed write nothing is taken, and who waits is told', async () => {
