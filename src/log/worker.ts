@@ -16,7 +16,7 @@ import { CleaningPass, type GroupOutcome, type MapOutcome } from './cleaning-pas
 import type { Answer, Order } from './cleaning-thread.ts';
 
 /** Of this thread only: Linux has a priority for each. */
-const NICE = 5;
+const NICE = 10;
 
 const port = parentPort;
 assert(port !== null && !isMainThread, 'a thread that ThreadEngine has started');
