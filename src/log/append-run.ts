@@ -13,9 +13,7 @@ import {
   producerId,
 } from '../protocol/record-batch.ts';
 import { sequenceAfter } from './producer-state-entry.ts';
-
-/** What an index entry can tell of a segment's offsets. */
-const OFFSETS_MAX = 0x7fff_ffff;
+import { SEGMENT_OFFSETS_MAX } from './sparse-index.ts';
 
 export interface RunLimits {
   readonly segmentBytes: number;
@@ -44,7 +42,7 @@ export class AppendRun {
     const { segmentBytes, segmentMs } = this.#limits;
     const hasRoom =
       this.#bytes + batch.length <= segmentBytes &&
-      this.#offsets + lastOffsetDelta(batch, 0) < OFFSETS_MAX &&
+      this.#offsets + lastOffsetDelta(batch, 0) < SEGMENT_OFFSETS_MAX &&
       maxTimestamp(batch, 0) - this.#oldest <= segmentMs;
     return hasRoom && (this.#lastOfProducer(batch) === undefined || this.precedes(batch));
   }

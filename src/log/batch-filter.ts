@@ -1,7 +1,7 @@
 /**
  * What compaction leaves of one batch: all of it, byte for byte; a batch with fewer records; an
  * empty batch, where its header still says something (the last sequence number of a producer, the
- * end of the part that is cleaned); or nothing.
+ * end of the segment); or nothing.
  *
  * Offsets, order, sequence numbers, leader epoch and codec stay. A record stays that is the last of
  * its key. A tombstone stays, too, and so does a marker whose transaction is gone, until
@@ -67,8 +67,6 @@ export interface FilterRules {
   readonly deleteRetentionMs: number;
   /** Every replica has what lies before. */
   readonly removableBelow: number;
-  /** Where the part that is cleaned ends. */
-  readonly upperBound: number;
 }
 
 /** Records that a filter has seen and left. */
@@ -91,6 +89,12 @@ export class BatchFilter {
   /** Smallest first and largest timestamp delta of those. */
   #maxDelta = 0;
   #hasTombstone = false;
+  /**
+   * Where the segment that is being written ends. The batch that reaches there stays, be it empty:
+   * offsets may be missing within a segment, but where one ends before the next begins, a power cut
+   * has taken the rest of it, and recovery must be able to tell.
+   */
+  segmentEnd = -1;
 
   constructor(rules: FilterRules) {
     this.#rules = rules;
@@ -135,9 +139,9 @@ export class BatchFilter {
 
   /** The header says what nothing else does. */
   #mustStay(buffer: Buffer, at: number): boolean {
-    const { producers, upperBound } = this.#rules;
+    const { producers } = this.#rules;
     const last = lastOffset(buffer, at);
-    if (last + 1 === upperBound) return true;
+    if (last + 1 === this.segmentEnd) return true;
     const id = producerId(buffer, at);
     const known = id < 0 ? undefined : producers.get(id);
     if (known === undefined) return false;

@@ -47,9 +47,7 @@ export interface CleaningJob {
   readonly directory: string;
   /** Cleaned before up to here. */
   readonly firstDirtyOffset: number;
-  /** Where the last source ends: nothing behind may be touched. */
-  readonly upperBound: number;
-  /** All segments before `upperBound`. */
+  /** All segments that may be cleaned. */
   readonly sources: readonly SourceSegment[];
   readonly nowMs: number;
   /** `delete.retention.ms`. */
@@ -57,7 +55,7 @@ export interface CleaningJob {
   /** Every replica has what lies before. */
   readonly removableBelow: number;
   readonly producers: ReadonlyMap<number, LastOfProducer>;
-  /** Lines of the transaction indexes before `upperBound`. */
+  /** Lines of the transaction indexes before the end of the last source. */
   readonly aborted: readonly AbortedTransaction[];
   readonly indexIntervalBytes: number;
   readonly segmentIndexBytes: number;
@@ -194,6 +192,7 @@ export class CleaningPass {
     const filter = (this.#filter ??= this.#newFilter());
     const counts = { ...filter.counts };
     const segment = this.#newSegment(group[0]!.baseOffset);
+    filter.segmentEnd = group.at(-1)!.nextBaseOffset;
     this.#bytesRead = 0;
     this.#bytesWritten = 0;
     try {
@@ -223,12 +222,12 @@ export class CleaningPass {
   }
 
   #newFilter(): BatchFilter {
-    const { producers, nowMs, deleteRetentionMs, removableBelow, upperBound } = this.#job;
+    const { producers, nowMs, deleteRetentionMs, removableBelow } = this.#job;
     return new BatchFilter({
       map: this.#map,
       mappedTo: this.#mappedTo,
       transactions: this.#transactions,
-      ...{ producers, nowMs, deleteRetentionMs, removableBelow, upperBound },
+      ...{ producers, nowMs, deleteRetentionMs, removableBelow },
     });
   }
 

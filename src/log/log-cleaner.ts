@@ -300,7 +300,7 @@ function jobOf(
   const { dedupeBytes, loadFactor, ioBytes } = buffers;
   return {
     directory: log.path,
-    ...{ firstDirtyOffset, upperBound, sources, producers, nowMs, removableBelow },
+    ...{ firstDirtyOffset, sources, producers, nowMs, removableBelow },
     aborted: log.abortedTransactions(log.firstSegmentOffset, upperBound),
     ...{ deleteRetentionMs, indexIntervalBytes, segmentIndexBytes },
     buffers: { dedupeBytes, loadFactor, ioBytes },

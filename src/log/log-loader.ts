@@ -40,7 +40,10 @@ export interface LoadOptions {
   readonly logStartOffset: number;
   /** From the checkpoint; 0 when there is none. */
   readonly highWatermark: number;
-  /** A cleaned log, and a copy of one, may have gaps between its offsets; any other gap is a loss. */
+  /**
+   * The offsets of a cleaned log, and of a copy of one, may have gaps within a segment. Any other gap
+   * is a loss: a segment ends where the next one begins.
+   */
   readonly mayHaveGaps: boolean;
   /** Files may end in zeros that nobody has written (`preallocate`). */
   readonly preallocates: boolean;
@@ -139,8 +142,9 @@ function recover(options: LoadOptions): number | null {
     environment.probe.segmentsRecovered++;
     end = result.end;
     const next = segments.at(i + 1);
+    // Whole batches may be lost from its end. Compaction and copies leave no gap between segments.
     const isTorn = next !== undefined && end < next.baseOffset && end >= options.recoveryPoint;
-    if (!result.cut && (!isTorn || options.mayHaveGaps)) continue;
+    if (!result.cut && !isTorn) continue;
     for (const later of segments.cut(i + 1)) removeSegment(options, later);
     break;
   }

@@ -39,6 +39,7 @@ import type { BatchMetadata, ProducerStateEntry } from './producer-state-entry.t
 import { ProducerStateManager } from './producer-state-manager.ts';
 import { SegmentList } from './segment-list.ts';
 import { swapIn } from './segment-swap.ts';
+import { SEGMENT_OFFSETS_MAX } from './sparse-index.ts';
 import { LogTail } from './tail-cache.ts';
 import type { AbortedTransaction } from './transaction-index.ts';
 import type { Verification } from './verification.ts';
@@ -626,7 +627,10 @@ export class PartitionLog {
       segmentBytes: this.#config.segmentBytes,
       segmentMs: segmentMsOf(this.#config),
     });
-    if (full) this.#roll(first);
+    // Without a gap before it, so that recovery can tell when the end of the one before is lost; but a
+    // copy may leave out more offsets than a segment's index can span.
+    const fits = last - this.#logEndOffset <= SEGMENT_OFFSETS_MAX;
+    if (full) this.#roll(fits ? this.#logEndOffset : first);
   }
 
   /**

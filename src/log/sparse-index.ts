@@ -7,6 +7,9 @@ const CAPACITY_MIN = 16;
 /** Unwritten entries that are worth a system call of their own. */
 export const PENDING_ENTRIES_MAX = 1024;
 
+/** How far behind its base a segment can have offsets: an index entry has four bytes for it. */
+export const SEGMENT_OFFSETS_MAX = 0x7fff_ffff;
+
 /**
  * What the two index files of a segment share: sorted entries of fixed size, held in memory, and a
  * file that follows them. Entries are only appended or cut off at the end.
@@ -51,7 +54,7 @@ export abstract class SparseIndex {
   /** True when `offset` fits into the four bytes that an entry has for it. */
   fits(offset: number): boolean {
     const relative = offset - this.baseOffset;
-    return relative >= 0 && relative <= 0x7fff_ffff;
+    return relative >= 0 && relative <= SEGMENT_OFFSETS_MAX;
   }
 
   /** The slot for a new entry. */

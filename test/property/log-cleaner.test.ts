@@ -39,6 +39,10 @@ class Model {
       const { committedAtMs: _, ...original } = this.sent[offset]!;
       expect({ offset, key, value, timestamp }).toEqual(original);
     }
+    const segments = [...log.segments];
+    segments.slice(1).forEach((next, i) => {
+      expect(segments[i]!.loadEnd(), 'a segment ends where the next begins').toBe(next.baseOffset);
+    });
     let end = -1;
     for (const { firstOffset, lastOffset } of batches) {
       expect(firstOffset, 'batches rise').toBeGreaterThan(end);

@@ -286,6 +286,19 @@ describe('read', () => {
 });
 
 describe('rolling', () => {
+  it('leaves no gap between segments where a leader’s batches leave one', async () => {
+    const { log } = await makeRig({ segmentBytes: 200 }).open();
+    const offsets = [0, 1, 5, 6, 20, 30];
+    for (const offset of offsets) {
+      const batch = batchOf(['x'.repeat(60)]);
+      setBaseOffset(batch, 0, offset);
+      log.append(batch, { leaderEpoch: 0, origin: 'replication' });
+    }
+    const bases = [...log.segments].map(({ baseOffset: base }) => base);
+    expect(bases).toEqual([0, 1, 2, 6, 7, 21]);
+    expect([...readAll(log).keys()]).toEqual(offsets);
+  });
+
   it('happens by size, before a batch that would not fit', async () => {
     const { log } = await makeRig({ segmentBytes: 1000 }).open();
     for (let i = 0; i < 30; i++) appendValues(log, ['x'.repeat(200)]);

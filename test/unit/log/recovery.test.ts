@@ -207,6 +207,26 @@ describe('recovery', () => {
     }
   });
 
+  it.each([['delete'], ['compact']] as const)(
+    'cuts where the end of a segment is lost and the next one is not (%s)',
+    async (policy) => {
+      const config = { cleanupPolicy: [policy], segmentBytes: 250 };
+      const rig = makeRig(config);
+      const { manager, log } = await rig.open();
+      for (let i = 0; i < 8; i++) appendValues(log, [`v${i}`], { key: `k${i}` });
+      const next = [...log.segments][1]!.baseOffset;
+      manager.abandon();
+      const bytes = rig.disk.content(SEGMENT);
+      const disk = rig.disk.clone();
+      // As a power cut may leave it: whole batches, one less than were written.
+      disk.setContent(SEGMENT, bytes.subarray(0, positions(bytes).at(-1)));
+      const again = await makeRig(config, disk).open();
+      expect(next).toBeGreaterThan(1);
+      expect(again.log.logEndOffset).toBe(next - 1);
+      expect([...readAll(again.log).keys()].at(-1)).toBe(next - 2);
+    },
+  );
+
   it('rebuilds leader epochs whole or not at all, wherever a crash interrupts it', async () => {
     const rig = makeRig({ segmentBytes: 100 });
     const { manager, log } = await rig.open();
