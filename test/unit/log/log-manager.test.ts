@@ -114,6 +114,37 @@ describe('LogManager', () => {
     await expect(rig.manager({ dirs }).start()).resolves.toBeUndefined();
   });
 
+  it.each([false, true])(
+    'knows nothing of a deleted log in the one that has its name, after a power cut either (restarted between: %s)',
+    async (restarts) => {
+      const rig = makeRig();
+      let { manager, log } = await rig.open();
+      for (let i = 0; i < 5; i++) appendValues(log, [`old${i}`]);
+      log.setHighWatermark(5);
+      await log.flush();
+      log.advanceLogStartOffset(3);
+      manager.checkpoint();
+      await log.flush();
+      manager.delete('t', 0);
+      if (restarts) {
+        manager.abandon();
+        manager = rig.manager();
+        await manager.start();
+      }
+      log = manager.create('t', OTHER_ID, 0);
+      appendValues(log, ['new']);
+      await log.flush();
+      manager.abandon();
+      // All that was not synced is lost.
+      rig.disk.crash({ next: () => 0.99, fill: () => {} });
+      const again = rig.manager();
+      await again.start();
+      const kept = again.get('t', 0)!;
+      expect([kept.logStartOffset, kept.logEndOffset, kept.flushedOffset <= 1]).toEqual([0, 1, true]);
+      expect([...readAll(kept).values()]).toEqual(['new']);
+    },
+  );
+
   it('removes on start what a deletion before a crash left', async () => {
     const rig = makeRig();
     const { manager } = await rig.open();
