@@ -24,8 +24,12 @@ type Request = Infer<typeof produceRequest>;
 
 const TOPIC_IDS_VERSION = 13;
 
-/** While the transaction before is being ended its coordinator is asked again, milliseconds. */
-const CONCURRENT_RETRY_MS = 20;
+/**
+ * While the transaction before is being ended its coordinator is asked again, soon at first: that
+ * takes a millisecond or two as a rule, and the producer stands still. Milliseconds.
+ */
+const CONCURRENT_RETRY_MS = 1;
+const CONCURRENT_RETRY_MS_MAX = 20;
 const CONCURRENT_MS_MAX = 100;
 
 /** Who may begin a transaction in which partition. */
@@ -138,7 +142,7 @@ async function verified(
 ): Promise<VerifiedPartitions> {
   const { clock, verifying } = context.broker;
   const began = clock.monotonic();
-  for (;;) {
+  for (let retryMs = CONCURRENT_RETRY_MS; ; retryMs *= 2) {
     const started = start(batches, mode, context);
     if (started.size === 0) return NOTHING;
     const result = await ask(transactionalId, started, mode, context);
@@ -147,7 +151,7 @@ async function verified(
       ({ code }) => code === ErrorCode.CONCURRENT_TRANSACTIONS,
     );
     if (!isConcurrent || !mode.adds || verifying.lastMs >= CONCURRENT_MS_MAX) return result;
-    await sleep(clock, CONCURRENT_RETRY_MS);
+    await sleep(clock, Math.min(retryMs, CONCURRENT_RETRY_MS_MAX));
   }
 }
 
