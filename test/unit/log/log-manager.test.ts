@@ -140,7 +140,11 @@ describe('LogManager', () => {
       const again = rig.manager();
       await again.start();
       const kept = again.get('t', 0)!;
-      expect([kept.logStartOffset, kept.logEndOffset, kept.flushedOffset <= 1]).toEqual([0, 1, true]);
+      expect([kept.logStartOffset, kept.logEndOffset, kept.flushedOffset <= 1]).toEqual([
+        0,
+        1,
+        true,
+      ]);
       expect([...readAll(kept).values()]).toEqual(['new']);
     },
   );
