@@ -73,12 +73,6 @@ interface Waiting {
   readonly pooled: Buffer | null;
 }
 
-/**
- * Requests that have come together and may be handled in one call. What follows them on the
- * connection, its end included, waits for that; nothing of it is left when `onData` returns.
- */
-type Gathered = Waiting[];
-
 export class Connection {
   readonly info: ConnectionInfo;
   readonly #options: ConnectionOptions;
@@ -86,7 +80,11 @@ export class Connection {
   readonly #reader: FrameReader;
   readonly #slots: Slot[] = [];
   readonly #waiting: Waiting[] = [];
-  #gathered: Gathered = [];
+  /**
+   * Requests that have come together and may be handled in one call. What follows them on the
+   * connection, its end included, waits for that; none is left when `onData` returns.
+   */
+  #gathered: Waiting[] = [];
   #isReceiving = false;
   /** Frames that came before it was known whether they may pass. */
   readonly #held: Buffer[] = [];
@@ -520,7 +518,6 @@ export class Connection {
 
   #send(ready: readonly Ready[]): void {
     const { stats } = this.#options;
-    let chunks: Uint8Array[] = [];
     let bytes = 0;
     const gaveAtMs = this.#now();
     for (const { parsed, answer } of ready) {
@@ -529,12 +526,13 @@ export class Connection {
       if (answer.bytes === 0) continue;
       parsed.stats.countResponse(answer.bytes);
       bytes += answer.bytes;
-      chunks.push(...answer.chunks);
     }
     if (bytes === 0) return;
     stats.sentBytes += bytes;
     stats.queuedResponseBytes += bytes;
     this.#queuedBytes += bytes;
+    let chunks =
+      ready.length === 1 ? ready[0]!.answer.chunks : ready.flatMap(({ answer }) => answer.chunks);
     // The socket's own work for a chunk is more than copying a short one.
     if (chunks.length > 1 && bytes <= COPIED_BYTES_MAX) chunks = [Buffer.concat(chunks, bytes)];
     this.#stream.write(chunks, () => {
