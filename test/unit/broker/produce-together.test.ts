@@ -1,5 +1,7 @@
 /** Produce requests that a client has under way at once, and that arrive in one piece. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Disk } from '../../../src/base/disk.ts';
+import { nodeDisk } from '../../../src/base/node-disk.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import {
   batchOf,
@@ -11,13 +13,30 @@ import {
   WireClient,
 } from './fixture.ts';
 
+/** Of files of records. */
+let writes = 0;
+const counting: Disk = {
+  ...nodeDisk,
+  open(path, mode) {
+    const file = nodeDisk.open(path, mode);
+    const write = file.write.bind(file);
+    if (!path.endsWith('.log')) return file;
+    return Object.assign(file, {
+      write(chunks: readonly Uint8Array[], position: number): void {
+        writes++;
+        write(chunks, position);
+      },
+    });
+  },
+};
+
 let running: RunningBroker;
 let client: WireClient;
 let topic = '';
 let topicNumber = 0;
 
 beforeAll(async () => {
-  running = await startBroker();
+  running = await startBroker({}, { disk: counting });
 });
 afterAll(() => running.stop());
 beforeEach(async () => {
@@ -60,6 +79,15 @@ describe('requests in one piece', () => {
     expect(ids).toEqual(frames.map((bytes) => bytes.readInt32BE(8)));
     expect(await valuesIn(0)).toEqual(['v0', 'v2', 'v4', 'v6']);
     expect(await valuesIn(1)).toEqual(['v1', 'v3', 'v5', 'v7']);
+  });
+
+  it('are written with one call for each partition', async () => {
+    const values = named('v', 8);
+    const answers = values.map(() => client.nextFrame());
+    const before = writes;
+    client.write(Buffer.concat(values.map((value, i) => frame({ value, partition: i % 2 }))));
+    await Promise.all(answers);
+    expect(writes - before).toBe(2);
   });
 
   it('are each counted', async () => {
