@@ -162,27 +162,23 @@ export class Dispatcher {
         ? refusedBody(handler.api, ErrorCode.CLUSTER_AUTHORIZATION_FAILED)
         : handler.handle(body, context);
     const ended = this.#clock.monotonic();
-    context.handledMs = ended - began;
-    stats.localTime.record(context.handledMs);
-    if (result instanceof Promise) context.waitingSinceMs = ended;
+    noteHandled(parsed, result, ended, ended - began);
     return result;
   }
 
   /** The same for requests of one handler that takes them together; they share the time it takes. */
   handleTogether(all: readonly Parsed[]): unknown[] {
-    const [{ handler, stats }] = all as readonly [Parsed];
+    const [{ handler }] = all as readonly [Parsed];
     const began = this.#clock.monotonic();
+    for (const { stats, context } of all) {
+      stats.requestQueueTime.record(began - context.receivedAtMs);
+    }
     const bodies = all.map(({ body }) => body);
     const contexts = all.map(({ context }) => context);
     const results = handler.together!.handle(bodies, contexts);
     const ended = this.#clock.monotonic();
     const share = (ended - began) / all.length;
-    contexts.forEach((context, i) => {
-      stats.requestQueueTime.record(began - context.receivedAtMs);
-      stats.localTime.record(share);
-      context.handledMs = share;
-      if (results[i] instanceof Promise) context.waitingSinceMs = ended;
-    });
+    all.forEach((parsed, i) => noteHandled(parsed, results[i], ended, share));
     return results;
   }
 
@@ -226,6 +222,18 @@ export class Dispatcher {
   discard(result: unknown): void {
     if (result instanceof BodyWithRelease) result.release();
   }
+}
+
+/** `tookMs`: of the broker's thread, for this request. */
+function noteHandled(
+  { stats, context }: Parsed,
+  result: unknown,
+  ended: number,
+  tookMs: number,
+): void {
+  stats.localTime.record(tookMs);
+  context.handledMs = tookMs;
+  if (result instanceof Promise) context.waitingSinceMs = ended;
 }
 
 const made = ({ api }: Handler): ApiStats =>

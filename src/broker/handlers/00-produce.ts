@@ -106,14 +106,8 @@ function produceTogether(
   contexts: readonly RequestContext[],
 ): (Response | null | Promise<Response | null>)[] {
   const all = requests.map((request, i) => new Produced(request, contexts[i]!, null));
-  const byPartition = new Map<Partition, Checked[]>();
-  for (const one of all) {
-    for (const append of one.checked()) {
-      const others = byPartition.get(append.partition);
-      if (others === undefined) byPartition.set(append.partition, [append]);
-      else others.push(append);
-    }
-  }
+  const checked = all.flatMap((one) => one.checked());
+  const byPartition = Map.groupBy(checked, ({ partition }) => partition);
   for (const appends of byPartition.values()) appendSeveral(appends);
   return all.map((one) => one.answer());
 }
