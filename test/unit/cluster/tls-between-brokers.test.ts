@@ -121,6 +121,16 @@ async function works(client: Client, prefix: string): Promise<void> {
   }
 }
 
+/** With a certificate of the other authority, and trust in that one. */
+function connectByStranger(): Client {
+  const alice = stranger.issue({ subject: [['CN', 'alice']] });
+  return connect({
+    'ssl.truststore.certificates': stranger.certificate,
+    'ssl.keystore.key': alice.key,
+    'ssl.keystore.certificate.chain': alice.certificate,
+  });
+}
+
 const connections = () =>
   cluster.running.flatMap((broker) =>
     broker.openListeners.flatMap((listener) => [...listener.connections]),
@@ -276,13 +286,7 @@ describe('brokers with TLS between them', () => {
     // New connections: the old authority is worth nothing any more, on neither side.
     await cluster.stopBroker(2);
     await cluster.startBroker(2);
-    const alice = stranger.issue({ subject: [['CN', 'alice']] });
-    const client = connect({
-      'ssl.truststore.certificates': stranger.certificate,
-      'ssl.keystore.key': alice.key,
-      'ssl.keystore.certificate.chain': alice.certificate,
-    });
-    await works(client, 'renewed');
+    await works(connectByStranger(), 'renewed');
     await expect(connect().metadata.refresh()).rejects.toThrow(/certificate/);
     authority.file('trust.pem', authority.certificate);
   });
@@ -319,13 +323,7 @@ describe('brokers whose certificates came as settings while they ran', () => {
     await set('truststore', () => others);
     await cluster.stopBroker(2);
     await cluster.startBroker(2);
-    const alice = stranger.issue({ subject: [['CN', 'alice']] });
-    const client = connect({
-      'ssl.truststore.certificates': stranger.certificate,
-      'ssl.keystore.key': alice.key,
-      'ssl.keystore.certificate.chain': alice.certificate,
-    });
-    await works(client, 'again');
+    await works(connectByStranger(), 'again');
   });
 });
 
