@@ -11,6 +11,7 @@ import {
   maxTimestamp as maxTimestampOf,
 } from '../protocol/record-batch.ts';
 import { isPlausibleHeader, type Scan, scanHeaders } from './batch-scanner.ts';
+import { LentFile } from './lent-file.ts';
 import { isPassing } from './log-directory.ts';
 import {
   LOG_SUFFIX,
@@ -90,7 +91,7 @@ export class LogSegment {
   readonly #indexPath: string;
   readonly #timeIndexPath: string;
   readonly #transactionIndexPath: string;
-  #file: DiskFile | null = null;
+  #file: LentFile | null = null;
   #size = UNKNOWN;
   #isPreallocated = false;
   #index: OffsetIndex | null = null;
@@ -104,10 +105,7 @@ export class LogSegment {
   /** CRCs were checked by this process in `[0, #verifiedTo)` and `[#verifiedFrom, size)`. */
   #verifiedTo = 0;
   #verifiedFrom = Number.POSITIVE_INFINITY;
-  /** Calls under way on the file, and the file if it is to be closed behind them. */
-  #uses = 0;
   #indexesUnsynced = false;
-  #closeWhenUnused: DiskFile | null = null;
 
   constructor(options: SegmentOptions) {
     this.#options = options;
@@ -180,8 +178,11 @@ export class LogSegment {
   }
 
   #opened(): DiskFile {
+    return this.#shared().file;
+  }
+  #shared(): LentFile {
     if (this.#file === null) {
-      this.#file = this.#options.disk.open(this.path, 'create');
+      this.#file = new LentFile(this.#options.disk.open(this.path, 'create'));
       this.#options.onOpened(this);
     }
     return this.#file;
@@ -571,34 +572,27 @@ export class LogSegment {
 
   /** Waits for the device. `complete`: the segment is closed, so its index files must be safe too. */
   async sync(complete: boolean): Promise<void> {
-    const file = this.#opened();
-    this.#uses++;
+    const shared = this.#shared();
+    const file = shared.lend();
     try {
       const indexes = complete ? this.#syncIndexes() : Promise.resolve();
       // Both have ended before the descriptor may be closed.
       const results = await Promise.allSettled([file.sync(), indexes]);
       for (const result of results) if (result.status === 'rejected') throw result.reason;
     } finally {
-      this.#endUse();
+      shared.giveBack();
     }
   }
 
   /** Reads up to `length` bytes at `position` without keeping anybody waiting; resolves with how many. */
   async readLater(into: Uint8Array, length: number, position: number): Promise<number> {
-    const file = this.#opened();
-    this.#uses++;
+    const shared = this.#shared();
+    const file = shared.lend();
     try {
       return await file.readLater(into, Math.min(length, this.size - position), position);
     } finally {
-      this.#endUse();
+      shared.giveBack();
     }
-  }
-
-  #endUse(): void {
-    this.#uses--;
-    if (this.#uses > 0 || this.#closeWhenUnused === null) return;
-    this.#closeWhenUnused.close();
-    this.#closeWhenUnused = null;
   }
 
   /** The index files hold what the device may not have yet. */
@@ -641,10 +635,8 @@ export class LogSegment {
 
   #closeFile(): void {
     if (this.#file === null) return;
-    if (this.#size === UNKNOWN) this.#size = this.#file.size(); // Known without it from here on.
-    // A descriptor must not be closed, and given to another file, while a call is under way on it.
-    if (this.#uses > 0) this.#closeWhenUnused = this.#file;
-    else this.#file.close();
+    if (this.#size === UNKNOWN) this.#size = this.#file.file.size(); // Known without it from here on.
+    this.#file.close();
     this.#file = null;
   }
 
