@@ -3,14 +3,14 @@
  * that was busy once (at its start, in a burst) would keep what that took for as long as it idles.
  * Each thread looks now and then whether it idles, and then collects and shrinks its heap, once
  * until it was busy or grew again: some ten milliseconds, when nobody waits. A little later, when
- * the threads that were busy with it have collected, too, the holes are given back (`heap-trim.ts`).
+ * the threads that were busy with it have collected, too, the holes are given back (`memory-trim.ts`).
  */
 import { flushCompileCache } from 'node:module';
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Clock, Timer } from './clock.ts';
-import { heapTrimmer } from './heap-trim.ts';
+import { memoryTrimmer } from './memory-trim.ts';
 
 /** The first look comes soon, because a start is a burst. */
 const FIRST_LOOK_MS = 2_000;
@@ -78,7 +78,7 @@ export function collectWhenIdle(clock: Clock, vitals: Vitals = threadVitals()): 
 
 export function threadVitals(): Vitals {
   const collect = collector();
-  const trim = heapTrimmer();
+  const trim = memoryTrimmer();
   let usage = process.cpuUsage();
   return {
     utilization: utilizationSince(),
