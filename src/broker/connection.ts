@@ -219,11 +219,8 @@ export class Connection {
     this.#options.stats.receivedBytes += bytes.length;
     this.#isReceiving = true;
     try {
-      if (!this.#isSecured) this.#secured();
-      this.#reader.push(bytes);
-      this.#beginGathered();
+      this.#take(bytes);
     } catch (error) {
-      this.#beginGathered();
       if (error instanceof CloseConnection) return this.close(error.code, error.message);
       if (!(error instanceof OperatingError)) throw error;
       this.close(error.code, error.message);
@@ -236,6 +233,16 @@ export class Connection {
     if (!this.#reader.isPartial) this.#partialSinceMs = -1;
     else if (this.#partialSinceMs < 0) this.#partialSinceMs = this.#options.clock.monotonic();
     this.#update();
+  }
+
+  /** Frames before one that ends the connection are answered. */
+  #take(bytes: Buffer): void {
+    try {
+      if (!this.#isSecured) this.#secured();
+      this.#reader.push(bytes);
+    } finally {
+      this.#beginGathered();
+    }
   }
 
   #awaitMemory(): void {
