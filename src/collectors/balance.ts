@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 
 /**
  * The books of one collector: `received = stored + rejected{reason} + dropped{reason} + in flight`
@@ -23,6 +24,11 @@ export type RejectReason = (typeof rejectReasons)[number];
 
 export const dropReasons = ['buffer_full', 'connection', 'shutdown', 'too_large'] as const;
 export type DropReason = (typeof dropReasons)[number];
+
+/** The log will never take that record: its topic takes none of that size. */
+export const isTooLarge = (error: Error | null): boolean =>
+  error instanceof ProtocolError &&
+  (error.code === ErrorCode.MESSAGE_TOO_LARGE || error.code === ErrorCode.RECORD_LIST_TOO_LARGE);
 
 export class Balance {
   received = 0;

@@ -33,6 +33,8 @@ export interface DiscoveryOptions {
 
 /** Files that were looked at and left alone. */
 const SKIPPED_MAX = 100_000;
+/** Faults that were said; beyond that all are said again. */
+const TOLD_MAX = 1000;
 
 export class Discovery {
   readonly #options: DiscoveryOptions;
@@ -44,6 +46,7 @@ export class Discovery {
   readonly #unseen = new Map<string, Checkpoint>();
   /** Compressed or unreadable ones, by inode, with the size they had. */
   readonly #skipped = new Map<string, number>();
+  readonly #told = new Set<string>();
   #isFirstRun = true;
 
   constructor(options: DiscoveryOptions, tails: Map<string, Tail>, checkpoints: CheckpointFile) {
@@ -78,13 +81,28 @@ export class Discovery {
     const { files, dataDir } = this.#options;
     const own = dataDir.endsWith(sep) ? dataDir : dataDir + sep;
     for (const glob of this.#globs) {
-      for (const path of glob.expand(files)) {
-        if (path.startsWith(own) || isCompressedName(path)) continue;
-        if (this.#excluded.some((excluded) => excluded.matches(path))) continue;
-        this.#consider(path);
-      }
+      this.#guarded('a folder of log files can not be looked through', () => {
+        for (const path of glob.expand(files)) {
+          if (path.startsWith(own) || isCompressedName(path)) continue;
+          if (this.#excluded.some((excluded) => excluded.matches(path))) continue;
+          this.#guarded('a log file can not be looked at', () => this.#consider(path));
+        }
+      });
     }
     this.#isFirstRun = false;
+  }
+
+  /** What goes wrong in one place is said once, and keeps nobody from the others. */
+  #guarded(what: string, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      const reason = reasonOf(error);
+      if (this.#told.has(reason)) return;
+      if (this.#told.size >= TOLD_MAX) this.#told.clear();
+      this.#told.add(reason);
+      this.#options.logger.warn(what, { 'error.message': reason });
+    }
   }
 
   #consider(path: string): void {
@@ -96,18 +114,18 @@ export class Discovery {
       this.#rename(known, path);
       return;
     }
+    if (this.#skipped.get(stat.key) === stat.size) return;
     if (stat.size === 0) {
       this.#follow(path, stat, 0, path);
       return;
     }
-    if (this.#skipped.get(stat.key) === stat.size) return;
     let file: OpenFile | null = null;
     try {
       file = files.open(path);
-      if (isCompressed(file)) this.#skip(stat);
+      if (isCompressed(file)) this.#skip(stat.key, stat.size);
       else this.#begin(path, stat, file);
     } catch (error) {
-      this.#skip(stat);
+      this.#skip(stat.key, stat.size);
       logger.debug('a log file can not be read', {
         'log.file.path': path,
         'error.message': reasonOf(error),
@@ -128,9 +146,14 @@ export class Discovery {
     tail.isGone = false;
   }
 
-  #skip(stat: FileStat): void {
+  #skip(key: string, size: number): void {
     if (this.#skipped.size >= SKIPPED_MAX) this.#skipped.clear();
-    this.#skipped.set(stat.key, stat.size);
+    this.#skipped.set(key, size);
+  }
+
+  /** The file can't be opened: it is not followed before it has grown. */
+  leaveAlone({ key, size }: Tail): void {
+    this.#skip(key, size);
   }
 
   #begin(path: string, stat: FileStat, file: OpenFile): void {

@@ -1,17 +1,15 @@
 import os from 'node:os';
-import { join } from 'node:path';
-import { type Clock, sleep, type Timer } from '../../base/clock.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
 import type { Disk } from '../../base/disk.ts';
 import { reasonOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { RoleStatus } from '../../base/role.ts';
-import { Balance } from '../balance.ts';
+import { Balance, isTooLarge } from '../balance.ts';
 import type { Collector, Tally } from '../collector.ts';
 import type { AppendOptions, DeliveryReport, RecordSink, SinkFactory } from '../record-sink.ts';
 import type { FilesSettings } from '../settings.ts';
-import { type Checkpoint, CheckpointFile } from './checkpoints.ts';
-import { Discovery } from './discovery.ts';
 import type { FileSystem } from './file-system.ts';
+import { FollowedFiles } from './followed-files.ts';
 import { LineRecords } from './line-records.ts';
 import { joinerOf } from './multiline.ts';
 import { Range, type Tail } from './tail.ts';
@@ -39,11 +37,11 @@ export interface FilesCollectorOptions {
 }
 
 const CHUNK_BYTES_MIN = 262_144;
-/** How much longer the pause between looks at a resting file gets. */
-const PAUSE_FACTOR_MAX = 8;
 /** Pause after the log has refused records. */
 const REFUSED_PAUSE_MS = 1000;
 const STOP_TIMEOUT_MS = 5000;
+/** Files whose names the status tells. */
+const PATHS_SHOWN = 50;
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -54,27 +52,21 @@ export class FilesCollector implements Collector {
   readonly #records: LineRecords;
   readonly #chunk: Buffer;
   readonly #append: AppendOptions = {};
-  readonly #tails = new Map<string, Tail>();
   /** Joined lines wait for the next one, so they need a look when nothing grows. */
   readonly #joins: boolean;
-  #checkpoints!: CheckpointFile;
-  #discovery!: Discovery;
-  #sink!: RecordSink;
+  /** Null before `start`. */
+  #files: FollowedFiles | null = null;
+  #sink: RecordSink | null = null;
   #running: Promise<void> | null = null;
   #isStopping = false;
   #wake: (() => void) | null = null;
   #timer: Timer | null = null;
-  #nextDiscoveryMs = 0;
-  #nextCheckpointMs = 0;
   #refusedUntilMs = 0;
   /** Records the log refused that will be read again: they were received once. */
   #owed = 0;
-  #lastError = '';
-  #truncations = 0;
-  #truncatedBytes = 0;
-  #rotations = 0;
+  /** Why the log refused them; '' since it has taken some. */
+  #refusal = '';
   #rereads = 0;
-  #checkpointWrites = 0;
 
   constructor(options: FilesCollectorOptions) {
     this.#options = options;
@@ -86,68 +78,49 @@ export class FilesCollector implements Collector {
   }
 
   start(): Promise<void> {
-    const { settings, sinks, disk, stateDir, logger } = this.#options;
+    const { settings, sinks } = this.#options;
     this.#sink = sinks({
       name: this.name,
       acks: settings.acks,
       delivery: (report) => this.#delivered(report),
     });
-    this.#checkpoints = new CheckpointFile(disk, join(stateDir, 'files.json'), logger);
-    this.#discovery = new Discovery(this.#options, this.#tails, this.#checkpoints);
-    this.#running = this.#run();
+    this.#files = new FollowedFiles(this.#options);
+    this.#running = this.#run(this.#files);
     return Promise.resolve();
   }
 
   /** One loop owns all files; it ends with `stop`. */
-  async #run(): Promise<void> {
+  async #run(files: FollowedFiles): Promise<void> {
     const { clock } = this.#options;
     while (!this.#isStopping) {
-      try {
-        const isBusy = await this.#step(clock.monotonic());
-        if (isBusy) await turn();
-        else await this.#pause();
-      } catch (error) {
-        // A disk that fails in the middle; what was not confirmed is read again.
-        this.#fail('log files could not be followed', error);
-        await sleep(clock, REFUSED_PAUSE_MS);
-      }
+      const isBusy = await this.#step(files, clock.monotonic());
+      if (isBusy) await turn();
+      else await this.#pause(files.dueMs);
     }
   }
 
-  #fail(what: string, error: unknown): void {
-    const reason = reasonOf(error);
-    if (reason !== this.#lastError) this.#options.logger.warn(what, { 'error.message': reason });
-    this.#lastError = reason;
-  }
-
-  async #step(nowMs: number): Promise<boolean> {
-    const { settings } = this.#options;
-    if (nowMs >= this.#nextDiscoveryMs) {
-      this.#nextDiscoveryMs = nowMs + settings.discoveryMs;
-      this.#discovery.run();
-    }
+  async #step(files: FollowedFiles, nowMs: number): Promise<boolean> {
+    files.discover(nowMs);
     let isBusy = false;
     if (nowMs >= this.#refusedUntilMs) {
-      for (const tail of [...this.#tails.values()]) {
+      for (const tail of files.due(nowMs)) {
         if (this.#isStopping) break;
-        if (tail.dueMs > nowMs) continue;
-        if (await this.#look(tail, nowMs)) isBusy = true;
+        try {
+          if (await this.#look(files, tail, nowMs)) isBusy = true;
+        } catch (error) {
+          files.failed(tail, error, nowMs);
+        }
       }
     }
-    if (nowMs >= this.#nextCheckpointMs) {
-      this.#nextCheckpointMs = nowMs + settings.checkpointMs;
-      this.#saveCheckpoints();
-    }
+    files.checkpoint(nowMs);
     return isBusy;
   }
 
-  #pause(): Promise<void> {
+  #pause(untilMs: number): Promise<void> {
     if (this.#isStopping) return Promise.resolve();
     const { clock } = this.#options;
     const now = clock.monotonic();
-    let dueMs = Math.min(this.#nextDiscoveryMs, this.#nextCheckpointMs);
-    for (const tail of this.#tails.values()) if (tail.dueMs < dueMs) dueMs = tail.dueMs;
-    const delayMs = Math.max(dueMs, this.#refusedUntilMs, now + 5) - now;
+    const delayMs = Math.max(untilMs, this.#refusedUntilMs, now + 5) - now;
     return new Promise((resolve) => {
       this.#wake = resolve;
       this.#timer = clock.after(delayMs, resolve);
@@ -155,124 +128,17 @@ export class FilesCollector implements Collector {
   }
 
   /** Reads what there is of one file, a chunk at most; true when there may be more. */
-  async #look(tail: Tail, nowMs: number): Promise<boolean> {
+  async #look(files: FollowedFiles, tail: Tail, nowMs: number): Promise<boolean> {
     const { settings } = this.#options;
-    const size = this.#open(tail, nowMs);
-    if (size === null) return false;
-    if (size !== tail.size) {
-      this.#checkTruncation(tail, size, nowMs);
-      tail.size = size;
-      tail.grownMs = nowMs;
-      tail.pauseMs = 0;
-    }
-    const isResting = nowMs - tail.grownMs;
-    if (tail.position < size && !tail.isFull) {
-      const isOver = (tail.isGone || tail.isRenamed) && isResting >= settings.rotateWaitMs;
-      const isJoinOver = this.#joins && isResting >= settings.multilineTimeoutMs;
+    if (!files.look(tail, nowMs)) return false;
+    const restingMs = nowMs - tail.grownMs;
+    if (tail.position < tail.size && !tail.isFull) {
+      const isOver = (tail.isGone || tail.isRenamed) && restingMs >= settings.rotateWaitMs;
+      const isJoinOver = this.#joins && restingMs >= settings.multilineTimeoutMs;
       if (await this.#read(tail, isOver, isJoinOver)) return true;
     }
-    this.#rest(tail, nowMs, isResting);
+    files.rest(tail, nowMs);
     return false;
-  }
-
-  /** Opens the file if need be and returns its size; null when it is not there to be read. */
-  #open(tail: Tail, nowMs: number): number | null {
-    const { files, settings } = this.#options;
-    if (tail.file !== null) return tail.file.size();
-    const stat = files.stat(tail.path);
-    if (stat === null || stat.key !== tail.key) {
-      // Gone while it was closed, and everything of it had been read then.
-      if (tail.isConfirmed) this.#letGo(tail);
-      this.#nextDiscoveryMs = Math.min(this.#nextDiscoveryMs, nowMs);
-      tail.dueMs = nowMs + settings.pollMs;
-      return null;
-    }
-    // A new file is held open from the start, though empty: it may be renamed or removed any time.
-    if (tail.wasOpened && stat.size === tail.size && tail.position >= stat.size) {
-      this.#lengthenPause(tail, nowMs);
-      return null;
-    }
-    if (!this.#makeRoom()) {
-      tail.dueMs = nowMs + settings.pollMs;
-      return null;
-    }
-    tail.file = files.open(tail.path);
-    tail.wasOpened = true;
-    return tail.file.size();
-  }
-
-  /** Closes the file that has rested longest when too many are open. */
-  #makeRoom(): boolean {
-    let open = 0;
-    let oldest: Tail | null = null;
-    for (const tail of this.#tails.values()) {
-      if (tail.file === null) continue;
-      open++;
-      const canClose = tail.isConfirmed && tail.position >= tail.size && !tail.isGone;
-      if (canClose && (oldest === null || tail.grownMs < oldest.grownMs)) oldest = tail;
-    }
-    if (open < this.#options.settings.openFilesMax) return true;
-    if (oldest === null) return false;
-    this.#close(oldest);
-    return true;
-  }
-
-  #checkTruncation(tail: Tail, size: number, nowMs: number): void {
-    const file = tail.file;
-    if (file === null || (size >= tail.position && !tail.startsDifferently(file))) return;
-    this.#truncations++;
-    const unread = Math.max(0, tail.size - tail.position);
-    this.#truncatedBytes += unread;
-    this.#options.logger.info('a log file was truncated; it is read from its start again', {
-      'log.file.path': tail.path,
-      'weir.bytes.read': tail.position,
-    });
-    tail.seenMs = this.#options.clock.now();
-    const before = tail.lastCheckpoint;
-    if (before !== null) this.#discovery.rememberCopy(before);
-    this.#nextDiscoveryMs = Math.min(this.#nextDiscoveryMs, nowMs);
-    tail.restart();
-  }
-
-  /** Nothing more to read now: look again later, close, or let go. */
-  #rest(tail: Tail, nowMs: number, restingMs: number): void {
-    const { files, settings } = this.#options;
-    this.#lengthenPause(tail, nowMs);
-    if (!tail.isGone) {
-      const stat = files.stat(tail.path);
-      if (stat === null || stat.key !== tail.key) {
-        tail.isGone = true;
-        tail.grownMs = nowMs;
-        this.#rotations++;
-        // The new file of that name must not wait for its turn, nor this one's new name.
-        this.#nextDiscoveryMs = Math.min(this.#nextDiscoveryMs, nowMs);
-      }
-    }
-    if (!tail.isConfirmed || tail.position < tail.size) return;
-    if (tail.isGone && restingMs >= settings.rotateWaitMs) {
-      this.#letGo(tail);
-    } else if (restingMs >= settings.closeIdleMs) this.#close(tail);
-  }
-
-  /** Follows the file no more, but knows it should it come back. */
-  #letGo(tail: Tail): void {
-    this.#close(tail);
-    this.#tails.delete(tail.key);
-    tail.seenMs = this.#options.clock.now();
-    const checkpoint = tail.lastCheckpoint;
-    if (checkpoint !== null) this.#discovery.remember(checkpoint);
-  }
-
-  #close(tail: Tail): void {
-    if (tail.file === null) return;
-    tail.fingerprint(this.#options.files);
-    tail.close();
-  }
-
-  #lengthenPause(tail: Tail, nowMs: number): void {
-    const { pollMs } = this.#options.settings;
-    tail.pauseMs = Math.min(Math.max(pollMs, tail.pauseMs * 1.5), pollMs * PAUSE_FACTOR_MAX);
-    tail.dueMs = nowMs + tail.pauseMs;
   }
 
   /** Makes records of one chunk; true when something was read. */
@@ -310,7 +176,7 @@ export class FilesCollector implements Collector {
     if (isOwed) this.#owed--;
     else this.balance.received++;
     if (
-      this.#sink.appendRange(
+      this.#sink!.appendRange(
         this.#options.settings.topic,
         writer.buffer,
         0,
@@ -332,7 +198,7 @@ export class FilesCollector implements Collector {
     if (this.#isStopping) return Promise.resolve();
     return new Promise((resolve) => {
       this.#wake = resolve;
-      void this.#sink.drained().then(resolve);
+      void this.#sink!.drained().then(resolve);
     });
   }
 
@@ -346,13 +212,19 @@ export class FilesCollector implements Collector {
   }
 
   #delivered(report: DeliveryReport): void {
-    if (report.error === null) this.balance.stored += report.count;
+    const { error } = report;
+    // Read again it would be refused again, and everything behind it would wait for ever.
+    const isLost = isTooLarge(error);
+    if (error === null) {
+      this.balance.stored += report.count;
+      this.#refusal = '';
+    } else if (isLost) this.#dropped(report);
     else this.#refused(report);
     let last: Tail | null = null;
     for (const tag of report.tags) {
       if (!(tag instanceof Range)) continue;
       tag.outstanding--;
-      if (report.error !== null) tag.isFailed = true;
+      if (error !== null && !isLost) tag.isFailed = true;
       if (tag.tail === last) continue;
       if (last !== null) this.#settle(last);
       last = tag.tail;
@@ -366,28 +238,25 @@ export class FilesCollector implements Collector {
     tail.dueMs = 0;
   }
 
-  #refused(report: DeliveryReport): void {
-    if (this.#isStopping) this.balance.drop('shutdown', report.count);
-    else this.#owed += report.count;
-    this.#refusedUntilMs = this.#options.clock.monotonic() + REFUSED_PAUSE_MS;
-    this.#fail('the log refused lines of files; they are read again', report.error);
+  #dropped({ count, error, topic }: DeliveryReport): void {
+    this.balance.drop('too_large', count);
+    this.#options.logger.warn('a line of a log file is too large for the log; it is left out', {
+      'kafka.topic': topic,
+      'error.message': reasonOf(error),
+    });
   }
 
-  #saveCheckpoints(): void {
-    const { clock, files } = this.#options;
-    const nowMs = clock.now();
-    const current: Checkpoint[] = [];
-    for (const tail of this.#tails.values()) {
-      try {
-        tail.seenMs = nowMs;
-        const checkpoint = tail.checkpoint(files);
-        if (checkpoint !== null) current.push(checkpoint);
-      } catch (error) {
-        this.#fail(`the position in ${tail.path} could not be taken`, error);
-      }
+  #refused({ count, error }: DeliveryReport): void {
+    if (this.#isStopping) this.balance.drop('shutdown', count);
+    else this.#owed += count;
+    this.#refusedUntilMs = this.#options.clock.monotonic() + REFUSED_PAUSE_MS;
+    const reason = reasonOf(error);
+    if (reason !== this.#refusal) {
+      this.#options.logger.warn('the log refused lines of files; they are read again', {
+        'error.message': reason,
+      });
     }
-    if (this.#checkpoints.save([...current, ...this.#discovery.unseen(this.#tails)], nowMs))
-      this.#checkpointWrites++;
+    this.#refusal = reason;
   }
 
   async stop(): Promise<void> {
@@ -396,51 +265,41 @@ export class FilesCollector implements Collector {
     this.#timer?.cancel();
     this.#wake?.();
     await this.#running;
-    await this.#sink.close(STOP_TIMEOUT_MS);
-    try {
-      this.#saveCheckpoints();
-    } catch (error) {
-      this.#fail('the positions in log files could not be written', error);
-    }
-    for (const tail of this.#tails.values()) tail.close();
+    await this.#sink?.close(STOP_TIMEOUT_MS);
+    this.#files?.save();
+    this.#files?.closeAll();
   }
 
   status(): RoleStatus {
-    const behind = [...this.#tails.values()].reduce(
-      (sum, tail) => sum + Math.max(0, tail.size - tail.confirmed),
-      0,
-    );
+    const files = this.#files;
     const isRefused = this.#refusedUntilMs > this.#options.clock.monotonic();
+    const reason = isRefused ? `the log refused lines: ${this.#refusal}` : (files?.fault ?? '');
     return {
-      light: isRefused ? 'yellow' : 'green',
-      reason: isRefused ? `the log refused lines: ${this.#lastError}` : '',
+      light: reason === '' ? 'green' : 'yellow',
+      reason,
       details: {
-        files: this.#tails.size,
-        behindBytes: behind,
-        paths: [...this.#tails.values()].slice(0, 50).map(({ path }) => path),
+        files: files?.size ?? 0,
+        behindBytes: files?.behind ?? 0,
+        paths: files?.paths(PATHS_SHOWN) ?? [],
       },
     };
   }
 
   *tallies(): Iterable<Tally> {
-    yield ['files_truncated', this.#truncations];
-    yield ['bytes_unread_at_truncation', this.#truncatedBytes];
-    yield ['files_rotated', this.#rotations];
+    const files = this.#files;
+    yield ['files_truncated', files?.truncations ?? 0];
+    yield ['bytes_unread_at_truncation', files?.truncatedBytes ?? 0];
+    yield ['files_rotated', files?.rotations ?? 0];
     yield ['rereads', this.#rereads];
-    yield ['checkpoints_written', this.#checkpointWrites];
+    yield ['checkpoints_written', files?.checkpointWrites ?? 0];
   }
 
   *gauges(): Iterable<Tally> {
-    let open = 0;
-    let behind = 0;
-    for (const tail of this.#tails.values()) {
-      if (tail.file !== null) open++;
-      behind += Math.max(0, tail.size - tail.confirmed);
-    }
-    yield ['files', this.#tails.size];
-    yield ['files_open', open];
-    yield ['files_skipped', this.#discovery?.skipped ?? 0];
-    yield ['behind_bytes', behind];
+    const files = this.#files;
+    yield ['files', files?.size ?? 0];
+    yield ['files_open', files?.open ?? 0];
+    yield ['files_skipped', files?.skipped ?? 0];
+    yield ['behind_bytes', files?.behind ?? 0];
     yield ['buffered_bytes', this.#sink?.bufferedBytes ?? 0];
   }
 }

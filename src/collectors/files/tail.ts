@@ -18,7 +18,6 @@ const RANGES_MAX = 256;
 /** Part of a file whose records are on their way; the tag of its records. */
 export class Range {
   readonly tail: Tail;
-  readonly generation: number;
   /** Position behind the part; set when all its records are appended. */
   end = -1;
   outstanding = 0;
@@ -26,7 +25,6 @@ export class Range {
 
   constructor(tail: Tail) {
     this.tail = tail;
-    this.generation = tail.generation;
   }
 }
 
@@ -53,8 +51,8 @@ export class Tail {
   pauseMs = 0;
   /** The first line started before the position: skip to the next. */
   skipsLine = false;
-  /** Counts the times reading went back, so that late reports of older ranges are known. */
-  generation = 0;
+  /** Why it can't be read now; '' while it can. */
+  fault = '';
   seenMs = 0;
   /** The one that was taken last. */
   lastFingerprint: Fingerprint | null = null;
@@ -120,7 +118,6 @@ export class Tail {
   }
 
   goBack(): void {
-    this.generation++;
     this.#ranges = [];
     this.position = this.confirmed;
   }

@@ -6,9 +6,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { nodeDisk } from '../../../src/base/node-disk.ts';
-import { nodeFileSystem } from '../../../src/collectors/files/file-system.ts';
+import { type FileSystem, nodeFileSystem } from '../../../src/collectors/files/file-system.ts';
 import { FilesCollector } from '../../../src/collectors/files/files-collector.ts';
 import { collectorDefaults, type FilesSettings } from '../../../src/collectors/settings.ts';
+import { ErrorCode, ProtocolError } from '../../../src/protocol/error-codes.ts';
 import { type MemorySink, memorySinks } from './support/memory-sink.ts';
 
 let root = '';
@@ -17,12 +18,27 @@ let collector: FilesCollector | null = null;
 let sink: MemorySink;
 /** Messages of all collectors of a test, in order. */
 let earlier: unknown[] = [];
+/** The system's code that opening, looking at and listing a path fails with. */
+const faults = new Map<string, string>();
+
+const failing: FileSystem = {
+  open: (at) => refuse(at) ?? nodeFileSystem.open(at),
+  stat: (at) => refuse(`stat ${at}`) ?? nodeFileSystem.stat(at),
+  list: (at) => refuse(at) ?? nodeFileSystem.list(at),
+};
+
+function refuse(what: string): null {
+  const code = faults.get(what);
+  if (code === undefined) return null;
+  throw Object.assign(new Error(`${code}: ${what}`), { code });
+}
 
 beforeEach(() => {
   root = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-files-'));
   folder = path.join(root, 'logs');
   fs.mkdirSync(folder);
   earlier = [];
+  faults.clear();
 });
 afterEach(async () => {
   await stop();
@@ -51,7 +67,7 @@ async function start(
       prepare(sinks.sink());
       return made;
     },
-    files: nodeFileSystem,
+    files: failing,
     disk: nodeDisk,
     clock: systemClock,
     logger: silentLogger,
@@ -361,6 +377,68 @@ describe('checkpoints', () => {
     );
     await start();
     await expect.poll(() => seen().length).toBe(20);
+  });
+});
+
+describe('files that can not be read', () => {
+  it('hold up no others, and no checkpoints', async () => {
+    const secret = path.join(folder, 'a.log');
+    const broken = path.join(folder, 'b.log');
+    write('a.log', '');
+    write('b.log', 'lost for now\n');
+    faults.set(secret, 'EACCES');
+    await start();
+    await expect.poll(seen).toEqual(['lost for now']);
+    faults.set(broken, 'EIO');
+    faults.set(`stat ${broken}`, 'EIO');
+    write('c.log', 'one\n');
+    await expect.poll(seen).toEqual(['lost for now', 'one']);
+    write('c.log', 'two\n');
+    await expect.poll(seen).toEqual(['lost for now', 'one', 'two']);
+    const saved = (): string =>
+      fs.readFileSync(path.join(root, 'data', 'collectors', 'files.json'), 'utf8');
+    await expect.poll(saved).toContain('"position":8');
+  });
+
+  it('say so while they are followed, and go on when they can be read again', async () => {
+    const broken = path.join(folder, 'b.log');
+    write('b.log', 'one\n');
+    await start({ closeIdleMs: 20 });
+    await expect.poll(seen).toEqual(['one']);
+    await expect.poll(() => gauge('files_open')).toBe(0);
+    faults.set(broken, 'EIO');
+    write('b.log', 'two\n');
+    await expect.poll(() => collector!.status().light).toBe('yellow');
+    expect(collector!.status().reason).toContain(broken);
+    faults.clear();
+    await expect.poll(seen).toEqual(['one', 'two']);
+    await expect.poll(() => collector!.status().light).toBe('green');
+  });
+
+  it('of one folder are no reason to find none in another', async () => {
+    fs.mkdirSync(path.join(folder, 'bad'));
+    fs.mkdirSync(path.join(folder, 'good'));
+    faults.set(path.join(folder, 'bad'), 'EIO');
+    await start({ paths: [path.join(folder, 'bad', '*'), path.join(folder, 'good', '*')] });
+    write('good/a.log', 'found\n');
+    await expect.poll(seen).toEqual(['found']);
+  });
+});
+
+describe('a line that the log will never take', () => {
+  it('is dropped and counted, and those behind it are read', async () => {
+    write('a.log', 'huge\n');
+    await start({}, (made) => {
+      made.auto = false;
+    });
+    await expect.poll(() => sink.waiting.length).toBe(1);
+    sink.auto = true;
+    sink.report(new ProtocolError(ErrorCode.MESSAGE_TOO_LARGE));
+    write('a.log', 'small\n');
+    await expect.poll(seen).toEqual(['small']);
+    expect(collector?.balance).toMatchObject({ received: 2, stored: 1 });
+    expect(collector?.balance.dropped.get('too_large')).toBe(1);
+    expect(event('rereads')).toBe(0);
   });
 });
 
