@@ -30,6 +30,10 @@ export const isTooLarge = (error: Error | null): boolean =>
   error instanceof ProtocolError &&
   (error.code === ErrorCode.MESSAGE_TOO_LARGE || error.code === ErrorCode.RECORD_LIST_TOO_LARGE);
 
+/** Why records of which nobody can be told are lost. */
+export const dropReasonOf = (error: Error, isStopping: boolean): DropReason =>
+  isStopping ? 'shutdown' : isTooLarge(error) ? 'too_large' : 'connection';
+
 export class Balance {
   received = 0;
   /** Bytes of source text behind `received`. */

@@ -3,7 +3,7 @@ import { reasonOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { RoleStatus } from '../../base/role.ts';
-import { Balance } from '../balance.ts';
+import { Balance, dropReasonOf } from '../balance.ts';
 import type { Collector, Tally } from '../collector.ts';
 import { EcsWriter, fragment } from '../ecs-writer.ts';
 import {
@@ -156,7 +156,7 @@ export class ScrapeCollector implements Collector {
 
   #delivered(report: DeliveryReport): void {
     if (report.error === null) this.balance.stored += report.count;
-    else this.balance.drop(this.#isStopping ? 'shutdown' : 'connection', report.count);
+    else this.balance.drop(dropReasonOf(report.error, this.#isStopping), report.count);
   }
 
   async stop(): Promise<void> {

@@ -5,7 +5,7 @@ import { codeOf, reasonOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { RoleStatus } from '../../base/role.ts';
 import type { Listening, Stream, Transport } from '../../base/transport.ts';
-import { Balance } from '../balance.ts';
+import { Balance, dropReasonOf } from '../balance.ts';
 import type { Collector, Tally } from '../collector.ts';
 import { EcsWriter, TAG_TRUNCATED } from '../ecs-writer.ts';
 import {
@@ -63,8 +63,12 @@ export class SyslogCollector implements Collector {
   #sink: RecordSink | null = null;
   #udp: UdpListening | null = null;
   #tcp: Listening | null = null;
-  #timers: Timer[] = [];
+  /** Next attempts to listen, by `udp` and `tcp`. */
+  readonly #retries = new Map<string, Timer>();
+  #idleTimer: Timer | null = null;
   #isStopping = false;
+  /** The log takes no more: what still comes out of connections is counted as lost. */
+  #isOver = false;
   #isDraining = false;
   #cut = 0;
   #connectionsRefused = 0;
@@ -134,7 +138,10 @@ export class SyslogCollector implements Collector {
     if (!this.#failures.has(kind)) this.#options.logger.warn(`syslog does not listen on ${reason}`);
     this.#failures.set(kind, reason);
     if (this.#isStopping) return;
-    this.#timers.push(this.#options.clock.after(RETRY_LISTEN_MS, () => void listen()));
+    this.#retries.set(
+      kind,
+      this.#options.clock.after(RETRY_LISTEN_MS, () => void listen()),
+    );
   }
 
   #peer(address: string): Peer {
@@ -191,6 +198,11 @@ export class SyslogCollector implements Collector {
       message: (bytes, start, end, isCut) => {
         // Counted before the sink may report it.
         this.balance.received++;
+        if (this.#isOver) {
+          this.balance.receivedBytes += end - start;
+          this.balance.drop('shutdown');
+          return true;
+        }
         if (this.#store(bytes, start, end, isCut, peer, connection.nowMs)) {
           this.#tcpMessages++;
           this.balance.receivedBytes += end - start;
@@ -209,11 +221,7 @@ export class SyslogCollector implements Collector {
           },
         );
       },
-      closed: (lost) => {
-        this.#connections.delete(connection);
-        this.balance.received += lost;
-        this.balance.drop('buffer_full', lost);
-      },
+      closed: () => this.#connections.delete(connection),
     });
     this.#connections.add(connection);
   }
@@ -230,39 +238,53 @@ export class SyslogCollector implements Collector {
 
   #delivered(report: DeliveryReport): void {
     if (report.error === null) this.balance.stored += report.count;
-    else this.balance.drop(this.#isStopping ? 'shutdown' : 'connection', report.count);
+    else this.balance.drop(dropReasonOf(report.error, this.#isStopping), report.count);
   }
 
   #watchIdle(): void {
     const { clock, settings } = this.#options;
-    const timer = clock.after(Math.min(IDLE_CHECK_MS, settings.idleTimeoutMs), () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
+    this.#idleTimer = clock.after(Math.min(IDLE_CHECK_MS, settings.idleTimeoutMs), () => {
       const before = clock.monotonic() - settings.idleTimeoutMs;
+      // One that waits for us is not idle.
       for (const connection of [...this.#connections])
-        if (connection.lastMs < before) connection.close();
+        if (!connection.isRefused && connection.lastMs < before) connection.close();
       if (!this.#isStopping) this.#watchIdle();
     });
-    this.#timers.push(timer);
   }
 
   async stop(): Promise<void> {
     if (this.#isStopping) return;
     this.#isStopping = true;
-    for (const timer of this.#timers) timer.cancel();
-    const { clock } = this.#options;
+    for (const timer of this.#retries.values()) timer.cancel();
+    this.#idleTimer?.cancel();
     await this.#tcp?.close();
-    // What senders have written already is read; there is no other sign of what they believe we have.
-    const deadline = clock.monotonic() + STOP_TIMEOUT_MS;
-    while (clock.monotonic() < deadline) {
-      await sleep(clock, STOP_SILENCE_MS);
-      const silent = clock.monotonic() - STOP_SILENCE_MS;
-      if ([...this.#connections].every((connection) => connection.lastMs <= silent)) break;
+    await this.#silence();
+    // Whoever waits for room waits in vain from here on.
+    this.#isOver = true;
+    for (const connection of [...this.#connections]) {
+      connection.close();
+      connection.resume();
     }
-    for (const connection of [...this.#connections]) connection.close();
     await this.#udp?.close();
     await this.#sink?.close(STOP_TIMEOUT_MS);
     this.#udp = null;
     this.#tcp = null;
+  }
+
+  /**
+   * What senders have written already is read; there is no other sign of what they believe we have.
+   * What there is no room for may find some meanwhile.
+   */
+  async #silence(): Promise<void> {
+    const { clock } = this.#options;
+    const deadline = clock.monotonic() + STOP_TIMEOUT_MS;
+    while (clock.monotonic() < deadline) {
+      await sleep(clock, STOP_SILENCE_MS);
+      const silent = clock.monotonic() - STOP_SILENCE_MS;
+      const isOpen = ({ lastMs, isRefused }: SyslogConnection): boolean =>
+        lastMs > silent || isRefused;
+      if (![...this.#connections].some(isOpen)) return;
+    }
   }
 
   status(): RoleStatus {
@@ -296,8 +318,8 @@ interface ConnectionOwner {
   /** A message was refused: `resume` is to be called when there is room. */
   refused(): void;
   malformed(): void;
-  /** Called once; `lost` is 1 when a message was refused and can't be offered again. */
-  closed(lost: number): void;
+  /** Called once, when all that came was taken. */
+  closed(): void;
 }
 
 /** One TCP sender. */
@@ -339,8 +361,14 @@ class SyslogConnection {
     }
   }
 
+  /** It waits for room. */
+  get isRefused(): boolean {
+    return this.#framer.isRefused;
+  }
+
   resume(): void {
     if (!this.#framer.isRefused) return;
+    this.lastMs = this.#clock.monotonic();
     this.#framer.resume();
     this.#afterPush();
     if (this.#framer.isRefused) return;
@@ -358,14 +386,10 @@ class SyslogConnection {
     this.nowMs = this.#clock.now();
     this.#framer.end();
     if (this.#framer.isRefused) this.#owner.refused();
-    else this.#owner.closed(0);
+    else this.#owner.closed();
   }
 
   close(): void {
-    if (this.#hasEnded && this.#framer.isRefused) {
-      this.#owner.closed(1);
-      return;
-    }
-    this.#stream.destroy();
+    if (!this.#hasEnded) this.#stream.destroy();
   }
 }

@@ -21,9 +21,14 @@ export function listenUdp(
 ): Promise<UdpListening> {
   return new Promise((resolve, reject) => {
     const socket = dgram.createSocket(host.includes(':') ? 'udp6' : 'udp4');
-    socket.once('error', reject);
+    const refused = (error: Error): void => {
+      // Not bound, it still holds a descriptor.
+      socket.close();
+      reject(error);
+    };
+    socket.once('error', refused);
     socket.bind(port, host, () => {
-      socket.off('error', reject);
+      socket.off('error', refused);
       // Errors of single datagrams (ICMP answers) end nothing.
       socket.on('error', () => {});
       const granted = setReceiveBuffer(socket, bufferBytes);

@@ -1,4 +1,5 @@
 import dgram from 'node:dgram';
+import fs from 'node:fs';
 import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
@@ -7,6 +8,8 @@ import { nodeDisk } from '../../../src/base/node-disk.ts';
 import { nodeTransport } from '../../../src/base/node-transport.ts';
 import { collectorDefaults, type SyslogSettings } from '../../../src/collectors/settings.ts';
 import { SyslogCollector } from '../../../src/collectors/syslog/syslog-collector.ts';
+import { listenUdp } from '../../../src/collectors/syslog/udp.ts';
+import { ErrorCode, ProtocolError } from '../../../src/protocol/error-codes.ts';
 import { freePort } from '../../peers/peer.ts';
 import { memorySinks } from './support/memory-sink.ts';
 
@@ -175,5 +178,71 @@ describe('the syslog collector', () => {
     await expect.poll(() => sinks.sink().waiting.length).toBe(2);
     await collector.stop();
     expect(sinks.sink().messages()).toEqual(['a', 'b']);
+  });
+
+  it('ends though the log has no room, and counts what it could not store', async () => {
+    await serve();
+    sinks.sink().auto = false;
+    sinks.sink().bytesMax = 3000;
+    const socket = net.connect(port, '127.0.0.1');
+    socket.write(Array.from({ length: 50 }, (_, i) => `<13>${i}\n`).join(''));
+    void tcp(Array.from({ length: 50 }, (_, i) => `<13>ended ${i}\n`).join(''));
+    await expect.poll(() => new Map(collector.gauges()).get('connections')).toBe(2);
+    await expect.poll(() => sinks.sink().waiting.length).toBeGreaterThan(0);
+    await collector.stop();
+    expect(collector.balance.received).toBe(100);
+    expect(collector.balance.stored).toBe(sinks.sink().stored.length);
+    expect(collector.balance.dropped.get('shutdown')).toBe(100 - collector.balance.stored);
+    socket.destroy();
+  });
+
+  it('stores what waits for room when it stops, if there is room in time', async () => {
+    await serve();
+    sinks.sink().auto = false;
+    sinks.sink().bytesMax = 3000;
+    void tcp(Array.from({ length: 50 }, (_, i) => `<13>${i}\n`).join(''));
+    await expect.poll(() => sinks.sink().waiting.length).toBeGreaterThan(0);
+    const stopped = collector.stop();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const pump = setInterval(() => sinks.sink().report(), 5);
+    await stopped;
+    clearInterval(pump);
+    expect(sinks.sink().messages()).toHaveLength(50);
+  });
+
+  it('does not take a sender that it lets wait for an idle one', async () => {
+    await serve({ idleTimeoutMs: 500 });
+    sinks.sink().auto = false;
+    sinks.sink().bytesMax = 2000;
+    const lines = Array.from({ length: 20_000 }, (_, i) => `<13>${i} ${'x'.repeat(100)}`);
+    const socket = net.connect(port, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.end(`${lines.join('\n')}\n`);
+    await expect.poll(() => sinks.sink().waiting.length).toBeGreaterThan(2);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    sinks.sink().bytesMax = Number.POSITIVE_INFINITY;
+    sinks.sink().auto = true;
+    sinks.sink().report();
+    await expect.poll(() => sinks.sink().stored.length).toBe(lines.length);
+  });
+
+  it('keeps no descriptor of a port that it did not get', async () => {
+    const taken = dgram.createSocket('udp4');
+    await new Promise<void>((resolve) => taken.bind(port, '127.0.0.1', resolve));
+    const open = (): number => fs.readdirSync('/proc/self/fd').length;
+    const before = open();
+    for (let i = 0; i < 20; i++) {
+      await expect(listenUdp('127.0.0.1', port, 65_536, () => {})).rejects.toThrow('EADDRINUSE');
+    }
+    expect(open() - before).toBeLessThan(10);
+    await new Promise<void>((resolve) => taken.close(() => resolve()));
+    await serve();
+  });
+
+  it('counts a message that the log never takes', async () => {
+    await serve();
+    sinks.sink().error = new ProtocolError(ErrorCode.MESSAGE_TOO_LARGE);
+    await tcp('<13>a\n');
+    await expect.poll(() => collector.balance.dropped.get('too_large')).toBe(1);
   });
 });

@@ -27,6 +27,7 @@ export class MemorySink implements RecordSink {
   waiting: { topic: string; bytes: Buffer; tag: unknown; headers: Uint8Array | undefined }[] = [];
   #drained: (() => void)[] = [];
   #scheduled = false;
+  #isClosed = false;
 
   constructor(options: SinkOptions) {
     this.options = options;
@@ -39,7 +40,7 @@ export class MemorySink implements RecordSink {
     end: number,
     options: AppendOptions = {},
   ): boolean {
-    if (this.bufferedBytes + end - start > this.bytesMax) return false;
+    if (this.#isClosed || this.bufferedBytes + end - start > this.bytesMax) return false;
     const copy = Buffer.from(bytes.subarray(start, end));
     this.bufferedBytes += copy.length;
     this.waiting.push({ topic, bytes: copy, tag: options.tag, headers: options.headers });
@@ -69,7 +70,9 @@ export class MemorySink implements RecordSink {
     for (const resolve of this.#drained.splice(0)) resolve();
   }
 
+  /** As a producer's: nobody waits for room in one that is closed. */
   drained(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
     return new Promise((resolve) => this.#drained.push(resolve));
   }
   flush(): Promise<void> {
@@ -77,6 +80,7 @@ export class MemorySink implements RecordSink {
     return Promise.resolve();
   }
   close(): Promise<void> {
+    this.#isClosed = true;
     return this.flush();
   }
 
