@@ -1,7 +1,7 @@
 /** `weir consume`: writes the records of a topic to standard output. */
 import type { Client } from '../client/client.ts';
 import type { FetchedBatch } from '../client/fetched-batch.ts';
-import type { Fetcher, FetchPosition } from '../client/fetcher.ts';
+import type { Fetcher, FetchStart } from '../client/fetcher.ts';
 import type { TopicPartition } from '../client/list-offsets.ts';
 import {
   type Arguments,
@@ -142,7 +142,7 @@ async function positions(
   client: Client,
   partitions: readonly TopicPartition[],
   start: Start,
-): Promise<FetchPosition[]> {
+): Promise<FetchStart[]> {
   if (typeof start !== 'object') return partitions.map((p) => ({ ...p, offset: start }));
   const { listOffsets } = await import('../client/list-offsets.ts');
   const found = await listOffsets(client, partitions, start.time);

@@ -2,7 +2,7 @@
 import type { Admin } from '../client/admin.ts';
 import type { Client } from '../client/client.ts';
 import type { FetchedBatch } from '../client/fetched-batch.ts';
-import type { FetchPosition } from '../client/fetcher.ts';
+import type { FetchStart } from '../client/fetcher.ts';
 import type { RecordView } from '../protocol/record-batch.ts';
 import {
   type Arguments,
@@ -146,7 +146,7 @@ async function startOffsets(
   partitions: readonly { topic: string; partition: number }[],
   ends: readonly { offset: number }[],
   plan: Plan,
-): Promise<FetchPosition[]> {
+): Promise<FetchStart[]> {
   if (plan.since !== null) {
     const found = await admin.listOffsets(partitions, plan.since);
     return partitions.map((p, i) => ({

@@ -72,6 +72,11 @@ const SESSION_PART = 0.85;
 
 const ignore = (): void => {};
 
+function refuse(error: Error, done: Done<any>, written: (error: Error | null) => void): void {
+  written(error);
+  done(error, null);
+}
+
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #stream: Stream;
@@ -179,11 +184,13 @@ export class Connection {
     written: (error: Error | null) => void = ignore,
     timeoutMs = this.#options.requestTimeoutMs,
   ): void {
-    if (this.#postponed !== null && this.#postponed.length < this.#options.inFlightMax) {
-      this.#postponed.push(() => this.#send(call, version, body, done, written, timeoutMs));
+    if (this.#postponed === null) {
+      this.#send(call, version, body, done, written, timeoutMs);
       return;
     }
-    this.#send(call, version, body, done, written, timeoutMs);
+    const waiting = this.#postponed.length;
+    if (waiting >= this.#options.inFlightMax) return refuse(this.#tooMany(waiting), done, written);
+    this.#postponed.push(() => this.#send(call, version, body, done, written, timeoutMs));
   }
 
   #send<Q, R>(
@@ -195,11 +202,7 @@ export class Connection {
     timeoutMs: number,
   ): void {
     const refused = this.#closed ?? this.#full();
-    if (refused !== null) {
-      written(refused);
-      done(refused, null);
-      return;
-    }
+    if (refused !== null) return refuse(refused, done, written);
     const id = this.#correlationId();
     const chunks = writeRequest(call, version, id, this.#options.clientId, body);
     const timer = this.#options.clock.after(timeoutMs, () => {
@@ -238,11 +241,12 @@ export class Connection {
   }
 
   #full(): Error | null {
-    if (this.#waiting.size < this.#options.inFlightMax) return null;
-    return new OperatingError(
-      'too-many-in-flight',
-      `${this.#waiting.size} requests wait for ${this.remote}`,
-    );
+    const { size } = this.#waiting;
+    return size < this.#options.inFlightMax ? null : this.#tooMany(size);
+  }
+
+  #tooMany(count: number): OperatingError {
+    return new OperatingError('too-many-in-flight', `${count} requests wait for ${this.remote}`);
   }
 
   #received(bytes: Buffer): void {

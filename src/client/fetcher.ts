@@ -16,6 +16,8 @@ import type { Infer } from '../protocol/schema.ts';
 import { backoffMs } from './backoff.ts';
 import { calls } from './call.ts';
 import type { Client, Lane } from './client.ts';
+import { FetchBuffer } from './fetch-buffer.ts';
+import { type FetchOffset, FetchPosition } from './fetch-position.ts';
 import { fetchBody, leaderHints } from './fetch-request.ts';
 import { type FetchedBatch, forEachBatch } from './fetched-batch.ts';
 import { listOffsets, partitionKey, type TopicPartition } from './list-offsets.ts';
@@ -34,27 +36,10 @@ export interface FetcherOptions {
   readonly isolation?: 'read_uncommitted' | 'read_committed';
 }
 
-export interface FetchPosition extends TopicPartition {
-  readonly offset: number | 'earliest' | 'latest';
+export interface FetchStart extends TopicPartition {
+  readonly offset: FetchOffset;
   /** Of the record before the offset, where known: by it a log that was truncated is noticed. */
   readonly leaderEpoch?: number;
-}
-
-interface PartitionState extends TopicPartition {
-  readonly key: string;
-  /** Next offset to fetch; null: being looked up, as `reset` says. */
-  position: number | null;
-  reset: 'earliest' | 'latest';
-  paused: boolean;
-  /** Term of the leader from which the batch before the position came; -1: unknown. */
-  epoch: number;
-  /** Grows when the position is set from outside. */
-  generation: number;
-  /** Monotonic milliseconds before which the broker `failedBroker` is not asked again. */
-  retryAt: number;
-  failedBroker: number;
-  failures: number;
-  highWatermark: number;
 }
 
 type FetchResponse = Infer<typeof fetchResponse>;
@@ -76,13 +61,10 @@ export class Fetcher {
   readonly #client: Client;
   readonly #options: Required<FetcherOptions>;
   readonly #lane: Lane;
-  readonly #partitions = new Map<string, PartitionState>();
+  readonly #partitions = new Map<string, FetchPosition>();
+  readonly #buffer: FetchBuffer;
   readonly #underWay = new Set<number>();
   readonly #stopListening: () => void;
-  #buffer: FetchedBatch[] = [];
-  #bufferedBytes = 0;
-  #error: Error | null = null;
-  #waiter: (() => void) | null = null;
   #resetting = false;
   #timer: Timer | null = null;
   #timerAt = Infinity;
@@ -100,35 +82,38 @@ export class Fetcher {
       offsetReset: options.offsetReset ?? 'latest',
       isolation: options.isolation ?? 'read_uncommitted',
     };
+    this.#buffer = new FetchBuffer(client.clock);
     this.#lane = client.newLane('fetch');
     this.#stopListening = client.metadata.onUpdate(() => this.#wake());
   }
 
   /** Bytes that wait for `poll`. */
   get bufferedBytes(): number {
-    return this.#bufferedBytes;
+    return this.#buffer.bytes;
   }
 
-  /** Replaces the assignment. A partition that stays with the same offset keeps what it has fetched. */
-  assign(positions: readonly FetchPosition[]): void {
+  /**
+   * Replaces the assignment. A partition whose offset is the one behind what was polled of it keeps
+   * what it has fetched.
+   */
+  assign(positions: readonly FetchStart[]): void {
     const wanted = new Map(positions.map((p) => [partitionKey(p), p]));
     for (const key of this.#partitions.keys()) if (!wanted.has(key)) this.#partitions.delete(key);
     for (const [key, p] of wanted) {
       this.#client.metadata.watch(p.topic);
-      const state = this.#partitions.get(key) ?? newState(key, p);
+      const state = this.#partitions.get(key) ?? new FetchPosition(p);
       this.#partitions.set(key, state);
-      if (state.position === null || state.position !== p.offset) {
-        this.#move(state, p.offset, p.leaderEpoch);
-      }
+      const polled = this.#buffer.startOf(state) ?? state.position;
+      if (polled === null || polled !== p.offset) state.move(p.offset, p.leaderEpoch);
     }
-    this.#dropStale();
+    this.#buffer.dropStale(this.#partitions);
     this.#wake();
   }
 
   /** The next poll begins at `offset`. */
-  seek(p: TopicPartition, offset: number | 'earliest' | 'latest'): void {
-    this.#move(this.#state(p), offset);
-    this.#dropStale();
+  seek(p: TopicPartition, offset: FetchOffset): void {
+    this.#state(p).move(offset);
+    this.#buffer.dropStale(this.#partitions);
     this.#wake();
   }
 
@@ -157,15 +142,7 @@ export class Fetcher {
    */
   async poll(timeoutMs = 500): Promise<FetchedBatch[]> {
     if (this.#closed) throw new OperatingError('fetcher-closed', 'the fetcher is closed');
-    if (this.#buffer.length === 0 && this.#error === null) await this.#arrival(timeoutMs);
-    if (this.#buffer.length === 0 && this.#error !== null) {
-      const error = this.#error;
-      this.#error = null;
-      throw error;
-    }
-    const polled = this.#buffer;
-    this.#buffer = [];
-    this.#bufferedBytes = 0;
+    const polled = await this.#buffer.take(timeoutMs);
     this.#wake();
     return polled;
   }
@@ -175,47 +152,16 @@ export class Fetcher {
     this.#stopListening();
     this.#timer?.cancel();
     this.#client.releaseLane(this.#lane);
-    this.#buffer = [];
-    this.#waiter?.();
+    this.#buffer.clear();
+    this.#buffer.wake();
   }
 
-  #arrival(timeoutMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        timer.cancel();
-        this.#waiter = null;
-        resolve();
-      };
-      const timer = this.#client.clock.after(timeoutMs, done);
-      this.#waiter = done;
-    });
-  }
-
-  #state(p: TopicPartition): PartitionState {
+  #state(p: TopicPartition): FetchPosition {
     const state = this.#partitions.get(partitionKey(p));
     if (state === undefined) {
       throw new OperatingError('not-assigned', `${partitionKey(p)} is not assigned`);
     }
     return state;
-  }
-
-  #move(state: PartitionState, offset: number | 'earliest' | 'latest', epoch = -1): void {
-    state.generation++;
-    state.epoch = typeof offset === 'number' ? epoch : -1;
-    state.retryAt = 0;
-    if (typeof offset === 'number') state.position = offset;
-    else {
-      state.position = null;
-      state.reset = offset;
-    }
-  }
-
-  /** Throws away what was fetched for positions that are no longer the partition's own. */
-  #dropStale(): void {
-    this.#buffer = this.#buffer.filter(
-      (batch) => this.#partitions.get(partitionKey(batch))?.position === batch.nextOffset,
-    );
-    this.#bufferedBytes = this.#buffer.reduce((sum, batch) => sum + batch.records.length, 0);
   }
 
   #wake(): void {
@@ -239,7 +185,7 @@ export class Fetcher {
 
   #pump(): void {
     const now = this.#client.clock.monotonic();
-    const byLeader = new Map<number, PartitionState[]>();
+    const byLeader = new Map<number, FetchPosition[]>();
     let lost = false;
     let unknown = false;
     for (const state of this.#partitions.values()) {
@@ -256,12 +202,16 @@ export class Fetcher {
       }
       if (state.paused) continue;
       if (leader < 0) unknown = true;
-      else byLeader.set(leader, [...(byLeader.get(leader) ?? []), state]);
+      else {
+        const states = byLeader.get(leader);
+        if (states === undefined) byLeader.set(leader, [state]);
+        else states.push(state);
+      }
     }
     if (unknown) this.#client.metadata.requestRefresh();
     if (lost) this.#resetPositions();
     for (const [leader, states] of byLeader) {
-      if (this.#underWay.has(leader) || this.#bufferedBytes >= this.#options.bufferBytes) continue;
+      if (this.#underWay.has(leader) || this.#buffer.bytes >= this.#options.bufferBytes) continue;
       this.#underWay.add(leader);
       this.#fetch(leader, states)
         .catch((error: unknown) => this.#brokerFailed(leader, states, error))
@@ -272,12 +222,11 @@ export class Fetcher {
     }
   }
 
-  async #fetch(leader: number, states: readonly PartitionState[]): Promise<void> {
+  async #fetch(leader: number, states: readonly FetchPosition[]): Promise<void> {
     const { metadata } = this.#client;
     const connection = await this.#client.connection(leader, this.#lane);
-    const generations = states.map((state) => state.generation);
-    const offsets = states.map((state) => state.position!);
     if (states.some((state) => state.position === null)) return; // Moved while connecting.
+    const asked = new Map(states.map((state) => [state.key, askedOf(state)]));
     const named = states.every((s) => (metadata.topic(s.topic)?.id ?? ZERO_UUID) !== ZERO_UUID);
     const version = connection.versionOf(
       calls.fetch,
@@ -304,21 +253,21 @@ export class Fetcher {
     for (const topic of response.responses) {
       const name = topic.topicId === ZERO_UUID ? topic.topic : metadata.topicName(topic.topicId);
       for (const answer of topic.partitions) {
-        const at = states.findIndex(
-          (s) => s.topic === name && s.partition === answer.partitionIndex,
-        );
-        const state = states[at];
-        if (state === undefined || this.#partitions.get(state.key) !== state) continue;
+        if (name === undefined) continue;
+        const key = partitionKey({ topic: name, partition: answer.partitionIndex });
+        const of = asked.get(key);
+        const state = this.#partitions.get(key);
+        if (of === undefined || state !== of.state) continue;
         // Another leader may have answered for the same position meanwhile.
-        if (state.generation !== generations[at] || state.position !== offsets[at]) continue;
-        this.#answered(leader, state, offsets[at]!, topic.topicId, answer);
+        if (state.generation !== of.generation || state.position !== of.offset) continue;
+        this.#answered(leader, state, of.offset, topic.topicId, answer);
       }
     }
   }
 
   #answered(
     leader: number,
-    state: PartitionState,
+    state: FetchPosition,
     fetchOffset: number,
     topicId: string,
     answer: PartitionResponse,
@@ -343,13 +292,12 @@ export class Fetcher {
     if (nextOffset === fetchOffset) {
       this.#backOff(leader, [state]);
       const what = `${state.key} at offset ${fetchOffset}: ${bytes.length} bytes without a batch`;
-      return this.#fail(new OperatingError('damaged-records', what));
+      return this.#buffer.fail(new OperatingError('damaged-records', what));
     }
     state.position = nextOffset;
     state.epoch = batchEpoch;
     this.counters.bytes += end;
-    this.#bufferedBytes += end;
-    this.#buffer.push({
+    this.#buffer.add(state, {
       topic: state.topic,
       topicId,
       partition: state.partition,
@@ -361,14 +309,13 @@ export class Fetcher {
       abortedTransactions: answer.abortedTransactions ?? [],
       records: bytes.subarray(0, end),
     });
-    this.#waiter?.();
   }
 
   /**
    * What was fetched up to the position is not what the log has there any more (an unclean election
    * has truncated it): goes on where both still agreed, or tells of it.
    */
-  #truncated(leader: number, state: PartitionState, epoch: number, endOffset: number): void {
+  #truncated(leader: number, state: FetchPosition, epoch: number, endOffset: number): void {
     this.counters.truncations++;
     this.#client.logger.warn('the log was truncated behind the fetch position', {
       'kafka.topic': state.topic,
@@ -376,13 +323,13 @@ export class Fetcher {
       'kafka.offset': state.position,
       'kafka.end_offset': endOffset,
     });
-    if (this.#options.offsetReset !== 'none') return this.#move(state, endOffset, epoch);
+    if (this.#options.offsetReset !== 'none') return state.move(endOffset, epoch);
     this.#backOff(leader, [state]);
     const what = `${state.key} at offset ${state.position}: the log was truncated at ${endOffset}`;
-    this.#fail(new OperatingError('log-truncated', what));
+    this.#buffer.fail(new OperatingError('log-truncated', what));
   }
 
-  #partitionFailed(leader: number, state: PartitionState, code: number): void {
+  #partitionFailed(leader: number, state: FetchPosition, code: number): void {
     this.counters.errors++;
     const { offsetReset } = this.#options;
     if (code === ErrorCode.OFFSET_OUT_OF_RANGE && offsetReset !== 'none') {
@@ -393,7 +340,7 @@ export class Fetcher {
         reset: offsetReset,
       });
       this.counters.resets++;
-      this.#move(state, offsetReset);
+      state.move(offsetReset);
       return;
     }
     this.#backOff(leader, [state]);
@@ -401,10 +348,10 @@ export class Fetcher {
     if (known < 0 || known === leader) this.#client.metadata.requestRefresh();
     if (isRetriable(code)) return;
     const at = `${state.key} at offset ${state.position}`;
-    this.#fail(new ProtocolError(code, `${at}: ${errorName(code)}`));
+    this.#buffer.fail(new ProtocolError(code, `${at}: ${errorName(code)}`));
   }
 
-  #brokerFailed(leader: number, states: readonly PartitionState[], error: unknown): void {
+  #brokerFailed(leader: number, states: readonly FetchPosition[], error: unknown): void {
     if (this.#closed) return;
     this.counters.errors++;
     this.#client.logger.debug('fetch failed', { 'error.message': reasonOf(error) });
@@ -413,21 +360,15 @@ export class Fetcher {
     const lasting =
       (error instanceof ProtocolError && !isRetriable(error.code)) ||
       (error instanceof OperatingError && error.code === 'unsupported-version');
-    if (lasting) this.#fail(error);
+    if (lasting) this.#buffer.fail(error);
   }
 
-  #backOff(leader: number, states: readonly PartitionState[]): void {
+  #backOff(leader: number, states: readonly FetchPosition[]): void {
     const { clock, random, retryBackoff } = this.#client;
     for (const state of states) {
-      state.failures++;
-      state.failedBroker = leader;
+      state.failedAt(leader);
       state.retryAt = clock.monotonic() + backoffMs(retryBackoff, state.failures, random);
     }
-  }
-
-  #fail(error: Error): void {
-    this.#error = error;
-    this.#waiter?.();
   }
 
   /** Looks up the positions that are not numbers. */
@@ -453,17 +394,9 @@ export class Fetcher {
   }
 }
 
-const newState = (key: string, { topic, partition }: TopicPartition): PartitionState => ({
-  key,
-  topic,
-  partition,
-  position: null,
-  reset: 'latest',
-  paused: false,
-  epoch: -1,
-  generation: 0,
-  retryAt: 0,
-  failedBroker: -1,
-  failures: 0,
-  highWatermark: -1,
+/** What a fetch asks of a partition. */
+const askedOf = (state: FetchPosition) => ({
+  state,
+  generation: state.generation,
+  offset: state.position!,
 });

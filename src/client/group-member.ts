@@ -6,7 +6,6 @@
  * coordinator has given the partitions to others already (`lost`), commits are refused.
  * The member joins again by itself after anything but a fence of its static id.
  */
-import type { Timer } from '../base/clock.ts';
 import { sleep } from '../base/clock.ts';
 import { OperatingError, reasonOf } from '../base/errors.ts';
 import { ErrorCode, errorName, ProtocolError } from '../protocol/error-codes.ts';
@@ -22,15 +21,10 @@ import {
   fetchOffsets,
   type OffsetToCommit,
 } from './group-offsets.ts';
+import { GroupSharing } from './group-sharing.ts';
+import { Heartbeat } from './heartbeat.ts';
 import type { TopicPartition } from './list-offsets.ts';
-import {
-  type Assignment,
-  assignRange,
-  decodeAssignment,
-  decodeSubscription,
-  encodeAssignment,
-  encodeSubscription,
-} from './range-assignor.ts';
+import { decodeAssignment, encodeSubscription } from './range-assignor.ts';
 
 export interface GroupMemberOptions {
   readonly groupId: string;
@@ -56,6 +50,7 @@ type JoinResponse = Infer<typeof joinGroupResponse>;
 /** What the heartbeat's answers or the cluster ask for. */
 type Interruption = 'rebalance' | 'lost' | 'leave';
 
+const HEARTBEAT_INTERVAL_MS = 3000;
 const PROTOCOL_TYPE = 'consumer';
 const PROTOCOL_NAME = 'range';
 /** Beyond the rebalance timeout, within which a join is answered at the latest. */
@@ -76,20 +71,18 @@ export class GroupMember {
   readonly #client: Client;
   readonly #options: GroupMemberOptions;
   readonly #sessionTimeoutMs: number;
-  readonly #heartbeatIntervalMs: number;
   readonly #rebalanceTimeoutMs: number;
   readonly #coordinator: Coordinator;
   readonly #lane: Lane;
+  readonly #heartbeat: Heartbeat;
+  readonly #sharing: GroupSharing;
   #memberId = '';
   #generationId = -1;
   #assigned: readonly TopicPartition[] = [];
   #isAssigned = false;
-  /** Partition counts by which this member, as the leader, has assigned. */
-  #counts: ReadonlyMap<string, number> | null = null;
   #interrupt: ((why: Interruption) => void) | null = null;
-  #timer: Timer | null = null;
-  #lastHeartbeatAt = 0;
   #running: Promise<void> | null = null;
+  #isJoining = false;
   #leaving = false;
   #fenced: ProtocolError | null = null;
 
@@ -97,10 +90,25 @@ export class GroupMember {
     this.#client = client;
     this.#options = options;
     this.#sessionTimeoutMs = options.sessionTimeoutMs ?? 45_000;
-    this.#heartbeatIntervalMs = options.heartbeatIntervalMs ?? 3000;
     this.#rebalanceTimeoutMs = options.rebalanceTimeoutMs ?? 60_000;
     this.#coordinator = new Coordinator(client, options.groupId);
     this.#lane = client.newLane('group');
+    this.#sharing = new GroupSharing(client.metadata);
+    this.#heartbeat = new Heartbeat(
+      {
+        intervalMs: options.heartbeatIntervalMs ?? HEARTBEAT_INTERVAL_MS,
+        sessionMs: this.#sessionTimeoutMs,
+      },
+      client,
+      {
+        send: () => this.#sendHeartbeat(),
+        refused: (code) => {
+          if (code === ErrorCode.REBALANCE_IN_PROGRESS) this.#interrupt?.('rebalance');
+          else this.#evicted(code);
+        },
+        expired: () => this.#interrupt?.('lost'),
+      },
+    );
   }
 
   get memberId(): string {
@@ -118,10 +126,12 @@ export class GroupMember {
   start(): void {
     if (this.#running !== null) return;
     for (const topic of this.#options.topics) this.#client.metadata.watch(topic);
-    const stopListening = this.#client.metadata.onUpdate(() => this.#watchCounts());
+    const stopListening = this.#client.metadata.onUpdate(() => {
+      if (this.#sharing.hasGrown) this.#interrupt?.('rebalance');
+    });
     this.#running = this.#run().finally(() => {
       stopListening();
-      this.#timer?.cancel();
+      this.#heartbeat.stop();
       this.#client.releaseLane(this.#lane);
     });
   }
@@ -145,7 +155,10 @@ export class GroupMember {
       this.counters.commits++;
     } catch (error) {
       this.counters.commitFailures++;
-      if (error instanceof ProtocolError) this.#evicted(error.code);
+      // What is said of a generation that is over says nothing of the present one.
+      const isPresent =
+        committer.generationId === this.#generationId && committer.memberId === this.#memberId;
+      if (isPresent && error instanceof ProtocolError) this.#evicted(error.code);
       throw error;
     }
   }
@@ -156,10 +169,15 @@ export class GroupMember {
     return fetchOffsets(this.#client, this.#coordinator, partitions);
   }
 
-  /** Revokes, leaves (a static member keeps its place) and stops. Resolves when that is done. */
+  /**
+   * Revokes, leaves (a static member keeps its place) and stops. Resolves when that is done; rejects
+   * with what `onRevoked` has, and then it is done all the same.
+   */
   async leave(): Promise<void> {
     this.#leaving = true;
     this.#interrupt?.('leave');
+    // A join is answered when all other members have come, for which nobody waits who leaves.
+    if (this.#isJoining) this.#client.releaseLane(this.#lane);
     await this.#running;
   }
 
@@ -168,10 +186,14 @@ export class GroupMember {
     let told = '';
     for (let failures = 0; !this.#leaving; ) {
       try {
-        await this.#join();
+        this.#isJoining = true;
+        await this.#join().finally(() => {
+          this.#isJoining = false;
+        });
         failures = 0;
         told = '';
         const why = await this.#stay();
+        if (why === 'leave') break;
         await this.#revoke(why === 'lost');
         if (why === 'lost') this.#forgetMembership();
         if (this.#fenced !== null) throw this.#fenced;
@@ -198,8 +220,11 @@ export class GroupMember {
         );
       }
     }
-    await this.#revoke(false);
-    await this.#sayGoodbye();
+    try {
+      await this.#revoke(false);
+    } finally {
+      await this.#sayGoodbye();
+    }
   }
 
   /** Ends early when the member is to leave. */
@@ -221,8 +246,9 @@ export class GroupMember {
     this.#memberId = joined.memberId;
     this.#generationId = joined.generationId;
     const isLeader = joined.leader === joined.memberId;
-    this.#counts = null;
-    const assignments = isLeader && !joined.skipAssignment ? await this.#assign(joined) : [];
+    this.#sharing.forget();
+    const isAsked = isLeader && !joined.skipAssignment;
+    const assignments = isAsked ? await this.#sharing.share(joined.members) : [];
     const { groupId, groupInstanceId = null } = this.#options;
     const response = await this.#coordinator.request(
       calls.syncGroup,
@@ -245,7 +271,6 @@ export class GroupMember {
     );
     this.#isAssigned = true;
     this.counters.rebalances++;
-    this.#lastHeartbeatAt = this.#client.clock.monotonic();
   }
 
   async #sendJoin(): Promise<JoinResponse> {
@@ -282,83 +307,28 @@ export class GroupMember {
     return { lane: this.#lane, timeoutMs, isWanted: () => !this.#leaving };
   }
 
-  async #assign(joined: JoinResponse): Promise<{ memberId: string; assignment: Buffer }[]> {
-    const { metadata } = this.#client;
-    const subscribers = joined.members.map((member) => ({
-      memberId: member.memberId,
-      groupInstanceId: member.groupInstanceId,
-      topics: decodeSubscription(member.metadata),
-    }));
-    const topics = new Set(subscribers.flatMap((s) => s.topics));
-    for (const topic of topics) metadata.watch(topic);
-    await metadata.refresh();
-    const counts = new Map(
-      [...topics].map((topic) => [topic, metadata.topic(topic)?.partitions.length ?? 0]),
-    );
-    this.#counts = counts;
-    const assigned: Map<string, Assignment> = assignRange(
-      subscribers,
-      (topic) => counts.get(topic) ?? 0,
-    );
-    return [...assigned].map(([memberId, assignment]) => ({
-      memberId,
-      assignment: encodeAssignment(assignment),
-    }));
-  }
-
   /** Hands the partitions over and heartbeats until something ends the generation. */
   async #stay(): Promise<Interruption> {
     const { promise, resolve } = Promise.withResolvers<Interruption>();
     this.#interrupt = resolve;
     if (this.#leaving) resolve('leave');
-    this.#scheduleHeartbeat();
+    this.#heartbeat.start();
     await this.#options.onAssigned(this.#assigned);
     const why = await promise;
     this.#interrupt = null;
     return why;
   }
 
-  /** The leader looks after new partitions: its assignment must cover them. */
-  #watchCounts(): void {
-    if (this.#counts === null) return;
-    for (const [topic, count] of this.#counts) {
-      const now = this.#client.metadata.topic(topic)?.partitions.length ?? 0;
-      if (now > count) this.#interrupt?.('rebalance');
-    }
-  }
-
-  #scheduleHeartbeat(): void {
-    this.#timer?.cancel();
-    this.#timer = this.#client.clock.after(this.#heartbeatIntervalMs, () => {
-      void this.#heartbeat().finally(() => {
-        if (this.#isAssigned) this.#scheduleHeartbeat();
-      });
-    });
-  }
-
-  async #heartbeat(): Promise<void> {
+  async #sendHeartbeat(): Promise<number> {
     const { groupId, groupInstanceId = null } = this.#options;
-    const { clock } = this.#client;
-    try {
-      const { errorCode } = await this.#coordinator.request(
-        calls.heartbeat,
-        { groupId, generationId: this.#generationId, memberId: this.#memberId, groupInstanceId },
-        (r) => r.errorCode,
-        { lane: this.#lane, retryMs: 0, timeoutMs: Math.ceil(this.#sessionTimeoutMs / 3) },
-      );
-      this.counters.heartbeats++;
-      if (errorCode === ErrorCode.NONE) this.#lastHeartbeatAt = clock.monotonic();
-      else if (errorCode === ErrorCode.REBALANCE_IN_PROGRESS) {
-        this.#lastHeartbeatAt = clock.monotonic();
-        this.#interrupt?.('rebalance');
-      } else this.#evicted(errorCode);
-    } catch (error) {
-      this.#client.logger.debug('heartbeat failed', { 'error.message': reasonOf(error) });
-    }
-    // Unheard of for a session, the coordinator has given the partitions away.
-    if (clock.monotonic() - this.#lastHeartbeatAt > this.#sessionTimeoutMs) {
-      this.#interrupt?.('lost');
-    }
+    const { errorCode } = await this.#coordinator.request(
+      calls.heartbeat,
+      { groupId, generationId: this.#generationId, memberId: this.#memberId, groupInstanceId },
+      (r) => r.errorCode,
+      { lane: this.#lane, retryMs: 0, timeoutMs: Math.ceil(this.#sessionTimeoutMs / 3) },
+    );
+    this.counters.heartbeats++;
+    return errorCode;
   }
 
   #evicted(code: number): void {
@@ -373,11 +343,13 @@ export class GroupMember {
 
   async #revoke(lost: boolean): Promise<void> {
     if (!this.#isAssigned) return;
-    const partitions = this.#assigned;
-    await this.#options.onRevoked(partitions, lost);
-    this.#isAssigned = false;
-    this.#assigned = [];
-    this.#timer?.cancel();
+    try {
+      await this.#options.onRevoked(this.#assigned, lost);
+    } finally {
+      this.#isAssigned = false;
+      this.#assigned = [];
+      this.#heartbeat.stop();
+    }
   }
 
   #forgetMembership(): void {

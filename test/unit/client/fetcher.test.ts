@@ -137,6 +137,37 @@ describe('fetching', () => {
     fetcher.assign([]);
     expect(await clock.until(fetcher.poll(1000))).toEqual([]);
   });
+
+  test('keeps all that was fetched of a partition while another one is moved', async () => {
+    const cluster = { topics: { logs: 2 } };
+    const { clock, broker, fetcher } = await setup({ partitionMaxBytes: 100 }, cluster);
+    for (const value of ['a', 'b', 'c']) put(broker, 0, value);
+    put(broker, 1, 'x', 'y');
+    fetcher.assign([logs(0, 0), logs(1, 0)]);
+    await clock.advance(3000);
+    expect(fetcher.position(logs(0, 0))).toBe(3);
+    fetcher.seek(logs(1, 0), 1);
+    await clock.advance(3000);
+    const seen = valuesOf(await clock.until(fetcher.poll()));
+    expect(seen.toSorted()).toEqual(['a', 'b', 'c', 'y']);
+  });
+
+  test('keeps what a partition has fetched when it stays where the caller is', async () => {
+    const cluster = { topics: { logs: 2 } };
+    const { clock, broker, fetcher } = await setup({ partitionMaxBytes: 100 }, cluster);
+    for (const value of ['a', 'b', 'c']) put(broker, 0, value);
+    fetcher.assign([logs(0, 0)]);
+    await clock.advance(3000);
+    const { bytes } = fetcher.counters;
+    fetcher.assign([logs(0, 0), logs(1, 0)]);
+    expect(valuesOf(await clock.until(fetcher.poll()))).toEqual(['a', 'b', 'c']);
+    fetcher.assign([logs(0, 3)]);
+    await clock.advance(3000);
+    expect(fetcher.counters.bytes).toBe(bytes);
+    fetcher.assign([logs(0, 1)]);
+    await clock.advance(3000);
+    expect(valuesOf(await clock.until(fetcher.poll()))).toEqual(['b', 'c']);
+  });
 });
 
 describe('faults', () => {

@@ -176,6 +176,57 @@ describe('membership', () => {
     expect(events).toEqual([]);
   });
 
+  test('leaves without waiting for the members that a join waits for', async () => {
+    const { clock, broker, events, join } = await setup();
+    broker.intercept = ({ api }) => (api === 'SyncGroup' ? 'silence' : undefined);
+    const member = join('a');
+    await clock.advance(500);
+    expect(member.memberId).not.toBe('');
+    await clock.until(member.leave(), 2000);
+    expect(events).toEqual([]);
+  });
+
+  test('an answer to a commit of an earlier generation says nothing of the present one', async () => {
+    const { clock, broker, events, join } = await setup();
+    const leader = join('leader');
+    await clock.advance(500);
+    const member = join('m');
+    await clock.advance(3000);
+    // Sent in one generation, and answered when the next one has begun.
+    let answer = (): void => {};
+    broker.intercept = ({ api }) => {
+      if (api !== 'OffsetCommit') return undefined;
+      return new Promise((resolve) => {
+        answer = () => resolve(undefined);
+      });
+    };
+    const late = member.commit([{ topic: 'logs', partition: 3, offset: 1 }]);
+    await clock.advance(100);
+    events.length = 0;
+    const third = join('third');
+    await clock.advance(4000);
+    expect(events.filter((event) => event.startsWith('m '))).toEqual(['m - 2,3', 'm + 2']);
+    answer();
+    await expect(clock.until(late)).rejects.toMatchObject({ code: ErrorCode.ILLEGAL_GENERATION });
+    events.length = 0;
+    await clock.advance(5000);
+    expect(events).toEqual([]);
+    broker.intercept = () => undefined;
+    await clock.until(Promise.all([leader.leave(), member.leave(), third.leave()]));
+  });
+
+  test('leaves the group though what is to be done before has failed', async () => {
+    const { clock, coordinator, join } = await setup();
+    const member = join('a', {
+      onRevoked: () => Promise.reject(new Error('the last commit failed')),
+    });
+    await clock.advance(500);
+    expect(coordinator.members.size).toBe(1);
+    await expect(clock.until(member.leave())).rejects.toThrow('the last commit failed');
+    expect(coordinator.members.size).toBe(0);
+    expect(member.assigned).toEqual([]);
+  });
+
   test('waits for a coordinator that loads or moves', async () => {
     const { clock, broker, events, join } = await setup();
     let refusals = 3;
