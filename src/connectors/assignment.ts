@@ -15,6 +15,8 @@ const RESUME_PART = 0.5;
 interface Partition {
   offsets: OffsetWindow;
   isPaused: boolean;
+  /** It is given away: what is here of it is finished, and no more is read. */
+  isLeaving: boolean;
 }
 
 const keyOf = (topic: string, partition: number): string => `${topic}/${partition}`;
@@ -46,7 +48,11 @@ export class Assignment {
   add(partitions: readonly (SourcePartition & { readonly offset: number })[]): void {
     for (const { topic, topicId, partition, offset } of partitions) {
       const offsets = new OffsetWindow(topic, topicId, partition, offset);
-      this.#partitions.set(keyOf(topic, partition), { offsets, isPaused: false });
+      this.#partitions.set(keyOf(topic, partition), {
+        offsets,
+        isPaused: false,
+        isLeaving: false,
+      });
     }
   }
 
@@ -55,6 +61,16 @@ export class Assignment {
     return partitions
       .map(({ topic, partition }) => this.#partitions.get(keyOf(topic, partition))?.offsets)
       .filter((offsets) => offsets !== undefined);
+  }
+
+  /** No more is read of these. */
+  leave(windows: readonly OffsetWindow[]): void {
+    for (const { topic, partition } of windows) {
+      const held = this.#partitions.get(keyOf(topic, partition));
+      if (held === undefined) continue;
+      held.isLeaving = true;
+      this.#source.pause(topic, partition);
+    }
   }
 
   remove(windows: readonly OffsetWindow[]): void {
@@ -66,8 +82,8 @@ export class Assignment {
 
   /**
    * The window that fetched batches belong to; null when their partition is not ours any more. A
-   * topic that was deleted and made anew, or cut off at its end, starts a new window: offsets that
-   * were committed before mean nothing for it.
+   * topic that was deleted and made anew, or cut off at its end, starts a new window, whose beginning
+   * is to be committed: what was committed before means nothing for it, and would be begun at.
    */
   windowFor(batches: SourceBatches): OffsetWindow | null {
     const { topic, topicId, fetchOffset } = batches;
@@ -81,7 +97,7 @@ export class Assignment {
       'kafka.offset': fetchOffset,
     });
     offsets.isClosed = true;
-    partition.offsets = new OffsetWindow(topic, topicId, batches.partition, fetchOffset);
+    partition.offsets = new OffsetWindow(topic, topicId, batches.partition, fetchOffset, -1);
     this.throttle(partition.offsets);
     return partition.offsets;
   }
@@ -89,7 +105,7 @@ export class Assignment {
   /** Pauses the partition when too much of it is under way, and resumes it at half of that. */
   throttle(offsets: OffsetWindow): void {
     const partition = this.#partitions.get(keyOf(offsets.topic, offsets.partition));
-    if (partition?.offsets !== offsets) return;
+    if (partition?.offsets !== offsets || partition.isLeaving) return;
     const part = Math.max(
       offsets.unresolvedBytes / this.#bytesMax,
       offsets.size / PARTITION_RANGES_MAX,

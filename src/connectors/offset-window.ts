@@ -66,7 +66,7 @@ export class OffsetWindow {
   nextOffset: number;
   /** End of the resolved prefix: what may be committed. */
   committable: number;
-  /** What was committed last. */
+  /** What was committed last; -1: nothing that counts. */
   committed: number;
   /** The partition's end as the broker told it last. */
   highWatermark = -1;
@@ -78,13 +78,20 @@ export class OffsetWindow {
   #head = 0;
   #size = 0;
 
-  constructor(topic: string, topicId: string, partition: number, offset: number) {
+  /** `committed` is given where it is not the offset that reading begins at. */
+  constructor(
+    topic: string,
+    topicId: string,
+    partition: number,
+    offset: number,
+    committed = offset,
+  ) {
     this.topic = topic;
     this.topicId = topicId;
     this.partition = partition;
     this.nextOffset = offset;
     this.committable = offset;
-    this.committed = offset;
+    this.committed = committed;
   }
 
   /** Ranges that are not resolved, or wait for one before them. */

@@ -341,6 +341,7 @@ export class SinkTask<W extends Window = Window> {
   ): Promise<void> {
     const windows = this.assignment.windowsOf(partitions);
     if (!isLost && !this.#stopping) {
+      this.assignment.leave(windows);
       this.shipping.flush();
       const isBusy = (): boolean => windows.some(({ isEmpty }) => !isEmpty) && this.fault === '';
       await this.#wakeUp.whileBusy(isBusy, this.#options.drainTimeoutMs);

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { OperatingError } from '../../base/errors.ts';
-import type { Balance, RejectReason } from '../balance.ts';
+import { type Balance, isTooLarge, type RejectReason } from '../balance.ts';
 import { EcsWriter, fragment, TAG_SPLIT } from '../ecs-writer.ts';
 import { type JsonFields, JsonRecordMaker, USUAL_FIELDS } from '../json-record.ts';
 import {
@@ -33,6 +33,7 @@ export type BodyMode = 'lines' | 'values' | 'text';
 export interface IngestResult {
   accepted: number;
   rejected: number;
+  /** Lines count from 1; 0: it is not known which. */
   readonly errors: { readonly line: number; readonly reason: string }[];
 }
 
@@ -41,6 +42,8 @@ class Pending {
   #outstanding = 0;
   #sealed = false;
   #error: Error | null = null;
+  /** Records that the log will never take. */
+  tooLarge = 0;
   #resolve!: (error: Error | null) => void;
   readonly done = new Promise<Error | null>((resolve) => {
     this.#resolve = resolve;
@@ -51,7 +54,8 @@ class Pending {
   }
   reported(error: Error | null): void {
     this.#outstanding--;
-    this.#error ??= error;
+    if (isTooLarge(error)) this.tooLarge++;
+    else this.#error ??= error;
     this.#check();
   }
   /** No more records will be appended. */
@@ -96,11 +100,16 @@ export class Ingest {
   /** The sink's delivery report. */
   delivered(report: DeliveryReport): void {
     const { balance } = this.#options;
-    if (report.topic !== DEAD_LETTERS_TOPIC) {
-      if (report.error === null) balance.stored += report.count;
-      else balance.reject('log_unavailable', report.count);
+    const isLetter = report.topic === DEAD_LETTERS_TOPIC;
+    let { error } = report;
+    if (isLetter && isTooLarge(error)) {
+      this.deadLettersDropped += report.count;
+      error = null;
+    } else if (!isLetter) {
+      if (error === null) balance.stored += report.count;
+      else balance.reject(isTooLarge(error) ? 'too_large' : 'log_unavailable', report.count);
     }
-    for (const tag of report.tags) if (tag instanceof Pending) tag.reported(report.error);
+    for (const tag of report.tags) if (tag instanceof Pending) tag.reported(error);
   }
 
   /**
@@ -123,6 +132,8 @@ export class Ingest {
       this.deadLettersDropped += body.deadLettersDropped;
     }
     await this.#settled(pending);
+    // To send all of it again would change nothing for these.
+    if (pending.tooLarge > 0) body.rejectStored(pending.tooLarge);
     return body.result;
   }
 
@@ -174,6 +185,15 @@ class BodyIngest {
     this.#receivedMs = options.clock.now();
     const headers = recordHeaders('http', request.peer);
     this.#append = { timestamp: this.#receivedMs, headers, tag: pending };
+  }
+
+  /** So many of those that were accepted are too large for the log, as it says. */
+  rejectStored(count: number): void {
+    const { result } = this;
+    result.accepted -= count;
+    result.rejected += count;
+    const reason = `${count === 1 ? 'a record is' : `${count} records are`} too large for the topic`;
+    if (result.errors.length < ERRORS_LISTED_MAX) result.errors.push({ line: 0, reason });
   }
 
   run(): Promise<void> {

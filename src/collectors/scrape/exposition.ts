@@ -3,7 +3,7 @@ import { type EcsWriter, fragment } from '../ecs-writer.ts';
 
 /**
  * Prometheus text (exposition format 0.0.4, and what OpenMetrics adds) to records, a sample each:
- * `@timestamp`, `name`, `type` of its family, `value`, `labels` with the target's own ones added.
+ * `@timestamp`, `name`, `type` of its family, `value`, `labels` with the target's own one added.
  * NaN and infinities, which JSON does not have, are `"value":null` with `value_text`.
  */
 export interface ExpositionOptions {
@@ -23,6 +23,9 @@ const VALUE_OPEN = fragment('","value":');
 const NO_VALUE = fragment('null,"value_text":"');
 const LABELS_OPEN = fragment(',"labels":{');
 const CLOSE = fragment('}}');
+/** The target's own label, and what a sample's label of that name is called, as by Prometheus. */
+const INSTANCE = fragment('instance');
+const EXPORTED = fragment('exported_');
 const UNTYPED = fragment('untyped');
 
 const TYPE_LINE = fragment('# TYPE ');
@@ -199,6 +202,7 @@ export class ExpositionReader {
       const name = nameEnd(bytes, at, length);
       writer.byte(0x2c);
       writer.byte(0x22);
+      if (bytes.compare(INSTANCE, 0, INSTANCE.length, at, name) === 0) writer.raw(EXPORTED);
       if (writer.text(bytes, at, name) < name) return false;
       writer.byte(0x22);
       writer.byte(0x3a);

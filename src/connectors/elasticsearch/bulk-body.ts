@@ -72,6 +72,8 @@ export class BulkBody implements Window {
   #buffer = Buffer.allocUnsafeSlow(IDLE_BYTES);
   #pos = 0;
   #count = 0;
+  /** Answers that judged its items one by one, since it was filled. */
+  answers = 0;
   /** Where each item starts. */
   #starts = new Uint32Array(ITEMS_INITIAL);
   #offsets = new Float64Array(ITEMS_INITIAL);
@@ -225,6 +227,7 @@ export class BulkBody implements Window {
       kept++;
       pos += end - start;
     }
+    if (kept === 0) this.answers = 0;
     this.#count = kept;
     this.#pos = pos;
     this.#ranges = ranges;

@@ -52,7 +52,16 @@ interface Findings {
   verdict: Verdict;
   reason: string;
   retryAfterMs: number;
+  /** The server has judged items one by one. */
+  hasJudged: boolean;
 }
+
+const nothingFound = (): Findings => ({
+  verdict: 'settled',
+  reason: '',
+  retryAfterMs: 0,
+  hasJudged: false,
+});
 
 const RANK: Readonly<Record<Verdict, number>> = { settled: 0, again: 1, slower: 2, stuck: 3 };
 
@@ -90,7 +99,7 @@ export class ElasticsearchDestination implements Destination<BulkBody> {
   }
 
   async open(signal: AbortSignal): Promise<WriteResult> {
-    const findings: Findings = { verdict: 'settled', reason: '', retryAfterMs: 0 };
+    const findings = nothingFound();
     try {
       this.#server ??= await SearchServer.create(this.#settings.server, this.#clock);
       await this.#detect(signal, findings);
@@ -99,7 +108,7 @@ export class ElasticsearchDestination implements Destination<BulkBody> {
       if (!(error instanceof OperatingError)) throw error;
       note(findings, 'again', error.message);
     }
-    return { ...findings, settled: 0 };
+    return resultOf(findings, 0);
   }
 
   /** Which server this is: by `GET /`, or by a header where that is not answered. */
@@ -151,12 +160,12 @@ export class ElasticsearchDestination implements Destination<BulkBody> {
     to: Settlement,
     signal: AbortSignal,
   ): Promise<WriteResult> {
-    const findings: Findings = { verdict: 'settled', reason: '', retryAfterMs: 0 };
+    const findings = nothingFound();
     if (attempt > 1) this.probe.retriedItems += window.count;
-    await this.#send(window, 0, window.count, attempt, signal, findings);
+    await this.#send(window, 0, window.count, signal, findings);
+    if (findings.hasJudged) window.answers++;
     const settled = window.settle(to);
-    if (window.count === 0) return { verdict: 'settled', reason: '', retryAfterMs: 0, settled };
-    return { ...findings, settled };
+    return resultOf(window.count === 0 ? nothingFound() : findings, settled);
   }
 
   /** Sends the items `[from, to)` and notes what became of them; in halves when they are too large. */
@@ -164,7 +173,6 @@ export class ElasticsearchDestination implements Destination<BulkBody> {
     window: BulkBody,
     from: number,
     to: number,
-    attempt: number,
     signal: AbortSignal,
     findings: Findings,
   ): Promise<void> {
@@ -173,7 +181,7 @@ export class ElasticsearchDestination implements Destination<BulkBody> {
     try {
       answer = await this.#bulk(body, signal);
       if (answer.status === 200) {
-        this.#judge(window, from, to, readBulkResponse(answer.body, to - from), attempt, findings);
+        this.#judge(window, from, to, readBulkResponse(answer.body, to - from), findings);
         return;
       }
     } catch (error) {
@@ -194,9 +202,9 @@ export class ElasticsearchDestination implements Destination<BulkBody> {
       Math.min(this.#limits.bytes, Math.floor(body.length / 2)),
     );
     const middle = from + ((to - from) >> 1);
-    await this.#send(window, from, middle, attempt, signal, findings);
+    await this.#send(window, from, middle, signal, findings);
     if (findings.verdict !== 'settled') return; // The other half waits for the next attempt.
-    await this.#send(window, middle, to, attempt, signal, findings);
+    await this.#send(window, middle, to, signal, findings);
   }
 
   async #bulk(body: Buffer, signal: AbortSignal): Promise<Answer> {
@@ -219,17 +227,17 @@ export class ElasticsearchDestination implements Destination<BulkBody> {
     from: number,
     to: number,
     results: readonly ItemResult[] | null,
-    attempt: number,
     findings: Findings,
   ): void {
     if (results === null) {
       for (let item = from; item < to; item++) window.setOutcome(item, Outcome.done);
       return;
     }
+    findings.hasJudged = true;
     for (let i = 0; i < results.length; i++) {
       const result = results[i]!;
       const item = from + i;
-      const action = actionFor(result, attempt);
+      const action = actionFor(result, window.answers + 1);
       if (action === 'done') window.setOutcome(item, Outcome.done);
       else if (action === 'duplicate') window.setOutcome(item, Outcome.duplicate);
       else if (action === 'refused') window.setOutcome(item, Outcome.refused, result);
@@ -266,6 +274,16 @@ export class ElasticsearchDestination implements Destination<BulkBody> {
     });
   }
 }
+
+const resultOf = (
+  { verdict, reason, retryAfterMs: wait }: Findings,
+  settled: number,
+): WriteResult => ({
+  verdict,
+  reason,
+  retryAfterMs: wait,
+  settled,
+});
 
 /** Keeps the worst of what was found. */
 function note(findings: Findings, verdict: Verdict, reason: string): void {

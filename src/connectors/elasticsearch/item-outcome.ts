@@ -44,7 +44,7 @@ const STUCK: ReadonlySet<string> = new Set([
 /** Attempts at an item that fails with a 500 of an unknown kind, before it counts as poison. */
 const UNKNOWN_FAULT_ATTEMPTS_MAX = 10;
 
-/** `attempt` counts from 1. */
+/** `attempt`: how often the server has judged the item, this time included. */
 export function actionFor(item: ItemResult, attempt: number): ItemAction {
   const { status, type } = item;
   if (status >= 200 && status < 300) return 'done';

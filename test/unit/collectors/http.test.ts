@@ -8,6 +8,7 @@ import { systemClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { type HttpCollector, httpCollector } from '../../../src/collectors/http/http-collector.ts';
 import { collectorDefaults, type HttpSettings } from '../../../src/collectors/settings.ts';
+import { ErrorCode, ProtocolError } from '../../../src/protocol/error-codes.ts';
 import { memorySinks } from './support/memory-sink.ts';
 
 let sinks = memorySinks();
@@ -347,6 +348,21 @@ describe('promises', () => {
     ]);
     expect(collector.balance.rejected.get('log_unavailable')).toBe(1);
     expect(collector.status().light).toBe('yellow');
+  });
+
+  it('refuses only the record that the log never takes, and says so', async () => {
+    sinks.sink().auto = false;
+    const lines = '{"message":"fits"}\n{"message":"huge"}\n';
+    const answer = post(lines, 'application/x-ndjson');
+    await expect.poll(() => sinks.sink().waiting.length).toBe(2);
+    sinks.sink().report(null, 1);
+    sinks.sink().report(new ProtocolError(ErrorCode.MESSAGE_TOO_LARGE));
+    expect(await answer).toMatchObject({
+      status: 200,
+      body: { accepted: 1, rejected: 1, errors: [{ line: 0 }] },
+    });
+    expect(collector.balance.rejected.get('too_large')).toBe(1);
+    expect(collector.balance.inFlight).toBe(0);
   });
 
   it('answers 503 when the log says nothing', async () => {

@@ -91,6 +91,15 @@ describe('ExpositionReader', () => {
     ]);
   });
 
+  it('keeps a label of the sample that the target has, too, under another name', () => {
+    expect(
+      read('a{instance="theirs",b="c"} 1\nb{exported_instance="x",instances="y"} 1\n').samples,
+    ).toMatchObject([
+      { labels: { instance: 'i', exported_instance: 'theirs', b: 'c' } },
+      { labels: { instance: 'i', exported_instance: 'x', instances: 'y' } },
+    ]);
+  });
+
   it('keeps what JSON has no number for', () => {
     expect(
       read('a NaN\nb +Inf\nc -inf\n').samples.map((s) => [s['value'], s['value_text']]),

@@ -248,6 +248,20 @@ describe('sink task with requests that fail', () => {
     });
   }
 
+  it('buries no record for a fault of its own after a long fault of the server', async () => {
+    const log = new MemoryLog(1);
+    numbered(log, 0, 5);
+    server.script = ({ number }) => {
+      if (number <= 11) return { kind: 'reset', execute: false };
+      if (number > 13) return { kind: 'items' };
+      return { kind: 'items', item: () => ({ status: 500, type: 'unheard_of_exception' }) };
+    };
+    const { letters } = await startTask(log, { 'retry.backoff.ms': '1' });
+    await allCommitted(log);
+    expectAllDelivered(log);
+    expect(letters.letters).toEqual([]);
+  });
+
   it('knows its documents again after a server that carried out what it never answered', async () => {
     const log = new MemoryLog(1);
     numbered(log, 0, 20);
@@ -514,6 +528,39 @@ describe('sink task that loses partitions or its life', () => {
     await eventually('the new records are documents', () => server.documents.size === 25);
     await allCommitted(log);
     expect(log.committed).toEqual([5]);
+  });
+
+  it('commits at once where it reads a topic that was made again', async () => {
+    const log = new MemoryLog(1);
+    numbered(log, 0, 20);
+    const { source } = await startTask(log);
+    await allCommitted(log);
+    // Nothing is delivered meanwhile; whoever comes next must not begin at the old offset.
+    server.script = () => ({ kind: 'status', status: 503 });
+    log.recreate('BAAAAAAAAAAAAAAAAAAAAQ');
+    source.restartAtZero();
+    numbered(log, 0, 40);
+    await eventually('the place is committed', () => log.committed[0] === 0);
+    server.script = () => ({ kind: 'items' });
+    await allCommitted(log);
+  });
+
+  it('takes nothing more of a partition that it gives away', async () => {
+    const log = new MemoryLog(2);
+    server.script = () => ({ kind: 'items' });
+    const { source } = await startTask(log, {}, { drainTimeoutMs: 8_000 });
+    const pump = setInterval(() => numbered(log, 1, 100), 1);
+    await eventually('it is under load', () => server.documents.size > 1_000);
+    const started = performance.now();
+    await source.listener!.revoked([{ topic: 'logs', partition: 1 }], false);
+    const tookMs = performance.now() - started;
+    clearInterval(pump);
+    expect(tookMs).toBeLessThan(4_000);
+    expect(source.paused).toEqual(new Set([1]));
+    const missing = Array.from({ length: log.committed[1]! }, (_, offset) => idOf(1, offset));
+    expect(missing.filter((id) => !server.documents.has(id))).toEqual([]);
+    // It is not this test's to be read on.
+    log.partitions[1]!.length = 0;
   });
 
   it('delivers once when it dies between the answer and the commit', async () => {
