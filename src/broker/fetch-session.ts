@@ -31,10 +31,9 @@ export interface SessionPartition {
   /** Of a follower: what is on its device, and where its log starts; -1: not told. */
   flushedOffset: number;
   followerStart: number;
-  /** -1: never answered. */
+  /** -1: never answered, or with an error last. */
   highWatermark: number;
   logStartOffset: number;
-  errorCode: number;
 }
 
 export class FetchSession {

@@ -2,7 +2,7 @@
  * What administrators do with rights and quotas: ACLs (KIP-140, KIP-290) and quotas of users, client
  * ids and addresses (KIP-546). Methods reject with ProtocolError at the first thing that is refused.
  */
-import type { Acl, AclFilter } from '../protocol/acl.ts';
+import { type Acl, type AclFilter, aclFilterFields } from '../protocol/acl.ts';
 import { ErrorCode, errorName, ProtocolError } from '../protocol/error-codes.ts';
 import type { Call } from './call.ts';
 import { calls } from './call.ts';
@@ -30,19 +30,8 @@ export class SecurityAdmin {
   }
 
   async acls(filter: AclFilter): Promise<Acl[]> {
-    const answer = await this.#asked(
-      calls.describeAcls,
-      {
-        resourceTypeFilter: filter.resourceType,
-        resourceNameFilter: filter.resourceName,
-        patternTypeFilter: filter.patternType,
-        principalFilter: filter.principal,
-        hostFilter: filter.host,
-        operation: filter.operation,
-        permissionType: filter.permissionType,
-      },
-      (r) => [r.errorCode],
-    );
+    const body = aclFilterFields(filter);
+    const answer = await this.#asked(calls.describeAcls, body, (r) => [r.errorCode]);
     check(answer.errorCode, 'the ACLs', answer.errorMessage);
     return answer.resources.flatMap(({ acls, ...resource }) =>
       acls.map((entry) => ({ ...resource, ...entry })),
@@ -65,20 +54,9 @@ export class SecurityAdmin {
 
   /** Resolves to what is gone. */
   async deleteAcls(filters: readonly AclFilter[]): Promise<Acl[]> {
-    const answer = await this.#asked(
-      calls.deleteAcls,
-      {
-        filters: filters.map((filter) => ({
-          resourceTypeFilter: filter.resourceType,
-          resourceNameFilter: filter.resourceName,
-          patternTypeFilter: filter.patternType,
-          principalFilter: filter.principal,
-          hostFilter: filter.host,
-          operation: filter.operation,
-          permissionType: filter.permissionType,
-        })),
-      },
-      (r) => r.filterResults.map(({ errorCode }) => errorCode),
+    const body = { filters: filters.map(aclFilterFields) };
+    const answer = await this.#asked(calls.deleteAcls, body, (r) =>
+      r.filterResults.map(({ errorCode }) => errorCode),
     );
     return answer.filterResults.flatMap(({ errorCode, errorMessage, matchingAcls }) => {
       check(errorCode, 'ACLs', errorMessage);

@@ -73,6 +73,37 @@ export interface AclFilter {
   readonly permissionType: number;
 }
 
+/** The same as requests carry it. */
+export interface AclFilterFields {
+  resourceTypeFilter: number;
+  resourceNameFilter: string | null;
+  patternTypeFilter: number;
+  principalFilter: string | null;
+  hostFilter: string | null;
+  operation: number;
+  permissionType: number;
+}
+
+export const aclFilterOf = (fields: AclFilterFields): AclFilter => ({
+  resourceType: fields.resourceTypeFilter,
+  resourceName: fields.resourceNameFilter,
+  patternType: fields.patternTypeFilter,
+  principal: fields.principalFilter,
+  host: fields.hostFilter,
+  operation: fields.operation,
+  permissionType: fields.permissionType,
+});
+
+export const aclFilterFields = (filter: AclFilter): AclFilterFields => ({
+  resourceTypeFilter: filter.resourceType,
+  resourceNameFilter: filter.resourceName,
+  patternTypeFilter: filter.patternType,
+  principalFilter: filter.principal,
+  hostFilter: filter.host,
+  operation: filter.operation,
+  permissionType: filter.permissionType,
+});
+
 type Kinds = Pick<Acl, 'resourceType' | 'patternType' | 'operation' | 'permissionType'>;
 
 /** Whether a part of it has the number that stands for nothing: no request may have it. */

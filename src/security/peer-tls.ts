@@ -5,7 +5,8 @@
  *
  * The threads of one process share a channel, named after the appliance's secret. Who comes late
  * asks, so it makes no difference who starts first, or again. A role in a process of its own hears
- * nothing, and goes by its configuration.
+ * nothing: it goes by its configuration and by the files that this names, which it follows as they
+ * change. Whoever sets other files at run time sets them in its configuration, too.
  */
 import { createHash } from 'node:crypto';
 import type { TlsSettings } from './tls-settings.ts';

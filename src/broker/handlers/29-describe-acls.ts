@@ -1,5 +1,12 @@
 /** DescribeAcls, v0-3: the rules of access control that match a filter, by resource. */
-import { type Acl, AclOperation, AclResource, CLUSTER_NAME, matches } from '../../protocol/acl.ts';
+import {
+  type Acl,
+  AclOperation,
+  AclResource,
+  aclFilterOf,
+  CLUSTER_NAME,
+  matches,
+} from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type {
@@ -15,16 +22,7 @@ type Request = Infer<typeof describeAclsRequest>;
 type Response = Infer<typeof describeAclsResponse>;
 
 export const describeAclsHandler = handler<Request, Response>(apis.get(29), (request, context) => {
-  const { resourceTypeFilter, resourceNameFilter, patternTypeFilter, ...entry } = request;
-  const filter = {
-    resourceType: resourceTypeFilter,
-    resourceName: resourceNameFilter,
-    patternType: patternTypeFilter,
-    principal: entry.principalFilter,
-    host: entry.hostFilter,
-    operation: entry.operation,
-    permissionType: entry.permissionType,
-  };
+  const filter = aclFilterOf(request);
   checkKnown([filter]);
   if (!context.may(AclOperation.describe, AclResource.cluster, CLUSTER_NAME)) {
     return answer(ErrorCode.CLUSTER_AUTHORIZATION_FAILED, CLUSTER_DENIED);

@@ -1,5 +1,11 @@
 /** DeleteAcls, v0-3: takes away the rules of access control that match filters, and names them. */
-import { type AclFilter, AclOperation, AclResource, CLUSTER_NAME } from '../../protocol/acl.ts';
+import {
+  type AclFilter,
+  AclOperation,
+  AclResource,
+  aclFilterOf,
+  CLUSTER_NAME,
+} from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import type {
@@ -49,13 +55,4 @@ export const deleteAclsHandler = controllerHandler<Request, Response>(
   (request) => checkKnown(filtersOf(request)),
 );
 
-const filtersOf = ({ filters }: Request): AclFilter[] =>
-  filters.map((filter) => ({
-    resourceType: filter.resourceTypeFilter,
-    resourceName: filter.resourceNameFilter,
-    patternType: filter.patternTypeFilter,
-    principal: filter.principalFilter,
-    host: filter.hostFilter,
-    operation: filter.operation,
-    permissionType: filter.permissionType,
-  }));
+const filtersOf = ({ filters }: Request): AclFilter[] => filters.map(aclFilterOf);

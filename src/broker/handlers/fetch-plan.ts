@@ -82,7 +82,6 @@ const asSessionPartition = (
   followerStart: p.logStartOffset,
   highWatermark: -1,
   logStartOffset: -1,
-  errorCode: ErrorCode.NONE,
 });
 
 function change(session: FetchSession, request: Request): void {

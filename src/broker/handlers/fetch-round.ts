@@ -219,7 +219,6 @@ export class FetchRound {
       this.#options.onlyNews &&
       asked.fetchOffset === log.logEndOffset &&
       asked.lastFetchedEpoch === log.latestEpoch &&
-      asked.errorCode === ErrorCode.NONE &&
       asked.logStartOffset === log.logStartOffset
     );
   }
