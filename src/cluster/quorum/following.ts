@@ -211,7 +211,9 @@ export class Following {
       if (!(error instanceof RangeError)) throw error;
       throw new ProtocolError(ErrorCode.CORRUPT_MESSAGE, error.message);
     }
+    // Only with the log that goes on behind it: by its epoch alone this log would seem another one.
     if (this.#isOver) return;
+    log.onDisk('write a snapshot of', () => incoming.keep());
     log.install(snapshot);
     counters.snapshotsFetched++;
   }

@@ -183,17 +183,20 @@ export class SnapshotStore {
   receive(id: SnapshotId): IncomingSnapshot {
     const path = this.#path(id);
     const file = this.#disk.open(path + PART_SUFFIX, 'create');
-    file.truncate(0);
-    return new IncomingSnapshot(file, async () => {
-      await file.sync();
+    try {
+      file.truncate(0);
+    } catch (error) {
       file.close();
-      const bytes = this.#disk.readFile(path + PART_SUFFIX) ?? Buffer.alloc(0);
-      const snapshot = decodeSnapshot(id, bytes);
+      throw error;
+    }
+    const check = (): Snapshot =>
+      decodeSnapshot(id, this.#disk.readFile(path + PART_SUFFIX) ?? Buffer.alloc(0));
+    const keep = (): void => {
       this.#disk.rename(path + PART_SUFFIX, path);
       this.#disk.syncDirectory(this.#directory);
       this.#add(id);
-      return snapshot;
-    });
+    };
+    return new IncomingSnapshot(file, check, keep);
   }
 
   #add({ endOffset, epoch }: SnapshotId): void {
@@ -206,15 +209,20 @@ export class SnapshotStore {
   }
 }
 
-/** One that comes in parts. */
+/**
+ * One that comes in parts. It counts for nothing before `keep`: until then nobody may take what it
+ * says of the log's end for the log's own.
+ */
 export class IncomingSnapshot {
   readonly #file: DiskFile;
-  readonly #complete: () => Promise<Snapshot>;
+  readonly #check: () => Snapshot;
+  readonly #keep: () => void;
   #position = 0;
 
-  constructor(file: DiskFile, complete: () => Promise<Snapshot>) {
+  constructor(file: DiskFile, check: () => Snapshot, keep: () => void) {
     this.#file = file;
-    this.#complete = complete;
+    this.#check = check;
+    this.#keep = keep;
   }
 
   /** Bytes that are here. */
@@ -227,11 +235,22 @@ export class IncomingSnapshot {
     this.#position += bytes.length;
   }
 
-  /** Checks it, makes it durable and gives it its name. Rejects with RangeError when it is damaged. */
-  complete(): Promise<Snapshot> {
-    return this.#complete();
+  /** All is here: makes it durable and reads it. Rejects with RangeError when it is damaged. */
+  async complete(): Promise<Snapshot> {
+    try {
+      await this.#file.sync();
+    } finally {
+      this.#file.close();
+    }
+    return this.#check();
   }
 
+  /** Gives what is complete its name. */
+  keep(): void {
+    this.#keep();
+  }
+
+  /** What is here of it goes with the next start, or the next attempt. */
   abandon(): void {
     this.#file.close();
   }
