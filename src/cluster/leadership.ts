@@ -182,7 +182,7 @@ export class Leadership {
    * NOT_LEADER_OR_FOLLOWER when it speaks for an earlier start of its broker.
    */
   followerFetches(id: number, position: FollowerPosition): void {
-    const follower = this.#admitted(id, position.brokerEpoch);
+    const follower = this.checkFollower(id, position.brokerEpoch);
     const { clock } = this.#environment;
     const { logEndOffset, flushedOffset, logStartOffset } = follower;
     follower.fetched(position, clock.monotonic(), this.#log.logEndOffset);
@@ -192,12 +192,15 @@ export class Leadership {
     if (follower.logStartOffset !== logStartOffset) this.#partition.lowWatermarkMoved();
   }
 
-  /** The state of a replica that may fetch. */
-  #admitted(id: number, brokerEpoch: number): ReplicaState {
+  /**
+   * The state of a replica that may fetch. Throws as `followerFetches` does, and NOT_LEADER_OR_FOLLOWER
+   * for none of ours that does not tell the term it fetches in: which of us is behind is not known then.
+   */
+  checkFollower(id: number, brokerEpoch: number, tellsTerm = true): ReplicaState {
     const follower = this.follower(id);
     if (follower === undefined) {
       throw new ProtocolError(
-        ErrorCode.UNKNOWN_LEADER_EPOCH,
+        tellsTerm ? ErrorCode.UNKNOWN_LEADER_EPOCH : ErrorCode.NOT_LEADER_OR_FOLLOWER,
         `broker ${id} is no replica of ${this.#partition.name}`,
       );
     }
@@ -209,11 +212,6 @@ export class Leadership {
       );
     }
     return follower;
-  }
-
-  /** Throws as `followerFetches` does, and changes nothing. */
-  checkFollower(id: number, brokerEpoch: number): ReplicaState {
-    return this.#admitted(id, brokerEpoch);
   }
 
   /**

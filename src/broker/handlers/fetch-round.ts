@@ -142,7 +142,9 @@ export class FetchRound {
     const wrongTerm =
       code === ErrorCode.NOT_LEADER_OR_FOLLOWER || code === ErrorCode.FENCED_LEADER_EPOCH;
     if (wrongTerm && apiVersion >= HINTS_VERSION && topicId !== undefined) {
-      answer.currentLeader = leaderOf(topicId, asked.partition, this.#context, this.nodeEndpoints);
+      // Brokers know each other's addresses.
+      const endpoints = this.fetcher.replicaId >= 0 ? [] : this.nodeEndpoints;
+      answer.currentLeader = leaderOf(topicId, asked.partition, this.#context, endpoints);
     }
     this.answers.push({ asked, answer, partition });
   }
@@ -174,7 +176,8 @@ export class FetchRound {
   #readForFollower(partition: Partition, asked: SessionPartition): void {
     const leadership = partition.leading();
     const { replicaId, brokerEpoch } = this.fetcher;
-    const follower = leadership.checkFollower(replicaId, brokerEpoch);
+    const tellsTerm = asked.currentLeaderEpoch >= 0;
+    const follower = leadership.checkFollower(replicaId, brokerEpoch, tellsTerm);
     const { log } = partition;
     if (this.#isQuiet(partition, asked)) {
       this.#note(leadership, asked);

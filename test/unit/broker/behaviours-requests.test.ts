@@ -194,6 +194,26 @@ describe('errors', () => {
     });
   });
 
+  it('of a fetch by who is no replica depend on whether it tells its term', async () => {
+    const topicId = await createTopic(client, 'not-followed');
+    const ask = async (currentLeaderEpoch: number): Promise<[unknown, unknown]> => {
+      const one = { partition: 0, fetchOffset: 0, partitionMaxBytes: 100, currentLeaderEpoch };
+      const { responses, nodeEndpoints } = await client.request('Fetch', 17, {
+        ...{ maxWaitMs: 0, minBytes: 0, maxBytes: 100 },
+        replicaState: { replicaId: 7, replicaEpoch: -1 },
+        topics: [{ topicId, partitions: [one] }],
+      });
+      return [responses[0].partitions[0], nodeEndpoints];
+    };
+    const [untold, endpoints] = await ask(-1);
+    expect(untold).toMatchObject({
+      errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER,
+      currentLeader: { leaderId: 0, leaderEpoch: 0 },
+    });
+    expect(endpoints).toEqual([]);
+    expect((await ask(0))[0]).toMatchObject({ errorCode: ErrorCode.UNKNOWN_LEADER_EPOCH });
+  });
+
   it('of a fetch by an unknown id or name differ', async () => {
     const one = { partition: 0, fetchOffset: 0, partitionMaxBytes: 100 };
     const byId = [{ topicId: UNKNOWN_ID, partitions: [one] }];
