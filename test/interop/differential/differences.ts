@@ -82,7 +82,7 @@ const allowed: readonly Allowed[] = [
     reason: 'Kafka tells what is refused in the order of a hash table.',
   },
   {
-    what: /^AlterClientQuotas.*"value":null,"remove":false/,
+    what: /^AlterClientQuotas.*("value":null,"remove":false|\.value NaN)/,
     path: /errorCode$/,
     reason: 'What is no number is no quota; Kafka keeps it, and never exceeds it.',
   },

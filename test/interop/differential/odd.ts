@@ -2,111 +2,32 @@
  * Requests with a field that is not as it should be: out of its range, empty, unknown, twice, null
  * where it may not be, cut off. Made from the schemas, so that no field of any version is forgotten.
  */
-import { ZERO_UUID } from '../../../src/base/bytes.ts';
 import { below, type Random, seededRandom } from '../../../src/base/random.ts';
 import type { Api } from '../../../src/protocol/apis.ts';
-import type { Message, Spec } from '../../../src/protocol/schema.ts';
+import type { Message } from '../../../src/protocol/schema.ts';
+import {
+  filled,
+  type Odd,
+  oddValues,
+  type Place,
+  places,
+  valueAt,
+  withType,
+  withValue,
+} from '../../support/odd-values.ts';
+import { bodyOf, type World } from '../../support/request-bodies.ts';
 import type { Loose } from '../../unit/broker/fixture.ts';
-import { bodyOf, type World } from './bodies.ts';
 import { comparedVersions, served } from './coverage.ts';
-import { UNKNOWN_ID } from './requests.ts';
 import type { Side } from './side.ts';
 
 const RANDOM_STEPS = 600 * Number(process.env['WEIR_FUZZ'] ?? 1);
 const SEED = Number(process.env['WEIR_FUZZ_SEED'] ?? 20_261_128);
 
-/** Where a value stands in a body. */
-interface Place {
-  readonly path: readonly (string | number)[];
-  readonly spec: Spec;
-}
-
-/** A value, and the type that carries it where the field's own one can't. */
-interface Odd {
-  readonly label: string;
-  readonly value: unknown;
-  readonly as?: Partial<Spec>;
-}
-
-const isLive = (spec: Spec, version: number): boolean => spec.from <= version && version <= spec.to;
-
-/** They change the metadata, and a broker of Kafka knows of it a moment after the controller's answer. */
-const CHANGES_METADATA = /^(Alter|Create|Delete|Elect|IncrementalAlter|Unregister|Update)/;
-
 /** Fields whose every value is an answer later, or none: waiting is not what is compared here. */
 const WAITS = new Set(['maxWaitMs', 'timeoutMs', 'minBytes', 'rebalanceTimeoutMs']);
 
-function places(spec: Spec, value: unknown, version: number, path: Place['path'] = []): Place[] {
-  if (value === null || value === undefined) return [{ path, spec }];
-  if (spec.kind === 'array') {
-    const items = value as unknown[];
-    const inside = items.length === 0 ? [] : places(spec.item!, items[0], version, [...path, 0]);
-    return [{ path, spec }, ...inside];
-  }
-  if (spec.kind !== 'struct') return [{ path, spec }];
-  const inside = spec.fields
-    .filter(([name, field]) => isLive(field, version) && !WAITS.has(name))
-    .flatMap(([name, field]) =>
-      places(field, (value as Loose)[name] ?? field.absent, version, [...path, name]),
-    );
-  return path.length === 0 ? inside : [{ path, spec }, ...inside];
-}
-
-const each = (values: readonly unknown[]): Odd[] =>
-  values.map((value) => ({ label: brief(value), value }));
-
-/** Bits of the lowest, of a large and of nearly the highest number of 64 bits, as those of doubles. */
-const BEYOND_DOUBLES = [-0, 2, Number.MAX_VALUE];
-
-function oddValues({ spec, path }: Place, version: number, value: unknown): Odd[] {
-  // Of an item the array tells whether it may be left out.
-  const isItem = typeof path.at(-1) === 'number';
-  const none: Odd[] =
-    isItem && spec.kind === 'struct'
-      ? []
-      : [{ label: 'null', value: null, as: version >= spec.nullFrom ? {} : { nullFrom: 0 } }];
-  switch (spec.kind) {
-    case 'bool':
-      return each([value !== true]);
-    case 'int8':
-      return each([-128, -2, -1, 0, 1, 2, 3, 99, 127]);
-    case 'int16':
-      return each([-32_768, -2, -1, 0, 1, 2, 32_767]);
-    case 'int32':
-      return each([-2_147_483_648, -2, -1, 0, 1, 2, 7, 2_147_483_647]);
-    case 'int64':
-      return [
-        ...each([-(2 ** 53) + 1, -6, -5, -4, -3, -2, -1, 0, 1, 7, 2 ** 53 - 1]),
-        ...BEYOND_DOUBLES.map((bits) => ({
-          label: `bits of ${bits}`,
-          value: bits,
-          as: { kind: 'float64' } as const,
-        })),
-      ];
-    case 'uint16':
-      return each([0, 1, 65_535]);
-    case 'string':
-      return [
-        ...each(['', 'absent', ' ', 'a b', 'ünïcode', 'x'.repeat(250), 'x'.repeat(32_767)]),
-        ...none,
-      ];
-    case 'uuid':
-      return each([ZERO_UUID, UNKNOWN_ID]);
-    case 'bytes':
-    case 'records':
-      return [...each([Buffer.alloc(0), Buffer.from([1, 2, 3]), Buffer.alloc(100, 0xff)]), ...none];
-    case 'array': {
-      const items = (value ?? []) as unknown[];
-      const changed = [
-        { label: 'empty', value: [] },
-        { label: 'twice', value: [...items, ...items] },
-      ];
-      return [...changed, ...none];
-    }
-    default:
-      return version >= spec.nullFrom ? none : [];
-  }
-}
+/** They change the metadata, and a broker of Kafka knows of it a moment after the controller's answer. */
+const CHANGES_METADATA = /^(Alter|Create|Delete|Elect|IncrementalAlter|Unregister|Update)/;
 
 interface Uncompared {
   /** Matches the API, the path and what is odd there. */
@@ -149,31 +70,6 @@ const uncompared: readonly Uncompared[] = [
   },
 ];
 
-const at = (body: any, path: Place['path']): unknown =>
-  path.reduce((value, step) => value?.[step], body);
-
-function withValue(body: any, path: Place['path'], value: unknown): any {
-  const [step, ...rest] = path;
-  if (step === undefined) return value;
-  const copy = Array.isArray(body) ? [...body] : { ...body };
-  copy[step] = withValue(copy[step], rest, value);
-  return copy;
-}
-
-/** The schema with another type at that place. */
-function withType(spec: Spec, path: Place['path'], as: Partial<Spec>): Spec {
-  const [step, ...rest] = path;
-  if (step === undefined) return { ...spec, ...as };
-  if (typeof step === 'number') return { ...spec, item: withType(spec.item!, rest, as) };
-  return {
-    ...spec,
-    fields: spec.fields.map(([name, field]) => [
-      name,
-      name === step ? withType(field, rest, as) : field,
-    ]),
-  };
-}
-
 interface OddRequest {
   readonly isCompared: boolean;
   readonly body: Loose;
@@ -194,19 +90,10 @@ function oddRequest(
   return {
     isCompared: !uncompared.some((rule) => rule.what.test(`${api.name} ${what}`)),
     body: withValue(base, place.path, odd.value),
-    schema:
-      as === undefined
-        ? schema
-        : ({
-            ...schema,
-            body: { spec: withType(schema.body.spec, place.path, as) },
-          } as Message<any>),
+    schema: as === undefined ? schema : withType(schema, place.path, as),
     note: what,
   };
 }
-
-const brief = (value: unknown): string =>
-  Object.is(value, -0) ? '-0' : (JSON.stringify(value)?.slice(0, 60) ?? 'undefined');
 
 const barrierOf = (topic: string): string => `${topic}-barrier`;
 
@@ -282,14 +169,41 @@ export async function eachField(side: Side): Promise<void> {
   const w = await world(side, 'odd-each');
   for (const api of served) {
     const version = comparedVersions(api).at(-1)!;
-    const base = bodyOf(api.name, w);
-    for (const place of places(api.request.body.spec, base, version)) {
-      for (const odd of oddValues(place, version, at(base, place.path) ?? place.spec.absent)) {
-        const request = oddRequest(api, bodyOf(api.name, w), place, odd);
-        if (request.isCompared) await ask(side, api, version, request);
-      }
+    const body = (): Loose => bodyOf(api.name, w);
+    for (const place of places(api.request.body.spec, body(), version, WAITS)) {
+      await eachValue(side, api, version, body, place);
     }
     await caughtUp(side, w, api);
+  }
+}
+
+/** The same for the fields of what such a request leaves out: it has one item in every list. */
+export async function eachInnerField(side: Side): Promise<void> {
+  const w = await world(side, 'odd-inner');
+  for (const api of served) {
+    const version = comparedVersions(api).at(-1)!;
+    const { spec } = api.request.body;
+    const body = (): Loose => filled(spec, bodyOf(api.name, w)) as Loose;
+    const within = (base: Loose): Place[] => places(spec, base, version, WAITS);
+    const outer = new Set(within(bodyOf(api.name, w)).map(({ path }) => path.join('.')));
+    for (const place of within(body())) {
+      if (!outer.has(place.path.join('.'))) await eachValue(side, api, version, body, place);
+    }
+    await caughtUp(side, w, api);
+  }
+}
+
+async function eachValue(
+  side: Side,
+  api: Api,
+  version: number,
+  body: () => Loose,
+  place: Place,
+): Promise<void> {
+  const before = valueAt(body(), place.path) ?? place.spec.absent;
+  for (const odd of oddValues(place, version, before)) {
+    const request = oddRequest(api, body(), place, odd);
+    if (request.isCompared) await ask(side, api, version, request);
   }
 }
 
@@ -307,10 +221,14 @@ export async function random(side: Side): Promise<void> {
       note: '',
     };
     for (let n = below(chance, 4); n > 0; n--) {
-      const all = places(api.request.body.spec, request.body, version);
+      const all = places(api.request.body.spec, request.body, version, WAITS);
       if (all.length === 0) break;
       const place = pick(chance, all);
-      const values = oddValues(place, version, at(request.body, place.path) ?? place.spec.absent);
+      const values = oddValues(
+        place,
+        version,
+        valueAt(request.body, place.path) ?? place.spec.absent,
+      );
       if (values.length === 0) continue;
       const next = oddRequest(api, request.body, place, pick(chance, values), request.schema);
       if (next.isCompared) request = { ...next, note: `${request.note} ${next.note}` };

@@ -2,7 +2,7 @@
  * For every API a client may ask for, a body that says something: what the scenes of odd and of
  * broken requests are made from. An API that is served and has none here fails the test.
  */
-import { batchOf, type Loose } from '../../unit/broker/fixture.ts';
+import { batchOf, type Loose } from '../unit/broker/fixture.ts';
 
 /** What the bodies may name. Every call of `fresh` gives another name, the same on both sides. */
 export interface World {
@@ -306,7 +306,7 @@ const bodies: Readonly<Record<string, (w: World) => Loose>> = {
 export function bodyOf(api: string, world: World): Loose {
   const make = bodies[api];
   if (make === undefined) {
-    throw new Error(`${api} is served, but differential/bodies.ts has no request of it`);
+    throw new Error(`${api} is served, but support/request-bodies.ts has no request of it`);
   }
   return make(world);
 }

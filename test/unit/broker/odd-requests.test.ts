@@ -1,0 +1,292 @@
+/**
+ * Every request in every version, with each of its fields in turn as it should not be, cut off, too
+ * long, or of a version that is not served: the broker answers in the form of that version or closes
+ * the connection, and goes on serving others, without a bug told in its log and without memory kept.
+ *
+ * The newest version of each API takes every value, the others some, by chance. `WEIR_FUZZ` makes that
+ * more, `WEIR_FUZZ_SEED` repeats a run. What the error codes are is compared with Apache Kafka by
+ * `broker-differential.test.ts`.
+ */
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { ByteReader } from '../../../src/base/bytes.ts';
+import { below, type Random, seededRandom } from '../../../src/base/random.ts';
+import { handlers } from '../../../src/broker/handlers/index.ts';
+import type { Api } from '../../../src/protocol/apis.ts';
+import { codec } from '../../../src/protocol/codec.ts';
+import { readResponseHeader } from '../../../src/protocol/frame.ts';
+import type { Message } from '../../../src/protocol/schema.ts';
+import { versionsOf } from '../../property/random-message.ts';
+import {
+  filled,
+  type Odd,
+  oddValues,
+  type Place,
+  places,
+  valueAt,
+  withType,
+  withValue,
+} from '../../support/odd-values.ts';
+import { bodyOf, type World } from '../../support/request-bodies.ts';
+import {
+  batchOf,
+  createTopic,
+  fetch,
+  type Loose,
+  produce,
+  type RunningBroker,
+  startBroker,
+  valuesOf,
+  WireClient,
+} from './fixture.ts';
+import { until } from './transactional-client.ts';
+
+const SEED = Number(process.env['WEIR_FUZZ_SEED'] ?? 20_261_129);
+/** Of each field in versions before the newest. */
+const VALUES_PER_FIELD = 2 * Number(process.env['WEIR_FUZZ'] ?? 1);
+const CUTS = 12;
+
+const ANSWER_TIMEOUT_MS = 10_000;
+/** Beyond what the tests themselves take. */
+const GROWTH_BYTES_MAX = 400 * 1024 * 1024;
+
+const served = handlers.map(({ api }) => api).filter(({ forPeers }) => !forPeers);
+
+let running: RunningBroker;
+let directory: string;
+let neighbour: WireClient;
+let world: World;
+let written = 0;
+let rssAtStart = 0;
+
+const repeatedly = (
+  name: string,
+  version: number,
+  body: Loose,
+  isGood: (answer: any) => boolean,
+): Promise<any> => until(() => neighbour.request(name, version, body), isGood);
+
+beforeAll(async () => {
+  directory = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-odd-requests-'));
+  running = await startBroker(
+    {
+      'node.id': 1,
+      'log.dirs': ['first', 'second'].map((name) => path.join(directory, name)),
+      'offsets.topic.num.partitions': 2,
+      'transaction.state.log.num.partitions': 2,
+      'group.initial.rebalance.delay.ms': 0,
+      'partitions.max': 300,
+      'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+      'super.users': 'User:ANONYMOUS',
+    },
+    { directory },
+  );
+  neighbour = await WireClient.connect(running.port);
+  await createTopic(neighbour, 'steady');
+  const topicId = await createTopic(neighbour, 'odd', 2);
+  await produce(neighbour, 'odd', batchOf(['a', 'b']));
+  for (const keyType of [0, 1]) {
+    const asked = { key: 'odd-group', keyType };
+    await repeatedly('FindCoordinator', 3, asked, (a) => a.errorCode === 0);
+  }
+  const topics = [{ name: 'odd', partitions: [{ partitionIndex: 0, committedOffset: 1 }] }];
+  const commit = { groupId: 'odd-group', generationIdOrMemberEpoch: -1, memberId: '', topics };
+  await repeatedly('OffsetCommit', 7, commit, (a) => a.topics[0].partitions[0].errorCode === 0);
+  let count = 0;
+  world = {
+    consumers: 'odd-consumers',
+    topic: 'odd',
+    topicId,
+    base: Date.now(),
+    fresh: (prefix) => `odd-${prefix}-${count++}`,
+  };
+  const joining = { ...bodyOf('ConsumerGroupHeartbeat', world), groupId: world.consumers };
+  await repeatedly('ConsumerGroupHeartbeat', 1, joining, (a) => a.errorCode === 0);
+  rssAtStart = process.memoryUsage().rss;
+});
+afterAll(async () => {
+  await neighbour?.close();
+  await running?.stop();
+});
+
+/** Another client gets what it asks for, nothing was a bug, and nothing is kept. */
+afterEach(async () => {
+  await thrower.close();
+  const value = `v${written}`;
+  expect(await produce(neighbour, 'steady', batchOf([value]))).toMatchObject({
+    errorCode: 0,
+    baseOffset: written,
+  });
+  expect(valuesOf((await fetch(neighbour, 'steady', written)).records)).toEqual([value]);
+  written += 1;
+  await expect.poll(() => running.broker.connectionStats.open).toBe(1);
+  const { connectionStats, fetchPurgatory } = running.broker.services;
+  expect(connectionStats.queuedResponseBytes).toBe(0);
+  expect(connectionStats.queuedRequests).toBe(0);
+  expect(fetchPurgatory.size).toBe(0);
+  expect(await running.broker.metrics()).toContain('weir_broker_request_memory_bytes 0');
+  expect(running.logged.filter(({ level }) => level === 'error')).toEqual([]);
+  expect(process.memoryUsage().rss - rssAtStart).toBeLessThan(GROWTH_BYTES_MAX);
+});
+
+type Outcome = 'answered' | 'closed' | 'silent';
+
+/** One connection after another: a request that closes it gets the next one a new one. */
+class Thrower {
+  #client: WireClient | null = null;
+
+  /** Sends the request, and another one behind it, which tells whether the first gets an answer. */
+  async send(
+    api: Api,
+    version: number,
+    body: unknown,
+    schema: Message<any>,
+    change = (frame: Buffer): Buffer => frame,
+  ): Promise<Outcome> {
+    if (this.#client === null || this.#client.isClosed) {
+      this.#client = await WireClient.connect(running.port);
+    }
+    const client = this.#client;
+    const frame = change(client.encode(api.name, version, body as Loose, schema));
+    const first = client.nextFrame();
+    client.write(frame);
+    const after = client.encode('ApiVersions', 0, {});
+    const second = client.nextFrame();
+    client.write(after);
+    const answer = await this.#inTime(first, `${api.name} v${version}`);
+    if (answer === null) return 'closed';
+    if (answer.readInt32BE(0) === after.readInt32BE(8)) {
+      await client.close();
+      return 'silent';
+    }
+    const reader = new ByteReader(answer);
+    readResponseHeader(reader, api, version);
+    codec(api.response, version).read(reader);
+    expect(reader.remaining, `bytes behind the answer of ${api.name} v${version}`).toBe(0);
+    return (await this.#inTime(second, 'ApiVersions')) === null ? 'closed' : 'answered';
+  }
+
+  async #inTime(frame: Promise<Buffer | null>, what: string): Promise<Buffer | null> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const fail = (): void => reject(new Error(`${what} is not answered`));
+      timer = setTimeout(fail, ANSWER_TIMEOUT_MS);
+    });
+    try {
+      return await Promise.race([frame, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#client?.close();
+    this.#client = null;
+  }
+}
+
+const thrower = new Thrower();
+
+/** What says how long something is, and says it wrongly. */
+function wrongLengths({ spec }: Place, isFlexible: boolean): Odd[] {
+  const { kind } = spec;
+  if (!['array', 'string', 'bytes', 'records'].includes(kind)) return [];
+  if (isFlexible) {
+    return ['ffffffff0f000000', 'ffffffffffffffff', 'fe03000000000000'].map((hex) => ({
+      label: `length ${hex}`,
+      value: Buffer.from(hex, 'hex').toString('base64url'),
+      as: { kind: 'bits64' },
+    }));
+  }
+  const as = { kind: kind === 'string' ? 'int16' : 'int32' } as const;
+  const most = kind === 'string' ? 0x7fff : 0x7fff_ffff;
+  return [-2, -most - 1, 100, most].map((value) => ({ label: `length ${value}`, value, as }));
+}
+
+/** A group that is in use: the answer comes when its other members have come back, or are given up. */
+const waitsForOthers = (api: Api, { path: at }: Place): boolean =>
+  api.name === 'JoinGroup' && at[0] === 'groupId';
+
+function some<T>(from: readonly T[], count: number, chance: Random): T[] {
+  const left = [...from];
+  const taken: T[] = [];
+  while (taken.length < count && left.length > 0) {
+    taken.push(...left.splice(below(chance, left.length), 1));
+  }
+  return taken;
+}
+
+describe.each(served.map((api) => [api.name, api] as const))('%s', (name, api) => {
+  const versions = versionsOf(api.request);
+  const newest = versions.at(-1)!;
+  const bodies = (): unknown[] => {
+    const body = bodyOf(name, world);
+    return [body, filled(api.request.body.spec, body)];
+  };
+
+  it('is answered in each version', async () => {
+    for (const version of versions) {
+      expect(await thrower.send(api, version, bodyOf(name, world), api.request), `${version}`).toBe(
+        'answered',
+      );
+    }
+  });
+
+  it('takes odd values of every field', async () => {
+    const chance = seededRandom(SEED);
+    for (const version of versions) {
+      const isFlexible = version >= api.request.flexible;
+      for (const which of [0, 1]) {
+        for (const place of places(api.request.body.spec, bodies()[which], version)) {
+          const before = valueAt(bodies()[which], place.path) ?? place.spec.absent;
+          const all = [
+            ...oddValues(place, version, before),
+            ...wrongLengths(place, isFlexible && place.spec.from <= version),
+          ];
+          const chosen = version === newest ? all : some(all, VALUES_PER_FIELD, chance);
+          for (const { value, as } of waitsForOthers(api, place) ? [] : chosen) {
+            const schema = as === undefined ? api.request : withType(api.request, place.path, as);
+            const body = withValue(bodies()[which], place.path, value);
+            const outcome = await thrower.send(api, version, body, schema);
+            if (outcome === 'silent') expect([name, body.acks]).toEqual(['Produce', 0]);
+          }
+        }
+      }
+    }
+  });
+
+  it('may end too early or too late', async () => {
+    for (const version of new Set([versions[0]!, newest])) {
+      const send = async (change: (body: Buffer) => Buffer): Promise<void> => {
+        await thrower.send(api, version, bodyOf(name, world), api.request, (frame) => {
+          const changed = change(frame.subarray(4));
+          const size = Buffer.alloc(4);
+          size.writeInt32BE(changed.length, 0);
+          return Buffer.concat([size, changed]);
+        });
+      };
+      for (let part = 0; part < CUTS; part++) {
+        await send((body) => body.subarray(0, Math.floor((body.length * part) / CUTS)));
+      }
+      await send((body) => body.subarray(0, -1));
+      await send((body) => Buffer.concat([body, Buffer.alloc(3, 1)]));
+      await send((body) => Buffer.concat([body, Buffer.alloc(100_000, 0xff)]));
+      await send((body) => Buffer.concat([body, body]));
+    }
+  });
+
+  it('of another version closes the connection', async () => {
+    for (const version of [api.min - 1, newest + 1, 0x7fff, -0x8000]) {
+      const client = await WireClient.connect(running.port);
+      const frame = client.encode(name, newest, bodyOf(name, world));
+      frame.writeInt16BE(version, 6);
+      const answer = client.nextFrame();
+      client.write(frame);
+      if (name === 'ApiVersions') expect((await answer)?.readInt16BE(4)).toBe(35);
+      else expect(await answer, `${version}`).toBeNull();
+      await client.close();
+    }
+  });
+});
