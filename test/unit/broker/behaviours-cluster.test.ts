@@ -1,5 +1,6 @@
 /** What clients are told of leaders that they cannot reach, have not found yet, or just got. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { ZERO_UUID } from '../../../src/base/bytes.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import { TestCluster } from '../../support/cluster.ts';
 import { ReplicaRig, TOPIC } from '../../support/replicas.ts';
@@ -153,6 +154,71 @@ describe('a leader', () => {
     rig.change({ isr: [1] });
     await rig.pass(100);
     expect(await end(5, latest)).toMatchObject({ errorCode: 0, offset: 1 });
+  });
+});
+
+describe('an append with acks=all', () => {
+  it('that is stored when the replicas in sync have become too few is told so', async () => {
+    const rig = await ReplicaRig.start(2, {
+      'min.insync.replicas': 2,
+      'log.flush.on.acks.all': true,
+    });
+    cleanups.push(() => rig.stop());
+    await rig.pass(50);
+    // Committed, but not yet on the leader's own device when the other one falls out.
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const { log } = rig.get(0);
+    const flush = log.flush.bind(log);
+    log.flush = () => held.then(flush);
+    const produced = rig.get(0).produce(['a']);
+    await rig.pass(200);
+    expect(log.highWatermark).toBe(1);
+    rig.change({ isr: [0] });
+    release();
+    await rig.pass(100);
+    expect((await produced).errorCode).toBe(ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND);
+    expect((await rig.get(0).produce(['b'])).errorCode).toBe(ErrorCode.NOT_ENOUGH_REPLICAS);
+    expect(log.logEndOffset).toBe(1);
+  });
+});
+
+describe('a fetch that waits', () => {
+  it('hears at once that its leader leads no more', async () => {
+    const rig = await ReplicaRig.start(2);
+    cleanups.push(() => rig.stop());
+    await rig.pass(50);
+    const inTerm = rig.get(0).fetch(0, { maxWaitMs: 60_000, currentLeaderEpoch: 0 });
+    // Versions before 11 may read from the leader alone.
+    const old = rig.get(0).request(1, 10, {
+      ...{ replicaId: -1, replicaState: { replicaId: -1, replicaEpoch: -1 } },
+      ...{ maxWaitMs: 60_000, minBytes: 1, maxBytes: 1000, isolationLevel: 0 },
+      ...{ sessionId: 0, sessionEpoch: -1, forgottenTopicsData: [], rackId: '' },
+      topics: [
+        {
+          topic: TOPIC,
+          topicId: ZERO_UUID,
+          partitions: [
+            {
+              ...{ partition: 0, currentLeaderEpoch: -1, fetchOffset: 0, lastFetchedEpoch: -1 },
+              ...{ logStartOffset: -1, partitionMaxBytes: 1000, flushedOffset: -1 },
+            },
+          ],
+        },
+      ],
+    });
+    await rig.pass(100);
+    const { fetchPurgatory } = rig.get(0).services;
+    // The third is the follower's.
+    expect(fetchPurgatory.size).toBe(3);
+    rig.elect(1);
+    await rig.settle();
+    expect(fetchPurgatory.size).toBe(0);
+    expect((await inTerm).errorCode).toBe(ErrorCode.FENCED_LEADER_EPOCH);
+    const [{ partitions }] = (await old).responses;
+    expect(partitions[0].errorCode).toBe(ErrorCode.NOT_LEADER_OR_FOLLOWER);
   });
 });
 

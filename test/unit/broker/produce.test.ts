@@ -140,6 +140,11 @@ describe('what is refused', () => {
     expect(
       (await produce(client, '__consumer_offsets', batchOf(['x'], { key: 'k' }))).errorCode,
     ).toBe(ErrorCode.INVALID_TOPIC_EXCEPTION);
+    const admin = await WireClient.connect(running.port);
+    admin.clientId = '__admin_client';
+    const mended = await produce(admin, '__consumer_offsets', batchOf(['x'], { key: 'k' }));
+    expect(mended.errorCode).toBe(ErrorCode.NONE);
+    await admin.close();
   });
 
   const broken = (change: (batch: Buffer) => void): Buffer => {

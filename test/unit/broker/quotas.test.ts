@@ -10,6 +10,7 @@ import {
   startBroker,
   WireClient,
 } from './fixture.ts';
+import { until } from './transactional-client.ts';
 
 type Entity = Record<string, string | null>;
 const parts = (entity: Entity) =>
@@ -168,6 +169,30 @@ describe('quotas', () => {
     await expect.poll(() => running.broker.connectionStats.throttled).toBe(1);
     await client.close();
     await expect.poll(() => running.broker.connectionStats.throttled).toBe(0);
+  });
+
+  it('of the broker’s time have a client held back after any request that is answered', async () => {
+    const client = await WireClient.connect(running.port);
+    client.clientId = 'busy';
+    const metadata = () => client.request('Metadata', 9, { topics: null });
+    expect((await metadata()).throttleTimeMs).toBe(0);
+    await set({ 'client-id': 'busy' }, { request_percentage: 0.001 });
+    const answer = await until(metadata, ({ throttleTimeMs }) => throttleTimeMs > 0);
+    expect(running.broker.connectionStats.throttled).toBe(1);
+    const mutedAtMs = performance.now();
+    await client.request('ApiVersions', 0, {});
+    expect(performance.now() - mutedAtMs).toBeGreaterThan(answer.throttleTimeMs * 0.8);
+    // Others go on, and who gets no answer is not told to wait for the time that it took.
+    expect((await admin.request('Metadata', 9, { topics: null })).throttleTimeMs).toBe(0);
+    await client.close();
+    const silent = await WireClient.connect(running.port);
+    silent.clientId = 'busy';
+    const small = [{ index: 0, records: batchOf(['x']) }];
+    const body = { acks: 0, topicData: [{ name: 't', partitionData: small }] };
+    for (let i = 0; i < 50; i++) silent.write(silent.encode('Produce', 9, body));
+    const last = await silent.request('Metadata', 9, { topics: null });
+    expect(last.throttleTimeMs).toBeGreaterThan(0);
+    await silent.close();
   });
 
   it('have a consumer that reads too much get nothing, and its records later', async () => {
