@@ -51,16 +51,19 @@ export async function deleteTopic(server: Server, topic: string): Promise<void> 
 /** Runs the replayer as a process of its own. */
 export function load(kind: 'produce' | 'fetch', options: LoadOptions): Promise<LoadResult> {
   const file = path.join(import.meta.dirname, 'loader.ts');
-  const child = spawn(process.execPath, [file, kind, JSON.stringify(options)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  return runLoader(file, [kind, JSON.stringify(options)]);
+}
+
+/** Runs a program that prints its result as JSON. */
+export function runLoader<R>(file: string, args: readonly string[]): Promise<R> {
+  const child = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   let out = '';
   child.stdout.on('data', (chunk: Buffer) => {
     out += chunk.toString();
   });
   return new Promise((resolve, reject) => {
-    child.once('exit', (code) => {
-      if (code === 0) resolve(JSON.parse(out) as LoadResult);
+    child.once('close', (code) => {
+      if (code === 0) resolve(JSON.parse(out) as R);
       else reject(new Error(`replayer ended with ${code}`));
     });
   });

@@ -73,7 +73,7 @@ export async function latencyOf(
 }
 
 /** Kafka's own producer, with one commit every 100 ms. */
-async function transactional(server: Server): Promise<Figures> {
+export async function transactionalProducer(server: Server): Promise<Figures> {
   const topic = `transactions-${topics++}`;
   const recordBytes = 1000;
   const records = 500_000;
@@ -94,13 +94,8 @@ async function transactional(server: Server): Promise<Figures> {
   };
 }
 
-async function beside(
-  title: string,
-  rounds: number,
-  run: (s: Server) => Promise<Figures>,
-  settings: readonly string[] = [],
-) {
-  const weir = await startWeir({ settings });
+async function beside(title: string, rounds: number, run: (s: Server) => Promise<Figures>) {
+  const weir = await startWeir();
   const peer = await startPeer();
   try {
     const side = (server: Server): Side => ({ name: server.name, round: () => run(server) });
@@ -114,14 +109,6 @@ async function beside(
 export async function tools(rounds: number): Promise<void> {
   await beside('1 KB records, acks=1', rounds, (s) => throughput(s, 1000, '1'));
   await beside('100 B records, acks=1', rounds, (s) => throughput(s, 100, '1'));
-}
-
-/** On the page cache, as Kafka does it; and each acknowledgement behind the device. */
-export async function transactions(rounds: number): Promise<void> {
-  const title = '1 KB records in transactions of 100 ms';
-  const onPageCache = ['broker.log.flush.on.acks.all=false'];
-  await beside(`${title}, page cache`, rounds, transactional, onPageCache);
-  await beside(`${title}, on the device`, rounds, transactional);
 }
 
 export const endToEndLatency = (rounds: number): Promise<void> =>
