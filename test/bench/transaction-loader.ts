@@ -4,13 +4,18 @@
  *
  * Run as a process of its own, so that its CPU time is not the broker's:
  *   transaction-loader.ts JSON-options
- * It prints one line of JSON when it is done. Each producer has one connection and sends for all
- * partitions in turn; `inFlight` requests are under way until its transaction has lasted for
- * `transactionMs`, then what is under way is waited for and committed. What the broker asks to be
+ * It prints one line of JSON when it is done. Each producer has one connection, on which `inFlight`
+ * requests with a batch for each partition are under way until its transaction has lasted for
+ * `transactionMs`; then what is under way is waited for and committed. What the broker asks to be
  * sent again is sent again as Kafka's own client does it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ByteReader } from '../../src/base/bytes.ts';
+import { apis } from '../../src/protocol/apis.ts';
+import { codec } from '../../src/protocol/codec.ts';
 import { ErrorCode, errorName } from '../../src/protocol/error-codes.ts';
+import { readResponseHeader } from '../../src/protocol/frame.ts';
+import { produceResponse } from '../../src/protocol/messages/00-produce.ts';
 import {
   findCoordinatorRequest,
   findCoordinatorResponse,
@@ -23,7 +28,7 @@ import { endTxnRequest, endTxnResponse } from '../../src/protocol/messages/26-en
 import type { BatchShape } from './batches.ts';
 import { median } from './measure.ts';
 import { type Address, RawConnection } from './raw-connection.ts';
-import { SealedFrames } from './sealed-frames.ts';
+import { SealedFrames, TRANSACTIONAL_PRODUCE_VERSION } from './sealed-frames.ts';
 
 export interface TransactionLoadOptions extends Address, BatchShape {
   readonly topic: string;
@@ -36,11 +41,11 @@ export interface TransactionLoadOptions extends Address, BatchShape {
   readonly bytes: number;
 }
 
-/** Records that one producer has committed in one epoch, by partition. */
+/** What one producer has committed in one epoch: so many records in each partition. */
 export interface CommittedTransaction {
   readonly producerId: number;
   readonly producerEpoch: number;
-  readonly records: readonly number[];
+  readonly records: number;
 }
 
 export interface TransactionLoadResult {
@@ -67,9 +72,6 @@ const TRANSACTION_TIMEOUT_MS = 60_000;
 const RETRY_MS = 100;
 const START_MS_MAX = 30_000;
 
-/** A whole answer to one partition: header, array, name, array and index come before the error. */
-const errorAt = (topic: string): number => 4 + 1 + 1 + 1 + Buffer.byteLength(topic) + 1 + 4;
-
 /** The bytes that are still to be produced, of all producers. */
 interface Supply {
   left: number;
@@ -85,16 +87,14 @@ class TransactionalProducer {
   readonly #options: TransactionLoadOptions;
   readonly #supply: Supply;
   readonly #connection: RawConnection;
-  readonly #frames: readonly SealedFrames[];
-  readonly #errorAt: number;
+  readonly #frames: SealedFrames;
   #producerId = -1;
   #producerEpoch = -1;
-  /** By partition, of the transaction under way: requests that were sent, and that are answered. */
-  #sent: number[] = [];
-  #answered: number[] = [];
+  /** Of the transaction under way: requests that were sent, and that are in the log. */
+  #sent = 0;
+  #taken = 0;
   /** Requests that were refused, and are to be sent again. */
   #owed = 0;
-  #turn = 0;
   #endedAt = 0;
 
   constructor(
@@ -103,16 +103,11 @@ class TransactionalProducer {
     supply: Supply,
     connection: RawConnection,
   ) {
-    const { topic, partitions } = options;
     this.#id = id;
     this.#options = options;
     this.#supply = supply;
     this.#connection = connection;
-    this.#frames = Array.from(
-      { length: partitions },
-      (_, partition) => new SealedFrames({ ...options, partition, transactionalId: id }),
-    );
-    this.#errorAt = errorAt(topic);
+    this.#frames = new SealedFrames({ ...options, transactionalId: id });
   }
 
   /** Resolves when the broker has given it an identity. */
@@ -156,8 +151,8 @@ class TransactionalProducer {
 
   async run(): Promise<void> {
     while (this.#supply.left > 0) {
-      this.#sent = this.#frames.map(() => 0);
-      this.#answered = this.#frames.map(() => 0);
+      this.#sent = 0;
+      this.#taken = 0;
       await this.#fill(performance.now() + this.#options.transactionMs);
       await this.#commit();
     }
@@ -168,7 +163,7 @@ class TransactionalProducer {
   async #fill(until: number): Promise<void> {
     while (await this.#burst(until)) {
       this.retries += this.#owed;
-      this.#sent = [...this.#answered];
+      this.#sent = this.#taken;
       await sleep(RETRY_MS);
     }
   }
@@ -180,11 +175,10 @@ class TransactionalProducer {
     let isRefused = false;
     const send = (): void => {
       while (!isRefused && underWay < this.#options.inFlight && this.#mayGoOn(until)) {
-        const partition = this.#turn++ % this.#frames.length;
         underWay++;
-        this.#send(partition, (code) => {
+        this.#send((code) => {
           underWay--;
-          if (code === ErrorCode.NONE) this.#taken(partition);
+          if (code === ErrorCode.NONE) this.#countTaken();
           else if (again.has(code)) {
             isRefused = true;
             this.#owed++;
@@ -202,20 +196,20 @@ class TransactionalProducer {
     return this.#owed > 0 || (this.#supply.left > 0 && performance.now() < until);
   }
 
-  #send(partition: number, onAnswer: (code: number) => void): void {
-    const frames = this.#frames[partition]!;
-    const sequence = this.#sent[partition]!++ * frames.records;
+  #send(onAnswer: (code: number) => void): void {
+    const frames = this.#frames;
+    const sequence = this.#sent++ * frames.records;
     const pieces = frames.sealed(this.#producerId, this.#producerEpoch, sequence);
     this.requests++;
     if (this.#owed > 0) this.#owed--;
     else this.#supply.left -= frames.values;
-    this.#connection.send(pieces, (answer) => onAnswer(answer.readInt16BE(this.#errorAt)));
+    this.#connection.send(pieces, (answer) => onAnswer(codeOf(answer)));
   }
 
-  #taken(partition: number): void {
+  #countTaken(): void {
     if (this.#endedAt > 0) this.nextMs.push(performance.now() - this.#endedAt);
     this.#endedAt = 0;
-    this.#answered[partition]!++;
+    this.#taken++;
   }
 
   async #commit(): Promise<void> {
@@ -226,7 +220,7 @@ class TransactionalProducer {
     this.committed.push({
       producerId: this.#producerId,
       producerEpoch: this.#producerEpoch,
-      records: this.#answered.map((count, i) => count * this.#frames[i]!.records),
+      records: this.#taken * this.#frames.records,
     });
     this.#producerId = ended.producerId;
     this.#producerEpoch = ended.producerEpoch;
@@ -256,6 +250,16 @@ const again: ReadonlySet<number> = new Set([
   ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
 ]);
 
+/** Of all partitions; they are taken or refused as one. */
+function codeOf(answer: Buffer): number {
+  const reader = new ByteReader(answer);
+  readResponseHeader(reader, apis.get(0)!, TRANSACTIONAL_PRODUCE_VERSION);
+  const { responses } = codec(produceResponse, TRANSACTIONAL_PRODUCE_VERSION).read(reader);
+  const codes = responses[0]!.partitionResponses.map(({ errorCode }) => errorCode);
+  if (new Set(codes).size === 1) return codes[0]!;
+  throw new Error(`Produce answered ${codes.map(errorName).join(', ')} to one request`);
+}
+
 const sumOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 async function main(): Promise<void> {
@@ -278,7 +282,8 @@ async function main(): Promise<void> {
   const cpu = process.cpuUsage(before);
   const committed = all.flatMap((producer) => producer.committed);
   const result: TransactionLoadResult = {
-    bytes: sumOf(committed.flatMap(({ records }) => records)) * options.recordBytes,
+    bytes:
+      sumOf(committed.map(({ records }) => records)) * options.partitions * options.recordBytes,
     seconds,
     requests: sumOf(all.map(({ requests }) => requests)),
     retries: sumOf(all.map(({ retries }) => retries)),

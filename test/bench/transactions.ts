@@ -69,7 +69,7 @@ interface Case {
 const cases: readonly Case[] = [
   { title: 'ProducerPerformance, 1 KB records', run: transactionalProducer },
   ...[16, 64].map((kib) => ({
-    title: `replay, 4 producers, 1 KB records, batches of ${kib} KiB`,
+    title: `replay, 4 producers, 1 KB records, 4 batches of ${kib} KiB in a request`,
     run: (server: Server) => replayed(server, kib * KIB),
   })),
 ];

@@ -51,35 +51,31 @@ const TOPIC_IDS_VERSION = 13;
 /** The one client that may write what brokers write. */
 const ADMIN_CLIENT_ID = '__admin_client';
 
+type Outcome = Response | null | Promise<Response | null>;
+
 export const produceHandler = handler<Request, Response | null>(
   apis.get(0),
-  (request, context) =>
-    request.transactionalId === null
-      ? produce(request, context, null)
-      : produceInTransaction(request, context),
+  (request, context) => {
+    const admitted = admit(request, context);
+    return admitted instanceof Produced ? appended(admitted) : admitted;
+  },
   {
     keepsRequest: false,
     pipelined: true,
-    together: {
-      takes: ({ transactionalId }) => transactionalId === null,
-      handle: produceTogether,
-    },
+    together: { takes: () => true, handle: produceTogether },
   },
 );
 
-function produceInTransaction(
-  request: Request,
-  context: RequestContext,
-): Response | null | Promise<Response | null> {
+/** What can be appended at once, or what is answered in its place. */
+function admit(request: Request, context: RequestContext): Produced | Outcome {
   const { transactionalId } = request;
+  if (transactionalId === null) return new Produced(request, context, null);
   try {
-    if (transactionalId !== null) {
-      context.demand(AclOperation.write, AclResource.transactionalId, transactionalId);
-    }
+    context.demand(AclOperation.write, AclResource.transactionalId, transactionalId);
     const verifying = verifyBeforeAppend(request, context, (kept, verified) =>
-      produce(kept, context, verified),
+      appended(new Produced(kept, context, verified)),
     );
-    return verifying ?? produce(request, context, null);
+    return verifying ?? new Produced(request, context, null);
   } catch (error) {
     if (!(error instanceof ProtocolError)) throw error;
     const response = refuseAll(request, error);
@@ -87,12 +83,7 @@ function produceInTransaction(
   }
 }
 
-function produce(
-  request: Request,
-  context: RequestContext,
-  verified: VerifiedPartitions | null,
-): Response | null | Promise<Response | null> {
-  const one = new Produced(request, context, verified);
+function appended(one: Produced): Outcome {
   for (const append of one.checked()) appendOne(append);
   return one.answer();
 }
@@ -104,12 +95,12 @@ function produce(
 function produceTogether(
   requests: readonly Request[],
   contexts: readonly RequestContext[],
-): (Response | null | Promise<Response | null>)[] {
-  const all = requests.map((request, i) => new Produced(request, contexts[i]!, null));
-  const checked = all.flatMap((one) => one.checked());
+): Outcome[] {
+  const admitted = requests.map((request, i) => admit(request, contexts[i]!));
+  const checked = admitted.flatMap((one) => (one instanceof Produced ? one.checked() : []));
   const byPartition = Map.groupBy(checked, ({ partition }) => partition);
   for (const appends of byPartition.values()) appendSeveral(appends);
-  return all.map((one) => one.answer());
+  return admitted.map((one) => (one instanceof Produced ? one.answer() : one));
 }
 
 const refuseAll = (request: Request, error: ProtocolError): Response => ({
