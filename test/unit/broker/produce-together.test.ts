@@ -12,6 +12,7 @@ import {
   valuesOf,
   WireClient,
 } from './fixture.ts';
+import { TransactionalClient } from './transactional-client.ts';
 
 /** Of files of records. */
 let writes = 0;
@@ -88,6 +89,31 @@ describe('requests in one piece', () => {
     client.write(Buffer.concat(values.map((value, i) => frame({ value, partition: i % 2 }))));
     await Promise.all(answers);
     expect(writes - before).toBe(2);
+  });
+
+  it('of an open transaction are, too, and those that begin it keep their order', async () => {
+    const producer = new TransactionalClient(client, topic, 2);
+    await producer.init();
+    const send = (from: number, count: number) =>
+      Array.from({ length: count }, (_, i) =>
+        client.encode('Produce', 12, producer.produceBody(topic, [`v${from + i}`], from + i)),
+      );
+    const before = writes;
+    for (const [from, count] of [
+      [0, 4],
+      [4, 6],
+    ] as const) {
+      const frames = send(from, count);
+      const answers = frames.map(() => client.nextFrame());
+      client.write(Buffer.concat(frames));
+      await Promise.all(answers);
+    }
+    const beginning = 4;
+    const logOfTransactions = 1;
+    expect(writes - before).toBe(beginning + logOfTransactions + 1);
+    expect(await producer.end(true)).toBe(ErrorCode.NONE);
+    await producer.completed();
+    expect((await valuesIn(0)).slice(0, 10)).toEqual(named('v', 10));
   });
 
   it('are each counted', async () => {

@@ -114,17 +114,23 @@ export class TransactionalClient {
     how: { partition?: number; baseSequence?: number; version?: number } = {},
   ): Promise<ProduceAnswer> {
     const { partition = 0, baseSequence = 0, version = this.version === 2 ? 12 : 11 } = how;
+    const body = this.produceBody(topic, values, baseSequence, partition);
+    const response = await this.client.request('Produce', version, body);
+    return response.responses[0].partitionResponses[0];
+  }
+
+  /** Of a Produce request. */
+  produceBody(topic: string, values: readonly TestRecord[], baseSequence: number, partition = 0) {
     const records = batchOf(values, {
       attributes: BatchAttribute.transactional,
       producer: { id: this.producerId, epoch: this.producerEpoch, baseSequence },
     });
-    const response = await this.client.request('Produce', version, {
+    return {
       transactionalId: this.id,
       acks: -1,
       timeoutMs: 5000,
       topicData: [{ name: topic, partitionData: [{ index: partition, records }] }],
-    });
-    return response.responses[0].partitionResponses[0];
+    };
   }
 
   /** Offsets of a group, as part of the transaction; the code of the partition. */
