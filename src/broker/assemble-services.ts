@@ -159,7 +159,7 @@ function coordinators(
 ) {
   const markers = new MarkerWriter({ partitions, groups: () => groups, hot, clock });
   const transactionLinks = new TransactionLinks({
-    ...{ nodeId, image, partitions, logger },
+    ...{ nodeId, image, partitions, clock, logger },
     peers: new TransactionPeers(peers),
     transactions: () => transactions,
     writeMarkers: (request) => markers.write(request),

@@ -2,6 +2,7 @@
  * What coordinators and leaders of partitions ask of each other in a transaction, whichever brokers
  * they are on: whether a partition belongs to a transaction (KIP-890), and to write markers.
  */
+import { type Clock, sleep } from '../base/clock.ts';
 import { OperatingError, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { MetadataImage } from '../cluster/metadata-image.ts';
@@ -19,7 +20,9 @@ import type {
   MarkersRequest,
   MarkersResponse,
 } from '../coordinator/transactions/marker-sender.ts';
+import { partitionsByTopic } from '../coordinator/transactions/transaction.ts';
 import type { TransactionCoordinator } from '../coordinator/transactions/transaction-coordinator.ts';
+import { EPOCH_BUMP_VERSION } from '../coordinator/transactions/transaction-decisions.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import type { addPartitionsToTxnRequest } from '../protocol/messages/24-add-partitions-to-txn.ts';
 import type { Infer } from '../protocol/schema.ts';
@@ -41,6 +44,7 @@ export interface TransactionLinksOptions {
   readonly image: MetadataImage;
   readonly partitions: Partitions;
   readonly peers: TransactionPeers;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly transactions: () => TransactionCoordinator;
   readonly writeMarkers: (request: MarkersRequest) => Promise<MarkersResponse>;
@@ -106,6 +110,26 @@ export class TransactionLinks implements TransactionGate, MarkerDestinations {
       });
       return () => ErrorCode.NETWORK_EXCEPTION;
     }
+  }
+
+  /**
+   * The transaction before is still being ended: resolves when it is time to ask again. Where this
+   * broker coordinates it, that is as soon as the end is in the log; the partitions that are asked
+   * for are part of the next transaction then. Another broker is not made to wait, for what it has
+   * to be told besides comes over the same connection: it is asked again after `retryMs`.
+   */
+  async whenEnded(question: Question, retryMs: number, maxMs: number): Promise<void> {
+    const { transactionalId, topics } = question;
+    const ended = this.#options
+      .transactions()
+      .addAfterEnd(
+        transactionalId,
+        question,
+        partitionsByTopic(topics.map(({ name, partitions }) => [name, partitions])),
+        EPOCH_BUMP_VERSION,
+        maxMs,
+      );
+    await (ended ?? sleep(this.#options.clock, Math.min(retryMs, maxMs)));
   }
 
   async admit(

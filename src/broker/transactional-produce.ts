@@ -3,7 +3,6 @@
  * no open transaction of the producer, its coordinator is asked, and from Produce v12 on has the
  * partition added. Requests without a transactional id never come here.
  */
-import { sleep } from '../base/clock.ts';
 import type { HeldTopic } from '../cluster/partitions.ts';
 import type { Verification } from '../log/verification.ts';
 import { ErrorCode, errorName, ProtocolError } from '../protocol/error-codes.ts';
@@ -18,6 +17,7 @@ import {
 } from '../protocol/record-batch.ts';
 import type { Infer } from '../protocol/schema.ts';
 import type { RequestContext } from './handler.ts';
+import type { Question } from './transaction-links.ts';
 import { type VerificationMode, verificationMode } from './verification-mode.ts';
 
 type Request = Infer<typeof produceRequest>;
@@ -25,8 +25,9 @@ type Request = Infer<typeof produceRequest>;
 const TOPIC_IDS_VERSION = 13;
 
 /**
- * While the transaction before is being ended its coordinator is asked again, soon at first: that
- * takes a millisecond or two as a rule, and the producer stands still. Milliseconds.
+ * While the transaction before is being ended its coordinator, where that is another broker, is asked
+ * again, soon at first: that takes a millisecond or two as a rule, and the producer stands still.
+ * Milliseconds.
  */
 const CONCURRENT_RETRY_MS = 1;
 const CONCURRENT_RETRY_MS_MAX = 20;
@@ -140,44 +141,45 @@ async function verified(
   mode: VerificationMode,
   context: RequestContext,
 ): Promise<VerifiedPartitions> {
-  const { clock, verifying } = context.broker;
+  const { clock, verifying, transactionLinks } = context.broker;
   const began = clock.monotonic();
   for (let retryMs = CONCURRENT_RETRY_MS; ; retryMs *= 2) {
     const started = start(batches, mode, context);
     if (started.size === 0) return NOTHING;
-    const result = await ask(transactionalId, started, mode, context);
+    const question = questionOf(transactionalId, started, mode);
+    const verdicts = await transactionLinks.verify(question);
+    const result = new Map<string, Verified>();
+    for (const [{ topic, index }, verification] of started) {
+      result.set(`${index} ${topic}`, { code: verdicts(topic, index), verification });
+    }
     verifying.lastMs = clock.monotonic() - began;
+    const leftMs = CONCURRENT_MS_MAX - verifying.lastMs;
     const isConcurrent = [...result.values()].some(
       ({ code }) => code === ErrorCode.CONCURRENT_TRANSACTIONS,
     );
-    if (!isConcurrent || !mode.adds || verifying.lastMs >= CONCURRENT_MS_MAX) return result;
-    await sleep(clock, Math.min(retryMs, CONCURRENT_RETRY_MS_MAX));
+    if (!isConcurrent || !mode.adds || leftMs <= 0) return result;
+    // And then anew: the markers make the log forget who was asked before them.
+    await transactionLinks.whenEnded(question, Math.min(retryMs, CONCURRENT_RETRY_MS_MAX), leftMs);
   }
 }
 
-async function ask(
+function questionOf(
   transactionalId: string,
   started: ReadonlyMap<Batch, Verification>,
   mode: VerificationMode,
-  { broker }: RequestContext,
-): Promise<VerifiedPartitions> {
+): Question {
   const topics = Map.groupBy(started.keys(), ({ topic }) => topic);
   const [batch] = started.keys();
-  const verdicts = await broker.transactionLinks.verify({
+  return {
     transactionalId,
     producerId: batch!.producerId,
     producerEpoch: batch!.producerEpoch,
-    topics: [...topics].map(([name, batches]) => ({
+    topics: [...topics].map(([name, all]) => ({
       name,
-      partitions: batches.map(({ index }) => index),
+      partitions: all.map(({ index }) => index),
     })),
     mode,
-  });
-  const result = new Map<string, Verified>();
-  for (const [{ topic, index }, verification] of started) {
-    result.set(`${index} ${topic}`, { code: verdicts(topic, index), verification });
-  }
-  return result;
+  };
 }
 
 /** Throws what the client is told when the partition may not be written to. */

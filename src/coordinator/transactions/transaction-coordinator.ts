@@ -233,6 +233,25 @@ export class TransactionCoordinator {
     return (await this.#carryOut(shard, transaction, decision)).code;
   }
 
+  /**
+   * After an answer of CONCURRENT_TRANSACTIONS: has the partitions added behind the transaction that
+   * is being ended. Resolves when it is time to ask again, after `maxMs` at the latest; null: nothing
+   * is being ended here.
+   */
+  addAfterEnd(
+    transactionalId: string,
+    claim: Claim,
+    partitions: TransactionPartitions,
+    clientVersion: number,
+    maxMs: number,
+  ): Promise<void> | null {
+    const found = this.#find(transactionalId);
+    if (typeof found === 'number') return null;
+    const decide = (transaction: Transaction): Decision =>
+      decideAdd(transaction, claim, partitions, clientVersion, this.#clock.now());
+    return found.shard.afterEnd(found.transaction, decide, maxMs);
+  }
+
   /** Whether the transaction holds the partition: a code each. */
   verifyPartitions(
     transactionalId: string,

@@ -28,3 +28,5 @@ export const RETRY_MS = 50;
 export const MARKERS_PER_REQUEST_MAX = 1_000;
 /** Time for a broker to write markers, milliseconds. */
 export const MARKERS_MS_MAX = 30_000;
+/** Requests that wait until one transaction has ended; others are asked to come back. */
+export const JOINING_MAX = 10;

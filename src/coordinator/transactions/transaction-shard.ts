@@ -7,6 +7,7 @@ import { ErrorCode } from '../../protocol/error-codes.ts';
 import type { HostedShard } from '../shard-host.ts';
 import type { ShardLog, StoredRecord } from '../shard-log.ts';
 import type { MarkerSender } from './marker-sender.ts';
+import { type Decide, NextTransaction } from './next-transaction.ts';
 import { completed, newTransaction, Transaction, type TransactionFields } from './transaction.ts';
 import type { TransactionProbe } from './transaction-probe.ts';
 import {
@@ -26,10 +27,12 @@ export class TransactionShard implements HostedShard {
   readonly transactions = new Map<string, Transaction>();
   readonly #options: TransactionShardOptions;
   readonly #log: ShardLog;
+  readonly #next: NextTransaction;
 
   constructor(options: TransactionShardOptions, log: ShardLog) {
     this.#options = options;
     this.#log = log;
+    this.#next = new NextTransaction(options.clock);
   }
 
   replay(key: Buffer, value: Buffer | null): void {
@@ -48,6 +51,7 @@ export class TransactionShard implements HostedShard {
   close(): void {
     this.#options.probe.ids -= this.transactions.size;
     this.transactions.clear();
+    this.#next.close();
   }
 
   create(id: string, producerId: number, timeoutMs: number): Transaction {
@@ -68,7 +72,7 @@ export class TransactionShard implements HostedShard {
   /** Stores what the transaction is to be, and then makes it so. Resolves to an error code. */
   async change(transaction: Transaction, fields: TransactionFields): Promise<number> {
     transaction.isPending = true;
-    const code = await this.#write(transactionRecord(transaction.id, fields));
+    const code = await this.#write([transactionRecord(transaction.id, fields)]);
     if (this.#log.isClosed) return ErrorCode.NOT_COORDINATOR;
     transaction.isPending = false;
     if (code !== ErrorCode.NONE) return code;
@@ -77,8 +81,17 @@ export class TransactionShard implements HostedShard {
     return ErrorCode.NONE;
   }
 
-  #write(record: StoredRecord): Promise<number> {
-    return new Promise((resolve) => this.#log.write([record], resolve));
+  #write(records: readonly StoredRecord[]): Promise<number> {
+    return new Promise((resolve) => this.#log.write(records, resolve));
+  }
+
+  /**
+   * While the markers of the transaction are on their way: has `decide` begin the next one, as soon
+   * as that may be. Resolves when it is time to look again, after `maxMs` at the latest; null: there
+   * is nothing to wait for.
+   */
+  afterEnd({ id, isPending, isDecided }: Transaction, decide: Decide, maxMs: number) {
+    return isPending && isDecided ? this.#next.join(id, decide, maxMs) : null;
   }
 
   /** Writes the markers, and then that all is done. */
@@ -98,12 +111,18 @@ export class TransactionShard implements HostedShard {
     });
   }
 
+  /** Stores the end, and with it the beginning of the next one where somebody waits for that. */
   async #complete(transaction: Transaction): Promise<void> {
     const { clock, probe } = this.#options;
-    const fields = completed(transaction, clock.now());
-    const code = await this.#write(transactionRecord(transaction.id, fields));
-    if (this.#log.isClosed) return;
+    const { id } = transaction;
+    const ended = completed(transaction, clock.now());
+    const next = this.#next.begin(id, ended);
+    const records = [transactionRecord(id, ended)];
+    if (next.fields !== ended) records.push(transactionRecord(id, next.fields));
+    const code = await this.#write(records);
+    if (this.#log.isClosed) return next.over();
     if (code !== ErrorCode.NONE) {
+      next.over();
       probe.endsToRetry++;
       clock.after(RETRY_MS, () => {
         probe.endsToRetry--;
@@ -111,10 +130,19 @@ export class TransactionShard implements HostedShard {
       });
       return;
     }
-    if (fields.state === 'CompleteCommit') probe.committed++;
+    if (ended.state === 'CompleteCommit') probe.committed++;
     else probe.aborted++;
-    transaction.fields = fields;
+    transaction.fields = next.fields;
     transaction.isPending = false;
+    next.over();
+    await this.#begin(transaction);
+  }
+
+  /** The same for those who came while the end was on its way into the log. */
+  async #begin(transaction: Transaction): Promise<void> {
+    const next = this.#next.begin(transaction.id, transaction.fields);
+    if (next.fields !== transaction.fields) await this.change(transaction, next.fields);
+    next.over();
   }
 
   /** Forgets the ids that nobody has used since `usedBeforeMs`; resolves to how many. */
@@ -125,7 +153,7 @@ export class TransactionShard implements HostedShard {
     if (expired.length === 0) return 0;
     for (const transaction of expired) transaction.isPending = true;
     const tombstones = expired.map(({ id }) => transactionTombstone(id));
-    const code = await new Promise<number>((resolve) => this.#log.write(tombstones, resolve));
+    const code = await this.#write(tombstones);
     if (this.#log.isClosed) return 0;
     for (const transaction of expired) {
       transaction.isPending = false;

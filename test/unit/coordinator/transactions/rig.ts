@@ -7,7 +7,10 @@ import type {
   MarkersRequest,
   MarkersResponse,
 } from '../../../../src/coordinator/transactions/marker-sender.ts';
-import { partitionsByTopic } from '../../../../src/coordinator/transactions/transaction.ts';
+import {
+  partitionsByTopic,
+  type Transaction,
+} from '../../../../src/coordinator/transactions/transaction.ts';
 import {
   type Identity,
   TransactionCoordinator,
@@ -125,6 +128,11 @@ export class TransactionRig {
 
   end(producer: Identity, committed: boolean, id = 'tx', version = 2): Promise<Identity> {
     return this.coordinator.endTxn({ ...producer, transactionalId: id, committed }, version);
+  }
+
+  transaction(id = 'tx'): Transaction | null {
+    const found = this.coordinator.describe(id);
+    return typeof found === 'number' ? null : found;
   }
 
   state(id = 'tx'): string | number {
