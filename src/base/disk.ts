@@ -4,11 +4,14 @@
  *
  * Reads and writes are synchronous and go through the page cache: a write of one batch costs
  * microseconds, a hop to a thread pool costs more than that, and each broker has a thread of its
- * own, so a stalled disk stalls only the broker that owns it. Asynchronous are `sync`, which always
- * waits for the device, and `readLater`, for bytes that nobody needs yet.
+ * own, so a stalled disk stalls only the broker that owns it. Asynchronous is what takes
+ * milliseconds: `sync` and `syncDirectoryLater`, which wait for the device, `removeLater`, which
+ * gives back the blocks of whole segments, and `readLater`, for bytes that nobody needs yet. Those of
+ * them that wait have blocking twins, for what must be over before anything else happens.
  *
  * Durability: a write is safe from a killed process as soon as it returns, and from power loss
- * after `sync` has resolved. A creation, rename or removal is safe after `syncDirectory`.
+ * after `sync` has resolved. A creation, rename or removal is safe after `syncDirectory`, or once
+ * a `syncDirectoryLater` that began after it has resolved.
  */
 export interface Disk {
   /** `read` fails when the file is absent; `create` makes it (and truncates nothing that exists). */
@@ -22,12 +25,16 @@ export interface Disk {
   remove(path: string): void;
   /** Removes a directory with everything in it; an absent one is no error. */
   removeDirectory(path: string): void;
+  /** Removes a file, or a directory with everything in it, by another thread. An absent one is no error. */
+  removeLater(path: string): Promise<void>;
   /** A whole small file (a checkpoint). Absent: null. */
   readFile(path: string): Buffer | null;
   /** Atomic and durable: temporary file, sync, rename, sync of the directory. */
   replaceFile(path: string, bytes: Uint8Array): void;
   /** Makes creations, renames and removals in the directory durable. */
   syncDirectory(path: string): void;
+  /** The same, without blocking; what is changed after the call may not be in it. */
+  syncDirectoryLater(path: string): Promise<void>;
   /** Modification time of a file in milliseconds since 1970. */
   modifiedAt(path: string): number;
   /** Free and total bytes of the filesystem that holds `path`. */

@@ -117,6 +117,14 @@ export const nodeDisk: Disk = {
   removeDirectory(directory) {
     fs.rmSync(directory, { force: true, recursive: true });
   },
+  removeLater(filePath) {
+    return new Promise((resolve, reject) => {
+      fs.rm(filePath, { force: true, recursive: true }, (error) => {
+        if (error === null) resolve();
+        else reject(error);
+      });
+    });
+  },
   readFile(filePath) {
     try {
       return fs.readFileSync(filePath);
@@ -143,6 +151,14 @@ export const nodeDisk: Disk = {
       fs.fsyncSync(fd);
     } finally {
       fs.closeSync(fd);
+    }
+  },
+  async syncDirectoryLater(directory) {
+    const handle = await fs.promises.open(directory, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
     }
   },
   modifiedAt: (filePath) => fs.statSync(filePath).mtimeMs,

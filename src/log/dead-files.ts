@@ -2,12 +2,14 @@
  * Files and folders that nobody uses any more, and that go after a while: whoever has begun to read
  * one may end. Their names tell that they are dead, so a start removes what a stop, or a crash,
  * has left of them.
+ *
+ * One goes after the other, on another thread: giving back the blocks of a large segment takes
+ * milliseconds, and many at once would keep syncs waiting.
  */
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Disk } from '../base/disk.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { DELETED_DIRECTORY_SUFFIX } from './log-files.ts';
 
 export interface DeadFilesOptions {
   readonly disk: Disk;
@@ -17,7 +19,11 @@ export interface DeadFilesOptions {
 
 export class DeadFiles {
   readonly #options: DeadFilesOptions;
-  readonly #removals = new Set<Timer>();
+  readonly #timers = new Set<Timer>();
+  /** Whose time has come. */
+  #due: string[] = [];
+  #removing: Promise<void> | null = null;
+  #isStopped = false;
 
   constructor(options: DeadFilesOptions) {
     this.#options = options;
@@ -26,26 +32,38 @@ export class DeadFiles {
   /** Removes them after `delayMs`. */
   removeLater(paths: readonly string[], delayMs: number): void {
     const timer = this.#options.clock.after(delayMs, () => {
-      this.#removals.delete(timer);
-      for (const path of paths) this.#remove(path);
+      this.#timers.delete(timer);
+      this.#due.push(...paths);
+      this.#removing ??= this.#removeDue().finally(() => {
+        this.#removing = null;
+      });
     });
-    this.#removals.add(timer);
+    this.#timers.add(timer);
   }
 
-  #remove(path: string): void {
+  async #removeDue(): Promise<void> {
+    while (this.#due.length > 0) {
+      const paths = this.#due;
+      this.#due = [];
+      for (const path of paths) if (!this.#isStopped) await this.#remove(path);
+    }
+  }
+
+  async #remove(path: string): Promise<void> {
     const { disk, logger } = this.#options;
     try {
-      if (path.endsWith(DELETED_DIRECTORY_SUFFIX)) disk.removeDirectory(path);
-      else disk.remove(path);
+      await disk.removeLater(path);
     } catch (error) {
       // The next start removes what is left.
       logger.warn(`can't remove ${path}: ${reasonOf(error)}`);
     }
   }
 
-  /** What is left is the next start's. */
-  stop(): void {
-    for (const timer of this.#removals) timer.cancel();
-    this.#removals.clear();
+  /** What is left is the next start's. Resolves when nothing is being removed any more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+    await this.#removing;
   }
 }

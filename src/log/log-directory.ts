@@ -1,3 +1,4 @@
+import type { Disk } from '../base/disk.ts';
 import { codeOf, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
@@ -31,6 +32,8 @@ export class LogDirectory {
   #failure: Error | null = null;
   /** Partitions were made or deleted, which the device may not know yet. */
   entriesDirty = true;
+  /** What has begun since `entriesDirty` was last set. */
+  #entriesSync: Promise<void> = Promise.resolve();
 
   constructor(options: {
     path: string;
@@ -47,6 +50,18 @@ export class LogDirectory {
   /** Why the directory is offline, or null. */
   get failure(): Error | null {
     return this.#failure;
+  }
+
+  /** Resolves when the device knows of all partitions that were made or deleted before the call. */
+  syncEntries(disk: Disk): Promise<void> {
+    if (this.entriesDirty) {
+      this.entriesDirty = false;
+      this.#entriesSync = disk.syncDirectoryLater(this.path).catch((error: unknown) => {
+        this.entriesDirty = true;
+        throw error;
+      });
+    }
+    return this.#entriesSync;
   }
 
   assertOnline(): void {

@@ -162,10 +162,9 @@ export class LogFlusher {
     this.#saveTransactions(unsafe);
     this.#target = logEndOffset();
     try {
-      this.#syncDirectories();
       const syncs = unsafe.map((segment) => segment.sync(this.#isComplete(segment)));
       if (this.#identityDirty) syncs.push(syncTopicId(environment.disk, path));
-      await Promise.all([epochs.sync(), ...syncs]);
+      await Promise.all([this.#syncDirectories(), epochs.sync(), ...syncs]);
       this.#identityDirty = false;
     } catch (error) {
       // Everybody who waits is told: that must not be before whoever has asked for this one waits.
@@ -190,13 +189,19 @@ export class LogFlusher {
     }
   }
 
-  #syncDirectories(): void {
+  async #syncDirectories(): Promise<void> {
     const { environment, logDirectory, path, epochs } = this.#options;
     if (!this.entriesDirty && epochs.isDurable) return;
-    environment.disk.syncDirectory(path);
     this.entriesDirty = false;
-    if (logDirectory.entriesDirty) environment.disk.syncDirectory(logDirectory.path);
-    logDirectory.entriesDirty = false;
+    try {
+      await Promise.all([
+        environment.disk.syncDirectoryLater(path),
+        logDirectory.syncEntries(environment.disk),
+      ]);
+    } catch (error) {
+      this.entriesDirty = true;
+      throw error;
+    }
   }
 
   /** What a failed sync left behind is unknown; only a lack of descriptors says nothing of it. */

@@ -346,7 +346,7 @@ export class LogManager {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#chores.stop();
-    this.#dead.stop();
+    await this.#dead.stop();
     await this.mover.stop();
     await this.cleaner.stop();
     this.#environment.readAhead.close();
@@ -357,7 +357,7 @@ export class LogManager {
   abandon(): void {
     this.#isStopped = true;
     this.#chores.stop();
-    this.#dead.stop();
+    void this.#dead.stop();
     void this.cleaner.stop();
     void this.mover.stop();
     this.#environment.readAhead.close();

@@ -38,6 +38,9 @@ class MountedDisks implements Disk {
   removeDirectory(path: string): void {
     this.#at(path).removeDirectory(path);
   }
+  removeLater(path: string): Promise<void> {
+    return this.#at(path).removeLater(path);
+  }
   readFile(path: string): Buffer | null {
     return this.#at(path).readFile(path);
   }
@@ -46,6 +49,9 @@ class MountedDisks implements Disk {
   }
   syncDirectory(path: string): void {
     this.#at(path).syncDirectory(path);
+  }
+  syncDirectoryLater(path: string): Promise<void> {
+    return this.#at(path).syncDirectoryLater(path);
   }
   modifiedAt(path: string): number {
     return this.#at(path).modifiedAt(path);

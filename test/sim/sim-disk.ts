@@ -77,6 +77,9 @@ class Tree {
 
 const SYNC_MEAN_MS = 0.4;
 
+/** Time of a read or a removal that nobody waits for. */
+const LATER_MS = 0.1;
+
 export class SimDisk {
   readonly #simulation: Simulation;
   readonly #random: Random;
@@ -104,9 +107,6 @@ export class SimDisk {
   get tree(): Tree {
     return this.#seen;
   }
-  get simulation(): Simulation {
-    return this.#simulation;
-  }
 
   change(change: NameChange): void {
     this.#seen.apply(change);
@@ -116,12 +116,43 @@ export class SimDisk {
   /** The journal is written up to the last change of this directory. */
   syncDirectory(directory: string): void {
     this.failing('sync', directory);
-    const last = this.#journal.findLastIndex(
+    this.#writeJournal(this.#lastChangeOf(directory));
+  }
+
+  /** The same, for `process`; what is changed while the device works may or may not be in it: here it is not. */
+  syncDirectoryLater(directory: string, process: SimProcess): Promise<void> {
+    const last = this.#lastChangeOf(directory);
+    return this.later(process, this.syncDelayMs(), 'sync', () => {
+      this.failing('sync', directory);
+      this.#writeJournal(last);
+    });
+  }
+
+  #lastChangeOf(directory: string): NameChange | undefined {
+    return this.#journal.findLast(
       (c) =>
         path.dirname(c.at) === directory ||
         (c.kind === 'rename' && path.dirname(c.from) === directory),
     );
-    for (const change of this.#journal.splice(0, last + 1)) this.#durable.apply(change);
+  }
+
+  /** Up to `last`, if another sync has not taken it along. */
+  #writeJournal(last: NameChange | undefined): void {
+    const count = last === undefined ? 0 : this.#journal.indexOf(last) + 1;
+    for (const change of this.#journal.splice(0, count)) this.#durable.apply(change);
+  }
+
+  /** Does something for `process`, if that still lives after `delayMs`. */
+  later<T>(process: SimProcess, delayMs: number, what: string, action: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#simulation.after(process, delayMs, what, () => {
+        try {
+          resolve(action());
+        } catch (error) {
+          reject(error as Error);
+        }
+      });
+    });
   }
 
   /** Throws what the faults ask for. */
@@ -285,6 +316,13 @@ class DiskView implements Disk {
     if (tree.directories.has(directory)) this.#disk.change({ kind: 'rmdir', at: directory });
   }
 
+  removeLater(filePath: string): Promise<void> {
+    return this.#disk.later(this.process, LATER_MS, 'remove-later', () => {
+      if (this.#tree().directories.has(filePath)) this.removeDirectory(filePath);
+      else this.remove(filePath);
+    });
+  }
+
   readFile(filePath: string): Buffer | null {
     const inode = this.#tree().files.get(filePath);
     if (inode === undefined) return null;
@@ -308,6 +346,11 @@ class DiskView implements Disk {
     this.#disk.syncDirectory(directory);
   }
 
+  syncDirectoryLater(directory: string): Promise<void> {
+    this.#tree();
+    return this.#disk.syncDirectoryLater(directory, this.process);
+  }
+
   modifiedAt(filePath: string): number {
     const inode = this.#tree().files.get(filePath);
     if (inode === undefined) throw systemError('ENOENT', filePath);
@@ -318,9 +361,6 @@ class DiskView implements Disk {
     return { freeBytes: this.#disk.room(), totalBytes: this.#disk.capacityBytes };
   }
 }
-
-/** Time of a read that nobody waits for. */
-const READ_LATER_MS = 0.1;
 
 class SimDiskFile implements DiskFile {
   readonly path: string;
@@ -366,15 +406,9 @@ class SimDiskFile implements DiskFile {
 
   readLater(into: Uint8Array, length: number, position: number): Promise<number> {
     this.#assertUsable();
-    return new Promise((resolve, reject) => {
-      this.#disk.simulation.after(this.#process, READ_LATER_MS, 'read-later', () => {
-        try {
-          resolve(this.read(into, 0, length, position));
-        } catch (error) {
-          reject(error as Error);
-        }
-      });
-    });
+    return this.#disk.later(this.#process, LATER_MS, 'read-later', () =>
+      this.read(into, 0, length, position),
+    );
   }
 
   sync(): Promise<void> {
@@ -383,17 +417,10 @@ class SimDiskFile implements DiskFile {
     const inode = this.#inode;
     const before = inode.changes.length;
     const applied = before === 0 ? null : inode.changes[before - 1]!;
-    return new Promise((resolve, reject) => {
-      this.#disk.simulation.after(this.#process, this.#disk.syncDelayMs(), 'sync', () => {
-        try {
-          // Another sync may have taken some of them along.
-          this.#sync(applied === null ? 0 : inode.changes.indexOf(applied) + 1);
-          resolve();
-        } catch (error) {
-          reject(error as Error);
-        }
-      });
-    });
+    return this.#disk.later(this.#process, this.#disk.syncDelayMs(), 'sync', () =>
+      // Another sync may have taken some of them along.
+      this.#sync(applied === null ? 0 : inode.changes.indexOf(applied) + 1),
+    );
   }
   syncNow(): void {
     this.#assertUsable();

@@ -166,6 +166,12 @@ export class FaultyDisk implements Disk {
     }
   }
 
+  async removeLater(filePath: string): Promise<void> {
+    await Promise.resolve();
+    if (this.#directories.has(filePath)) this.removeDirectory(filePath);
+    else this.remove(filePath);
+  }
+
   readFile(filePath: string): Buffer | null {
     this.call('readFile', filePath);
     return this.#names.get(filePath)?.current.toBuffer() ?? null;
@@ -184,6 +190,21 @@ export class FaultyDisk implements Disk {
 
   syncDirectory(directory: string): void {
     this.call('syncDirectory', directory);
+    this.#syncNames(directory, this.#nameChanges.length);
+  }
+
+  async syncDirectoryLater(directory: string): Promise<void> {
+    // What is changed while the device works may or may not be in it: here it is not.
+    const last = this.#nameChanges.at(-1);
+    await Promise.resolve();
+    this.call('syncDirectory', directory);
+    // Another sync may have taken some of them along.
+    this.#syncNames(directory, last === undefined ? 0 : this.#nameChanges.indexOf(last) + 1);
+  }
+
+  /** Of the first `count` changes. */
+  #syncNames(directory: string, count: number): void {
+    const later = this.#nameChanges.splice(count);
     // A directory's new name comes with all that was done before, as with a journal.
     const renamed = this.#nameChanges.findLastIndex(
       ({ kind, ...change }) =>
@@ -203,7 +224,7 @@ export class FaultyDisk implements Disk {
       if (path.dirname(where) === directory) applyName(this.#syncedNames, change);
       else stay.push(change);
     }
-    this.#nameChanges = stay;
+    this.#nameChanges = [...stay, ...later];
   }
 
   modifiedAt(filePath: string): number {

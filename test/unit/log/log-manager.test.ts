@@ -89,10 +89,31 @@ describe('LogManager', () => {
     const fresh = manager.create('t', OTHER_ID, 0);
     expect(fresh.logEndOffset).toBe(0);
     expect(appendValues(fresh, ['new'])).toBe(0);
-    rig.clock.advance(1000);
+    await rig.pass(1000);
     expect(dead()).toEqual([]);
     expect([...readAll(fresh).values()]).toEqual(['new']);
     expect(log.logDirectory.failure).toBeNull();
+  });
+
+  it('calls no log safe before the device knows of its folder, whoever has asked first', async () => {
+    const rig = makeRig();
+    const manager = rig.manager();
+    await manager.start();
+    const logs = [0, 1].map((partition) => manager.create('t', TOPIC_ID, partition));
+    for (const log of logs) appendValues(log, ['x']);
+    const { promise: isKnown, resolve } = Promise.withResolvers<void>();
+    const sync = rig.disk.syncDirectoryLater.bind(rig.disk);
+    rig.disk.syncDirectoryLater = async (path) => {
+      if (path === '/data') await isKnown;
+      await sync(path);
+    };
+    const flushes = logs.map((log) => log.flush());
+    await rig.pass(0);
+    expect(logs.map((log) => log.flushedOffset)).toEqual([0, 0]);
+    resolve();
+    await Promise.all(flushes);
+    expect(logs.map((log) => log.flushedOffset)).toEqual([1, 1]);
+    manager.abandon();
   });
 
   it('knows the epoch of the last stop only if every directory tells it', async () => {
@@ -156,7 +177,7 @@ describe('LogManager', () => {
     manager.abandon();
     const again = rig.manager();
     await again.start();
-    rig.clock.advance(1);
+    await rig.pass(1);
     expect(rig.disk.list('/data').filter((name) => name.startsWith('t-0'))).toEqual([]);
   });
 
@@ -196,7 +217,7 @@ describe('LogManager', () => {
     appendValues(log, numbered(3));
     await log.flush();
     expect(rig.clock.pending).toBe(2);
-    rig.clock.advance(1000);
+    await rig.pass(1000);
     expect(rig.disk.content('/data/recovery-point-offset-checkpoint').toString()).toContain(
       't 0 3',
     );
@@ -213,7 +234,7 @@ describe('LogManager', () => {
       appendValues(manager.create('t', TOPIC_ID, i), ['x']);
       manager.delete('t', i);
     }
-    rig.clock.advance(10_000);
+    await rig.pass(10_000);
     expect([...manager.all()]).toEqual([]);
     expect(rig.disk.list('/data').filter((name) => name.startsWith('t-'))).toEqual([]);
     expect(rig.clock.pending).toBe(1);

@@ -130,7 +130,7 @@ describe('LogMover', () => {
     expect(codeThrown(() => after.append(part, append))).toBe(ErrorCode.INVALID_TXN_STATE);
     expect(after.append(part, { ...append, verification: asked }).firstOffset).toBe(41);
     expect(codeThrown(() => appendValues(log, ['x']))).toBe(ErrorCode.NOT_LEADER_OR_FOLLOWER);
-    rig.clock.advance(2000);
+    await rig.pass(2000);
     expect(names(rig)).toEqual(['/b/t-0']);
     await manager.stop();
     const reopened = await open(rig);
@@ -259,7 +259,7 @@ describe('LogMover', () => {
     manager.move(log, '/c');
     expect(names(rig)).toEqual(['/a/t-0', '/b/t-0-delete', '/c/t-0-future']);
     manager.move(log, '/a');
-    rig.clock.advance(200);
+    await rig.pass(200);
     expect([names(rig), manager.mover.size]).toEqual([['/a/t-0'], 0]);
     expect(future.isClosed).toBe(true);
     expect(log.isMoving).toBe(false);
@@ -273,7 +273,7 @@ describe('LogMover', () => {
     appendValues(log, numbered(10));
     manager.move(log, '/b');
     manager.delete('t', 0);
-    rig.clock.advance(200);
+    await rig.pass(200);
     expect([names(rig), manager.mover.size]).toEqual([[], 0]);
   });
 
@@ -481,13 +481,13 @@ describe('a log that is moved, and its disks', () => {
     rig.disk.fault = ({ path }) => (path.startsWith('/b') ? systemError('EIO') : null);
     const away = rig.manager({ dirs: DIRS });
     await away.start();
-    rig.clock.advance(1000);
+    await rig.pass(1000);
     expect(away.get('t', 0)).toBeUndefined();
     expect(rig.disk.exists(`/a/t-0.${unique}-delete`)).toBe(true);
     await away.stop();
     rig.disk.restart();
     const again = await open(rig);
-    rig.clock.advance(1000);
+    await rig.pass(1000);
     expect([again.log.path, values(again.log)]).toEqual(['/b/t-0', numbered(10)]);
     expect(names(rig)).toEqual(['/b/t-0']);
   });

@@ -430,7 +430,7 @@ describe('truncation', () => {
     log.truncateFullyAndStartAt(100);
     expect([log.logStartOffset, log.logEndOffset, log.size]).toEqual([100, 100, 0]);
     expect(appendValues(log, ['x'])).toBe(100);
-    rig.clock.advance(10);
+    await rig.pass(10);
     expect(rig.disk.list('/data/t-0').filter((n) => n.includes('00000000000000000000'))).toEqual(
       [],
     );

@@ -154,7 +154,7 @@ describe('an idempotent producer', () => {
     for (let i = 0; i < 30; i++) send(log, 2, 9, 0, i * 2);
     log.setHighWatermark(log.logEndOffset);
     expect(manager.deleteOldSegments()).toBeGreaterThan(3);
-    rig.clock.advance(1);
+    await rig.pass(1);
     const names = rig.disk.list('/data/t-0');
     const offsets = (suffix: string): string[] =>
       names.filter((n) => n.endsWith(suffix)).map((n) => n.slice(0, 20));

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from '../../../src/base/logger.ts';
 import { type Random, seededRandom } from '../../../src/base/random.ts';
 import { defaultLogConfig, type LogConfig } from '../../../src/log/log-config.ts';
@@ -44,6 +45,8 @@ export interface Rig {
   readonly random: Random;
   readonly logger: MemoryLogger;
   config: LogConfig;
+  /** Lets the time pass, and what begins with it come to its end. */
+  pass(ms: number): Promise<void>;
   /** A manager that has not been started, over the rig's disk. */
   manager(options?: Partial<LogManagerOptions>): LogManager;
   /** A started one with the log `t-0`. */
@@ -58,6 +61,10 @@ export function makeRig(config: Partial<LogConfig> = {}, disk?: FaultyDisk): Rig
     random: seededRandom(1),
     logger: new MemoryLogger(),
     config: { ...defaultLogConfig, ...config },
+    pass: async (ms) => {
+      clock.advance(ms);
+      await turn();
+    },
     manager: (options) =>
       new LogManager({
         disk: rig.disk,

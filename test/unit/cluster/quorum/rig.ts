@@ -115,6 +115,9 @@ class SlowDisk implements Disk {
   removeDirectory(path: string): void {
     this.#disk.removeDirectory(path);
   }
+  removeLater(path: string): Promise<void> {
+    return this.#disk.removeLater(path);
+  }
   readFile(path: string): Buffer | null {
     return this.#disk.readFile(path);
   }
@@ -123,6 +126,9 @@ class SlowDisk implements Disk {
   }
   syncDirectory(path: string): void {
     this.#disk.syncDirectory(path);
+  }
+  syncDirectoryLater(path: string): Promise<void> {
+    return this.#disk.syncDirectoryLater(path);
   }
   modifiedAt(path: string): number {
     return this.#disk.modifiedAt(path);
@@ -482,9 +488,11 @@ function routed(diskOf: (id: number) => FaultyDisk): Disk {
     rename: (from, to) => at(from)[0].rename(at(from)[1], at(to)[1]),
     remove: one((disk, path) => disk.remove(path)),
     removeDirectory: one((disk, path) => disk.removeDirectory(path)),
+    removeLater: one((disk, path) => disk.removeLater(path)),
     readFile: one((disk, path) => disk.readFile(path)),
     replaceFile: one((disk, path, bytes: Uint8Array) => disk.replaceFile(path, bytes)),
     syncDirectory: one((disk, path) => disk.syncDirectory(path)),
+    syncDirectoryLater: one((disk, path) => disk.syncDirectoryLater(path)),
     modifiedAt: one((disk, path) => disk.modifiedAt(path)),
     space: one((disk) => disk.space()),
   };
