@@ -10,12 +10,8 @@
 
 import { assert } from '../base/assert.ts';
 import type { Timer } from '../base/clock.ts';
-import {
-  type AppendInfo,
-  type ClientBatch,
-  NotAppended,
-  type PartitionLog,
-} from '../log/partition-log.ts';
+import { type AppendInfo, type ClientBatch, NotAppended } from '../log/log-appends.ts';
+import { type PartitionLog } from '../log/partition-log.ts';
 import type { Verification } from '../log/verification.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import type { CommitWaiter } from './commit-queue.ts';

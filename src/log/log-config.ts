@@ -78,3 +78,7 @@ export const defaultLogConfig: LogConfig = {
   minInsyncReplicas: 1,
   preallocate: false,
 };
+
+/** What is appended to is not compacted, so no segment of a compacted log may stay open for longer. */
+export const segmentMsOf = ({ segmentMs, maxCompactionLagMs, cleanupPolicy }: LogConfig): number =>
+  cleanupPolicy.includes('compact') ? Math.min(segmentMs, maxCompactionLagMs) : segmentMs;

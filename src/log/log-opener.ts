@@ -54,7 +54,7 @@ export class LogOpener {
       cleanedTo: offsets.cleaned.get(key) ?? null,
       saveRecoveryPoint: () => managed.writeRecoveryPoints(true),
       saveCleaned: () => managed.writeCleaned(),
-      onLogStartChanged: () => managed.writeLogStarts(),
+      saveLogStart: (log, start) => managed.writeLogStarts(log, start),
     });
   }
 }

@@ -123,11 +123,12 @@ export class ManagedDirectory {
     );
   }
 
-  /** Only starts that the names of the segments do not tell. */
-  writeLogStarts(): void {
+  /** Only starts that the names of the segments do not tell. That of `changed` is `start`. */
+  writeLogStarts(changed?: PartitionLog, start = 0): void {
     this.#logStarts.write(
       this.#entries((log) => {
-        return log.logStartOffset > log.firstSegmentOffset ? log.logStartOffset : -1;
+        const offset = log === changed ? start : log.logStartOffset;
+        return offset > log.firstSegmentOffset ? offset : -1;
       }),
       true,
     );

@@ -4,7 +4,8 @@
  */
 import { describe, expect, it } from 'vitest';
 import { below, type Random, seededRandom } from '../../src/base/random.ts';
-import { type AppendInfo, NotAppended, type PartitionLog } from '../../src/log/partition-log.ts';
+import { type AppendInfo, NotAppended } from '../../src/log/log-appends.ts';
+import { type PartitionLog } from '../../src/log/partition-log.ts';
 import { ProtocolError } from '../../src/protocol/error-codes.ts';
 import { batchOf, makeRig, numbered, type Rig, readAll, START_MS } from '../unit/log/support.ts';
 

@@ -10,8 +10,8 @@
 import type { Partition } from '../../cluster/partition.ts';
 import type { HeldTopic } from '../../cluster/partitions.ts';
 import { isInternal } from '../../cluster/topic-names.ts';
+import { type AppendInfo, type ClientBatch, NotAppended } from '../../log/log-appends.ts';
 import { RecordsError } from '../../log/log-validator.ts';
-import { type AppendInfo, type ClientBatch, NotAppended } from '../../log/partition-log.ts';
 import { AclOperation, AclResource } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { CompressionType } from '../../protocol/compression.ts';

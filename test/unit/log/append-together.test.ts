@@ -1,9 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type ClientBatch,
-  NotAppended,
-  type PartitionLog,
-} from '../../../src/log/partition-log.ts';
+import { type ClientBatch, NotAppended } from '../../../src/log/log-appends.ts';
+import { type PartitionLog } from '../../../src/log/partition-log.ts';
 import { ErrorCode, ProtocolError } from '../../../src/protocol/error-codes.ts';
 import { batchOf, makeRig, numbered, type Rig, readAll } from './support.ts';
 

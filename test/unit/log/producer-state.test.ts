@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { AppendInfo, PartitionLog } from '../../../src/log/partition-log.ts';
+import type { AppendInfo } from '../../../src/log/log-appends.ts';
+import type { PartitionLog } from '../../../src/log/partition-log.ts';
 import { decodeSnapshot, encodeSnapshot } from '../../../src/log/producer-snapshot.ts';
 import { ProducerStateEntry, sequenceAfter } from '../../../src/log/producer-state-entry.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';

@@ -1,0 +1,143 @@
+/**
+ * The segments of one log on its disk: which there are, and how new ones come and old ones go.
+ *
+ * Invariants: there is always one, the active one, which alone is appended to; a new one has its
+ * file before it has batches; files are renamed to `.deleted` before they are removed, so that a
+ * start never takes one for the log's.
+ */
+import { assert } from '../base/assert.ts';
+import type { Disk } from '../base/disk.ts';
+import { below } from '../base/random.ts';
+import { segmentMsOf } from './log-config.ts';
+import { isPassing } from './log-directory.ts';
+import { DELETED_SUFFIX, LOG_SUFFIX, offsetName, TEMPORARY_SUFFIX } from './log-files.ts';
+import { findAborted } from './log-loader.ts';
+import type { LogParts } from './log-parts.ts';
+import { LogSegment } from './log-segment.ts';
+import type { SegmentList } from './segment-list.ts';
+
+/** The rest of the log. */
+type OtherParts = Omit<LogParts, 'segments'>;
+
+/** A directory that is full may have no room for a longer name: then the file goes at once. False: so it was. */
+function renamedOrRemoved(disk: Disk, path: string): boolean {
+  try {
+    disk.rename(path, path + DELETED_SUFFIX);
+    return true;
+  } catch (error) {
+    if (!isPassing(error)) throw error;
+    disk.remove(path);
+    return false;
+  }
+}
+
+export class LogSegments {
+  readonly list: SegmentList;
+  readonly #parts: OtherParts;
+
+  constructor(list: SegmentList, parts: OtherParts) {
+    this.list = list;
+    this.#parts = parts;
+  }
+
+  get active(): LogSegment {
+    return this.list.active;
+  }
+
+  /** One of the base offset `base`, with the configuration as it is now; its file exists when this returns. */
+  make(base: number, existing: boolean): LogSegment {
+    const { environment, path, producers, offsets, config } = this.#parts;
+    const { segmentJitterMs, indexIntervalBytes, segmentIndexBytes, preallocate } = config;
+    const jitter = Math.min(segmentJitterMs, segmentMsOf(config));
+    const options = {
+      ...environment,
+      directory: path,
+      baseOffset: base,
+      indexIntervalBytes,
+      segmentIndexBytes,
+      preallocatedBytes: preallocate ? config.segmentBytes : 0,
+      rollJitterMs: jitter > 0 ? below(environment.random, jitter) : 0,
+      onOpened: (segment: LogSegment): void => {
+        if (this.list.length > 0 && segment !== this.list.active) {
+          environment.segmentCache.used(segment);
+        }
+      },
+      findAborted: (segment: LogSegment): void =>
+        findAborted(producers, this.list, offsets.start, segment),
+    };
+    return existing ? new LogSegment(options) : LogSegment.create(options);
+  }
+
+  /**
+   * Begins a new segment at `base`: the log's end, or behind it when the leader's batches leave a
+   * gap. An empty active segment of that base stays, one of another base makes room.
+   */
+  rollAt(base: number): void {
+    const { environment, producers, flusher } = this.#parts;
+    const { active } = this.list;
+    if (active.baseOffset === base) return;
+    const isEmpty = active.size === 0;
+    if (!isEmpty) {
+      active.complete();
+      producers.takeSnapshot();
+    }
+    // Last, because a file of that name with nothing behind it would be taken for the log's end.
+    const next = this.make(base, false);
+    if (isEmpty) {
+      this.remove([active]);
+      this.list.replace(this.list.length - 1, 1, next);
+    } else {
+      environment.segmentCache.used(active);
+      this.list.add(next);
+    }
+    environment.segmentCache.forget(next);
+    environment.probe.segmentsRolled++;
+    flusher.entriesDirty = true;
+    flusher.flushInBackground();
+  }
+
+  /** Removes the `count` oldest; there is one left, at the log's end, even if all are meant. */
+  removeOldest(count: number): void {
+    const { path, offsets, producers } = this.#parts;
+    if (count === this.list.length) this.rollAt(offsets.end);
+    assert(count < this.list.length, `${path} would be left without a segment`);
+    this.remove(this.list.shift(count));
+    producers.snapshots.removeBefore(this.list.first.baseOffset);
+  }
+
+  /** Puts an empty segment in the place of all. What needs room comes first, and can be left be. */
+  restartAt(offset: number): void {
+    const { environment, guard } = this.#parts;
+    const { disk, segmentCache } = environment;
+    const path = `${this.#parts.path}/${offsetName(offset, LOG_SUFFIX)}`;
+    disk.open(path + TEMPORARY_SUFFIX, 'create').close();
+    guard.asOne('truncate', () => {
+      this.remove([...this.list]);
+      disk.rename(path + TEMPORARY_SUFFIX, path);
+      const segment = this.make(offset, false);
+      this.list.replace(0, this.list.length, segment);
+      segmentCache.forget(segment);
+      disk.syncDirectory(this.#parts.path);
+    });
+  }
+
+  /** Sets the files of segments aside that are not in the list any more; they go after a while. */
+  remove(gone: readonly LogSegment[]): void {
+    const { environment, guard, config } = this.#parts;
+    const { disk, probe, segmentCache } = environment;
+    const paths: string[] = [];
+    guard.asOne('remove segments of', () => {
+      for (const segment of gone) {
+        probe.segmentsDeleted++;
+        probe.deletedBytes += segment.size;
+        segmentCache.forget(segment);
+        segment.close(false);
+        for (const path of segment.files) {
+          if (!disk.exists(path)) continue;
+          if (renamedOrRemoved(disk, path)) paths.push(path + DELETED_SUFFIX);
+        }
+      }
+    });
+    if (paths.length > 0) environment.removeLater(paths, config.fileDeleteDelayMs);
+  }
+}
