@@ -33,7 +33,7 @@ export interface Disk {
   replaceFile(path: string, bytes: Uint8Array): void;
   /** Makes creations, renames and removals in the directory durable. */
   syncDirectory(path: string): void;
-  /** The same, without blocking; what is changed after the call may not be in it. */
+  /** The same, without blocking; what is changed after the call may not be in it. A new name is no matter. */
   syncDirectoryLater(path: string): Promise<void>;
   /** Modification time of a file in milliseconds since 1970. */
   modifiedAt(path: string): number;

@@ -153,13 +153,16 @@ export const nodeDisk: Disk = {
       fs.closeSync(fd);
     }
   },
-  async syncDirectoryLater(directory) {
-    const handle = await fs.promises.open(directory, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+  syncDirectoryLater(directory) {
+    return new Promise((resolve, reject) => {
+      // At once: what has this name now may have another one soon.
+      const fd = fs.openSync(directory, 'r');
+      fs.fsync(fd, (error) => {
+        fs.closeSync(fd);
+        if (error === null) resolve();
+        else reject(error);
+      });
+    });
   },
   modifiedAt: (filePath) => fs.statSync(filePath).mtimeMs,
   space(filePath) {

@@ -217,8 +217,8 @@ export class LogCleaner {
         stats.recordsKept += made.recordsKept;
         stats.keyless += made.keyless;
         // A replica may have come that has not got yet what was left out.
-        const isStillThere = replicatedTo(log) >= removableBelow;
-        if (!isStillThere || !log.replaceSegments(reading, cuts)) return this.#changed(log);
+        const isWanted = (): boolean => replicatedTo(log) >= removableBelow;
+        if (!(await log.replaceSegments(reading, cuts, isWanted))) return this.#changed(log);
       }
       log.noteCleaned(endOffset);
       stats.passes++;

@@ -64,4 +64,10 @@ export class LogGuard {
       throw error;
     }
   }
+
+  /** The same for what has failed while the device was waited for. */
+  failedHalfway(what: string, error: unknown): never {
+    this.#directory.takeOffline(`can't ${what} ${this.#path}`, error);
+    throw this.#directory.failed(`${what} ${this.#path}`, error);
+  }
 }

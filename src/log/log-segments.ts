@@ -3,7 +3,8 @@
  *
  * Invariants: there is always one, the active one, which alone is appended to; a new one has its
  * file before it has batches; files are renamed to `.deleted` before they are removed, so that a
- * start never takes one for the log's.
+ * start never takes one for the log's. While a cleaned segment is announced, those that it is to
+ * replace stay as they are.
  */
 import { assert } from '../base/assert.ts';
 import type { Disk } from '../base/disk.ts';
@@ -15,6 +16,13 @@ import { findAborted } from './log-loader.ts';
 import type { LogParts } from './log-parts.ts';
 import { LogSegment } from './log-segment.ts';
 import type { SegmentList } from './segment-list.ts';
+import { announceSwap, completeSwap, takeSwapBack } from './segment-swap.ts';
+
+/** A cleaned segment that is about to take the place of others: see `segment-swap.ts`. */
+interface Announced {
+  readonly base: number;
+  readonly files: readonly string[];
+}
 
 /** The rest of the log. */
 type OtherParts = Omit<LogParts, 'segments'>;
@@ -34,6 +42,7 @@ function renamedOrRemoved(disk: Disk, path: string): boolean {
 export class LogSegments {
   readonly list: SegmentList;
   readonly #parts: OtherParts;
+  #announced: Announced | null = null;
 
   constructor(list: SegmentList, parts: OtherParts) {
     this.list = list;
@@ -94,6 +103,50 @@ export class LogSegments {
     environment.probe.segmentsRolled++;
     flusher.entriesDirty = true;
     flusher.flushInBackground();
+  }
+
+  /** A cleaned segment is announced. */
+  get isReplacing(): boolean {
+    return this.#announced !== null;
+  }
+
+  /** The cleaned segment of `base` is going to replace others, once the device has the names of its files. */
+  announce(base: number): void {
+    const { environment, guard, path } = this.#parts;
+    assert(this.#announced === null, `${path}: two replacements at once`);
+    guard.asOne('replace segments of', () => {
+      this.#announced = { base, files: announceSwap(environment.disk, path, base) };
+    });
+  }
+
+  /** To be called before anything else happens to segments that may be about to be replaced. */
+  takeBack(): void {
+    const { environment, guard, path } = this.#parts;
+    if (this.#announced === null) return;
+    const { files } = this.#announced;
+    this.#announced = null;
+    guard.asOne('replace segments of', () => takeSwapBack(environment.disk, path, files));
+  }
+
+  /** The announced segment takes the place of `count` others from `index` on. */
+  replace(index: number, count: number): void {
+    const { environment, guard, config } = this.#parts;
+    const { base, files } = this.#announced!;
+    this.#announced = null;
+    const old = [...this.list].slice(index, index + count);
+    for (const segment of old) {
+      environment.segmentCache.forget(segment);
+      segment.close(false);
+    }
+    let deleted: string[] = [];
+    guard.asOne('replace segments of', () => {
+      const replaced = old.flatMap((segment) => segment.files);
+      deleted = completeSwap(environment.disk, files, replaced);
+    });
+    const segment = this.make(base, true);
+    segment.noteVerified(0, segment.size);
+    this.list.replace(index, count, segment);
+    environment.removeLater(deleted, config.fileDeleteDelayMs);
   }
 
   /** Removes the `count` oldest; there is one left, at the log's end, even if all are meant. */

@@ -56,6 +56,7 @@ export class LogTruncation {
     const place = segment.findPastDamage(offset);
     const end = place === null ? (segment.loadEnd() ?? offset) : Math.min(place.baseOffset, offset);
     if (end < offsets.start) return this.restartAt(offset);
+    parts.segments.takeBack();
     this.#lowerRecoveryPoint(end);
     producers.snapshots.removeAfter(end);
     guard.asOne('truncate', () => {
@@ -78,6 +79,7 @@ export class LogTruncation {
   restartAt(offset: number): void {
     const { guard, offsets, epochs, segments, producers, flusher } = this.#options.parts;
     guard.onDisk('truncate', () => {
+      segments.takeBack();
       this.#lowerRecoveryPoint(offset);
       // A start would begin it anew at the one that was saved.
       if (offset < offsets.start) this.#options.saveStart(offset);

@@ -64,7 +64,8 @@ export interface PartitionLogOptions {
  *
  * Invariants: batches from `logStartOffset` up to `logEndOffset`, offsets strictly rising and never
  * used twice; `flushedOffset` (the recovery point) ≤ `logEndOffset`; what lies before it is on the
- * device. Everything but `flush` and `close` is synchronous, so nothing is ever seen half done.
+ * device. Everything but `flush`, `close` and the wait of `replaceSegments` for the device is
+ * synchronous, so nothing is ever seen half done.
  *
  * A crash leaves at most a torn tail behind the recovery point, indexes and producer snapshots that
  * lag behind, and files named `.deleted`; `loadLog` tells what becomes of each.
@@ -426,10 +427,12 @@ export class PartitionLog {
 
   /**
    * Deletes segments that retention by time, size or start offset no longer wants; returns how
-   * many. `nowMs` is retention's clock. Never beyond the high watermark.
+   * many. `nowMs` is retention's clock. Never beyond the high watermark, and none while compaction
+   * replaces some: the next search finds what there is then.
    */
   deleteOldSegments(nowMs: number): number {
     return this.#parts.guard.onDisk('delete old segments of', () => {
+      if (this.#parts.segments.isReplacing) return 0;
       const count = countUnwanted(this.#parts.segments.list, this.#parts.config, {
         logStartOffset: this.#parts.offsets.start,
         logEndOffset: this.#parts.offsets.end,
@@ -463,11 +466,16 @@ export class PartitionLog {
 
   /**
    * Puts the segment that was cleaned from `sources` (their base offsets) in their place; its files
-   * are named `.cleaned`. False: the log was cut since it had `cuts`, has not got those segments any
-   * more, or is being copied, and nothing has changed.
+   * are named `.cleaned`, and are on the device. False: the log was cut since it had `cuts`, has not
+   * got those segments any more, is being copied, or nobody wants it any more at the last moment, and
+   * nothing has changed.
    */
-  replaceSegments(sources: readonly number[], cuts: number): boolean {
-    return this.#replacement.replace(sources, cuts);
+  replaceSegments(
+    sources: readonly number[],
+    cuts: number,
+    isWanted: () => boolean,
+  ): Promise<boolean> {
+    return this.#replacement.replace(sources, cuts, isWanted);
   }
 
   /** Compaction has been through what lies before `offset`. */

@@ -1,7 +1,11 @@
-/** Has what compaction has made of some segments of one log take their place; see `segment-swap.ts`. */
+/**
+ * Has what compaction has made of some segments of one log take their place, while the log is in use:
+ * see `segment-swap.ts` for the steps, and what a crash leaves behind between them.
+ *
+ * Whatever happens to the log while the device is waited for comes first: then nothing is replaced.
+ */
 import type { LogParts } from './log-parts.ts';
 import type { LogTruncation } from './log-truncation.ts';
-import { swapIn } from './segment-swap.ts';
 
 export class SegmentReplacement {
   readonly #parts: LogParts;
@@ -12,7 +16,7 @@ export class SegmentReplacement {
     this.#truncation = truncation;
   }
 
-  /** The log has segments of these base offsets, one behind the other, and was not cut since it had `cuts`. */
+  /** See `PartitionLog.hasSegments`. */
   hasSegments(bases: readonly number[], cuts: number): boolean {
     const { guard, segments } = this.#parts;
     const index = segments.list.floor(bases[0]!);
@@ -24,42 +28,54 @@ export class SegmentReplacement {
   }
 
   /** See `PartitionLog.replaceSegments`. */
-  replace(sources: readonly number[], cuts: number): boolean {
+  async replace(
+    sources: readonly number[],
+    cuts: number,
+    isWanted: () => boolean,
+  ): Promise<boolean> {
     const { guard, segments, mark, offsets } = this.#parts;
-    const index = segments.list.floor(sources[0]!);
-    const isClosed = index + sources.length < segments.list.length;
-    const isMoving = this.#truncation.onCut !== null;
-    if (isMoving || !isClosed || !this.hasSegments(sources, cuts)) return false;
+    const isPossible = (): boolean => isWanted() && this.#areReplaceable(sources, cuts);
+    if (!isPossible()) return false;
     guard.onDisk('replace segments of', () => {
       mark.expectGaps(offsets.start);
-      this.#swapIn(index, sources);
+      segments.announce(sources[0]!);
     });
-    return true;
+    await this.#untilAnnounced();
+    // A start goes on with it, where the log was closed; or it was taken back.
+    if (!guard.isUsable || !segments.isReplacing) return false;
+    return guard.onDisk('replace segments of', () => {
+      if (!isPossible()) {
+        segments.takeBack();
+        return false;
+      }
+      this.#replace(sources);
+      return true;
+    });
   }
 
-  #swapIn(index: number, sources: readonly number[]): void {
-    const { environment, guard, path, segments, producers, reader, tail, flusher, config } =
-      this.#parts;
-    const { disk, segmentCache } = environment;
-    const { list } = segments;
-    const [base] = sources as readonly [number];
-    const old = sources.map((_, i) => list.at(index + i)!);
-    for (const segment of old) {
-      segmentCache.forget(segment);
-      segment.close(false);
+  /** Nothing is appended to them, the log has not changed, and nobody copies it. */
+  #areReplaceable(sources: readonly number[], cuts: number): boolean {
+    const { list } = this.#parts.segments;
+    const areClosed = list.floor(sources[0]!) + sources.length < list.length;
+    return areClosed && this.#truncation.onCut === null && this.hasSegments(sources, cuts);
+  }
+
+  async #untilAnnounced(): Promise<void> {
+    const { environment, guard, path } = this.#parts;
+    try {
+      await environment.disk.syncDirectoryLater(path);
+    } catch (error) {
+      guard.failedHalfway('replace segments of', error);
     }
-    const files = old.flatMap((segment) => segment.files);
-    let deleted: string[] = [];
-    guard.asOne('replace segments of', () => {
-      deleted = swapIn(disk, path, base, files);
-    });
-    const segment = segments.make(base, true);
-    segment.noteVerified(0, segment.size);
-    list.replace(index, sources.length, segment);
+  }
+
+  #replace(sources: readonly number[]): void {
+    const { segments, producers, reader, tail, flusher } = this.#parts;
+    const { list } = segments;
+    segments.replace(list.floor(sources[0]!), sources.length);
     tail.clear();
     reader.forgetPlaces();
     producers.snapshots.removeStray(new Set([...list].map((one) => one.baseOffset)));
-    environment.removeLater(deleted, config.fileDeleteDelayMs);
     flusher.entriesDirty = true;
   }
 }

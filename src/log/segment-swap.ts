@@ -4,8 +4,11 @@
  *
  * 1. `.cleaned`: being made. A start removes them.
  * 2. All its files are renamed to `.swap`. As long as one is still `.cleaned`, a start removes them, too.
- * 3. From here on the new one counts: the old files are renamed to `.deleted`, then the new ones lose
- *    their suffix. A start goes on where this was interrupted.
+ * 3. Once the device has those names the new one counts: the old files are renamed to `.deleted`, then
+ *    the new ones lose their suffix. A start goes on where this was interrupted.
+ *
+ * The device takes its time, so the log goes on between 2 and 3. What must not find the old segments
+ * in the place of the new one then, such as a truncation, takes the new one back first.
  */
 import type { Disk } from '../base/disk.ts';
 import { lastOffset } from '../protocol/record-batch.ts';
@@ -34,28 +37,40 @@ function segmentOf(name: string, behind = ''): number {
 }
 
 /**
- * Replaces the files `old` by the cleaned segment of `base`; returns the names under which the old
- * ones wait for their removal. After an error the directory is in one of the states above, but the
- * log must not go on with it.
+ * Renames the files of the cleaned segment of `base` to `.swap`; returns what their names will be.
+ * After an error the directory is in one of the states above, but the log must not go on with it;
+ * the same goes for those below.
  */
-export function swapIn(
-  disk: Disk,
-  directory: string,
-  base: number,
-  old: readonly string[],
-): string[] {
+export function announceSwap(disk: Disk, directory: string, base: number): string[] {
   const files = SEGMENT_SUFFIXES.map((suffix) => `${directory}/${offsetName(base, suffix)}`);
   const made = files.filter((path) => disk.exists(path + CLEANED_SUFFIX));
   for (const path of made) disk.rename(path + CLEANED_SUFFIX, path + SWAP_SUFFIX);
-  disk.syncDirectory(directory);
+  return made;
+}
+
+/**
+ * Replaces the files `old` by those of the announced segment; the device has their names. Returns the
+ * names under which the old ones wait for their removal.
+ */
+export function completeSwap(
+  disk: Disk,
+  announced: readonly string[],
+  old: readonly string[],
+): string[] {
   const deleted: string[] = [];
   for (const path of old) {
     if (!disk.exists(path)) continue;
     disk.rename(path, path + DELETED_SUFFIX);
     deleted.push(path + DELETED_SUFFIX);
   }
-  for (const path of made) disk.rename(path + SWAP_SUFFIX, path);
+  for (const path of announced) disk.rename(path + SWAP_SUFFIX, path);
   return deleted;
+}
+
+/** Nothing will be replaced, after a crash either: the announced files are `.cleaned` ones again. */
+export function takeSwapBack(disk: Disk, directory: string, announced: readonly string[]): void {
+  for (const path of announced) disk.rename(path + SWAP_SUFFIX, path + CLEANED_SUFFIX);
+  disk.syncDirectory(directory);
 }
 
 /** Removes what a cleaning that failed has left. */

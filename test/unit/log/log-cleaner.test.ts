@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type CleanerSettings, defaultCleanerSettings } from '../../../src/log/log-cleaner.ts';
 import type { LogConfig } from '../../../src/log/log-config.ts';
+import type { LogManager } from '../../../src/log/log-manager.ts';
 import type { PartitionLog } from '../../../src/log/partition-log.ts';
 import { CompressionType } from '../../../src/protocol/compression.ts';
 import { encodeMarkerBatch } from '../../../src/protocol/end-transaction-marker.ts';
@@ -619,6 +620,124 @@ describe('compaction', () => {
     expect(rig.disk.content('/data/cleaner-offset-checkpoint').toString()).toBe('0\n1\nt 0 2\n');
     const { log: again } = await rig.open();
     expect(again.cleanedTo).toBe(2);
+  });
+});
+
+describe('a cleaned segment whose names the device does not have yet', () => {
+  const swapsOf = (rig: Rig, log: PartitionLog): string[] =>
+    filesOf(rig.disk.list(log.path), '.swap');
+
+  /** A log of three segments, and a cleaning that waits for the device before it makes one of them. */
+  async function waiting(): Promise<{
+    rig: Rig;
+    manager: LogManager;
+    log: PartitionLog;
+    run: Promise<void>;
+    goOn: () => void;
+  }> {
+    const rig = makeRig({ ...COMPACTED, segmentBytes: 100 });
+    const { manager, log } = await rig.open();
+    put(log, [['a', '1']]);
+    put(log, [['b', '1']]);
+    put(log, [['a', '2']]);
+    await close(log);
+    rig.config = { ...rig.config, segmentBytes: 100_000 };
+    log.updateConfig(rig.config);
+    const { promise: isOver, resolve: goOn } = Promise.withResolvers<void>();
+    const sync = rig.disk.syncDirectoryLater.bind(rig.disk);
+    rig.disk.syncDirectoryLater = async (path) => {
+      if (path === log.path && swapsOf(rig, log).length > 0) await isOver;
+      await sync(path);
+    };
+    const run = manager.cleaner.run();
+    while (swapsOf(rig, log).length === 0) await rig.pass(1);
+    await rig.pass(1);
+    expect(log.segmentCount).toBe(4);
+    return { rig, manager, log, run, goOn };
+  }
+
+  /** What a start finds when the power is lost now, of names that the device may or may not have. */
+  async function afterPowerCut(rig: Rig, kept: number): Promise<PartitionLog> {
+    const disk = rig.disk.clone();
+    disk.crash({ next: () => kept, fill: () => {} });
+    const after = makeRig(rig.config, disk);
+    return (await after.open()).log;
+  }
+  const ALL_OR_NOTHING = [0, 0.999];
+
+  it('lets the log be used meanwhile, and comes in then', async () => {
+    const { rig, log, run, goOn } = await waiting();
+    expect(put(log, [['c', '1']])).toBe(3);
+    expect(pairsOf(log)).toEqual(['0 a=1', '1 b=1', '2 a=2', '3 c=1']);
+    goOn();
+    await run;
+    expect([log.segmentCount, swapsOf(rig, log)]).toEqual([2, []]);
+    expect(pairsOf(log)).toEqual(['1 b=1', '2 a=2', '3 c=1']);
+    expect(log.cleanedTo).toBe(3);
+  });
+
+  it.each(ALL_OR_NOTHING)('is there or not after a power cut (%d)', async (kept) => {
+    const { rig, log } = await waiting();
+    const after = await afterPowerCut(rig, kept);
+    expect(pairsOf(after).slice(-2)).toEqual(['1 b=1', '2 a=2']);
+    expect(swapsOf(rig, log).length).toBeGreaterThan(0);
+  });
+
+  it.each(ALL_OR_NOTHING)('does not bring back what is cut meanwhile (%d)', async (kept) => {
+    const { rig, manager, log, run, goOn } = await waiting();
+    log.truncateTo(2);
+    expect(pairsOf(log)).toEqual(['0 a=1', '1 b=1']);
+    expect(pairsOf(await afterPowerCut(rig, kept))).toEqual(['0 a=1', '1 b=1']);
+    goOn();
+    await run;
+    expect(rig.disk.list(log.path).filter((n) => /cleaned|swap/.test(n))).toEqual([]);
+    expect([pairsOf(log), manager.cleaner.stats.failures]).toEqual([['0 a=1', '1 b=1'], 0]);
+  });
+
+  it.each(ALL_OR_NOTHING)('does not come into a log that is begun anew (%d)', async (kept) => {
+    const { rig, log, run, goOn } = await waiting();
+    log.truncateFullyAndStartAt(50);
+    put(log, [['z', '1']]);
+    await log.flush();
+    expect(pairsOf(await afterPowerCut(rig, kept))).toEqual(['50 z=1']);
+    goOn();
+    await run;
+    expect(pairsOf(log)).toEqual(['50 z=1']);
+  });
+
+  it('keeps what it replaces from retention until then', async () => {
+    const { log, run, goOn } = await waiting();
+    log.advanceLogStartOffset(2);
+    expect(log.deleteOldSegments(0)).toBe(0);
+    goOn();
+    await run;
+    expect([log.segmentCount, pairsOf(log)]).toEqual([2, ['2 a=2']]);
+  });
+
+  it('is not wanted in a log that is being copied, or has been closed', async () => {
+    const copied = await waiting();
+    copied.log.onCut = () => {};
+    copied.goOn();
+    await copied.run;
+    expect(pairsOf(copied.log)).toEqual(['0 a=1', '1 b=1', '2 a=2']);
+    expect(swapsOf(copied.rig, copied.log)).toEqual([]);
+    const closed = await waiting();
+    await closed.log.close();
+    const calls = closed.rig.disk.calls;
+    closed.goOn();
+    await closed.run;
+    // But for the sync that was under way.
+    expect(closed.rig.disk.calls - calls).toBe(1);
+    expect(pairsOf((await closed.rig.open()).log)).toEqual(['1 b=1', '2 a=2']);
+  });
+
+  it('takes the directory offline when the device fails', async () => {
+    const { rig, manager, log, run, goOn } = await waiting();
+    rig.disk.fault = ({ operation }) => (operation === 'syncDirectory' ? systemError('EIO') : null);
+    goOn();
+    await run;
+    expect(log.logDirectory.failure).not.toBeNull();
+    expect(manager.cleaner.uncleanable).toEqual([]);
   });
 });
 
