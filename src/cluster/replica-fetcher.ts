@@ -138,14 +138,19 @@ export class ReplicaFetcher {
     this.#session.answered(response.sessionId);
     const outOfRange: FollowedPartition[] = [];
     const toFlush: FollowedPartition[] = [];
+    const moved: FollowedPartition[] = [];
     for (const { topicId, partitions } of response.responses) {
       for (const answer of partitions) {
         const followed = wanted.get(`${topicId}/${answer.partitionIndex}`);
         if (followed === undefined || !this.#isFollowed(followed)) continue;
+        const start = followed.partition.log.logStartOffset;
         this.#take(followed, answer, outOfRange, toFlush);
+        if (followed.partition.log.logStartOffset > start) moved.push(followed);
       }
     }
-    await this.#flush(toFlush);
+    await this.#each(toFlush, ({ partition }) => partition.flushed());
+    // The next request tells the leader of the starts, and the leader tells clients.
+    await this.#each(moved, ({ partition }) => partition.log.saveLogStart());
     if (outOfRange.length > 0 && !this.#stopped) await this.#moveInto(outOfRange);
     // An answer at once with nothing in it must not become a busy loop.
     return settings.waitMs > 0 || response.responses.length > 0 ? 0 : 1;
@@ -269,13 +274,16 @@ export class ReplicaFetcher {
     };
   }
 
-  /** All that the leader has asked for, at the same time. */
-  async #flush(toFlush: readonly FollowedPartition[]): Promise<void> {
-    if (toFlush.length === 0) return;
+  /** Waits for the disk, for all of them at the same time. */
+  async #each(
+    some: readonly FollowedPartition[],
+    action: (followed: FollowedPartition) => Promise<void>,
+  ): Promise<void> {
+    if (some.length === 0) return;
     await Promise.all(
-      toFlush.map(async (followed) => {
+      some.map(async (followed) => {
         try {
-          await followed.partition.flushed();
+          await action(followed);
         } catch (error) {
           if (this.#isFollowed(followed)) this.#failed(followed, error);
         }
@@ -302,6 +310,7 @@ export class ReplicaFetcher {
           this.#failed(followed, error);
         }
       }
+      await this.#each(outOfRange, ({ partition }) => partition.log.saveLogStart());
     } catch (error) {
       if (!(error instanceof OperatingError)) throw error;
       for (const followed of outOfRange) {

@@ -5,14 +5,23 @@
  * a start that comes upon one takes it for a loss otherwise, and cuts the log there. It can't go by
  * the topic's configuration, which is in another log that is not read yet.
  */
-export class CompactionMark {
-  readonly #save: () => void;
-  #cleanedTo: number | null;
+export interface MarkCheckpoint {
+  /** Makes the checkpoint say what is here, on the device. */
+  saveNow(): void;
+  save(): Promise<void>;
+}
 
-  /** `cleanedTo`: what the checkpoint says. `save` makes it say what is here, durably. */
-  constructor(cleanedTo: number | null, save: () => void) {
+export class CompactionMark {
+  readonly #checkpoint: MarkCheckpoint;
+  #cleanedTo: number | null;
+  /** The device's checkpoint has an entry of the log. */
+  #isExpected: boolean;
+
+  /** `cleanedTo`: what the checkpoint says. */
+  constructor(cleanedTo: number | null, checkpoint: MarkCheckpoint) {
     this.#cleanedTo = cleanedTo;
-    this.#save = save;
+    this.#isExpected = cleanedTo !== null;
+    this.#checkpoint = checkpoint;
   }
 
   /** Compaction has been through what lies before; null: it was never here, and there is no gap. */
@@ -20,16 +29,20 @@ export class CompactionMark {
     return this.#cleanedTo;
   }
 
-  /** To be called before there is a gap in a log that starts at `logStartOffset`. */
-  expectGaps(logStartOffset: number): void {
-    if (this.#cleanedTo !== null) return;
-    this.#cleanedTo = logStartOffset;
-    try {
-      this.#save();
-    } catch (error) {
-      this.#cleanedTo = null;
-      throw error;
-    }
+  /** Blocks until there may be a gap in a log that starts at `logStartOffset`. */
+  expectGapsNow(logStartOffset: number): void {
+    if (this.#isExpected) return;
+    this.#cleanedTo ??= logStartOffset;
+    this.#checkpoint.saveNow();
+    this.#isExpected = true;
+  }
+
+  /** The same, without blocking. */
+  async expectGaps(logStartOffset: number): Promise<void> {
+    if (this.#isExpected) return;
+    this.#cleanedTo ??= logStartOffset;
+    await this.#checkpoint.save();
+    this.#isExpected = true;
   }
 
   cleanedUpTo(offset: number): void {

@@ -135,6 +135,7 @@ export class FutureFolders {
     const path = `${target.path}/${name}`;
     const start = new Map([[partitionDirectory(topic, partition), FutureLog.startOf(log)]]);
     try {
+      target.forget(partitionDirectory(topic, partition));
       disk.makeDirectory(path);
       target.directory.entriesDirty = true;
       if (topicId !== null) writeTopicId(disk, path, topicId);

@@ -106,7 +106,7 @@ export class LogAppends {
     let memory: Memory = options.reused === true && batches === records ? 'reused' : 'given';
     if (origin === 'replication') memory = 'unread';
     guard.onDisk('append to', () => {
-      if (hasGaps) mark.expectGaps(offsets.start);
+      if (hasGaps) mark.expectGapsNow(offsets.start);
       this.#write([batches], nowMs, memory);
     });
     return this.#appended(batches, offsets.end - 1, appendTime);
@@ -292,12 +292,12 @@ export class LogAppends {
   }
 
   #countAppend(bytes: number, batches: number, records: number): void {
-    const { environment, flusher, config } = this.#parts;
+    const { environment, flusher, config, changed } = this.#parts;
     const { probe } = environment;
     probe.appendedBytes += bytes;
     probe.appendedBatches += batches;
     probe.appendedRecords += records;
-    environment.onDirty();
+    changed();
     flusher.appended(config);
   }
 

@@ -60,13 +60,15 @@ export class LogChores {
     const delayMs = Math.min(this.#options.checkpointMs ?? CHECKPOINT_MS, CHECKPOINT_MS);
     this.#checkpointTimer = this.#options.clock.after(delayMs, () => {
       this.#checkpointTimer = null;
-      this.checkpoint();
+      void this.checkpoint();
     });
   }
 
   /** Writes down recovery points, log starts, high watermarks and cleaned offsets that changed. */
-  checkpoint(): void {
-    for (const managed of this.#options.directories) managed.checkpoint(false);
+  async checkpoint(): Promise<void> {
+    const online = this.#options.directories.online;
+    const areSaved = await Promise.all(online.map((managed) => managed.checkpoint()));
+    if (areSaved.includes(false) && this.#options.directories.online.length > 0) this.changed();
   }
 
   #armRetention(): void {

@@ -47,18 +47,17 @@ export class LogDirectories {
   /** The log is its partition's from now on, in the place of any other. */
   serve(managed: ManagedDirectory, log: PartitionLog): void {
     const key = partitionDirectory(log.topic, log.partition);
-    managed.logs.set(key, log);
+    managed.add(log);
     this.#logs.set(key, log);
   }
   /** Nobody finds the log any more. */
   withdraw(log: PartitionLog): void {
-    const key = partitionDirectory(log.topic, log.partition);
-    this.of(log).logs.delete(key);
-    this.#logs.delete(key);
+    this.of(log).drop(log);
+    this.#logs.delete(partitionDirectory(log.topic, log.partition));
   }
   /** `log`, in `target`, takes the place of `former` in one step. */
   replace(former: PartitionLog, log: PartitionLog, target: ManagedDirectory): void {
-    this.of(former).logs.delete(partitionDirectory(log.topic, log.partition));
+    this.of(former).drop(former);
     this.serve(target, log);
   }
 

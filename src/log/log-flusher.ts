@@ -17,6 +17,8 @@ export interface LogFlusherOptions {
   readonly segments: SegmentList;
   readonly epochs: LeaderEpochFileCache;
   readonly logEndOffset: () => number;
+  /** The recovery point has moved, or the names are safe. */
+  readonly changed: () => void;
 }
 
 /** What can make its content safe. */
@@ -48,6 +50,7 @@ export class LogFlusher {
   #heldFlush: Promise<void> | null = null;
   /** New files or other changes of the directory may not be on the device yet. */
   entriesDirty = true;
+  #areEntriesSyncing = false;
   /** Whose data these are may not be on the device yet: data that are must never be nobody's. */
   #identityDirty = true;
   /** The active segment counts as closed: its index files are made safe too. */
@@ -55,6 +58,11 @@ export class LogFlusher {
 
   constructor(options: LogFlusherOptions) {
     this.#options = options;
+  }
+
+  /** The device has the names of the log's files as they are. */
+  get areEntriesSafe(): boolean {
+    return !this.entriesDirty && !this.#areEntriesSyncing;
   }
 
   get flushedOffset(): number {
@@ -150,7 +158,7 @@ export class LogFlusher {
   }
 
   async #sync(): Promise<void> {
-    const { environment, logDirectory, path, logEndOffset, epochs } = this.#options;
+    const { environment, logDirectory, path, logEndOffset, epochs, changed } = this.#options;
     logDirectory.assertOnline();
     const unsafe = this.#unsafeSegments();
     if (unsafe.length === 0 && epochs.isDurable && !this.entriesDirty) return;
@@ -176,7 +184,7 @@ export class LogFlusher {
     probe.flushes++;
     probe.flushMs += clock.monotonic() - startedAt;
     this.#flushedOffset = Math.max(this.#flushedOffset, this.#target);
-    environment.onDirty();
+    changed();
   }
 
   /** No recovery reads these segments again, so their aborted transactions must be on file. */
@@ -193,6 +201,7 @@ export class LogFlusher {
     const { environment, logDirectory, path, epochs } = this.#options;
     if (!this.entriesDirty && epochs.isDurable) return;
     this.entriesDirty = false;
+    this.#areEntriesSyncing = true;
     try {
       await Promise.all([
         environment.disk.syncDirectoryLater(path),
@@ -201,6 +210,8 @@ export class LogFlusher {
     } catch (error) {
       this.entriesDirty = true;
       throw error;
+    } finally {
+      this.#areEntriesSyncing = false;
     }
   }
 

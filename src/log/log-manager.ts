@@ -219,6 +219,7 @@ export class LogManager {
     const { disk } = this.#options;
     const path = `${managed.path}/${name}`;
     try {
+      managed.forget(name);
       disk.makeDirectory(path);
       managed.directory.entriesDirty = true;
       writeTopicId(disk, path, topicId);
@@ -273,12 +274,9 @@ export class LogManager {
   }
 
   #replaced(former: PartitionLog, log: PartitionLog, target: ManagedDirectory): void {
-    const source = this.#directories.of(former);
     this.#directories.replace(former, log, target);
     this.#options.onMoved?.(former, log);
-    source.checkpoint(false);
-    target.checkpoint(false);
-    this.cleaner.wake();
+    this.#onDirty();
   }
 
   /** Takes the log out of service at once; its files go after `file.delete.delay.ms`. */
@@ -300,7 +298,7 @@ export class LogManager {
     log.abandon();
     this.#directories.withdraw(log);
     this.#dead.removeLater([dead], log.config.fileDeleteDelayMs);
-    managed.checkpoint(false);
+    this.#chores.changed();
   }
 
   #giveUpMove(log: PartitionLog): void {
@@ -319,8 +317,8 @@ export class LogManager {
   }
 
   /** Writes down recovery points, log starts and high watermarks that changed. */
-  checkpoint(): void {
-    this.#chores.checkpoint();
+  checkpoint(): Promise<void> {
+    return this.#chores.checkpoint();
   }
 
   #onDirty(): void {

@@ -95,7 +95,7 @@ export class LogMover {
   }
 
   add(move: FutureLog): void {
-    move.target.futures.set(keyOf(move.current), move.future);
+    move.target.addFuture(move.future);
     this.#moves.set(move.current, move);
     if (this.#stopped) return;
     this.#running ??= this.#run().finally(() => {
@@ -144,8 +144,7 @@ export class LogMover {
     move.end();
     future.abandon();
     this.#moves.delete(current);
-    const key = keyOf(current);
-    if (target.futures.get(key) === future) target.futures.delete(key);
+    target.drop(future);
   }
 
   /** Copies nothing more; the next start goes on. Resolves when nothing is under way any more. */
@@ -289,11 +288,7 @@ export class LogMover {
     const { topic, partition, path } = current;
     const dead = deletedDirectory(topic, partition, unique);
     const place = `${target.path}/${partitionDirectory(topic, partition)}`;
-    try {
-      target.writeLogStarts();
-    } catch (error) {
-      throw target.directory.failed(`can't write the checkpoints of ${target.path}`, error);
-    }
+    target.saveStartNow(future, future.logStartOffset);
     future.seal();
     const source = owner.directoryOf(current);
     this.#setAside(move, source, `${source.path}/${dead}`);
@@ -360,10 +355,10 @@ export class LogMover {
   }
 
   #end(move: FutureLog, successor: PartitionLog): void {
-    const { current, target } = move;
+    const { current, future, target } = move;
     move.end();
     this.#moves.delete(current);
-    target.futures.delete(keyOf(current));
+    target.drop(future);
     this.#options.owner.replaced(current, successor, target);
   }
 
@@ -395,5 +390,3 @@ function lost(managed: ManagedDirectory, what: string, error: unknown): Error {
     ? error
     : new ProtocolError(ErrorCode.KAFKA_STORAGE_ERROR, `${what}: ${reasonOf(error)}`);
 }
-
-const keyOf = (log: PartitionLog): string => partitionDirectory(log.topic, log.partition);

@@ -52,9 +52,7 @@ export class LogOpener {
       logStartOffset: offsets.logStarts.get(key) ?? 0,
       highWatermark: offsets.highWatermarks.get(key) ?? 0,
       cleanedTo: offsets.cleaned.get(key) ?? null,
-      saveRecoveryPoint: () => managed.writeRecoveryPoints(true),
-      saveCleaned: () => managed.writeCleaned(),
-      saveLogStart: (log, start) => managed.writeLogStarts(log, start),
+      checkpoints: managed,
     });
   }
 }

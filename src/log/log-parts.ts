@@ -17,6 +17,8 @@ export interface LogParts {
   readonly path: string;
   /** The topic's, as it is now. */
   config: LogConfig;
+  /** To be called when a checkpoint says something else of the log than what is so. */
+  readonly changed: () => void;
   readonly guard: LogGuard;
   readonly offsets: LogOffsets;
   readonly segments: LogSegments;

@@ -176,8 +176,9 @@ export class LogSegments {
 
   /** Sets the files of segments aside that are not in the list any more; they go after a while. */
   remove(gone: readonly LogSegment[]): void {
-    const { environment, guard, config } = this.#parts;
+    const { environment, guard, config, flusher } = this.#parts;
     const { disk, probe, segmentCache } = environment;
+    flusher.entriesDirty = true;
     const paths: string[] = [];
     guard.asOne('remove segments of', () => {
       for (const segment of gone) {

@@ -112,7 +112,7 @@ export class LogTruncation {
   }
 
   #ended(end: number): void {
-    const { environment, mark, tail, reader, epochs, flusher } = this.#options.parts;
+    const { changed, mark, tail, reader, epochs, flusher } = this.#options.parts;
     this.#cuts++;
     this.onCut?.(end);
     mark.cutTo(end);
@@ -120,6 +120,6 @@ export class LogTruncation {
     reader.forgetPlaces();
     epochs.truncateFromEnd(end);
     flusher.entriesDirty = true;
-    environment.onDirty();
+    changed();
   }
 }

@@ -1,12 +1,15 @@
 import type { Disk } from '../base/disk.ts';
 import { FatalError, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { ProtocolError } from '../protocol/error-codes.ts';
+import type { LogCheckpoints } from './log-checkpoints.ts';
 import type { LogDirectory } from './log-directory.ts';
 import {
   CLEAN_SHUTDOWN_FILE,
   CLEANER_OFFSET_FILE,
   HIGH_WATERMARK_FILE,
   LOG_START_FILE,
+  partitionDirectory,
   RECOVERY_POINT_FILE,
 } from './log-files.ts';
 import { OffsetCheckpointFile } from './offset-checkpoint-file.ts';
@@ -36,31 +39,68 @@ const CLOSING_MAX = 16;
  * clean shutdown marker. The marker is taken away before anything is written, so it never outlives the
  * state that it vouches for.
  */
-export class ManagedDirectory {
-  readonly logs = new Map<string, PartitionLog>();
-  /** Copies of logs that lie in other directories: see `log-mover.ts`. None is of a log in `logs`. */
-  readonly futures = new Map<string, PartitionLog>();
+export class ManagedDirectory implements LogCheckpoints {
   readonly directory: LogDirectory;
   readonly directoryId: string;
   readonly #disk: Disk;
   readonly #logger: Logger;
+  readonly #logs = new Map<string, PartitionLog>();
+  readonly #futures = new Map<string, PartitionLog>();
+  /** Of which the checkpoints may say something else. */
+  readonly #changed = new Set<PartitionLog>();
   readonly #recoveryPoints: OffsetCheckpointFile;
   readonly #logStarts: OffsetCheckpointFile;
   readonly #highWatermarks: OffsetCheckpointFile;
   readonly #cleaned: OffsetCheckpointFile;
-  #hasCleaned = false;
+  /** What the checkpoints say of logs that are not here any more has been forgotten. */
+  #isSwept = false;
 
   constructor(disk: Disk, logger: Logger, directory: LogDirectory, directoryId: string) {
     this.#disk = disk;
     this.#logger = logger;
     this.directory = directory;
     this.directoryId = directoryId;
+    const syncNames = (): Promise<void> => {
+      directory.entriesDirty = true;
+      return directory.syncEntries(disk);
+    };
     const file = (name: string): OffsetCheckpointFile =>
-      new OffsetCheckpointFile(disk, `${directory.path}/${name}`);
+      new OffsetCheckpointFile({ disk, path: `${directory.path}/${name}`, syncNames });
     this.#recoveryPoints = file(RECOVERY_POINT_FILE);
     this.#logStarts = file(LOG_START_FILE);
     this.#highWatermarks = file(HIGH_WATERMARK_FILE);
     this.#cleaned = file(CLEANER_OFFSET_FILE);
+  }
+
+  /** By the name of their partition. */
+  get logs(): ReadonlyMap<string, PartitionLog> {
+    return this.#logs;
+  }
+  /** Copies of logs that lie in other directories: see `log-mover.ts`. None is of a log in `logs`. */
+  get futures(): ReadonlyMap<string, PartitionLog> {
+    return this.#futures;
+  }
+  add(log: PartitionLog): void {
+    this.#logs.set(keyOf(log), log);
+    this.#note(log);
+  }
+  addFuture(log: PartitionLog): void {
+    this.#futures.set(keyOf(log), log);
+    this.#note(log);
+  }
+  /** It is not here any more, or not as a copy. */
+  drop(log: PartitionLog): void {
+    const key = keyOf(log);
+    for (const logs of [this.#logs, this.#futures]) {
+      if (logs.get(key) === log) logs.delete(key);
+    }
+    this.#changed.delete(log);
+    if (this.#logs.has(key) || this.#futures.has(key)) return;
+    for (const file of this.#files) file.set(key, null);
+  }
+  /** Before a log is made of which nothing may be known, as of another one that had its name. */
+  forget(key: string): void {
+    for (const file of this.#files) file.forgetNow(key);
   }
 
   get path(): string {
@@ -88,13 +128,11 @@ export class ManagedDirectory {
   }
 
   readOffsets(): SavedOffsets {
-    const cleaned = this.#read(this.#cleaned);
-    this.#hasCleaned = cleaned.size > 0;
     return {
       recoveryPoints: this.#read(this.#recoveryPoints),
       logStarts: this.#read(this.#logStarts),
       highWatermarks: this.#read(this.#highWatermarks),
-      cleaned,
+      cleaned: this.#read(this.#cleaned),
     };
   }
 
@@ -105,60 +143,100 @@ export class ManagedDirectory {
     return new Map();
   }
 
-  #entries(
-    offsetOf: (log: PartitionLog) => number,
-  ): { topic: string; partition: number; offset: number }[] {
-    const entries = [];
-    for (const log of this.#all()) {
-      const offset = offsetOf(log);
-      if (offset >= 0) entries.push({ topic: log.topic, partition: log.partition, offset });
-    }
-    return entries;
+  get #files(): readonly OffsetCheckpointFile[] {
+    return [this.#recoveryPoints, this.#logStarts, this.#highWatermarks, this.#cleaned];
   }
 
-  writeRecoveryPoints(durable: boolean): void {
-    this.#recoveryPoints.write(
-      this.#entries((log) => log.flushedOffset),
-      durable,
-    );
+  #note(log: PartitionLog): void {
+    const key = keyOf(log);
+    this.#recoveryPoints.set(key, log.flushedOffset);
+    this.#highWatermarks.set(key, log.highWatermark);
+    this.noteStart(log, log.logStartOffset);
+    this.noteCleaned(log);
   }
 
-  /** Only starts that the names of the segments do not tell. That of `changed` is `start`. */
-  writeLogStarts(changed?: PartitionLog, start = 0): void {
-    this.#logStarts.write(
-      this.#entries((log) => {
-        const offset = log === changed ? start : log.logStartOffset;
-        return offset > log.firstSegmentOffset ? offset : -1;
-      }),
-      true,
-    );
+  /** Only a start that the names of the segments do not tell, or may not tell after a power cut. */
+  noteStart(log: PartitionLog, start: number): void {
+    const key = keyOf(log);
+    const isHidden = start > log.firstSegmentOffset;
+    const mayBeHidden = log.hasUnsafeNames && this.#logStarts.get(key) !== null;
+    this.#logStarts.set(key, isHidden || mayBeHidden ? start : null);
   }
 
   /**
-   * How far compaction came in each log. Where there is an entry, offsets may have gaps: after a power
-   * cut, too, or what lies behind a gap would be taken for torn.
+   * How far compaction came. Where there is an entry, offsets may have gaps: after a power cut, too,
+   * or what lies behind a gap would be taken for torn.
    */
-  writeCleaned(): void {
-    const cleaned = this.#entries((log) => log.cleanedTo ?? -1);
-    // Most folders have no compacted log, and never had.
-    if (cleaned.length > 0 || this.#hasCleaned) this.#cleaned.write(cleaned, true);
-    this.#hasCleaned ||= cleaned.length > 0;
+  noteCleaned(log: PartitionLog): void {
+    this.#cleaned.set(keyOf(log), log.cleanedTo);
   }
 
-  /** Writes what changed. A disk without room is tried again later, anything else is the disk's end. */
-  checkpoint(durable: boolean): void {
-    if (this.directory.failure !== null) return;
+  changed(log: PartitionLog): void {
+    this.#changed.add(log);
+  }
+
+  saveRecoveryPointNow(log: PartitionLog): void {
+    this.#recoveryPoints.set(keyOf(log), log.flushedOffset);
+    this.#saveNow(this.#recoveryPoints);
+  }
+  saveStartNow(log: PartitionLog, start: number): void {
+    this.noteStart(log, start);
+    // If it comes to nothing, what is so is noted again.
+    this.#changed.add(log);
+    this.#saveNow(this.#logStarts);
+  }
+  async saveStart(log: PartitionLog): Promise<void> {
+    this.noteStart(log, log.logStartOffset);
+    await this.#save(this.#logStarts);
+  }
+  saveCleanedNow(log: PartitionLog): void {
+    this.noteCleaned(log);
+    this.#saveNow(this.#cleaned);
+  }
+  async saveCleaned(log: PartitionLog): Promise<void> {
+    this.noteCleaned(log);
+    await this.#save(this.#cleaned);
+  }
+
+  #saveNow(file: OffsetCheckpointFile): void {
+    this.directory.assertOnline();
     try {
-      this.writeRecoveryPoints(durable);
-      this.writeLogStarts();
-      this.#highWatermarks.write(
-        this.#entries((log) => log.highWatermark),
-        durable,
-      );
-      this.writeCleaned();
+      file.saveNow();
     } catch (error) {
-      this.directory.failed(`can't write the checkpoints of ${this.path}`, error);
-      this.#logger.warn(`can't write the checkpoints of ${this.path}: ${reasonOf(error)}`);
+      throw this.directory.failed(`can't write ${file.path}`, error);
+    }
+  }
+  async #save(file: OffsetCheckpointFile): Promise<void> {
+    this.directory.assertOnline();
+    try {
+      await file.save();
+    } catch (error) {
+      throw this.directory.failed(`can't write ${file.path}`, error);
+    }
+  }
+
+  /**
+   * Writes what changed; false: not all of it. A disk without room is to be tried again later,
+   * anything else is the disk's end.
+   */
+  async checkpoint(): Promise<boolean> {
+    if (this.directory.failure !== null) return false;
+    // At the first time after a start all that is here has been opened.
+    if (!this.#isSwept) {
+      for (const file of this.#files) {
+        file.keep((key) => this.#logs.has(key) || this.#futures.has(key));
+      }
+      this.#isSwept = true;
+    }
+    for (const log of this.#changed) this.#note(log);
+    this.#changed.clear();
+    try {
+      await Promise.all(this.#files.map((file) => this.#save(file)));
+      return true;
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#logger.warn(`checkpoints of ${this.path}: ${error.message}`);
+      return false;
     }
   }
 
@@ -178,8 +256,7 @@ export class ManagedDirectory {
       }
     }
     for (const log of logs) log.abandon();
-    if (failed || this.directory.failure !== null) return;
-    this.checkpoint(true);
+    if (!(await this.checkpoint()) || failed) return;
     try {
       this.#writeCleanMarker(brokerEpoch);
     } catch (error) {
@@ -189,13 +266,16 @@ export class ManagedDirectory {
 
   /** Closes every log without writing anything. */
   abandon(): void {
+    for (const file of this.#files) file.abandon();
     for (const log of this.#all()) log.abandon();
   }
 
   #all(): PartitionLog[] {
-    return [...this.logs.values(), ...this.futures.values()];
+    return [...this.#logs.values(), ...this.#futures.values()];
   }
 }
+
+const keyOf = ({ topic, partition }: PartitionLog): string => partitionDirectory(topic, partition);
 
 /** Markers of old are empty, or have no epoch. */
 function epochOf(marker: string): number {

@@ -9,6 +9,7 @@ import {
   LogAppends,
   type NotAppended,
 } from './log-appends.ts';
+import type { LogCheckpoints } from './log-checkpoints.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogEnvironment } from './log-environment.ts';
@@ -51,12 +52,7 @@ export interface PartitionLogOptions {
   readonly highWatermark: number;
   /** From the cleaner's checkpoint; null: never cleaned, and without gaps. */
   readonly cleanedTo: number | null;
-  /** Must make `flushedOffset` durable before it returns: it is about to go down. */
-  readonly saveRecoveryPoint: (log: PartitionLog) => void;
-  /** Must make `cleanedTo` durable before it returns: offsets are about to have gaps. */
-  readonly saveCleaned: (log: PartitionLog) => void;
-  /** Must make it durable before it returns that the log starts at `start`. */
-  readonly saveLogStart: (log: PartitionLog, start: number) => void;
+  readonly checkpoints: LogCheckpoints;
 }
 
 /**
@@ -82,7 +78,7 @@ export class PartitionLog {
   #topicId: string | null;
 
   private constructor(options: PartitionLogOptions) {
-    const { environment, logDirectory, path, config } = options;
+    const { environment, logDirectory, path, config, checkpoints } = options;
     this.topic = options.topic;
     this.partition = options.partition;
     this.logDirectory = logDirectory;
@@ -93,24 +89,31 @@ export class PartitionLog {
     const offsets = new LogOffsets();
     const epochs = new LeaderEpochFileCache(disk, path);
     const logEndOffset = (): number => offsets.end;
+    const changed = (): void => {
+      checkpoints.changed(this);
+      environment.onDirty();
+    };
     const parts = {
-      ...{ environment, path, config, offsets, epochs },
+      ...{ environment, path, config, offsets, epochs, changed },
       guard: new LogGuard(logDirectory, path),
       producers: new ProducerStateManager({ disk, directory: path, logger, probe }),
       reader: new LogReader(environment, list),
       flusher: new LogFlusher({
-        ...{ environment, logDirectory, path, epochs, logEndOffset },
+        ...{ environment, logDirectory, path, epochs, logEndOffset, changed },
         segments: list,
       }),
       tail: new WatchedTail(environment.tailCache),
-      mark: new CompactionMark(options.cleanedTo, () => options.saveCleaned(this)),
+      mark: new CompactionMark(options.cleanedTo, {
+        saveNow: () => checkpoints.saveCleanedNow(this),
+        save: () => checkpoints.saveCleaned(this),
+      }),
     };
     this.#parts = Object.assign(parts, { segments: new LogSegments(list, parts) });
     this.#appends = new LogAppends(this.#parts);
     this.#truncation = new LogTruncation({
       parts: this.#parts,
-      saveRecoveryPoint: () => options.saveRecoveryPoint(this),
-      saveStart: (start) => options.saveLogStart(this, start),
+      saveRecoveryPoint: () => checkpoints.saveRecoveryPointNow(this),
+      saveStart: (start) => checkpoints.saveStartNow(this, start),
     });
     this.#replacement = new SegmentReplacement(this.#parts, this.#truncation);
     this.#noteCompacted();
@@ -180,6 +183,10 @@ export class PartitionLog {
   get flushedOffset(): number {
     return this.#parts.flusher.flushedOffset;
   }
+  /** The device may have other segments yet than there are: removed ones, or not the new ones. */
+  get hasUnsafeNames(): boolean {
+    return !this.#parts.flusher.areEntriesSafe;
+  }
   get segmentCount(): number {
     return this.#parts.segments.list.length;
   }
@@ -227,10 +234,10 @@ export class PartitionLog {
   }
 
   setHighWatermark(offset: number): void {
-    const { offsets, producers, environment } = this.#parts;
+    const { offsets, producers, changed } = this.#parts;
     if (!offsets.moveHighWatermark(offset)) return;
     producers.transactions.onHighWatermark(offsets.highWatermark);
-    environment.onDirty();
+    changed();
   }
 
   updateConfig(config: LogConfig): void {
@@ -408,8 +415,9 @@ export class PartitionLog {
   }
 
   /**
-   * Records before `offset` are gone (DeleteRecords, or the leader's start moved). -1 is not known
-   * here: callers pass the high watermark. Throws OFFSET_OUT_OF_RANGE above the high watermark.
+   * Records before `offset` are gone (DeleteRecords, or the leader's start moved); not for certain
+   * before `saveLogStart`. -1 is not known here: callers pass the high watermark. Throws
+   * OFFSET_OUT_OF_RANGE above the high watermark.
    */
   advanceLogStartOffset(offset: number): void {
     this.#parts.guard.assertUsable();
@@ -453,10 +461,18 @@ export class PartitionLog {
   }
 
   #startAt(start: number): void {
-    const { offsets, epochs } = this.#parts;
+    const { offsets, epochs, changed } = this.#parts;
     offsets.startAt(start);
     epochs.truncateFromStart(start);
-    this.#options.saveLogStart(this, start);
+    changed();
+  }
+
+  /**
+   * Resolves when the start as it is now survives power loss, which is to be told to nobody before.
+   * Rejects with KAFKA_STORAGE_ERROR.
+   */
+  saveLogStart(): Promise<void> {
+    return this.#options.checkpoints.saveStart(this);
   }
 
   /** It has segments of these base offsets, one behind the other, and was not cut since it had `cuts`. */
@@ -481,7 +497,7 @@ export class PartitionLog {
   /** Compaction has been through what lies before `offset`. */
   noteCleaned(offset: number): void {
     this.#parts.mark.cleanedUpTo(offset);
-    this.environment.onDirty();
+    this.#parts.changed();
   }
 
   /** Flushes, completes indexes and producer snapshot, and closes. Idempotent. */

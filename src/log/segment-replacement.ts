@@ -36,10 +36,9 @@ export class SegmentReplacement {
     const { guard, segments, mark, offsets } = this.#parts;
     const isPossible = (): boolean => isWanted() && this.#areReplaceable(sources, cuts);
     if (!isPossible()) return false;
-    guard.onDisk('replace segments of', () => {
-      mark.expectGaps(offsets.start);
-      segments.announce(sources[0]!);
-    });
+    await mark.expectGaps(offsets.start);
+    if (!guard.isUsable || !isPossible()) return false;
+    guard.onDisk('replace segments of', () => segments.announce(sources[0]!));
     await this.#untilAnnounced();
     // A start goes on with it, where the log was closed; or it was taken back.
     if (!guard.isUsable || !segments.isReplacing) return false;

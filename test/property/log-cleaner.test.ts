@@ -161,7 +161,7 @@ class Run {
 
   async #restart(): Promise<void> {
     await this.#log.flush();
-    this.#manager.checkpoint();
+    await this.#manager.checkpoint();
     if (this.#random.next() < 0.5) await this.#manager.stop();
     else this.#manager.abandon();
     if (this.#random.next() < 0.5) {
@@ -246,7 +246,7 @@ async function dirtyLog(): Promise<{ rig: Rig; manager: LogManager; log: Partiti
   const opened = await rig.open({ tailCacheBytes: 0 });
   for (const pairs of PAIRS) put(opened.log, pairs, { producer: NEXT(opened.log) });
   await close(opened.log);
-  opened.manager.checkpoint();
+  await opened.manager.checkpoint();
   // Joined from here on.
   rig.config = { ...rig.config, segmentBytes: 500 };
   opened.log.updateConfig(rig.config);

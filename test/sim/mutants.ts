@@ -491,7 +491,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     mistake: 'offsets have gaps of which a start after a crash does not know',
     faults: ['kill', 'killAll'],
     workloads: ['compaction'],
-    make: () => replace(ManagedDirectory.prototype, 'writeCleaned', () => () => {}),
+    make: () => replace(ManagedDirectory.prototype, 'noteCleaned', () => () => {}),
   },
   'swaps-unsynced': {
     mistake: 'a cleaned segment is put in place before it is on the device',

@@ -50,7 +50,10 @@ async function answer(
   try {
     context.demand(AclOperation.delete, AclResource.topic, topic);
     const partition = deleteBefore(topic, partitionIndex, offset, context);
-    const errorCode = await partition.whenLowWatermark(partition.log.logStartOffset, timeoutMs);
+    const start = partition.log.logStartOffset;
+    // What is answered holds, whatever happens to the machine.
+    await partition.log.saveLogStart();
+    const errorCode = await partition.whenLowWatermark(start, timeoutMs);
     const { leadership } = partition;
     return { partitionIndex, lowWatermark: leadership?.lowWatermark ?? -1, errorCode };
   } catch (error) {

@@ -34,7 +34,7 @@ async function scenario(rig: Rig, known: Known): Promise<LogManager | null> {
     await manager.start();
     let log = manager.create('t', 'c29tZS10b3BpYy1pZC0xMg', 0);
     await fill(log, known, 12);
-    manager.checkpoint();
+    await manager.checkpoint();
     known.uncertain = true;
     log.truncateTo(16);
     known.acknowledged.length = 16;
@@ -132,7 +132,7 @@ describe('a scenario of appends, rolls, flushes, truncation and restart', () => 
       const known: Known = { acknowledged: [], flushed: 0, uncertain: false };
       const { manager, log } = await rig.open();
       await fill(log, known, 9);
-      manager.checkpoint();
+      await manager.checkpoint();
       appendValues(log, ['torn']);
       manager.abandon();
       const path = `/data/t-0/${rig.disk.list('/data/t-0').findLast((f) => f.endsWith('.log'))}`;
@@ -262,7 +262,7 @@ async function logToCut(rig: Rig): Promise<{ manager: LogManager; log: Partition
   await log.flush();
   log.setHighWatermark(24);
   log.advanceLogStartOffset(3);
-  manager.checkpoint();
+  await manager.checkpoint();
   return opened;
 }
 

@@ -498,7 +498,7 @@ describe('compaction', () => {
       ]);
     }
     await close(log);
-    manager.checkpoint();
+    await manager.checkpoint();
     // Of a topic of the same name, say, that was deleted while it was cleaned.
     rig.disk.setContent(`${log.path}/00000000000000000001.log.cleaned`, Buffer.from('left'));
     const killed: FaultyDisk[] = [];

@@ -144,7 +144,7 @@ describe('LogManager', () => {
       log.setHighWatermark(5);
       await log.flush();
       log.advanceLogStartOffset(3);
-      manager.checkpoint();
+      await manager.checkpoint();
       await log.flush();
       manager.delete('t', 0);
       if (restarts) {
@@ -224,6 +224,31 @@ describe('LogManager', () => {
     expect(rig.clock.pending).toBe(idle);
     manager.abandon();
     expect(rig.clock.pending).toBe(0);
+  });
+
+  it('tries again to write what there was no room for, and takes a bug for one', async () => {
+    const rig = makeRig();
+    const { manager, log } = await rig.open({ checkpointMs: 1000, retentionCheckMs: 1e9 });
+    const saved = (): string =>
+      rig.disk.readFile('/data/recovery-point-offset-checkpoint')?.toString() ?? '';
+    const failing = (error: Error): void => {
+      rig.disk.fault = ({ operation, path }) =>
+        operation === 'write' && path.includes('checkpoint.') ? error : null;
+    };
+    appendValues(log, numbered(3));
+    await log.flush();
+    failing(systemError('ENOSPC'));
+    await rig.pass(1000);
+    expect(saved()).not.toContain('t 0 3');
+    rig.disk.fault = () => null;
+    await rig.pass(1000);
+    expect([saved(), log.logDirectory.failure]).toEqual(['0\n1\nt 0 3\n', null]);
+    failing(new TypeError('undefined is not a function'));
+    appendValues(log, numbered(1));
+    await log.flush();
+    await expect(manager.checkpoint()).rejects.toThrow(TypeError);
+    expect(log.logDirectory.failure).toBeNull();
+    manager.abandon();
   });
 
   it('leaves no timer and no memory behind deleted partitions', async () => {

@@ -69,10 +69,10 @@ class Run {
     if (dice < 0.6) this.#append();
     else if (dice < 0.68) await this.#flush();
     else if (dice < 0.73) this.#truncate();
-    else if (dice < 0.76) this.#advanceStart();
+    else if (dice < 0.76) await this.#advanceStart();
     else if (dice < 0.8) this.#deleteOld();
     else if (dice < 0.84) this.#log.roll();
-    else if (dice < 0.88) this.#manager.checkpoint();
+    else if (dice < 0.88) await this.#manager.checkpoint();
     else if (dice < 0.92) await this.#restart(true);
     else if (dice < 0.96) await this.#restart(false);
     else await this.#losePower();
@@ -120,10 +120,11 @@ class Run {
     if (this.#log.logStartOffset === end) this.#model.start = end;
   }
 
-  #advanceStart(): void {
+  async #advanceStart(): Promise<void> {
     this.#trace.push('advanceStart');
     const offset = this.#model.start + below(this.#random, Math.floor(this.#count() / 4) + 1);
     this.#log.advanceLogStartOffset(offset);
+    await this.#log.saveLogStart();
     this.#model.start = offset;
   }
 

@@ -347,6 +347,7 @@ describe('a log that is moved, and its disks', () => {
     for (let i = 0; i < 10; i++) appendValues(log, numbered(3, i * 3));
     log.setHighWatermark(FLUSHED);
     log.advanceLogStartOffset(4);
+    await log.saveLogStart();
     await log.flush();
     begun = rig.disk.calls;
     manager.move(log, '/b');

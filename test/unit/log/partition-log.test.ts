@@ -389,7 +389,7 @@ describe('truncation', () => {
     const { manager, log } = await rig.open();
     for (let i = 0; i < 8; i++) appendValues(log, numbered(2, i * 2));
     await log.flush();
-    manager.checkpoint();
+    await manager.checkpoint();
     manager.abandon();
     const path = `${log.path}/00000000000000000000.log`;
     const bytes = rig.disk.content(path);
@@ -411,7 +411,7 @@ describe('truncation', () => {
     const { manager, log } = await rig.open();
     for (let i = 0; i < 5; i++) appendValues(log, numbered(2, i * 2));
     await log.flush();
-    manager.checkpoint();
+    await manager.checkpoint();
     const saved = (): string =>
       rig.disk.content('/data/recovery-point-offset-checkpoint').toString();
     expect(saved()).toContain('t 0 10');

@@ -15,7 +15,7 @@ async function twoSegments(): Promise<Rig & { end: number; second: string }> {
   let end = 0;
   while (log.segmentCount === 1) end = appendValues(log, numbered(2, end)) + 2;
   const second = `/data/t-0/${String(end - 2).padStart(20, '0')}.log`;
-  manager.checkpoint();
+  await manager.checkpoint();
   manager.abandon();
   return { ...rig, end, second };
 }

@@ -21,7 +21,7 @@ async function killedLog(batches: number, flush: boolean): Promise<Rig> {
   const { manager, log } = await rig.open();
   for (let i = 0; i < batches; i++) appendValues(log, numbered(2, 2 * i));
   if (flush) await log.flush();
-  manager.checkpoint();
+  await manager.checkpoint();
   manager.abandon();
   return rig;
 }
@@ -114,7 +114,7 @@ describe('recovery', () => {
     const { manager, log } = await rig.open();
     for (let i = 0; i < 4; i++) appendValues(log, numbered(2, 2 * i));
     await log.flush();
-    manager.checkpoint();
+    await manager.checkpoint();
     appendValues(log, numbered(2, 8));
     appendValues(log, numbered(2, 10));
     manager.abandon();
@@ -328,7 +328,7 @@ describe('recovery', () => {
           await log.flush();
           flushed = written;
         }
-        if (random.next() < 0.1) manager.checkpoint();
+        if (random.next() < 0.1) await manager.checkpoint();
       }
       await Promise.resolve();
       manager.abandon();

@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
-import { appendValues, codeThrown, makeRig, numbered, readAll, START_MS } from './support.ts';
+import {
+  appendValues,
+  codeThrown,
+  makeRig,
+  numbered,
+  readAll,
+  START_MS,
+  TOPIC_ID,
+} from './support.ts';
 
 const HOUR_MS = 3_600_000;
 const SEGMENTED = { segmentBytes: 1000, fileDeleteDelayMs: 500 };
@@ -120,6 +128,7 @@ describe('DeleteRecords', () => {
     expect(log.logStartOffset).toBe(14);
     log.advanceLogStartOffset(5);
     expect(log.logStartOffset).toBe(14);
+    await log.saveLogStart();
     manager.abandon();
     const again = await rig.open();
     expect(again.log.logStartOffset).toBe(14);
@@ -129,6 +138,50 @@ describe('DeleteRecords', () => {
     expect(again.manager.deleteOldSegments()).toBe(4);
     expect(again.log.firstSegmentOffset).toBe(12);
     expect(again.log.logStartOffset).toBe(14);
+  });
+
+  it('survives a power cut, even where segments come back that had gone since', async () => {
+    const rig = makeRig({ ...SEGMENTED, retentionMs: -1 });
+    const { manager, log } = await rig.open();
+    for (let i = 0; i < 40; i++) appendValues(log, [`value-${i}`.padEnd(200)]);
+    log.setHighWatermark(40);
+    await log.flush();
+    log.advanceLogStartOffset(15);
+    await log.saveLogStart();
+    expect(manager.deleteOldSegments()).toBeGreaterThan(0);
+    expect([log.firstSegmentOffset, log.logStartOffset]).toEqual([15, 15]);
+    await manager.checkpoint();
+    const disk = rig.disk.clone();
+    // All that was not synced is lost: the removal of the segments, but for what waits for it.
+    disk.crash({ next: () => 0, fill: () => {} });
+    const again = await makeRig(rig.config, disk).open();
+    expect(again.log.logStartOffset).toBe(15);
+    await log.flush();
+    await manager.checkpoint();
+    // Their names tell it now.
+    expect(rig.disk.content('/data/log-start-offset-checkpoint').toString()).toBe('0\n0\n');
+  });
+
+  it('is on its way to the device once for all who ask at the same time', async () => {
+    const rig = makeRig(SEGMENTED);
+    const { manager } = await rig.open();
+    const logs = [1, 2, 3, 4].map((partition) => manager.create('t', TOPIC_ID, partition));
+    for (const log of logs) {
+      appendValues(log, numbered(3));
+      log.setHighWatermark(3);
+      log.advanceLogStartOffset(2);
+    }
+    const written: string[] = [];
+    rig.disk.watch = ({ operation, path }) => {
+      if (operation === 'write') written.push(path);
+    };
+    await Promise.all(logs.map((log) => log.saveLogStart()));
+    // The first one was under way when the others came.
+    expect(written.length).toBe(2);
+    expect(rig.disk.content('/data/log-start-offset-checkpoint').toString()).toBe(
+      '0\n4\nt 1 2\nt 2 2\nt 3 2\nt 4 2\n',
+    );
+    manager.abandon();
   });
 
   it('keeps the leader epoch of what is left', async () => {

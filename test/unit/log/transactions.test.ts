@@ -149,7 +149,7 @@ describe('the last stable offset', () => {
       send(log, 2);
       end(log, 2, true);
       commitAll(log);
-      manager.checkpoint();
+      await manager.checkpoint();
       if (clean) await manager.stop();
       else manager.abandon();
       const again = (await rig.open()).log;
@@ -168,7 +168,7 @@ describe('the last stable offset', () => {
     send(log, 1, 2);
     log.setHighWatermark(2);
     end(log, 1, true);
-    manager.checkpoint();
+    await manager.checkpoint();
     await manager.stop();
     const again = (await rig.open()).log;
     expect(again.highWatermark).toBe(2);
