@@ -14,7 +14,7 @@ export function registerCleanerMetrics(family: Family, { logs, clock }: BrokerSe
       'kafka_log_logcleaner_max_compaction_delay_secs',
       () => Math.floor(stats.maxCompactionDelayMs / 1000),
     ],
-    ['kafka_log_logcleaner_deadthreadcount', () => 0],
+    ['kafka_log_logcleaner_deadthreadcount', () => Number(stats.hasDied)],
     ['kafka_log_logcleanermanager_max_dirty_percent', () => percent(stats.maxDirtyRatio)],
     [
       'kafka_log_logcleanermanager_time_since_last_run_ms',

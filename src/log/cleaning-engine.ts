@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { Disk } from '../base/disk.ts';
+import { OperatingError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { CleanerPace, CleaningCancelled } from './cleaner-pace.ts';
@@ -14,6 +15,14 @@ import {
   type MapOutcome,
   type SourceSegment,
 } from './cleaning-pass.ts';
+
+/** Whoever cleaned is no more, and the pass with it; the next pass has another one. */
+export class CleanerDied extends OperatingError {
+  override name = 'CleanerDied';
+  constructor(message: string) {
+    super('ECLEANERDIED', message);
+  }
+}
 
 /** One pass over one log; see `CleaningPass`. */
 export interface Cleaning {

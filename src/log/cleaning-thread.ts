@@ -7,7 +7,7 @@
  *
  * The thread has one pass at a time and answers one question at a time. It is started by the first
  * pass and ends when there was none for a while, since the map of a large log is worth giving back.
- * One that dies takes nothing with it but its pass; the files that it was making are named
+ * One that dies (it has a heap of its own, which may be too small) takes nothing with it but its pass; the files that it was making are named
  * `.cleaned`, which the next pass makes anew and a start removes.
  */
 import { Worker } from 'node:worker_threads';
@@ -15,7 +15,7 @@ import type { Clock, Timer } from '../base/clock.ts';
 import { BugError, OperatingError } from '../base/errors.ts';
 import type { Logger, LogLevel } from '../base/logger.ts';
 import { CleaningCancelled } from './cleaner-pace.ts';
-import type { Cleaning, CleaningEngine } from './cleaning-engine.ts';
+import { CleanerDied, type Cleaning, type CleaningEngine } from './cleaning-engine.ts';
 import type { CleaningJob, GroupOutcome, MapOutcome, SourceSegment } from './cleaning-pass.ts';
 
 /** What the thread is told; `map` and `clean` are answered. */
@@ -93,7 +93,9 @@ export class ThreadEngine implements CleaningEngine {
   #ask<T extends MapOutcome | GroupOutcome>(order: Order): Promise<T> {
     return new Promise<MapOutcome | GroupOutcome>((resolve, reject) => {
       if (this.#isCancelled) return reject(cancelled());
-      if (this.#worker === null) return reject(new BugError('the thread of the cleaning is gone'));
+      if (this.#worker === null) {
+        return reject(new CleanerDied('the thread of the cleaning has died between two questions'));
+      }
       this.#waiting = { resolve, reject };
       this.#tell(order);
     }) as Promise<T>;
@@ -115,7 +117,7 @@ export class ThreadEngine implements CleaningEngine {
     worker.on('exit', () => {
       if (this.#worker !== worker) return;
       this.#worker = null;
-      this.#settle()?.reject(new BugError(`the thread of the cleaning has died: ${reason}`));
+      this.#settle()?.reject(new CleanerDied(`the thread of the cleaning has died: ${reason}`));
     });
     return worker;
   }

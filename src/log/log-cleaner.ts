@@ -5,7 +5,7 @@
  *
  * One log is cleaned at a time. A log in which something is damaged, or which fails for a reason that
  * is not known, is left alone from then on, counted, and stops nobody else; a disk without room is
- * tried again. Cleaning a log that is meanwhile cut, deleted or closed comes to nothing, and does no
+ * tried again, and so, after ever longer rests, is a log on which the cleaner's thread has died. Cleaning a log that is meanwhile cut, deleted or closed comes to nothing, and does no
  * harm: what was made is put in place only if its sources are still there.
  */
 import type { Clock, Timer } from '../base/clock.ts';
@@ -14,7 +14,7 @@ import type { Logger } from '../base/logger.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
 import type { LastOfProducer } from './batch-filter.ts';
 import { type Cleanable, cleanableOf, groupSources, isDue } from './cleanable.ts';
-import type { CleaningEngine } from './cleaning-engine.ts';
+import { CleanerDied, type CleaningEngine } from './cleaning-engine.ts';
 import type { CleanerBuffers, CleaningJob, SourceSegment } from './cleaning-pass.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { removeCleaned } from './segment-swap.ts';
@@ -62,6 +62,8 @@ export class CleanerStats {
   recordsKept = 0;
   keyless = 0;
   failures = 0;
+  /** The thread of the last pass that came to an end, or did not, has died. */
+  hasDied = false;
   lastPassMs = 0;
   /** Bytes written of those that were read again, 0 to 1. */
   lastRecopyRatio = 0;
@@ -72,10 +74,22 @@ export class CleanerStats {
   lastSearchAtMs = 0;
 }
 
+/** No pass over the log before that. */
+interface Rest {
+  /** Of the monotonic clock. */
+  readonly untilMs: number;
+  readonly lengthMs: number;
+}
+
+const REST_MS_MIN = 60_000;
+const REST_MS_MAX = 3_600_000;
+
 export class LogCleaner {
   readonly stats = new CleanerStats();
   readonly #options: LogCleanerOptions;
   readonly #uncleanable = new Set<PartitionLog>();
+  /** Of logs on which a thread has died. */
+  readonly #rests = new WeakMap<PartitionLog, Rest>();
   #timer: Timer | null = null;
   #running: Promise<void> | null = null;
   #current: PartitionLog | null = null;
@@ -171,6 +185,7 @@ export class LogCleaner {
       const cleanable = this.#cleanableOf(log, nowMs);
       if (cleanable === null) continue;
       if (cleanable.dirtyBytes > 0) this.#hasDirty = true;
+      if (this.#isResting(log)) continue;
       stats.maxDirtyRatio = Math.max(stats.maxDirtyRatio, cleanable.dirtyRatio);
       stats.maxCompactionDelayMs = Math.max(stats.maxCompactionDelayMs, cleanable.overdueMs);
       if (!isDue(log, cleanable)) continue;
@@ -221,6 +236,8 @@ export class LogCleaner {
         if (!(await log.replaceSegments(reading, cuts, isWanted))) return this.#changed(log);
       }
       log.noteCleaned(endOffset);
+      this.#rests.delete(log);
+      stats.hasDied = false;
       stats.passes++;
       stats.dirtyBytes += cleanable.dirtyBytes;
       stats.bytesRead += bytesRead + read;
@@ -263,6 +280,7 @@ export class LogCleaner {
     if (this.#stopped || engine.isCancellation(error) || log.isClosed) return !this.#stopped;
     this.stats.failures++;
     this.#dropped(log);
+    if (error instanceof CleanerDied) return this.#died(log, error);
     const isDisk = codeOf(error) !== '' && codeOf(error) !== 'EUNCLEANABLE';
     const shown = isDisk ? log.logDirectory.failed(`can't clean ${log.path}`, error) : error;
     if (shown instanceof ProtocolError) {
@@ -273,6 +291,22 @@ export class LogCleaner {
     this.#uncleanable.add(log);
     logger.error(`${log.path} can't be cleaned, and is left as it is: ${reasonOf(error)}`);
     return true;
+  }
+
+  /** It may be this log of which it has died, or chance: the others go on, and it has a rest. */
+  #died(log: PartitionLog, error: CleanerDied): boolean {
+    const { clock, logger } = this.#options;
+    const before = this.#rests.get(log)?.lengthMs ?? 0;
+    const lengthMs = Math.min(Math.max(before * 2, REST_MS_MIN), REST_MS_MAX);
+    this.#rests.set(log, { untilMs: clock.monotonic() + lengthMs, lengthMs });
+    this.stats.hasDied = true;
+    logger.error(`${log.path} is cleaned again in ${lengthMs / 1000} s: ${error.message}`);
+    return true;
+  }
+
+  #isResting(log: PartitionLog): boolean {
+    const rest = this.#rests.get(log);
+    return rest !== undefined && rest.untilMs > this.#options.clock.monotonic();
   }
 }
 

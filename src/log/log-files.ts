@@ -91,7 +91,8 @@ export function replaceFileLazily(disk: Disk, path: string, bytes: Uint8Array): 
   const temporary = path + TEMPORARY_SUFFIX;
   const file = disk.open(temporary, 'create');
   try {
-    file.truncate(0);
+    // Where a file has been cut to nothing, a journal may write its content before it is closed.
+    if (file.size() > 0) file.truncate(0);
     file.write([bytes], 0);
   } finally {
     file.close();

@@ -92,7 +92,7 @@ export abstract class SparseIndex {
     const file = disk.open(this.path, 'create');
     try {
       const position = this.#written * this.entryBytes;
-      if (this.#fileTooLong) file.truncate(position);
+      if (this.#fileTooLong && file.size() > position) file.truncate(position);
       if (bytes.length > 0) file.write([bytes], position);
       this.#fileTooLong = false;
       this.#written = this.#count;

@@ -346,7 +346,10 @@ const logs = {
     'gauge',
     'Seconds that compaction is behind max.compaction.lag.ms, of the log that is furthest behind.',
   ],
-  kafka_log_logcleaner_deadthreadcount: ['gauge', 'Always 0: a cleaner that fails goes on.'],
+  kafka_log_logcleaner_deadthreadcount: [
+    'gauge',
+    'Threads of compaction that have died: 1 until another one has come to an end with a log.',
+  ],
   kafka_log_logcleanermanager_max_dirty_percent: [
     'gauge',
     'Dirty share of the log that most needs compaction, in percent.',

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { nodeDisk } from '../../../src/base/node-disk.ts';
@@ -90,6 +91,41 @@ describe('a cleaning on a thread of its own', () => {
     expect(manager.cleaner.stats).toMatchObject({ passes: 0, failures: 0 });
     const again = await opened(new ThreadEngine({ clock: systemClock, logger }));
     expect(pairsOf(again.log)).toHaveLength(50);
+  });
+
+  it('has another thread for the next log when one dies, and for its log after a rest', async () => {
+    const clock = new ManualClock(0);
+    const engine = new ThreadEngine({ clock: systemClock, logger });
+    // No thread lives with buffers of that size.
+    let ioBytes = Number.NaN;
+    const { manager, log } = await opened(engine, {
+      clock,
+      cleanerSettings: () => ({ ...defaultCleanerSettings, ioBytes }),
+    });
+    const { cleaner } = manager;
+    for (const value of ['1', '2']) put(log, [['a', value]], { timestamp: 0 });
+    await close(log);
+    await cleaner.run();
+    expect(cleaner.stats).toMatchObject({ failures: 1, passes: 0, hasDied: true });
+    expect(logger.lines.at(-1)).toMatch(/cleaned again in 60 s.* has died/);
+    expect([cleaner.uncleanable, log.logDirectory.failure]).toEqual([[], null]);
+    const runAfter = async (ms: number): Promise<void> => {
+      clock.advance(ms);
+      // What the timer has begun meanwhile is not what is asked for.
+      await turn();
+      await cleaner.run();
+    };
+    await runAfter(60_000);
+    expect(logger.lines.at(-1)).toMatch(/cleaned again in 120 s/);
+    ({ ioBytes } = defaultCleanerSettings);
+    const other = manager.create('t', TOPIC_ID, 1);
+    for (const value of ['1', '2']) put(other, [['a', value]], { timestamp: 0 });
+    await close(other);
+    await cleaner.run();
+    expect([pairsOf(other), pairsOf(log)]).toEqual([['1 a=2'], ['0 a=1', '1 a=2']]);
+    expect(cleaner.stats.hasDied).toBe(false);
+    await runAfter(120_000);
+    expect(pairsOf(log)).toEqual(['1 a=2']);
   });
 
   it('gives its thread back when nothing was cleaned for a while', async () => {
