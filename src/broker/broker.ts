@@ -27,7 +27,7 @@ import type { ConnectionStats } from './connection-stats.ts';
 import { Dispatcher } from './dispatch.ts';
 import { handlers } from './handlers/index.ts';
 import type { Listener } from './listener.ts';
-import { LogDirFailures, reportUnopened } from './log-dir-failures.ts';
+import { LogDirFailures } from './log-dir-failures.ts';
 import { publishMetadata, takeSettings } from './metadata-publisher.ts';
 import { registerBrokerMetrics } from './metrics.ts';
 import type { BrokerServices } from './services.ts';
@@ -193,7 +193,7 @@ export class Broker implements Role {
     await publishMetadata(services);
     replication.start();
     if (isRegistered) await lifecycle.unfence();
-    reportUnopened(services);
+    this.#failures.reportUnopened(services);
     await this.#coordinatorsLoaded(services);
     serving.now = true;
   }

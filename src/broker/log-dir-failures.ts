@@ -14,6 +14,7 @@ export class LogDirFailures {
   readonly #services: () => BrokerServices | null;
   readonly #onFatal: (error: FatalError) => void;
   #isTelling = false;
+  #isStopped = false;
 
   constructor(services: () => BrokerServices | null, onFatal: (error: FatalError) => void) {
     this.#services = services;
@@ -26,6 +27,7 @@ export class LogDirFailures {
   }
   stop(): void {
     this.#isTelling = false;
+    this.#isStopped = true;
   }
 
   /** The directory at `path` has failed, with the logs that it held. */
@@ -38,23 +40,26 @@ export class LogDirFailures {
       this.#onFatal(new FatalError(what));
       return;
     }
-    report(services, held);
+    this.#report(services, held);
   }
-}
 
-/** What may lie in a directory that is offline from the start on cannot be led by this broker. */
-export function reportUnopened(services: BrokerServices): void {
-  const { logs, partitions } = services;
-  if (logs.directories().every(({ failure }) => failure === null)) return;
-  const unopened = [...partitions.all()].filter((one) => one.isOffline && !one.isOpening);
-  report(
-    services,
-    unopened.map(({ topicId, index }) => ({ topicId, partition: index })),
-  );
-}
+  /** What may lie in a directory that is offline from the start on cannot be led by this broker. */
+  reportUnopened(services: BrokerServices): void {
+    const { logs, partitions } = services;
+    if (logs.directories().every(({ failure }) => failure === null)) return;
+    const unopened = [...partitions.all()].filter((one) => one.isOffline && !one.isOpening);
+    this.#report(
+      services,
+      unopened.map(({ topicId, index }) => ({ topicId, partition: index })),
+    );
+  }
 
-function report(services: BrokerServices, lost: readonly LostReplica[]): void {
-  const { channel, logger, nodeId, lifecycle } = services;
-  const brokerEpoch = lifecycle.epoch;
-  reportLostReplicas(lost, { channel, logger, brokerId: nodeId, brokerEpoch });
+  #report(services: BrokerServices, lost: readonly LostReplica[]): void {
+    const { channel, clock, logger, nodeId, lifecycle } = services;
+    void reportLostReplicas(lost, {
+      ...{ channel, clock, logger, brokerId: nodeId },
+      brokerEpoch: () => lifecycle.epoch,
+      isOver: () => this.#isStopped,
+    });
+  }
 }

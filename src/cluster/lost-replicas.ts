@@ -2,6 +2,7 @@
  * Tells the controller what was in a log directory that has failed, so that others lead it
  * (AssignReplicasToDirs). The heartbeats tell of the directory itself.
  */
+import { type Clock, sleep } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { calls } from '../client/call.ts';
@@ -11,8 +12,9 @@ import type { ControllerChannel } from './controller-channel.ts';
 /** Kafka's id for "no directory any more". */
 export const LOST_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAQ';
 
-/** Time for the controller to answer, milliseconds. */
+/** Time for the controller to answer, and between two attempts, milliseconds. */
 const REPORT_MS_MAX = 30_000;
+const RETRY_MS = 500;
 
 export interface LostReplica {
   readonly topicId: string | null;
@@ -20,17 +22,24 @@ export interface LostReplica {
 }
 
 export interface LostReplicasOptions {
-  readonly channel: ControllerChannel;
+  readonly channel: Pick<ControllerChannel, 'send'>;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly brokerId: number;
-  readonly brokerEpoch: number;
+  /** Of its registration now. */
+  readonly brokerEpoch: () => number;
+  /** The broker stops: nobody is to be told any more. */
+  readonly isOver: () => boolean;
 }
 
-/** Does not wait: what cannot be told is logged, and stands until the broker starts again. */
-export function reportLostReplicas(
+/**
+ * Resolves when the controller has heard of it, however long that takes: until then this broker may
+ * be given leaderships that it can't exercise. Never rejects; a failure is logged once.
+ */
+export async function reportLostReplicas(
   replicas: readonly LostReplica[],
-  { channel, logger, brokerId, brokerEpoch }: LostReplicasOptions,
-): void {
+  { channel, clock, logger, brokerId, brokerEpoch, isOver }: LostReplicasOptions,
+): Promise<void> {
   const topics = new Map<string, { partitionIndex: number }[]>();
   for (const { topicId, partition: partitionIndex } of replicas) {
     if (topicId === null) continue;
@@ -40,15 +49,26 @@ export function reportLostReplicas(
   }
   if (topics.size === 0) return;
   const lost = [...topics].map(([topicId, partitions]) => ({ topicId, partitions }));
-  const body = { brokerId, brokerEpoch, directories: [{ id: LOST_DIRECTORY, topics: lost }] };
-  const failed = (reason: string): void =>
-    logger.error('the controller could not be told of the replicas in a failed log folder', {
-      'error.message': reason,
-    });
-  channel.send(calls.assignReplicasToDirs, body, REPORT_MS_MAX).then(
-    ({ errorCode }) => {
-      if (errorCode !== ErrorCode.NONE) failed(errorName(errorCode));
-    },
-    (error: unknown) => failed(reasonOf(error)),
-  );
+  const directories = [{ id: LOST_DIRECTORY, topics: lost }];
+  const attempt = async (): Promise<string | null> => {
+    const body = { brokerId, brokerEpoch: brokerEpoch(), directories };
+    try {
+      const { errorCode } = await channel.send(calls.assignReplicasToDirs, body, REPORT_MS_MAX);
+      return errorCode === ErrorCode.NONE ? null : errorName(errorCode);
+    } catch (error) {
+      return reasonOf(error);
+    }
+  };
+  let isTold = false;
+  while (!isOver()) {
+    const failure = await attempt();
+    if (failure === null || isOver()) return;
+    if (!isTold) {
+      logger.error('the controller can’t be told yet of the replicas in a failed log folder', {
+        'error.message': failure,
+      });
+    }
+    isTold = true;
+    await sleep(clock, RETRY_MS);
+  }
 }

@@ -77,7 +77,12 @@ export class Succession {
     }));
   }
 
-  /** What the broker had of these partitions is gone with the directory where it was. */
+  /**
+   * What the broker had of these partitions is gone with the directory where it was. It may yet be
+   * whole there when the broker starts again, but so may be an empty one in its place, and nobody
+   * here remembers which it was: where nobody else is certain, a person has to say who leads. That
+   * takes the failure of a directory of every replica that was in sync, one after the other.
+   */
   loseReplicas(draft: Draft, partitions: readonly PartitionImage[], brokerId: number): void {
     this.#changeAll(draft, partitions, (_, rules) => ({
       ...rules,
