@@ -4,7 +4,7 @@ import { Admin } from '../../src/client/admin.ts';
 import { calls } from '../../src/client/call.ts';
 import { ErrorCode, ProtocolError } from '../../src/protocol/error-codes.ts';
 import type { TopicPartition } from '../check/history.ts';
-import { pick, pickWeighted, waitOf } from './sim-random.ts';
+import { pick, pickWeighted, shuffled, waitOf } from './sim-random.ts';
 import type { World } from './world.ts';
 
 export interface Topic {
@@ -128,11 +128,10 @@ export class Administering {
 
   async #reassign(): Promise<void> {
     const { topic, partition } = this.#anyPartition();
-    const ids = this.#world.nodes.map(({ id }) => id);
-    for (let i = ids.length - 1; i > 0; i--) {
-      const j = below(this.#random, i + 1);
-      [ids[i], ids[j]] = [ids[j]!, ids[i]!];
-    }
+    const ids = shuffled(
+      this.#random,
+      this.#world.nodes.map(({ id }) => id),
+    );
     const replicas = ids.slice(0, this.#options.replicationFactor);
     this.#world.note('adm', `moves ${topic}-${partition} to ${replicas.join(',')}`);
     const answer = await this.#client.request('any', calls.alterPartitionReassignments, {

@@ -17,6 +17,7 @@ export const KINDS = [
   'killController',
   'killAll',
   'killDecider',
+  'replaceDisk',
 ] as const;
 export type FaultKind = (typeof KINDS)[number];
 

@@ -18,6 +18,9 @@ const OUTAGE_MS: readonly [number, number] = [50, 4000];
 const DECISION_WAIT_MS = 0.5;
 const DECISION_WAITS_MAX = 1000;
 
+/** Each has a chance of its own. */
+const drawnApart: ReadonlySet<FaultKind> = new Set(['killDecider', 'replaceDisk']);
+
 /** Just these, one as often as the other. */
 export const onlyFaults = (kinds: readonly FaultKind[]): FaultWeights => ({
   ...NO_FAULTS,
@@ -29,7 +32,8 @@ export function drawFaults(world: World): FaultWeights {
   const random = world.chance('fault-kinds');
   const weights = { ...NO_FAULTS };
   for (const kind of KINDS) {
-    if (kind !== 'killDecider' && chance(random, 0.35)) weights[kind] = random.next();
+    if (drawnApart.has(kind)) continue;
+    if (chance(random, 0.35)) weights[kind] = random.next();
   }
   // Half of the runs have power all the time, and are held to more.
   if (chance(random, 0.5)) {
@@ -38,6 +42,8 @@ export function drawFaults(world: World): FaultWeights {
   }
   const ofDecider = world.chance('kill-decider');
   if (chance(ofDecider, 0.2)) weights.killDecider = ofDecider.next();
+  const ofDisks = world.chance('replace-disk');
+  if (world.nodes.length >= 3 && chance(ofDisks, 0.25)) weights.replaceDisk = ofDisks.next();
   if (world.nodes.length === 1) {
     for (const kind of ['isolate', 'split', 'killController'] as const) weights[kind] = 0;
   }
@@ -81,6 +87,8 @@ export class Faults {
     network.heal();
     for (const node of nodes) {
       if (node.process?.isPaused === true) simulation.resume(node.process);
+      // A disk that has failed is taken for healthy only by a program that begins anew.
+      if (node.disk.hasFailed) node.kill();
       node.disk.heal();
       node.wall.skewMs = 0;
     }
@@ -146,6 +154,8 @@ export class Faults {
         return this.#diskFull(this.#node());
       case 'clockJump':
         return this.#clockJump(this.#node());
+      case 'replaceDisk':
+        return this.#replaceDisk(this.#node());
     }
   }
 
@@ -255,16 +265,58 @@ export class Faults {
   }
 
   #diskError(node: SimNode): void {
+    if (this.#world.hasSeveralLogDirs && !this.#mayLoseADirectory(node)) return;
     this.#world.history.facts.leadersMoved = true;
     const operation = pick(this.#random, ['write', 'sync', 'read'] as const);
     this.#world.note(node.name, `disk fails to ${operation}`);
-    node.disk.faults.push({ operation, prefix: '/', probability: pick(this.#random, [0.05, 1]) });
+    const probability = pick(this.#random, [0.05, 1]);
+    const prefix = pick(this.#random, ['/', ...node.directories.slice(1)]);
+    node.disk.faults.push({ operation, prefix, probability });
     this.#later('mend', () => {
-      // A disk that has failed is taken for healthy only by a program that begins anew.
+      // As in `stop`.
       node.kill();
       node.disk.faults = [];
       this.#restartLater(node);
     });
+  }
+
+  /**
+   * What was in a directory that fails counts as lost, however whole it is when the broker begins
+   * anew: see `Succession`. Where one broker is all there is, it waits for that.
+   */
+  #mayLoseADirectory(node: SimNode): boolean {
+    const { nodes } = this.#world;
+    return nodes.length === 1 || (this.#isSpare(node) && !nodes.some(({ disk }) => disk.hasFailed));
+  }
+
+  /** Only while somebody else has all that this disk has. */
+  #replaceDisk(node: SimNode): void {
+    if (!this.#isSpare(node)) return;
+    this.#world.history.facts.leadersMoved = true;
+    node.replaceDisk();
+    this.#restartLater(node);
+  }
+
+  /**
+   * Every broker serves and votes, and every partition of this one has another replica in sync. Where
+   * a cluster begins with fewer than three, what is left when one is gone would decide nothing.
+   */
+  #isSpare(node: SimNode): boolean {
+    const { nodes } = this.#world;
+    if (
+      nodes.length < 3 ||
+      !nodes.every(({ isServing, broker }) => isServing && broker!.services.quorum.isVoter)
+    )
+      return false;
+    const quorums = nodes.map(({ broker }) => broker!.services.quorum);
+    const committed = Math.max(...quorums.map(({ highWatermark }) => highWatermark));
+    if (quorums.some(({ logEndOffset }) => logEndOffset < committed)) return false;
+    const { image } = quorums.find(({ highWatermark }) => highWatermark === committed)!;
+    return [...image.topics.values()].every(({ partitions }) =>
+      partitions.every(
+        ({ replicas, isr }) => !replicas.includes(node.id) || isr.some((id) => id !== node.id),
+      ),
+    );
   }
 
   #diskFull(node: SimNode): void {

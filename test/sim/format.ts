@@ -61,11 +61,14 @@ class MountedDisks implements Disk {
   }
 }
 
-/** Prepares the disks of a new cluster. */
-export function formatDisks(world: World): void {
+/** Prepares the disks of a new cluster, or those that are new in an old one; `part`: of the chance. */
+export function formatDisks(world: World, part = 'format'): void {
   const { nodes } = world;
   const process = new SimProcess('format', -1);
-  const disks = new Map(nodes.map((node) => [node.name, node.disk.viewFor(process)]));
-  const brokers = nodes.map(({ id, directory }) => ({ id, dirs: [directory] }));
-  formatCluster({ disk: new MountedDisks(disks), random: world.chance('format'), brokers });
+  const disks = new Map<string, Disk>();
+  for (const { directories, disk } of nodes) {
+    for (const directory of directories) disks.set(directory.slice(1), disk.viewFor(process));
+  }
+  const brokers = nodes.map(({ id, directories }) => ({ id, dirs: directories }));
+  formatCluster({ disk: new MountedDisks(disks), random: world.chance(part), brokers });
 }

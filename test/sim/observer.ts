@@ -83,7 +83,6 @@ export class Observer {
 
   #dumpOne(node: SimNode, partition: Partition): void {
     const { topic, index, log } = partition;
-    const directory = `${node.directory}/${topic}-${index}`;
     const replica = {
       topic,
       partition: index,
@@ -94,14 +93,14 @@ export class Observer {
       logStartOffset: log.logStartOffset,
       logEndOffset: log.logEndOffset,
       highWatermark: log.highWatermark,
-      epochs: storedEpochs(node.disk, directory),
+      epochs: storedEpochs(node.disk, log.path),
     };
     const { history } = this.#world;
     if (log.config.cleanupPolicy.includes('compact')) {
-      const records = storedKeys(node.disk, directory, log.logStartOffset, log.logEndOffset);
+      const records = storedKeys(node.disk, log.path, log.logStartOffset, log.logEndOffset);
       history.compacted.push({ ...replica, records });
     } else {
-      const records = storedRecords(node.disk, directory, log.logEndOffset);
+      const records = storedRecords(node.disk, log.path, log.logEndOffset);
       history.replicas.push({ ...replica, records });
     }
   }

@@ -17,6 +17,7 @@ import {
 import type { Infer } from '../../src/protocol/schema.ts';
 import { type Finding, findingLeader } from './finding.ts';
 import { leaderOf } from './leaders.ts';
+import { pick } from './sim-random.ts';
 import type { World } from './world.ts';
 
 type PartitionAnswer = Infer<typeof fetchResponse>['responses'][number]['partitions'][number];
@@ -24,7 +25,13 @@ type PartitionAnswer = Infer<typeof fetchResponse>['responses'][number]['partiti
 const READ_COMMITTED = 1;
 const FETCH_VERSION = 11;
 
-/** Reads one partition as an application would that wants committed records alone (KIP-98). */
+/** For how long it reads from a replica in its rack before it asks the leader again. */
+const NEAR_MS = 5000;
+
+/**
+ * Reads one partition as an application would that wants committed records alone (KIP-98), where
+ * there are racks from a replica in its own (KIP-392).
+ */
 export class ReadingCommitted {
   readonly #world: World;
   readonly #name: string;
@@ -33,6 +40,9 @@ export class ReadingCommitted {
   readonly #visit: (record: RecordView) => void;
   readonly #client;
   readonly #leader: Finding;
+  readonly #rack: string;
+  /** Whom it reads from, and until when; null: the leader. */
+  #near: { readonly id: number; readonly until: number } | null = null;
   /** Producers of whose aborted transactions records are being passed over. */
   readonly #aborting = new Set<number>();
   position = 0;
@@ -53,13 +63,14 @@ export class ReadingCommitted {
     this.#visit = visit;
     this.#client = world.newClient(name);
     this.#leader = findingLeader(this.#client, topic, partition);
+    this.#rack = pick(world.chance(`rack-${name}`), world.nodes).rack ?? '';
     this.#client.clock.after(1, () => void this.#run());
   }
 
   async #run(): Promise<void> {
     while (!this.#stopped) {
       try {
-        this.#take(await this.#fetch());
+        await this.#readOn();
       } catch (error) {
         this.#world.note(this.#name, `cannot read: ${reasonOf(error)}`);
         await new Promise<void>((resolve) => this.#client.clock.after(200, resolve));
@@ -67,7 +78,30 @@ export class ReadingCommitted {
     }
   }
 
-  #fetch(): Promise<PartitionAnswer> {
+  async #readOn(): Promise<void> {
+    const near = this.#near;
+    if (near === null || near.until < this.#world.now) {
+      this.#near = null;
+      const answer = await this.#leader.ask(
+        (leader) => this.#fetch(leader),
+        ({ errorCode }) => errorCode === ErrorCode.NONE,
+      );
+      if (answer.errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) this.#skipDeleted();
+      if (answer.preferredReadReplica >= 0) {
+        this.#near = { id: answer.preferredReadReplica, until: this.#world.now + NEAR_MS };
+      }
+      return this.#take(answer);
+    }
+    try {
+      this.#take(await this.#fetch(near.id));
+    } catch (error) {
+      // The leader knows better, also when this one only is behind.
+      this.#near = null;
+      throw error;
+    }
+  }
+
+  async #fetch(broker: number): Promise<PartitionAnswer> {
     const partition = {
       partition: this.#partition,
       currentLeaderEpoch: -1,
@@ -91,21 +125,15 @@ export class ReadingCommitted {
       sessionEpoch: -1,
       topics: [{ topic: this.#topic, topicId: ZERO_UUID, partitions: [partition] }],
       forgottenTopicsData: [],
-      rackId: '',
+      rackId: this.#rack,
     };
-    return this.#leader.ask(
-      async (leader) => {
-        const answer = await this.#client.request(leader, calls.fetch, body, {
-          version: FETCH_VERSION,
-        });
-        return answer.responses[0]!.partitions[0]!;
-      },
-      ({ errorCode }) => errorCode === ErrorCode.NONE,
-    );
+    const answer = await this.#client.request(broker, calls.fetch, body, {
+      version: FETCH_VERSION,
+    });
+    return answer.responses[0]!.partitions[0]!;
   }
 
   #take(answer: PartitionAnswer): void {
-    if (answer.errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) this.#skipDeleted();
     if (answer.errorCode !== ErrorCode.NONE) throw new Error(`error ${answer.errorCode}`);
     const bytes = answer.records as Buffer;
     const aborted = [...(answer.abortedTransactions ?? [])].sort(

@@ -11,11 +11,13 @@ import { coverageOf } from './coverage.ts';
 import { drawFaults, Faults, onlyFaults } from './faults.ts';
 import { Grouping } from './grouping.ts';
 import { leaderOf } from './leaders.ts';
+import { COORDINATOR_PARTITIONS, Moving } from './moving.ts';
 import { Observer } from './observer.ts';
 import type { SeedOptions } from './options.ts';
 import { Producing, type ProducingOptions } from './producing.ts';
 import { Reading } from './reading.ts';
 import { between, chance, chanceFor, pick } from './sim-random.ts';
+import { QUOTA_SETTINGS, Throttling } from './throttling.ts';
 import { TRANSACTIONAL, Transactions } from './transactions.ts';
 import { drawWorkloads, type Workload } from './workload-kinds.ts';
 import { RECOVERY_MS, World } from './world.ts';
@@ -55,6 +57,8 @@ class Run {
   #consumers: ConsumerGroupRun | null = null;
   #administering: Administering | null = null;
   #authorizing: Authorizing | null = null;
+  #moving: Moving | null = null;
+  #throttling: Throttling | null = null;
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -63,6 +67,7 @@ class Run {
     const settings = {
       ...settingsFor(brokers),
       ...(this.#workloads.has('compaction') ? cleanerSettings(options.seed) : {}),
+      ...(this.#workloads.has('throttling') ? QUOTA_SETTINGS : {}),
       ...(this.#workloads.has('consumerGroups') ? CONSUMER_SETTINGS : {}),
     };
     this.world = new World({ seed: options.seed, brokers, settings });
@@ -87,6 +92,8 @@ class Run {
       this.#compaction?.stop();
       this.#administering?.stop();
       this.#authorizing?.stop();
+      this.#moving?.stop();
+      this.#throttling?.stop();
       world.note('run', 'faults are over');
       faults.stop();
       await this.#recover();
@@ -166,6 +173,8 @@ class Run {
         replicationFactor: Math.min(3, world.nodes.length),
       });
     }
+    if (has('moving')) this.#moving = new Moving(world);
+    if (has('throttling')) this.#throttling = new Throttling(world);
     if (has('authorization')) this.#authorizing = new Authorizing(world);
     if (has('transactions')) this.#transactions = new Transactions(world);
     if (has('compaction')) this.#compaction = new Compaction(world);
@@ -188,6 +197,7 @@ class Run {
     const { world } = this;
     const serving = await world.until(RECOVERY_MS, () => world.nodes.every((n) => n.isServing));
     if (!this.world.expect('every broker serves again', serving, this.#unserved())) return;
+    await this.#throttling?.recover();
     const quiet = await world.until(RECOVERY_MS, () =>
       this.#producers.every(({ outstanding }) => outstanding === 0),
     );
@@ -289,6 +299,7 @@ class Run {
         events: world.simulation.events,
         polls: world.history.polls.length,
         cleanings: this.#compaction?.passes ?? 0,
+        heldBack: this.#throttling?.held ?? 0,
         ...coverageOf(world.history, faults.times),
         lives: world.nodes.reduce((sum, { life }) => sum + life, 0),
         faults: Object.values(faults.counts).reduce((sum, n) => sum + n, 0),
@@ -302,13 +313,13 @@ const brokersOf = (seed: number): number =>
   pick(chanceFor(seed, 'brokers'), [1, 2, 3, 3, 3, 3, 3, 3, 4, 5]);
 
 const settingsFor = (brokers: number): Record<string, KeyValue> => ({
-  'offsets.topic.num.partitions': 2,
+  'offsets.topic.num.partitions': COORDINATOR_PARTITIONS,
   'group.initial.rebalance.delay.ms': 0,
   'auto.create.topics.enable': false,
   'group.min.session.timeout.ms': 1000,
   'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
   'allow.everyone.if.no.acl.found': true,
-  'transaction.state.log.num.partitions': 2,
+  'transaction.state.log.num.partitions': COORDINATOR_PARTITIONS,
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': 500,
   ...(brokers === 1
     ? {}

@@ -164,6 +164,10 @@ export class SimDisk {
     }
   }
 
+  get hasFailed(): boolean {
+    return this.faults.length > 0;
+  }
+
   syncDelayMs(): number {
     return 0.05 + waitOf(this.#random, this.syncMs);
   }

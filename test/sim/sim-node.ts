@@ -4,6 +4,7 @@ import type { Logger } from '../../src/base/logger.ts';
 import { Broker, BrokerState } from '../../src/broker/broker.ts';
 import type { KeyValue } from '../../src/config/table.ts';
 import { MetricsRegistry } from '../../src/observe/registry.ts';
+import { formatDisks } from './format.ts';
 import { SimClock, WallClock } from './sim-clock.ts';
 import { SimDisk } from './sim-disk.ts';
 import { between, chanceFor } from './sim-random.ts';
@@ -12,6 +13,9 @@ import type { World } from './world.ts';
 
 /** From the command to start a broker until its program runs. */
 const START_MS: readonly [number, number] = [20, 150];
+
+/** Fewer than brokers, mostly, so that some share one. */
+const RACKS = 3;
 
 /** A machine with a disk and a clock, and the broker that runs on it now and then. */
 export class SimNode {
@@ -39,9 +43,14 @@ export class SimNode {
   get name(): string {
     return `b${this.id}`;
   }
-  /** Where its broker keeps everything. */
-  get directory(): string {
-    return `/b${this.id}`;
+  /** Where its broker keeps everything; the first has the metadata. */
+  get directories(): readonly string[] {
+    const first = `/${this.name}`;
+    return this.#world.hasSeveralLogDirs ? [first, `${first}-more`] : [first];
+  }
+  /** Null: the cluster knows nothing of racks. */
+  get rack(): string | null {
+    return this.#world.hasRacks ? `rack-${this.id % RACKS}` : null;
   }
   get isUp(): boolean {
     return this.process?.isAlive === true;
@@ -87,7 +96,8 @@ export class SimNode {
     const given: Record<string, KeyValue> = {
       'node.id': this.id,
       listeners: [`PLAINTEXT://127.0.0.1:${this.port}`],
-      'log.dirs': [this.directory],
+      'log.dirs': [...this.directories],
+      ...(this.rack === null ? {} : { 'broker.rack': this.rack }),
       ...settings,
     };
     if (nodes.length > 1) {
@@ -115,6 +125,14 @@ export class SimNode {
     this.#world.network.silence(this.id);
     if (this.isUp) this.#world.simulation.kill(this.process!);
     this.disk.powerCut();
+  }
+
+  /** Its disk is gone for good: an empty one is in its place, and the next start finds that. */
+  replaceDisk(): void {
+    this.kill();
+    this.#world.note(this.name, 'gets an empty disk');
+    this.disk.replace();
+    formatDisks(this.#world, `disk-${this.id}-${this.life}`);
   }
 
   /** A stop in order; resolves when it is done or the process has died over it. */

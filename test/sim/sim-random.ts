@@ -1,5 +1,5 @@
 import { crc32c } from '../../src/base/crc32c.ts';
-import { type Random, seededRandom } from '../../src/base/random.ts';
+import { below, type Random, seededRandom } from '../../src/base/random.ts';
 
 /**
  * Independent chance for each part of a run: a draw more in one of them (a new fault) leaves the
@@ -21,6 +21,16 @@ export const waitOf = (random: Random, mean: number): number =>
 /** One of these. */
 export function pick<T>(random: Random, items: readonly T[]): T {
   return items[Math.floor(random.next() * items.length)]!;
+}
+
+/** In another order. */
+export function shuffled<T>(random: Random, items: readonly T[]): T[] {
+  const mixed = [...items];
+  for (let i = mixed.length - 1; i > 0; i--) {
+    const j = below(random, i + 1);
+    [mixed[i], mixed[j]] = [mixed[j]!, mixed[i]!];
+  }
+  return mixed;
 }
 
 /** By weight; at least one weight is above 0. */

@@ -8,6 +8,8 @@ export const WORKLOADS = [
   'groups',
   'consumerGroups',
   'compaction',
+  'moving',
+  'throttling',
 ] as const;
 export type Workload = (typeof WORKLOADS)[number];
 
@@ -19,6 +21,8 @@ const LIKELIHOOD: Readonly<Record<Workload, number>> = {
   groups: 0.5,
   consumerGroups: 0.4,
   compaction: 0.4,
+  moving: 0.3,
+  throttling: 0.25,
 };
 
 /** Which of them a run has. */

@@ -14,13 +14,16 @@ import { formatDisks } from './format.ts';
 import { SimClock, WallClock } from './sim-clock.ts';
 import { SimNetwork } from './sim-network.ts';
 import { SimNode } from './sim-node.ts';
-import { chanceFor } from './sim-random.ts';
+import { chance, chanceFor } from './sim-random.ts';
 import { SimProcess, Simulation } from './simulation.ts';
 
 /** Within this time after the last fault everything must be as it should be. */
 export const RECOVERY_MS = 45_000;
 const FIRST_PORT = 9092;
 const FIRST_CLIENT_NODE = 100;
+/** How many runs have these. */
+const SEVERAL_LOG_DIRS = 0.3;
+const RACKS = 0.4;
 
 export interface WorldOptions {
   readonly seed: number;
@@ -35,13 +38,26 @@ export class World {
   readonly nodes: SimNode[] = [];
   readonly settings: Readonly<Record<string, KeyValue>>;
   readonly history = new History();
+  /** Brokers have two log directories each. */
+  readonly hasSeveralLogDirs: boolean;
+  /** Brokers stand in racks, and readers read where they are. */
+  readonly hasRacks: boolean;
   /** Programs that broke off for a reason of their own. */
   readonly crashes: Violation[] = [];
   #clients = 0;
 
   constructor(options: WorldOptions) {
     this.seed = options.seed;
-    this.settings = options.settings;
+    this.hasSeveralLogDirs = chance(this.chance('log-dirs'), SEVERAL_LOG_DIRS);
+    this.hasRacks = options.brokers > 1 && chance(this.chance('racks'), RACKS);
+    this.settings = {
+      ...options.settings,
+      ...(this.hasRacks
+        ? {
+            'replica.selector.class': 'org.apache.kafka.common.replica.RackAwareReplicaSelector',
+          }
+        : {}),
+    };
     this.simulation = new Simulation(this.chance('simulation'));
     this.simulation.onThrow = (error, owner) => this.thrown(error, owner);
     this.network = new SimNetwork(this.simulation, this.chance('network'));
@@ -87,7 +103,7 @@ export class World {
 
   /** A broker that ends by itself does so for its disk; anything else is a fault of its own. */
   gaveUp(node: SimNode, error: unknown): void {
-    const expected = error instanceof FatalError || node.disk.faults.length > 0 || node.isStopping;
+    const expected = error instanceof FatalError || node.disk.hasFailed || node.isStopping;
     if (expected && !(error instanceof BugError)) return;
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.crashes.push({ checker: 'crash', message: `${node.name} gave up: ${text}` });
