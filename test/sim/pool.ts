@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { cpuSeconds } from '../bench/measure.ts';
 import type { Violation } from '../check/history.ts';
 import type { SeedOptions } from './options.ts';
 
@@ -18,12 +19,18 @@ export interface SeedReport {
   readonly cpuSeconds: number;
 }
 
-/** A run that takes longer is stuck. */
-const STUCK_MS = 240_000;
+/** A run that has used more time of the processor is stuck, and one that uses none. */
+const STUCK_CPU_SECONDS = 120;
+const LOOK_MS = 60_000;
+const IDLE_CPU_SECONDS = 0.05;
 /** Runs after which a process is replaced, so that no run depends on what others left behind. */
 const RUNS_A_PROCESS = 200;
 /** Where Node keeps what it has compiled: a process then needs half a second less to begin. */
 const COMPILE_CACHE = new URL('../../node_modules/.cache/simulation', import.meta.url);
+
+/** Where the system does not tell what a process has used, all of the time that passes counts. */
+const secondsOf = (pid: number): number =>
+  process.platform === 'linux' ? cpuSeconds(pid) : performance.now() / 1000;
 
 export interface PoolOptions {
   readonly jobs?: number;
@@ -42,7 +49,7 @@ class Worker {
     const child = this.#childFor();
     return new Promise((resolve) => {
       const done = (report: SeedReport): void => {
-        clearTimeout(timer);
+        clearInterval(watch);
         child.removeAllListeners();
         resolve(report);
       };
@@ -50,7 +57,15 @@ class Worker {
         this.stop();
         done(brokenReport(options, why));
       };
-      const timer = setTimeout(() => fail(`no end after ${STUCK_MS} ms`), STUCK_MS);
+      // By its own time, not by everybody's: a busy machine may leave it next to nothing.
+      const begin = secondsOf(child.pid!);
+      let used = 0;
+      const watch = setInterval(() => {
+        const now = secondsOf(child.pid!) - begin;
+        if (now > STUCK_CPU_SECONDS) fail(`no end after ${now.toFixed(0)} seconds`);
+        else if (now - used < IDLE_CPU_SECONDS) fail('no end, and nothing to do');
+        used = now;
+      }, LOOK_MS);
       child.once('message', (report) => done(report as SeedReport));
       child.once('exit', (code, signal) => fail(`the process ended: ${signal ?? code}`));
       child.once('error', (error) => fail(error.message));
