@@ -160,6 +160,7 @@ function recoverSegment(
 ): { end: number; cut: boolean } {
   const { epochs } = options;
   let end = segment.baseOffset;
+  let newestEpoch = -1;
   let from = 0;
   segment.resetIndexes();
   segment.resetTransactions();
@@ -168,13 +169,18 @@ function recoverSegment(
       const first = baseOffset(buffer, at);
       const last = lastOffset(buffer, at);
       if (first < end || last >= limit || !segment.index.fits(last)) return false;
-      // Offset and epoch are not under the CRC; what was not flushed must follow without a gap.
+      // Offset and epoch are not under the CRC; what was not flushed must follow without a gap, and
+      // in no term before that of what it follows.
       if (first > end && end >= options.recoveryPoint && !options.mayHaveGaps) return false;
+      const epoch = partitionLeaderEpoch(buffer, at);
+      if (end >= options.recoveryPoint) {
+        if (epoch < newestEpoch) return false;
+        newestEpoch = epoch;
+      }
       segment.noteBatch(buffer, at, position);
       segment.noteVerified(position, position + batchSize(buffer, at));
       const aborted = state.update(buffer, at);
       if (aborted !== null) segment.noteAborted(aborted);
-      const epoch = partitionLeaderEpoch(buffer, at);
       if (epoch > epochs.latestEpoch) epochs.begin(epoch, first);
       end = last + 1;
       return true;

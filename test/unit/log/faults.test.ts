@@ -56,7 +56,8 @@ async function scenario(rig: Rig, known: Known): Promise<LogManager | null> {
 async function fill(log: PartitionLog, known: Known, batches: number): Promise<void> {
   for (let i = 0; i < batches; i++) {
     const values = numbered(2, known.acknowledged.length);
-    const first = log.append(batchOf(values), { leaderEpoch: i % 4, origin: 'client' });
+    const leaderEpoch = Math.floor(known.acknowledged.length / 6);
+    const first = log.append(batchOf(values), { leaderEpoch, origin: 'client' });
     expect(first.firstOffset).toBe(known.acknowledged.length);
     known.acknowledged.push(...values);
     if (i % 3 === 2) {

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
-import { batchSize, lastOffset } from '../../../src/protocol/record-batch.ts';
+import {
+  batchSize,
+  lastOffset,
+  setPartitionLeaderEpoch,
+} from '../../../src/protocol/record-batch.ts';
 import type { FaultyDisk } from '../../support/faulty-disk.ts';
 import {
   appendValues,
@@ -71,6 +75,29 @@ describe('recovery', () => {
       expect(log.logEndOffset, `bit at ${at}`).toBe(inBatch * 2);
       expect([...readAll(log).values()]).toEqual(numbered(inBatch * 2));
       manager.abandon();
+    }
+  });
+
+  it('cuts behind the recovery point where an epoch goes back, and believes none that does', async () => {
+    const { disk, open } = makeRig();
+    const { manager, log } = await open();
+    for (const epoch of [3, 5, 5, 5])
+      log.append(batchOf(['x']), { leaderEpoch: epoch, origin: 'client' });
+    manager.abandon();
+    const bytes = disk.content(SEGMENT);
+    const [, , third] = positions(bytes);
+    for (const [claimed, end] of [
+      [4, 2],
+      [5, 4],
+    ] as const) {
+      const damaged = disk.clone();
+      setPartitionLeaderEpoch(bytes, third!, claimed);
+      damaged.setContent(SEGMENT, bytes);
+      const { manager: again, log: recovered } = await makeRig({}, damaged).open();
+      expect(recovered.logEndOffset).toBe(end);
+      expect(recovered.endOffsetForEpoch(3)).toEqual({ epoch: 3, endOffset: 1 });
+      expect(recovered.latestEpoch).toBe(5);
+      again.abandon();
     }
   });
 

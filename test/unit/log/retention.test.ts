@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import {
   appendValues,
+  batchOf,
   codeThrown,
   makeRig,
   numbered,
@@ -187,13 +188,12 @@ describe('DeleteRecords', () => {
   it('keeps the leader epoch of what is left', async () => {
     const rig = makeRig(SEGMENTED);
     const { log } = await rig.open();
-    log.assignEpoch(3);
-    appendValues(log, numbered(10));
-    log.assignEpoch(6);
-    appendValues(log, numbered(10));
+    for (const leaderEpoch of [3, 6]) {
+      log.append(batchOf(numbered(10)), { leaderEpoch, origin: 'client' });
+    }
     log.setHighWatermark(20);
     log.advanceLogStartOffset(15);
-    expect(log.epochForOffset(15)).toBe(0);
+    expect(log.epochForOffset(15)).toBe(6);
     expect(log.epochForOffset(14)).toBe(-1);
   });
 });
