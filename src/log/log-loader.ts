@@ -143,6 +143,9 @@ function recover(options: LoadOptions): number | null {
     end = result.end;
     const next = segments.at(i + 1);
     // Whole batches may be lost from its end. Compaction and copies leave no gap between segments.
+    // Apache Kafka's compaction does: such a log is left alone as far as it had been flushed. Were the
+    // checkpoint of that lost, too, in an unclean stop, nobody could tell its gap from a loss; a loss
+    // that is kept would be an acknowledged record that a replica in sync has not.
     const isTorn = next !== undefined && end < next.baseOffset && end >= options.recoveryPoint;
     if (!result.cut && !isTorn) continue;
     for (const later of segments.cut(i + 1)) removeSegment(options, later);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
+import type { LogConfig } from '../../../src/log/log-config.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import {
   batchSize,
@@ -253,6 +254,28 @@ describe('recovery', () => {
       expect([...readAll(again.log).keys()].at(-1)).toBe(next - 2);
     },
   );
+
+  it('keeps gaps between segments that Kafka’s compaction has left, as far as they were flushed', async () => {
+    const config: Partial<LogConfig> = { cleanupPolicy: ['compact'], segmentBytes: 250 };
+    const rig = makeRig(config);
+    const { manager, log } = await rig.open();
+    for (let i = 0; i < 8; i++) appendValues(log, [`v${i}`], { key: `k${i}` });
+    await log.flush();
+    const next = [...log.segments][1]!.baseOffset;
+    manager.abandon();
+    const bytes = rig.disk.content(SEGMENT);
+    rig.disk.setContent(SEGMENT, bytes.subarray(0, positions(bytes).at(-1)));
+    for (const recoveryPoint of [next, 8]) {
+      const disk = rig.disk.clone();
+      const points = Buffer.from(`0\n1\nt 0 ${recoveryPoint}\n`);
+      disk.setContent('/data/recovery-point-offset-checkpoint', points);
+      const { log: again } = await makeRig(config, disk).open();
+      expect(again.logEndOffset).toBe(8);
+      expect([...readAll(again).keys()]).toEqual(
+        [0, 1, 2, 3, 4, 5, 6, 7].filter((i) => i !== next - 1),
+      );
+    }
+  });
 
   it('rebuilds leader epochs whole or not at all, wherever a crash interrupts it', async () => {
     const rig = makeRig({ segmentBytes: 100 });
