@@ -6,6 +6,12 @@
  * here; it rises only while at least `min.insync.replicas` are in sync (KIP-966). A follower that
  * is being added counts already, one that is being taken away counts still, until the controller
  * has agreed (KIP-497): whichever the outcome, nothing counts as committed too early.
+ *
+ * A leader that has not heard yet that another one was chosen needs no session with the controller to
+ * be safe. The other one was in the controller's ISR, and this one's contains that: it drops members only
+ * by leave of the controller, which takes some in only at its wish, in its own term. (One that was
+ * eligible outside the ISR is chosen only where the ISR was too small to commit.) The other one follows it
+ * no more, and so nothing further is committed here. Coordinators answer from memory: they need one.
  */
 
 import type { PartitionLog } from '../log/partition-log.ts';

@@ -112,6 +112,31 @@ describe('acks', () => {
     });
   });
 
+  it.each([
+    ['took over', 1],
+    ['waits for nobody in sync', 2],
+  ])('all is not answered by a leader that has not heard that another one %s', async (_, next) => {
+    rig = await ReplicaRig.start(3);
+    await rig.pass(50);
+    rig.deaf.add(0);
+    // The controller has given it up: it reaches the others still, and they it.
+    rig.elect(next, next === 1 ? [1, 2] : [2]);
+    const late = rig.get(0).produce(['late'], { timeoutMs: 60_000 });
+    await rig.pass(15_000, 100);
+    expect(await isSettled(late)).toBe(false);
+    // What it wants of the ISR is refused, whatever it has to say of those who fetch from it no more.
+    expect(rig.state).toMatchObject({ leader: next });
+    expect(rig.get(0).partition.isr.toSorted((a, b) => a - b)).toEqual([0, 1, 2]);
+    const made = rig.get(next).produce(['new']);
+    await rig.pass(200);
+    expect(await made).toMatchObject({ errorCode: 0 });
+    rig.deaf.delete(0);
+    rig.hear(0);
+    await rig.pass(1000);
+    expect(await late).toMatchObject({ errorCode: ErrorCode.NOT_LEADER_OR_FOLLOWER });
+    for (const { values } of rig.replicas) expect(values).toEqual(['new']);
+  });
+
   it('all fails when the topic goes', async () => {
     rig = await ReplicaRig.start(2);
     await rig.pass(50);
