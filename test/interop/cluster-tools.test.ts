@@ -180,7 +180,7 @@ describeWithPeers(['kafka'], 'Kafka’s tools on three brokers', () => {
     expect(described).toMatch(/Replicas: (0,1|1,0)\tIsr: (0,1|1,0)/);
   });
 
-  it('a consumer in a rack reads from the replica there', async () => {
+  it('ConsoleConsumer in a rack reads every line', async () => {
     await admin(TOPICS, '--create', '--topic', 'near', '--replica-assignment', '0:1:2');
     const lines = Array.from({ length: 200 }, (_, i) => `line ${i}`);
     await run(
