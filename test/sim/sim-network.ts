@@ -30,6 +30,8 @@ const REFUSED = (port: number): Error =>
 /** A lost SYN is sent again after this time. */
 const SYN_RETRY_MS = 1000;
 const EPHEMERAL_PORT = 40_000;
+/** More than there are. */
+const NODES_MAX = 1000;
 
 export class SimNetwork {
   readonly simulation: Simulation;
@@ -37,7 +39,7 @@ export class SimNetwork {
   readonly #listeners = new Map<number, Listener>();
   readonly #owners = new Map<number, number>();
   readonly #down = new Set<number>();
-  readonly #links = new Map<string, LinkState>();
+  readonly #links = new Map<number, LinkState>();
   readonly streams = new Set<SimStream>();
   readonly counters = { connects: 0, deliveries: 0, bytes: 0 };
   #nextPort = EPHEMERAL_PORT;
@@ -50,7 +52,7 @@ export class SimNetwork {
   }
 
   link(from: number, to: number): LinkState {
-    const key = `${from}>${to}`;
+    const key = from * NODES_MAX + to;
     let state = this.#links.get(key);
     if (state === undefined) {
       state = { blocked: false, extraMs: 0 };
