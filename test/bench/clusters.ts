@@ -109,10 +109,20 @@ export async function eventually(what: string, check: () => Promise<boolean>): P
 }
 
 /** All brokers in one process, as `weir up` has them, without collectors. */
-export async function weirAppliance(settings: readonly string[] = []): Promise<Cluster> {
+export const weirAppliance = (settings: readonly string[] = []): Promise<Cluster> =>
+  appliance([...quiet, ...settings]);
+
+/** With collectors, too: those that listen, and one that finds no file. */
+export const wholeAppliance = async (): Promise<Cluster> =>
+  appliance([
+    `collectors.syslog.port=${await freePort()}`,
+    'collectors.files.paths=/var/empty/*.log',
+  ]);
+
+async function appliance(settings: readonly string[]): Promise<Cluster> {
   const weir = await WeirProcess.start({
     broker: { id: 0, port: await freeRow() },
-    settings: [`brokers=${BROKERS}`, ...quiet, ...settings],
+    settings: [`brokers=${BROKERS}`, ...settings],
   });
   return new Cluster('Weir', weir.bootstrap, [weir], () => weir.stop());
 }

@@ -5,7 +5,13 @@
 import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { catchUp } from './catch-up.ts';
-import { type Cluster, kafkaBrokers, weirAppliance, weirBrokers } from './clusters.ts';
+import {
+  type Cluster,
+  kafkaBrokers,
+  weirAppliance,
+  weirBrokers,
+  wholeAppliance,
+} from './clusters.ts';
 import { failover } from './failover-of-leaders.ts';
 import type { LoadOptions } from './loader.ts';
 import {
@@ -79,8 +85,8 @@ async function beside(
 }
 
 /** Resident memory and CPU of all brokers when nothing is to do. */
-async function idle(): Promise<Figures> {
-  const cluster = await weirAppliance();
+async function idle(start: () => Promise<Cluster>): Promise<Figures> {
+  const cluster = await start();
   try {
     await cluster.createTopic('logs-idle', PARTITIONS);
     await sleep(20_000);
@@ -113,7 +119,15 @@ const parts: readonly (readonly [name: string, run: (rounds: number) => Promise<
     const start = () => weirAppliance(flush ? [] : [PAGE_CACHE]);
     return [title, (rounds: number) => beside(title, rounds, start, latencyRound)] as const;
   }),
-  ['idle', () => report('idle, three brokers in one process', { name: 'Weir', round: idle }, 1)],
+  ...(
+    [
+      ['three brokers in one process', weirAppliance],
+      ['three brokers and all collectors in one process', wholeAppliance],
+    ] as const
+  ).map(([what, start]) => {
+    const round = (): Promise<Figures> => idle(start);
+    return [`idle, ${what}`, () => report(`idle, ${what}`, { name: 'Weir', round }, 1)] as const;
+  }),
   ['catch-up of a follower that was away', catchUps],
   ...[30, 3000].map((partitions) => {
     const title = `failover of a killed broker's leaders, ${partitions} partitions x 3`;

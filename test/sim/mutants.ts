@@ -4,6 +4,7 @@
  * classes, and is put right again after the run.
  */
 
+import { Succession } from '../../src/cluster/controller/succession.ts';
 import { FollowedPartition } from '../../src/cluster/followed-partition.ts';
 import { Leadership } from '../../src/cluster/leadership.ts';
 import { Partition } from '../../src/cluster/partition.ts';
@@ -27,7 +28,7 @@ import { PartitionLog } from '../../src/log/partition-log.ts';
 import { ProducerStateManager } from '../../src/log/producer-state-manager.ts';
 import { ErrorCode } from '../../src/protocol/error-codes.ts';
 import { Authorizer } from '../../src/security/authorizer.ts';
-import { ClientQuotas } from '../../src/security/client-quotas.ts';
+import { ClientQuotas, Meter } from '../../src/security/client-quotas.ts';
 import type { FaultKind } from './fault-kinds.ts';
 import type { Workload } from './workload-kinds.ts';
 
@@ -190,6 +191,34 @@ export const mutants: Readonly<Record<string, Mutant>> = {
           function update(this: Partition, image) {
             if (this.isLeader) return false;
             return original.call(this, image);
+          },
+      ),
+  },
+  'trusts-empty-disks': {
+    mistake: 'a broker that comes with an empty disk is taken for one that has what it had',
+    faults: ['replaceDisk', 'kill', 'killAll'],
+    workloads: [],
+    make: () =>
+      replace(
+        Succession.prototype,
+        'distrustBroker',
+        () =>
+          function distrustBroker(this: Succession, draft, index, brokerId) {
+            this.removeBroker(draft, index, brokerId);
+          },
+      ),
+  },
+  'throttles-for-ever': {
+    mistake: 'a client that was above its quota once is told to wait for ever',
+    faults: ['kill'],
+    workloads: ['throttling'],
+    make: () =>
+      replace(
+        Meter.prototype,
+        'throttleMs',
+        (original) =>
+          function throttleMs(this: Meter, nowMs) {
+            return original.call(this, nowMs) > 0 ? 2 ** 31 - 1 : 0;
           },
       ),
   },

@@ -13,7 +13,7 @@ import type { World } from './world.ts';
 const MEAN_MS = 2000;
 const HELD_MS: readonly [number, number] = [1000, 12_000];
 /** A client is told to wait until what it sent at once is no more than this: not for longer than a run lasts. */
-const BYTES_A_SECOND: readonly [number, number] = [600, 1200];
+const BYTES_A_SECOND: readonly [number, number] = [150, 500];
 /** Of the brokers: what was sent is forgotten soon. */
 export const QUOTA_SETTINGS: Readonly<Record<string, KeyValue>> = { 'quota.window.num': 3 };
 /** Client ids, as the run names its clients. */
@@ -60,9 +60,9 @@ export class Throttling {
     const name = pick(this.#random, isWriter ? WRITERS : READERS);
     if (this.#given.has(name)) return;
     const kind = isWriter ? QuotaKind.produce : QuotaKind.fetch;
-    const rate = between(this.#random, ...BYTES_A_SECOND);
+    const rate = Math.floor(between(this.#random, ...BYTES_A_SECOND));
     this.#given.set(name, kind);
-    this.#world.note('thr', `gives ${name} ${rate.toFixed(0)} bytes a second`);
+    this.#world.note('thr', `gives ${name} ${rate} bytes a second`);
     this.#client.clock.after(between(this.#random, ...HELD_MS), () => void this.#takeBack(name));
     await this.#set(name, kind, rate);
   }
