@@ -1,13 +1,13 @@
 /**
  * Many runs of the real brokers in a simulated world. `WEIR_SIM_SECONDS` is the time that they may
- * take together (default 140), and at least `WEIR_SIM_SEEDS` of them run (default 300).
+ * take together (default 240), and at least `WEIR_SIM_SEEDS` of them run (default 300).
  */
 import { describe, expect, it } from 'vitest';
 import { knownSeeds } from './known-seeds.ts';
 import { replayCommand, type SeedOptions } from './options.ts';
 import { runSeeds, type SeedReport } from './pool.ts';
 
-const SECONDS = Number(process.env['WEIR_SIM_SECONDS'] ?? 140);
+const SECONDS = Number(process.env['WEIR_SIM_SECONDS'] ?? 240);
 const SEEDS_LEAST = Number(process.env['WEIR_SIM_SEEDS'] ?? 300);
 /** Any would do: a change of the code changes what every seed does. */
 const FIRST_SEED = 1;
