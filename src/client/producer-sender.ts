@@ -5,7 +5,6 @@
  * partition; several are under way. Work is done in `#pump`, which runs once after any number of
  * wake-ups. A batch is in exactly one place: open or waiting in its queue, in flight, or finished.
  */
-import type { Timer } from '../base/clock.ts';
 import { OperatingError, reasonOf } from '../base/errors.ts';
 import { ErrorCode, isRetriable } from '../protocol/error-codes.ts';
 import type { BatchProducer, RecordBatchBuilder } from '../protocol/record-batch-builder.ts';
@@ -28,6 +27,8 @@ import type { ProducerCounters } from './producer-counters.ts';
 import { ProducerIdentity } from './producer-identity.ts';
 import { ProducerLeader } from './producer-leader.ts';
 import { IN_FLIGHT_BATCHES_MAX, type PartitionQueue } from './producer-queue.ts';
+import { Suspicion } from './suspicion.ts';
+import { WakeUp } from './wake-up.ts';
 
 export interface SenderOptions {
   readonly acks: 0 | 1 | -1;
@@ -56,9 +57,7 @@ export class ProducerSender {
   readonly #ready = new Set<PartitionQueue>();
   readonly #leaders = new Map<number, ProducerLeader>();
   readonly #identity: ProducerIdentity;
-  #pumpQueued = false;
-  #timer: Timer | null = null;
-  #timerAt = Infinity;
+  readonly #wakeUp: WakeUp;
   #closed = false;
   #lastError: Error | null = null;
 
@@ -72,12 +71,13 @@ export class ProducerSender {
     this.#options = options;
     this.#counters = counters;
     this.#owner = owner;
+    this.#wakeUp = new WakeUp(client.clock, () => this.#pump());
     this.#identity = new ProducerIdentity(
       client,
       () => this.wake(),
       (error, retryAt) => {
         this.#lastError = error;
-        this.#wakeAt(retryAt);
+        this.#wakeUp.at(retryAt);
       },
     );
   }
@@ -91,12 +91,7 @@ export class ProducerSender {
 
   /** Something changed: look again at what can be sent. */
   wake(): void {
-    if (this.#pumpQueued || this.#closed) return;
-    this.#pumpQueued = true;
-    queueMicrotask(() => {
-      this.#pumpQueued = false;
-      if (!this.#closed) this.#pump();
-    });
+    this.#wakeUp.now();
   }
 
   /** Why a batch was not delivered in time. */
@@ -112,7 +107,7 @@ export class ProducerSender {
 
   close(): void {
     this.#closed = true;
-    this.#timer?.cancel();
+    this.#wakeUp.close();
     for (const leader of this.#leaders.values()) leader.close();
   }
 
@@ -144,7 +139,7 @@ export class ProducerSender {
     const id = this.#client.metadata.leader(queue.topic.name, queue.index);
     // A new leader need not wait for what the one before it has refused.
     if (queue.retryAt > now && (id < 0 || id === queue.broker)) {
-      this.#wakeAt(queue.retryAt);
+      this.#wakeUp.at(queue.retryAt);
       return null;
     }
     if (id < 0) {
@@ -155,7 +150,7 @@ export class ProducerSender {
     if (queue.inFlight.length > 0 && queue.broker !== id) return null;
     const leader = this.#leader(id);
     if (leader.mutedUntil > now) {
-      this.#wakeAt(leader.mutedUntil);
+      this.#wakeUp.at(leader.mutedUntil);
       return null;
     }
     return leader;
@@ -267,8 +262,15 @@ export class ProducerSender {
       return;
     }
     leader.inFlight++;
-    let suspicion = this.#suspectLater(leader, connection, batches, (timer) => {
-      suspicion = timer;
+    const suspicion = new Suspicion(this.#client, {
+      isWaitedFor: () =>
+        !this.#closed && batches.some((batch) => batch.queue.inFlight.includes(batch)),
+      isReplaced: () =>
+        batches.some(
+          ({ isDone, queue }) =>
+            !isDone && metadata.leader(queue.topic.name, queue.index) !== leader.id,
+        ),
+      giveUp: () => connection.close(),
     });
     connection.send(
       calls.produce,
@@ -283,31 +285,6 @@ export class ProducerSender {
       },
       () => this.#written(batches),
     );
-  }
-
-  /**
-   * A broker that does not answer may have been replaced as the leader: that is looked up now and
-   * then, and where it is so the connection is given up, for no answer of it would count.
-   */
-  #suspectLater(
-    leader: ProducerLeader,
-    connection: Connection,
-    batches: readonly ProducerBatch[],
-    again: (timer: Timer) => void,
-  ): Timer {
-    const { clock, metadata, suspectAfterMs } = this.#client;
-    const isReplaced = ({ isDone, queue }: ProducerBatch): boolean =>
-      !isDone && metadata.leader(queue.topic.name, queue.index) !== leader.id;
-    const look = (): void => {
-      if (this.#closed || !batches.some((batch) => batch.queue.inFlight.includes(batch))) return;
-      if (batches.some(isReplaced)) return connection.close();
-      again(clock.after(suspectAfterMs, suspect));
-    };
-    const suspect = (): void => {
-      // What a refresh fails with is no news of the leader.
-      metadata.refresh().then(look, look);
-    };
-    return clock.after(suspectAfterMs, suspect);
   }
 
   /** The transport has let go of the batches' bytes. */
@@ -419,16 +396,5 @@ export class ProducerSender {
     const at = queue.inFlight.indexOf(batch);
     if (at >= 0) queue.inFlight.splice(at, 1);
     if (queue.hasWork) this.#ready.add(queue);
-  }
-
-  #wakeAt(at: number): void {
-    if (at >= this.#timerAt) return;
-    this.#timer?.cancel();
-    this.#timerAt = at;
-    const { clock } = this.#client;
-    this.#timer = clock.after(Math.ceil(at - clock.monotonic()), () => {
-      this.#timerAt = Infinity;
-      this.wake();
-    });
   }
 }

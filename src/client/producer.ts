@@ -9,17 +9,18 @@
  */
 import type { Timer } from '../base/clock.ts';
 import { OperatingError } from '../base/errors.ts';
-import { CompressionType } from '../protocol/compression.ts';
 import { ErrorCode, errorName, isRetriable, ProtocolError } from '../protocol/error-codes.ts';
 import { encodeHeaders, keyOf, NO_HEADERS, type RecordView } from '../protocol/record-batch.ts';
-import { RecordBatchBuilder } from '../protocol/record-batch-builder.ts';
 import type { Client } from './client.ts';
+import { OutstandingBatches } from './outstanding-batches.ts';
 import { copyRecord, type Delivered, ProducerBatch } from './producer-batch.ts';
 import { ProducerCounters } from './producer-counters.ts';
+import { ProducerMemory } from './producer-memory.ts';
 import type { AppendOptions, DeliveryReport, ProducerOptions } from './producer-options.ts';
 import type { PartitionQueue } from './producer-queue.ts';
 import { ProducerSender } from './producer-sender.ts';
 import { TopicQueues } from './producer-topic.ts';
+import { SpareBuilders } from './spare-builders.ts';
 
 export type { AppendOptions, DeliveryReport, ProducerOptions } from './producer-options.ts';
 
@@ -27,12 +28,6 @@ export type { AppendOptions, DeliveryReport, ProducerOptions } from './producer-
 const RECORD_OVERHEAD_BYTES = 24;
 /** First buffer of a batch of which nothing is known. */
 const BATCH_INITIAL_BYTES = 4 * 1024;
-/** Builders kept for reuse; without compression a builder gives its buffer away. */
-const SPARE_BUILDERS_MAX = 16;
-/** Builders that nobody needed for so long are given up: after a rush each holds half a megabyte. */
-const SPARE_IDLE_MS = 10_000;
-/** Part of `bufferBytes` that must be free again before `drained` resolves. */
-const DRAINED_PART = 0.25;
 
 const NO_OPTIONS: AppendOptions = {};
 const EMPTY = new Uint8Array(0);
@@ -41,32 +36,22 @@ export class Producer {
   readonly counters = new ProducerCounters();
   readonly #client: Client;
   readonly #options: Required<Omit<ProducerOptions, 'compressionLevel' | 'delivery'>>;
-  readonly #level: number | undefined;
   readonly #delivery: ((report: DeliveryReport) => void) | undefined;
   readonly #sender: ProducerSender;
   readonly #topics = new Map<string, TopicQueues>();
   /** Queues whose open batch lingers, oldest first. */
   readonly #lingering = new Set<PartitionQueue>();
-  readonly #spare: RecordBatchBuilder[] = [];
-  /** The fewest spare ones there were since the timer was set: so many are too many. */
-  #spareUnused = 0;
-  #spareTimer: Timer | null = null;
-  readonly #drainWaiters: (() => void)[] = [];
-  #flushWaiters: { upTo: number; readonly resolve: () => void }[] = [];
-  /** Batches without an outcome, oldest first. */
-  #outstanding = new Set<ProducerBatch>();
+  readonly #builders: SpareBuilders;
+  readonly #memory: ProducerMemory;
+  readonly #outstanding = new OutstandingBatches();
   readonly #stopListening: () => void;
   #lastTopic: TopicQueues | null = null;
-  #batchNumber = 0;
   #lingerTimer: Timer | null = null;
   #expiryTimer: Timer | null = null;
-  /** Size of the record that was refused last: room is room for it. */
-  #refusedSize = 0;
   #closing = false;
 
   constructor(client: Client, options: ProducerOptions) {
     this.#client = client;
-    this.#level = options.compressionLevel;
     this.#delivery = options.delivery;
     const bufferBytes = options.bufferBytes ?? 32 * 1024 * 1024;
     this.#options = {
@@ -80,12 +65,18 @@ export class Producer {
       requestBytesMax: Math.min(options.requestBytesMax ?? 1024 * 1024, bufferBytes),
       inFlightMax: options.inFlightMax ?? 5,
     };
+    const { compression } = this.#options;
+    this.#builders = new SpareBuilders(client.clock, {
+      compression,
+      level: options.compressionLevel,
+    });
+    this.#memory = new ProducerMemory(this.counters, bufferBytes);
     this.#sender = new ProducerSender(client, this.#options, this.counters, {
       finish: (batch, error, baseOffset) => this.#finish(batch, error, baseOffset),
       split: (batch) => this.#split(batch),
-      releaseMemory: (bytes) => this.#release(bytes),
-      recycle: (builder) => this.#recycle(builder),
-      builder: () => this.#builder(BATCH_INITIAL_BYTES),
+      releaseMemory: (bytes) => this.#memory.release(bytes),
+      recycle: (builder) => this.#builders.give(builder),
+      builder: () => this.#builders.take(BATCH_INITIAL_BYTES),
     });
     this.#stopListening = client.metadata.onUpdate(() => this.#metadataChanged());
   }
@@ -112,22 +103,20 @@ export class Producer {
 
   /** Resolves when `append` has room again. */
   drained(): Promise<void> {
-    if (this.#hasRoom() || this.#closing) return Promise.resolve();
-    return new Promise((resolve) => this.#drainWaiters.push(resolve));
+    return this.#memory.drained();
   }
 
   /** Sends what was taken before the call without lingering; resolves when all of it has an outcome. */
   flush(): Promise<void> {
     this.#closeOpen();
-    if (this.#outstanding.size === 0) return Promise.resolve();
-    const upTo = this.#batchNumber;
-    return new Promise((resolve) => this.#flushWaiters.push({ upTo, resolve }));
+    return this.#outstanding.settled();
   }
 
   /** Takes no more, flushes for at most `timeoutMs`, and fails the rest with `producer-closed`. */
   async close(timeoutMs = this.#options.deliveryTimeoutMs): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
+    this.#memory.close();
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = this.#client.clock.after(timeoutMs, resolve);
     await Promise.race([this.flush(), late]);
@@ -135,10 +124,10 @@ export class Producer {
     const error = new OperatingError('producer-closed', `not delivered within ${timeoutMs} ms`);
     this.#lingerTimer?.cancel();
     this.#expiryTimer?.cancel();
-    this.#spareTimer?.cancel();
+    this.#builders.close();
     this.#stopListening();
     this.#sender.close();
-    for (const batch of [...this.#outstanding]) this.#finish(batch, error, -1);
+    for (const batch of this.#outstanding.all()) this.#finish(batch, error, -1);
   }
 
   #append(
@@ -160,9 +149,7 @@ export class Producer {
     const { counters } = this;
     if (this.#closing) return false;
     const fits = size <= this.#options.requestBytesMax;
-    if (fits && counters.bufferedBytes + size > this.#options.bufferBytes) {
-      return this.#refuseRecord(size);
-    }
+    if (fits && !this.#memory.has(size)) return this.#refuseRecord(size);
     const last = this.#lastTopic;
     const queues = last !== null && last.name === topic ? last : this.#topic(topic);
     counters.records++;
@@ -181,14 +168,13 @@ export class Producer {
     else builder.appendRange(timestamp, key, value, start, end, headers ?? NO_HEADERS);
     batch.size += size;
     batch.count++;
-    counters.bufferedBytes += size;
+    this.#memory.take(size);
     batch.note(options.tag, options.delivered);
     return true;
   }
 
   #refuseRecord(size: number): false {
-    this.counters.refused++;
-    this.#refusedSize = size;
+    this.#memory.refuse(size);
     for (const queue of this.#lingering) this.#makeDue(queue);
     this.#lingering.clear();
     return false;
@@ -235,8 +221,10 @@ export class Producer {
       this.#sender.ready(queue);
     }
     const { clock } = this.#client;
-    const builder = this.#builder(Math.max(BATCH_INITIAL_BYTES, Math.ceil(queue.lastSize * 1.25)));
-    const batch = new ProducerBatch(queue, this.#batchNumber++, clock.monotonic(), builder);
+    const initialBytes = Math.max(BATCH_INITIAL_BYTES, Math.ceil(queue.lastSize * 1.25));
+    const builder = this.#builders.take(initialBytes);
+    const order = this.#outstanding.nextOrder();
+    const batch = new ProducerBatch(queue, order, clock.monotonic(), builder);
     queue.open = batch;
     this.#outstanding.add(batch);
     if (queue.index < 0) this.#client.metadata.requestRefresh();
@@ -274,7 +262,7 @@ export class Producer {
     this.#expiryTimer = null;
     const { clock } = this.#client;
     const now = clock.monotonic();
-    for (const batch of [...this.#outstanding]) {
+    for (const batch of this.#outstanding.all()) {
       const left = batch.createdAt + this.#options.deliveryTimeoutMs - now;
       if (left >= 1) {
         this.#expiryTimer = clock.after(left, () => this.#expire());
@@ -317,14 +305,13 @@ export class Producer {
       });
       batch.discard();
     }
-    if (batches.length > 0 && this.#flushWaiters.length > 0) {
-      // Whoever waits for the old batches waits for those that have their records now.
-      for (const waiter of this.#flushWaiters) waiter.upTo = this.#batchNumber;
+    if (batches.length > 0 && this.#outstanding.hasWaiters) {
+      this.#outstanding.extendWaits();
       this.#closeOpen();
     }
     for (const batch of batches) {
-      this.#forget(batch);
-      this.#release(batch.size);
+      this.#outstanding.delete(batch);
+      this.#memory.release(batch.size);
     }
   }
 
@@ -346,7 +333,7 @@ export class Producer {
     copyRecord(record, batch.builder!);
     batch.count++;
     batch.size += size;
-    this.counters.bufferedBytes += size;
+    this.#memory.take(size);
     batch.note(tag, delivered);
   }
 
@@ -376,7 +363,7 @@ export class Producer {
     const topic = queue.topic.name;
     if (error === null) this.counters.delivered += count;
     else this.counters.drop(error, count);
-    this.#forget(batch);
+    this.#outstanding.delete(batch);
     for (const delivered of callbacks) delivered(error, topic, queue.index, baseOffset);
     this.#delivery?.({
       topic,
@@ -388,70 +375,15 @@ export class Producer {
       tags: batch.tags,
     });
     batch.discard();
-    if (batch.writes === 0) this.#release(batch.size);
+    if (batch.writes === 0) this.#memory.release(batch.size);
   }
 
   /** The halves of a batch that is too large for its topic take its place. */
   #split(batch: ProducerBatch): readonly ProducerBatch[] {
-    const parts = batch.split(() => this.#builder(Math.max(BATCH_INITIAL_BYTES, batch.size)));
+    const initialBytes = Math.max(BATCH_INITIAL_BYTES, batch.size);
+    const parts = batch.split(() => this.#builders.take(initialBytes));
     batch.discard();
-    // In place: outcomes are looked for in order of age.
-    const outstanding = [...this.#outstanding];
-    this.#outstanding = new Set(outstanding.flatMap((b) => (b === batch ? parts : [b])));
+    this.#outstanding.replace(batch, parts);
     return parts;
-  }
-
-  #forget(batch: ProducerBatch): void {
-    this.#outstanding.delete(batch);
-    if (this.#flushWaiters.length === 0) return;
-    const first = this.#outstanding.values().next().value;
-    const oldest = first === undefined ? Infinity : first.order;
-    this.#flushWaiters = this.#flushWaiters.filter(({ upTo, resolve }) => {
-      if (oldest < upTo) return true;
-      resolve();
-      return false;
-    });
-  }
-
-  #release(bytes: number): void {
-    this.counters.bufferedBytes -= bytes;
-    if (this.#drainWaiters.length > 0 && (this.#hasRoom() || this.#closing)) {
-      for (const resolve of this.#drainWaiters.splice(0)) resolve();
-    }
-  }
-
-  #hasRoom(): boolean {
-    const { bufferBytes } = this.#options;
-    const free = Math.max(this.#refusedSize, bufferBytes * DRAINED_PART);
-    return this.counters.bufferedBytes <= bufferBytes - free;
-  }
-
-  #builder(initialBytes: number): RecordBatchBuilder {
-    const spare = this.#spare.pop();
-    if (spare !== undefined) {
-      this.#spareUnused = Math.min(this.#spareUnused, this.#spare.length);
-      spare.reset();
-      return spare;
-    }
-    return new RecordBatchBuilder({
-      compression: CompressionType[this.#options.compression],
-      level: this.#level,
-      initialBytes,
-    });
-  }
-
-  #recycle(builder: RecordBatchBuilder): void {
-    const keepsBuffer = this.#options.compression !== 'none';
-    if (!keepsBuffer || this.#closing || this.#spare.length === SPARE_BUILDERS_MAX) return;
-    this.#spare.push(builder);
-    this.#spareTimer ??= this.#client.clock.after(SPARE_IDLE_MS, () => this.#thinSpare());
-  }
-
-  #thinSpare(): void {
-    this.#spareTimer = null;
-    this.#spare.splice(0, this.#spareUnused);
-    this.#spareUnused = this.#spare.length;
-    if (this.#spareUnused === 0) return;
-    this.#spareTimer = this.#client.clock.after(SPARE_IDLE_MS, () => this.#thinSpare());
   }
 }
