@@ -163,8 +163,9 @@ class Emitter {
 
   #readStruct(spec: Spec, v: string): void {
     if (this.#nullable(spec)) {
-      // A nullable struct is led by one byte: -1 null, 1 present (KIP-893).
-      this.emit(`let ${v} = null;`, 'if (r.int8() >= 0) {');
+      // A nullable struct is led by one byte: -1 null, 1 present (KIP-893); a tagged one by 0 or 1.
+      const isPresent = this.#isTagged(spec) ? 'r.uvarint() > 0' : 'r.int8() >= 0';
+      this.emit(`let ${v} = null;`, `if (${isPresent}) {`);
       this.#readFields(spec, v, `${v} =`);
       this.emit('}');
     } else this.#readFields(spec, v, `const ${v} =`);
@@ -198,7 +199,8 @@ class Emitter {
 
   #writeStruct(spec: Spec, x: string): void {
     if (!this.#nullable(spec)) return this.#writeFields(spec, x);
-    this.emit(`if (${x} === null) w.int8(-1); else { w.int8(1);`);
+    const noValue = this.#isTagged(spec) ? 0 : -1;
+    this.emit(`if (${x} === null) w.int8(${noValue}); else { w.int8(1);`);
     this.#writeFields(spec, x);
     this.emit('}');
   }
@@ -221,10 +223,10 @@ class Emitter {
   /** Source text of the question whether `x` is anything but its absent value. */
   #differs(spec: Spec, x: string): string {
     if (spec.kind === 'struct') {
-      if (this.#nullable(spec)) return `${x} !== null`;
-      return `(${this.#live(spec)
-        .map(([name, f]) => this.#differs(f, `${x}.${name}`))
-        .join(' || ')})`;
+      const mayBeNull = this.#nullable(spec);
+      if (mayBeNull && spec.absent === null) return `${x} !== null`;
+      const inside = this.#live(spec).map(([name, f]) => this.#differs(f, `${x}.${name}`));
+      return `(${[...(mayBeNull ? [`${x} === null`] : []), ...inside].join(' || ')})`;
     }
     if (spec.absent === null) return `${x} !== null`;
     if (spec.kind === 'array' || spec.kind === 'bytes') return `${x}?.length !== 0`;

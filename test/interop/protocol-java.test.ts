@@ -10,12 +10,18 @@ import { codec, encode } from '../../src/protocol/codec.ts';
 import { ErrorCode, isRetriable } from '../../src/protocol/error-codes.ts';
 import { writeRequest, writeResponse } from '../../src/protocol/frame.ts';
 import type { Message } from '../../src/protocol/schema.ts';
+import * as consumerGroup from '../../src/protocol/stored/consumer-group.ts';
 import {
   consumerProtocolAssignment,
   consumerProtocolSubscription,
 } from '../../src/protocol/stored/consumer-protocol.ts';
 import { groupMetadataKey, groupMetadataValue } from '../../src/protocol/stored/group-metadata.ts';
 import { offsetCommitKey, offsetCommitValue } from '../../src/protocol/stored/offset-commit.ts';
+import { principalData } from '../../src/protocol/stored/principal-data.ts';
+import {
+  transactionLogKey,
+  transactionLogValue,
+} from '../../src/protocol/stored/transaction-log.ts';
 import { describeWithPeers } from '../peers/gate.ts';
 import { randomMessage, versionsOf } from '../property/random-message.ts';
 import { notInKafka } from './differential/coverage.ts';
@@ -57,6 +63,14 @@ addStored({ ...offsetCommitKey, min: 1 }, `${GROUP}.OffsetCommitKey`, -1);
 addStored(offsetCommitValue, `${GROUP}.OffsetCommitValue`);
 addStored(groupMetadataKey, `${GROUP}.GroupMetadataKey`, -2);
 addStored(groupMetadataValue, `${GROUP}.GroupMetadataValue`);
+for (const stored of Object.values(consumerGroup)) {
+  // The number of a key is its version here, and beside the class in Kafka.
+  addStored(stored, `${GROUP}.${stored.name}`, stored.name.endsWith('Key') ? -stored.min : 0);
+}
+addStored(principalData, `org.apache.kafka.common.message.${principalData.name}`);
+const TRANSACTIONS = 'org.apache.kafka.coordinator.transaction.generated';
+addStored(transactionLogKey, `${TRANSACTIONS}.TransactionLogKey`);
+addStored(transactionLogValue, `${TRANSACTIONS}.TransactionLogValue`);
 
 const seeds = Array.from({ length: ROUNDS }, (_, i) => 1000 + i);
 
@@ -164,6 +178,9 @@ describeWithPeers(['kafka', 'javac'], "Kafka's message classes", () => {
     expect(await keyOf('LegacyOffsetCommitKey')).toBe(0);
     expect(await keyOf('OffsetCommitKey')).toBe(1);
     expect(await keyOf('GroupMetadataKey')).toBe(2);
+    for (const { name, min } of Object.values(consumerGroup)) {
+      if (name.endsWith('Key')) expect(await keyOf(name), name).toBe(min);
+    }
   });
 
   it('have the error codes that we have, by number, name and whether to retry', async () => {

@@ -13,6 +13,11 @@ import {
 } from '../../src/protocol/stored/consumer-protocol.ts';
 import { groupMetadataKey, groupMetadataValue } from '../../src/protocol/stored/group-metadata.ts';
 import { offsetCommitKey, offsetCommitValue } from '../../src/protocol/stored/offset-commit.ts';
+import { principalData } from '../../src/protocol/stored/principal-data.ts';
+import {
+  transactionLogKey,
+  transactionLogValue,
+} from '../../src/protocol/stored/transaction-log.ts';
 import { absentValue, isLive } from './schema-oracle.ts';
 
 export const storedMessages: readonly Message<any>[] = [
@@ -23,6 +28,9 @@ export const storedMessages: readonly Message<any>[] = [
   offsetCommitKey,
   offsetCommitValue,
   ...Object.values(consumerGroup),
+  principalData,
+  transactionLogKey,
+  transactionLogValue,
 ];
 
 export const sentMessages: readonly Message<any>[] = [...apis.values()].flatMap((api) => [

@@ -34,7 +34,7 @@ export const isLive = (spec: Spec, version: number): boolean =>
 /** What a reader sees of a field that is not on the wire. */
 export function absentValue(spec: Spec): unknown {
   if (spec.kind !== 'struct') return spec.kind === 'array' && spec.absent ? [] : spec.absent;
-  if (spec.nullFrom !== Infinity) return null;
+  if (spec.nullFrom !== Infinity && spec.absent === null) return null;
   return Object.fromEntries(spec.fields.map(([name, f]) => [name, absentValue(f)]));
 }
 
@@ -54,7 +54,7 @@ function readValue(spec: Spec, a: At, r: ByteReader): unknown {
   };
   switch (spec.kind) {
     case 'struct':
-      if (nullable && r.int8() < 0) return null;
+      if (nullable && (isTagged(spec, a) ? r.uvarint() === 0 : r.int8() < 0)) return null;
       return readFields(spec, a, r);
     case 'array': {
       const count = checked(r.arrayLength(a.flexible));
@@ -99,7 +99,8 @@ function writeValue(spec: Spec, a: At, w: ByteWriter, value: any): void {
   if (value === null && !nullable) throw new RangeError(`null ${spec.kind}`);
   switch (spec.kind) {
     case 'struct':
-      if (nullable) w.int8(value === null ? -1 : 1);
+      if (nullable && value !== null) w.int8(1);
+      else if (nullable) w.int8(isTagged(spec, a) ? 0 : -1);
       if (value !== null) writeFields(spec, a, w, value);
       break;
     case 'array':
@@ -134,7 +135,8 @@ function writeFields(spec: Spec, a: At, w: ByteWriter, value: Struct): void {
 
 function isAbsent(spec: Spec, a: At, value: any): boolean {
   if (spec.kind === 'struct') {
-    if (value === null || spec.nullFrom !== Infinity) return value === null;
+    if (spec.nullFrom !== Infinity && spec.absent === null) return value === null;
+    if (value === null) return false;
     return spec.fields
       .filter(([, f]) => isLive(f, a.version))
       .every(([name, f]) => isAbsent(f, a, value[name]));

@@ -258,7 +258,9 @@ export function readChange(
   }
 }
 
-const readMember = (stored: Infer<typeof consumerGroupMemberMetadataValue>): MemberMetadata => ({
+type StoredMember = Infer<typeof consumerGroupMemberMetadataValue>;
+
+const readMember = (stored: StoredMember): MemberMetadata => ({
   instanceId: stored.instanceId,
   rackId: stored.rackId,
   clientId: stored.clientId,
@@ -267,17 +269,20 @@ const readMember = (stored: Infer<typeof consumerGroupMemberMetadataValue>): Mem
   regex: stored.subscribedTopicRegex,
   rebalanceTimeoutMs: stored.rebalanceTimeoutMs,
   assignor: stored.serverAssignor,
-  classic:
-    stored.classicMemberMetadata === null
-      ? null
-      : {
-          sessionTimeoutMs: stored.classicMemberMetadata.sessionTimeoutMs,
-          protocols: stored.classicMemberMetadata.supportedProtocols.map(({ name, metadata }) => ({
-            name,
-            metadata: Buffer.from(metadata),
-          })),
-        },
+  classic: readClassic(stored.classicMemberMetadata),
 });
+
+/** Nobody speaks the classic protocol without naming an assignor. */
+const readClassic = (stored: StoredMember['classicMemberMetadata']): MemberMetadata['classic'] =>
+  stored === null || stored.supportedProtocols.length === 0
+    ? null
+    : {
+        sessionTimeoutMs: stored.sessionTimeoutMs,
+        protocols: stored.supportedProtocols.map(({ name, metadata }) => ({
+          name,
+          metadata: Buffer.from(metadata),
+        })),
+      };
 
 function readProgress(
   stored: Infer<typeof consumerGroupCurrentMemberAssignmentValue>,

@@ -44,13 +44,13 @@ export const consumerGroupMemberMetadataValue = message('ConsumerGroupMemberMeta
   subscribedTopicRegex: string.nullable(),
   rebalanceTimeoutMs: int32.default(-1),
   serverAssignor: string.nullable(),
-  // Members that speak the classic protocol.
+  // Members that speak the classic protocol. Others have null; nothing at all reads as no protocols.
   classicMemberMetadata: struct({
     sessionTimeoutMs: int32,
     supportedProtocols: array({ name: string, metadata: bytes }),
   })
     .nullable()
-    .default(null)
+    .default({ sessionTimeoutMs: 0, supportedProtocols: [] })
     .tag(0),
 });
 
@@ -79,7 +79,7 @@ const heldPartitions = array({
   topicId: uuid,
   partitions: array(int32),
   // In which epoch the member was given each of them.
-  assignmentEpochs: array(int32).nullable().default(null).tag(0),
+  assignmentEpochs: array(int32).nullable().tag(0),
 });
 
 export const consumerGroupCurrentMemberAssignmentKey = memberKey(
