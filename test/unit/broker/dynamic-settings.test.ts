@@ -68,8 +68,6 @@ const topicDefaults: Readonly<Record<string, string>> = {
 /** What nobody keeps a copy of: it is looked up whenever it is needed, so what is told is in force. */
 const lookedUp = new Set([
   'auto.leader.rebalance.enable',
-  'max.connection.creation.rate',
-  'max.connections.per.ip',
   'producer.id.expiration.ms',
   'replica.alter.log.dirs.io.max.bytes.per.second',
   'topic.policy.partitions.max',
@@ -82,7 +80,9 @@ const lookedUp = new Set([
 const shown = new Set([
   'group.consumer.assignment.interval.ms',
   'log.flush.on.acks.all',
+  'max.connection.creation.rate',
   'max.connections',
+  'max.connections.per.ip',
   'leader.replication.throttled.rate',
   'follower.replication.throttled.rate',
 ]);
@@ -150,6 +150,38 @@ describe('a dynamic setting of the broker', () => {
     const third = await WireClient.connect(running.port);
     expect((await third.request('ApiVersions', 0, {})).errorCode).toBe(0);
     await third.close();
+  });
+
+  it('max.connections.per.ip holds for the next connection from there', async () => {
+    const from = (address: string) => WireClient.connect(running.port, '127.0.0.1', address);
+    await alter('max.connections.per.ip', '1');
+    const [first, second] = [await from('127.0.0.7'), await from('127.0.0.7')];
+    await second.closed;
+    await alter('max.connections.per.ip', null);
+    const third = await from('127.0.0.7');
+    expect((await third.request('ApiVersions', 0, {})).errorCode).toBe(0);
+    await first.close();
+    await third.close();
+  });
+
+  it('max.connection.creation.rate holds for the next connections', async () => {
+    const several = async (): Promise<number> => {
+      const beganMs = performance.now();
+      for (let i = 0; i < 24; i++) {
+        const one = await WireClient.connect(running.port);
+        await one.request('ApiVersions', 0, {});
+        await one.close();
+      }
+      return performance.now() - beganMs;
+    };
+    await alter('max.connection.creation.rate', '2');
+    expect(await several()).toBeGreaterThan(800);
+    await alter('max.connection.creation.rate', null);
+    const beganMs = performance.now();
+    const one = await WireClient.connect(running.port);
+    await one.request('ApiVersions', 0, {});
+    await one.close();
+    expect(performance.now() - beganMs).toBeLessThan(5_000);
   });
 
   it.each([
