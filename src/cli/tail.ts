@@ -18,6 +18,8 @@ import { parseDuration, parseTime } from './time.ts';
 const LINES_MAX = 1_000_000;
 const POLL_MS = 200;
 const TOPIC_RETRY_MS = 1000;
+/** Of records since a time, so many bytes are put in order of time at once: there may be any number. */
+const ORDERED_BYTES_MAX = 32 * 1024 * 1024;
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 
 export const tailCommand: Command = {
@@ -106,6 +108,7 @@ async function tail(args: Arguments, client: Client, admin: Admin, plan: Plan): 
         view.collect(batch);
         if (batch.nextOffset >= ends[batch.partition]!.offset) behind.delete(batch.partition);
       }
+      if (plan.since !== null && view.bytes > ORDERED_BYTES_MAX) await view.showCollected();
     }
     await view.showCollected();
     while (plan.follow && !interrupted) {
@@ -175,6 +178,8 @@ class View {
   readonly #plan: Plan;
   readonly #colours: boolean;
   #pending: FetchedBatch[] = [];
+  /** As fetched, of what is pending. */
+  bytes = 0;
   #collected: Collected[] = [];
   #isFirst = true;
   #forEach: ForEach | null = null;
@@ -187,12 +192,14 @@ class View {
 
   collect(batch: FetchedBatch): void {
     this.#pending.push(batch);
+    this.bytes += batch.records.length;
   }
 
   /** Writes what was collected, in order of time; the first time no more than was asked for. */
   async showCollected(): Promise<void> {
     this.#forEach ??= (await import('../client/fetched-batch.ts')).forEachFetchedRecord;
     for (const batch of this.#pending.splice(0)) this.#read(batch, this.#forEach);
+    this.bytes = 0;
     this.#collected.sort((a, b) => a.time - b.time);
     const limited = this.#isFirst && this.#plan.since === null;
     const shown = limited ? lastOf(this.#collected, this.#plan.lines) : this.#collected;

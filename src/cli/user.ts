@@ -1,14 +1,8 @@
 /** `weir user`: list, describe, create, delete: who may log in with a password. */
-import { Buffer } from 'node:buffer';
 import type { UserAdmin } from '../client/user-admin.ts';
-import {
-  type Arguments,
-  bootstrapOption,
-  jsonOption,
-  timeoutOption,
-  usageError,
-} from './arguments.ts';
+import { type Arguments, bootstrapOption, jsonOption, timeoutOption } from './arguments.ts';
 import { type Command, ExitCode, type Option } from './command.ts';
+import { passwordOf } from './password.ts';
 import { printRows } from './table.ts';
 
 const common = [bootstrapOption, timeoutOption] as const;
@@ -21,9 +15,6 @@ const mechanismOption: Option = {
   default: 'SCRAM-SHA-512',
   doc: 'For which the password is kept; PLAIN takes it, too.',
 };
-
-/** Longest password that is taken, in bytes. */
-const PASSWORD_BYTES_MAX = 1024;
 
 async function withUsers(args: Arguments, work: (users: UserAdmin) => Promise<number>) {
   const [{ withClient }, { UserAdmin: Class }] = await Promise.all([
@@ -119,49 +110,18 @@ const deleteCommand: Command = {
     withUsers(args, async (users) => {
       let failures = 0;
       for (const { name, credentials } of await users.describe(args.words)) {
+        const before = failures;
         for (const { mechanism } of credentials) {
           const { error } = await users.remove(name, mechanism);
           if (error === null) continue;
           failures += 1;
           args.terminal.err(`weir: ${name}: ${error.message}\n`);
         }
-        if (failures === 0) await args.terminal.out(`deleted user ${name}\n`);
+        if (failures === before) await args.terminal.out(`deleted user ${name}\n`);
       }
       return failures === 0 ? ExitCode.OK : ExitCode.FAILURE;
     }),
 };
-
-/** Never from the command line, which everybody on the machine can read. */
-async function passwordOf(args: Arguments): Promise<string> {
-  const variable = args.text('password-env');
-  const given = variable === undefined ? await readPassword(args) : process.env[variable];
-  if (given === undefined) throw usageError(`--password-env: there is no variable ${variable}`);
-  if (given === '') throw usageError('the password is empty');
-  if (Buffer.byteLength(given) > PASSWORD_BYTES_MAX) {
-    throw usageError(`the password is longer than ${PASSWORD_BYTES_MAX} bytes`);
-  }
-  return given;
-}
-
-/** The first line of standard input; asked for, and not shown, where somebody types it. */
-async function readPassword({ terminal }: Arguments): Promise<string> {
-  const hide = terminal.hideInput?.() ?? null;
-  if (hide !== null) terminal.err('Password: ');
-  try {
-    let text = '';
-    for await (const chunk of terminal.input) {
-      text += Buffer.from(chunk).toString('utf8');
-      const end = /[\r\n\u0003\u0004]/.exec(text);
-      if (end === null && text.length <= PASSWORD_BYTES_MAX) continue;
-      if (end?.[0] === '\u0003') throw usageError('no password was given');
-      return text.slice(0, end?.index).replaceAll(/[^\u007f]\u007f/g, '');
-    }
-    return text;
-  } finally {
-    hide?.();
-    if (hide !== null) terminal.err('\n');
-  }
-}
 
 export const userCommand: Command = {
   name: 'user',
