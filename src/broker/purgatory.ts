@@ -8,7 +8,8 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { TimerWheel, type WheelEntry } from '../base/timer-wheel.ts';
-import type { Partition, PartitionWatcher, WatchFor } from '../cluster/partition.ts';
+import type { Partition } from '../cluster/partition.ts';
+import type { PartitionWatcher, WatchFor } from '../cluster/partition-watchers.ts';
 
 /** A fetch may be answered this much later than it asked; few timers are the gain. Milliseconds. */
 const TICK_MS = 5;

@@ -19,6 +19,7 @@ import { Leadership } from './leadership.ts';
 import { LowWatermarkWaits } from './low-watermark-waits.ts';
 import { NO_LEADER, type PartitionImage } from './metadata-image.ts';
 import type { IsrAnswer, IsrChange, PartitionEnvironment } from './partition-environment.ts';
+import { type PartitionWatcher, PartitionWatchers, type WatchFor } from './partition-watchers.ts';
 import type { FollowerPosition, ReplicaState } from './replica-state.ts';
 import type { TopicStats } from './topic-stats.ts';
 
@@ -35,23 +36,6 @@ export interface PartitionAppend {
   readonly verification?: Verification | null;
   readonly transactionVersion?: number;
 }
-
-/** Something that may be able to go on once a partition has changed (a delayed fetch). */
-export interface PartitionWatcher {
-  /**
-   * Records of about `bytes` have become visible to it, by what it waits for; 0: something else has
-   * changed, look again.
-   */
-  changed(partition: Partition, bytes: number): void;
-  /** To a follower: records that it has are committed. */
-  committed?(partition: Partition): void;
-}
-
-/**
- * What a watcher waits for: what is appended (a follower), what is committed, or what belongs to no
- * open transaction either.
- */
-export type WatchFor = 'appended' | 'committed' | 'stable';
 
 export interface PartitionOptions {
   readonly topic: string;
@@ -89,20 +73,13 @@ export class Partition {
   isOpening = false;
   /** What the metadata said last. */
   #image: PartitionImage | null = null;
-  readonly #watchers = new Set<PartitionWatcher>();
-  readonly #stableWatchers = new Set<PartitionWatcher>();
-  readonly #followerWatchers = new Set<PartitionWatcher>();
+  readonly #watchers: PartitionWatchers;
   readonly #lowWaits: LowWatermarkWaits;
   #leadership: Leadership | null = null;
   /** Of the metadata that named the replicas as they are. */
   #replicasEpoch = NO_EPOCH;
   /** As the leader told. */
   #replicatedTo = 0;
-  /** Bytes appended and not yet visible to clients; only roughly after a start. */
-  #hiddenBytes = 0;
-  /** Bytes committed that wait for the end of transactions, and where those begin; roughly, too. */
-  #unstableBytes = 0;
-  #stableOffset = -1;
   /** The error of everybody who still has it, after it was removed. */
   #removed: number | null = null;
 
@@ -113,6 +90,7 @@ export class Partition {
     this.stats = options.stats;
     this.#environment = options.environment;
     this.#log = options.log;
+    this.#watchers = new PartitionWatchers(this);
     this.#lowWaits = new LowWatermarkWaits(options.environment.clock);
   }
 
@@ -191,7 +169,7 @@ export class Partition {
     if (this.isLeader) this.#lead(image, isNewTerm);
     else this.#stopLeading(ErrorCode.NOT_LEADER_OR_FOLLOWER);
     const changed = isNewTerm || formerLeader !== image.leader;
-    if (changed) this.#notify(0);
+    if (changed) this.#watchers.changed();
     return changed;
   }
 
@@ -201,14 +179,14 @@ export class Partition {
     this.#log = log;
     this.isOpening = false;
     if (this.#image !== null && this.isLeader) this.#lead(this.#image, true);
-    this.#notify(0);
+    this.#watchers.changed();
   }
 
   /** Its log is in another directory from now on; what waits, waits for that one. */
   logMoved(log: PartitionLog): void {
     this.#log = log;
     this.#leadership?.logMoved(log);
-    this.#notify(0);
+    this.#watchers.changed();
   }
 
   #lead(image: PartitionImage, isNewTerm: boolean): void {
@@ -280,9 +258,9 @@ export class Partition {
 
   #appended(leadership: Leadership, bytes: number): void {
     const before = this.log.highWatermark;
-    this.#hiddenBytes += bytes;
-    if (leadership.appendedHere()) this.highWatermarkMoved(before);
-    for (const watcher of this.#followerWatchers) watcher.changed(this, bytes);
+    this.#watchers.hidden(bytes);
+    if (leadership.appendedHere()) this.#watchers.highWatermarkMoved(before);
+    this.#watchers.appended(bytes);
   }
 
   /**
@@ -304,8 +282,7 @@ export class Partition {
     const { flushUpTo, followers } = leadership;
     const isAsked = (f: ReplicaState): boolean =>
       f.logEndOffset >= flushUpTo && f.flushedOffset < flushUpTo;
-    if (!followers.some(isAsked)) return;
-    for (const watcher of this.#followerWatchers) watcher.changed(this, 0);
+    if (followers.some(isAsked)) this.#watchers.appended(0);
   }
 
   /**
@@ -361,7 +338,7 @@ export class Partition {
       origin: 'replication',
       reused: true,
     });
-    this.#hiddenBytes += records.length;
+    this.#watchers.hidden(records.length);
   }
 
   /** As follower: what the leader says of what is committed, and of where the log starts. */
@@ -399,49 +376,18 @@ export class Partition {
     stats.truncations += 1;
     if (offset < this.log.highWatermark) stats.truncationsBelowCommitted += 1;
     this.log.truncateTo(offset);
-    this.#hiddenBytes = 0;
-    this.#unstableBytes = 0;
-    this.#stableOffset = -1;
-    this.#notify(0);
+    this.#watchers.cut();
   }
   /** As follower: the leader's log starts behind the end of ours. */
   restartAt(offset: number): void {
     this.#environment.stats.truncations += 1;
     this.log.truncateFullyAndStartAt(offset);
-    this.#hiddenBytes = 0;
-    this.#unstableBytes = 0;
-    this.#stableOffset = -1;
-    this.#notify(0);
+    this.#watchers.cut();
   }
 
-  /** More is visible than at `before`: who waits for it is told. */
+  /** More is committed than at `before`: who waits for it is told. */
   highWatermarkMoved(before: number): void {
-    const { highWatermark, logEndOffset } = this.log;
-    const hidden = logEndOffset - before;
-    const visible =
-      highWatermark >= logEndOffset || hidden <= 0
-        ? this.#hiddenBytes
-        : Math.round((this.#hiddenBytes * (highWatermark - before)) / hidden);
-    this.#hiddenBytes -= visible;
-    for (const watcher of this.#watchers) watcher.changed(this, Math.max(visible, 1));
-    this.#becameVisible(visible, highWatermark);
-    for (const watcher of this.#followerWatchers) watcher.committed?.(this);
-  }
-
-  /** The same of readers that wait for the outcome of transactions. */
-  #becameVisible(visible: number, highWatermark: number): void {
-    const stable = this.log.lastStableOffset;
-    const before = this.#stableOffset;
-    this.#unstableBytes += visible;
-    this.#stableOffset = stable;
-    if (stable <= before) return;
-    const unstable = highWatermark - before;
-    const bytes =
-      stable >= highWatermark
-        ? this.#unstableBytes
-        : Math.round((this.#unstableBytes * (stable - before)) / unstable);
-    this.#unstableBytes -= bytes;
-    for (const watcher of this.#stableWatchers) watcher.changed(this, Math.max(bytes, 1));
+    this.#watchers.highWatermarkMoved(before);
   }
 
   /** The controller's answer to a change of the replicas in sync. */
@@ -472,14 +418,10 @@ export class Partition {
 
   /** Calls `watcher` at every change until `unwatch`. */
   watch(watcher: PartitionWatcher, what: WatchFor): void {
-    this.#watchersOf(what).add(watcher);
+    this.#watchers.add(watcher, what);
   }
   unwatch(watcher: PartitionWatcher, what: WatchFor): void {
-    this.#watchersOf(what).delete(watcher);
-  }
-  #watchersOf(what: WatchFor): Set<PartitionWatcher> {
-    if (what === 'appended') return this.#followerWatchers;
-    return what === 'stable' ? this.#stableWatchers : this.#watchers;
+    this.#watchers.remove(watcher, what);
   }
 
   /** It is gone from here: everybody who waits is told `code`, and later uses fail with it. */
@@ -487,17 +429,11 @@ export class Partition {
     this.#removed = code;
     this.#stopLeading(code);
     this.leaderId = NO_LEADER;
-    this.#notify(0);
+    this.#watchers.changed();
   }
   /** Something that a reader sees has changed (start offset, settings, its disk has failed). */
   touched(): void {
     if (this.isOffline) this.#leadership?.failWaiting(ErrorCode.KAFKA_STORAGE_ERROR);
-    this.#notify(0);
-  }
-
-  #notify(bytes: number): void {
-    for (const watcher of this.#watchers) watcher.changed(this, bytes);
-    for (const watcher of this.#stableWatchers) watcher.changed(this, bytes);
-    for (const watcher of this.#followerWatchers) watcher.changed(this, bytes);
+    this.#watchers.changed();
   }
 }

@@ -3,7 +3,7 @@
  * metadata: what names this broker among its replicas is opened or made, what was deleted or given
  * to others is removed, and whoever must know is told which partitions this broker leads.
  */
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { LONG_MAX } from '../config/table.ts';
@@ -11,6 +11,7 @@ import type { LogManager } from '../log/log-manager.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import type { Configs } from './configs.ts';
+import { LogOpening } from './log-opening.ts';
 import type { MetadataDelta, MetadataImage, TopicImage } from './metadata-image.ts';
 import { Partition } from './partition.ts';
 import type { IsrUpdater, PartitionEnvironment } from './partition-environment.ts';
@@ -37,17 +38,6 @@ export interface PartitionsOptions {
   readonly image: MetadataImage;
 }
 
-/**
- * Logs that one step of the metadata has opened at once. Making one takes nearly a millisecond, and
- * a broker that does nothing else for seconds is taken for dead: more are opened in turns of
- * `OPEN_TURN_MS`, with everything else between them.
- */
-const OPEN_AT_ONCE_MAX = 64;
-const OPEN_TURN_MS = 10;
-
-/** Between two attempts to open a log that can't be opened. */
-const OPEN_RETRY_MS = 1_000;
-
 /** `isLeader`: the broker leads it, in the term that the partition says; else it does so no more. */
 export type LeadershipListener = (partition: Partition, isLeader: boolean) => void;
 
@@ -68,12 +58,7 @@ export class Partitions {
   readonly #leadershipListeners: LeadershipListener[] = [];
   readonly #roleListeners: RoleListener[] = [];
   #isrUpdater: IsrUpdater | null = null;
-  readonly #unopened = new Map<Partition, boolean>();
-  #openTimer: Timer | null = null;
-  /** Are opened in the turns to come, in this order. */
-  #opening: Partition[] = [];
-  #turnTimer: Timer | null = null;
-  #openedInStep = 0;
+  readonly #opening: LogOpening;
   readonly #lagMaxMs: number;
   /** Over all topics that are or were. */
   readonly totals = new TopicStats();
@@ -90,6 +75,7 @@ export class Partitions {
     this.followerQuota = new ReplicationQuota(clock);
     this.rackAware = configs.broker('replica.selector.class') !== null;
     this.#lagMaxMs = configs.number('replica.lag.time.max.ms');
+    this.#opening = new LogOpening(options, (partition) => this.#tellRole(partition, false));
     this.#setQuotas();
     this.#environment = {
       nodeId,
@@ -186,7 +172,7 @@ export class Partitions {
 
   /** Takes over one committed step of the metadata, which `image` has already. */
   apply(delta: MetadataDelta, image: MetadataImage): void {
-    this.#openedInStep = 0;
+    this.#opening.beginStep();
     for (const topic of delta.removedTopics) this.#removeTopic(topic.id);
     for (const [topicId, indexes] of delta.partitions) {
       const topic = image.topicById(topicId);
@@ -329,91 +315,16 @@ export class Partitions {
   #open(image: TopicImage, index: number, stats: TopicStats): Partition {
     const { name: topic, id: topicId } = image;
     const isNew = !this.#isLoading;
-    const isOpening = isNew && this.#openedInStep >= OPEN_AT_ONCE_MAX;
-    let log: PartitionLog | null = null;
-    try {
-      if (!isOpening) log = this.#openLog(topic, topicId, index, isNew);
-      this.#openedInStep += 1;
-    } catch (error) {
-      this.#options.logger.error('the log of a partition cannot be opened', {
-        'kafka.topic': topic,
-        'kafka.partition': index,
-        'error.message': reasonOf(error),
-      });
-    }
+    const log = this.#opening.open({ topic, topicId, index }, isNew);
     const environment = this.#environment;
     const partition = new Partition({ topic, topicId, index, stats, log, environment });
-    if (isOpening) this.#openInTurn(partition);
-    else if (log === null) this.#openLater(partition, isNew);
+    if (log === null) this.#opening.later(partition, isNew);
     this.#setThrottles(partition);
     return partition;
   }
 
-  /** `isNew`: it was given to this broker while it ran; what is in its folder is not of it. */
-  #openLog(topic: string, topicId: string, index: number, isNew: boolean): PartitionLog {
-    const { logs, configs } = this.#options;
-    // Left by power loss, it does not say whose it is. A topic that is new is not the one.
-    const isStray = isNew && logs.get(topic, index)?.topicId === null;
-    if (isStray) logs.delete(topic, index);
-    // Refuses a folder that holds another topic's data.
-    const log = logs.create(topic, topicId, index, isNew);
-    log.updateConfig(configs.logConfig(topic));
-    return log;
-  }
-
-  #openInTurn(partition: Partition): void {
-    partition.isOpening = true;
-    this.#opening.push(partition);
-    this.#turnTimer ??= this.#options.clock.after(0, () => this.#openSome());
-  }
-
-  #openSome(): void {
-    const { clock } = this.#options;
-    const until = clock.monotonic() + OPEN_TURN_MS;
-    let done = 0;
-    do this.#openAgain(this.#opening[done++]!, true);
-    while (done < this.#opening.length && clock.monotonic() < until);
-    this.#opening = this.#opening.slice(done);
-    const isMore = this.#opening.length > 0;
-    this.#turnTimer = isMore ? clock.after(0, () => this.#openSome()) : null;
-  }
-
-  /** What kept the log from being opened may pass: a disk that was full, a lack of descriptors. */
-  #openLater(partition: Partition, isNew: boolean): void {
-    this.#unopened.set(partition, isNew);
-    this.#openTimer ??= this.#options.clock.after(OPEN_RETRY_MS, () => {
-      this.#openTimer = null;
-      const waiting = [...this.#unopened];
-      this.#unopened.clear();
-      for (const [one, wasNew] of waiting) this.#openAgain(one, wasNew);
-    });
-  }
-
-  #openAgain(partition: Partition, isNew: boolean): void {
-    if (partition.isRemoved) return;
-    const { topic, topicId, index, isOpening } = partition;
-    const fields = { 'kafka.topic': topic, 'kafka.partition': index };
-    const { logger } = this.#options;
-    try {
-      partition.opened(this.#openLog(topic, topicId, index, isNew));
-    } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      partition.isOpening = false;
-      if (isOpening) {
-        const reason = { 'error.message': reasonOf(error) };
-        logger.error('the log of a partition cannot be opened', { ...fields, ...reason });
-      }
-      return this.#openLater(partition, isNew);
-    }
-    if (!isOpening) logger.info('the log of a partition could be opened at last', fields);
-    this.#tellRole(partition, false);
-  }
-
   /** Opens nothing more. */
   stop(): void {
-    this.#openTimer?.cancel();
-    this.#turnTimer?.cancel();
-    this.#unopened.clear();
-    this.#opening = [];
+    this.#opening.stop();
   }
 }

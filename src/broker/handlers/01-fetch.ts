@@ -9,7 +9,8 @@
  * read into, which go back to their pool when the socket has taken them.
  */
 
-import type { Partition, WatchFor } from '../../cluster/partition.ts';
+import type { Partition } from '../../cluster/partition.ts';
+import type { WatchFor } from '../../cluster/partition-watchers.ts';
 import { isMetadataFetch } from '../../cluster/quorum/bodies.ts';
 import { AclOperation } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
