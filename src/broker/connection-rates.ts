@@ -5,7 +5,8 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { Configs } from '../cluster/configs.ts';
-import { type MetadataImage, quotaKey } from '../cluster/metadata-image.ts';
+import type { MetadataImage } from '../cluster/metadata-image.ts';
+import { quotaKey } from '../cluster/quota-images.ts';
 import { Meter, type QuotaSettings } from '../security/client-quotas.ts';
 
 const KEY = 'connection_creation_rate';

@@ -4,7 +4,8 @@
  * the log. The image has each step before the parts are told.
  */
 import { reasonOf } from '../base/errors.ts';
-import { type MetadataDelta, ResourceType, type TopicImage } from '../cluster/metadata-image.ts';
+import type { MetadataDelta } from '../cluster/metadata-delta.ts';
+import { ResourceType, type TopicImage } from '../cluster/metadata-image.ts';
 import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../cluster/topic-names.ts';
 import { hotSettings } from './broker-settings.ts';
 import { followTopic } from './coordinator-leadership.ts';

@@ -1,5 +1,6 @@
 /** The topics of the metadata image, as coordinators see them. */
-import type { MetadataDelta, MetadataImage } from '../cluster/metadata-image.ts';
+import type { MetadataDelta } from '../cluster/metadata-delta.ts';
+import type { MetadataImage } from '../cluster/metadata-image.ts';
 import type { MetadataStore } from '../cluster/metadata-store.ts';
 import type { TopicDirectory } from '../coordinator/topic-directory.ts';
 

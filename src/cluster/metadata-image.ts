@@ -6,9 +6,11 @@
  */
 import { assert, unreachable } from '../base/assert.ts';
 import type { Acl } from '../protocol/acl.ts';
-import type { Infer } from '../protocol/schema.ts';
 import { features } from './features.ts';
-import type { clientQuotaRecord, MetadataRecord } from './metadata-records.ts';
+import { MetadataDelta } from './metadata-delta.ts';
+import type { MetadataRecord } from './metadata-records.ts';
+import { type QuotaImage, QuotaImages } from './quota-images.ts';
+import { ResourceSettings, type Settings } from './resource-settings.ts';
 import { UserCredentials } from './user-credentials.ts';
 
 /** What can be configured: Kafka's numbers. */
@@ -92,52 +94,6 @@ export interface Voter {
 /** A rule of access control, by the id under which it is removed. */
 export type AclImage = Acl & { readonly id: string };
 
-/** Null: the default of the type, which is `user`, `client-id` or `ip`. */
-export interface QuotaEntity {
-  readonly entityType: string;
-  readonly entityName: string | null;
-}
-
-/** What is set for an entity, by Kafka's keys. */
-export interface QuotaImage {
-  readonly entity: readonly QuotaEntity[];
-  readonly values: ReadonlyMap<string, number>;
-}
-
-/** The same entity has the same key, in whichever order its parts are named. */
-export const quotaKey = (entity: readonly QuotaEntity[]): string =>
-  JSON.stringify(
-    entity
-      .map(({ entityType, entityName }) => [entityType, entityName] as const)
-      .sort(([a], [b]) => (a < b ? -1 : 1)),
-  );
-
-/** What a step of records has changed, for those who act on it. */
-export class MetadataDelta {
-  /** Indexes by topic id; of topics that exist. */
-  readonly partitions = new Map<string, Set<number>>();
-  readonly removedTopics: TopicImage[] = [];
-  /** Ids of topics that are new. */
-  readonly createdTopics = new Set<string>();
-  /** Topics whose settings changed, by name. */
-  readonly topicSettings = new Set<string>();
-  /** Brokers whose settings changed; '' for all of them. */
-  readonly brokerSettings = new Set<string>();
-  /** Groups, and subscriptions to metrics of clients, whose settings changed. */
-  readonly groupSettings = new Set<string>();
-  readonly clientMetrics = new Set<string>();
-  readonly brokers = new Set<number>();
-
-  partition(topicId: string, index: number): void {
-    let indexes = this.partitions.get(topicId);
-    if (indexes === undefined) this.partitions.set(topicId, (indexes = new Set()));
-    indexes.add(index);
-  }
-}
-
-type Settings = ReadonlyMap<string, string>;
-const NO_SETTINGS: Settings = new Map();
-
 /** Ids of removed topics that are remembered, to tell a left-over log from a lost record. */
 const REMOVED_TOPICS_MAX = 100_000;
 
@@ -147,14 +103,12 @@ export class MetadataImage {
   readonly #topicsById = new Map<string, TopicImage>();
   readonly #removed = new Set<string>();
   readonly #brokers = new Map<number, BrokerImage>();
-  readonly #settings = new Map<string, Map<string, string>>();
+  readonly #settings = new ResourceSettings();
   readonly #featureLevels = new Map<string, number>();
   readonly #acls = new Map<string, AclImage>();
   /** Goes up with every change of the rules. */
   #aclsVersion = 0;
-  readonly #quotas = new Map<string, { entity: QuotaEntity[]; values: Map<string, number> }>();
-  /** Goes up with every change of a quota. */
-  #quotasVersion = 0;
+  readonly #quotas = new QuotaImages();
   #partitionCount = 0;
   #nextProducerId = 0;
 
@@ -173,10 +127,10 @@ export class MetadataImage {
   }
   /** By `quotaKey`. */
   get quotas(): ReadonlyMap<string, QuotaImage> {
-    return this.#quotas;
+    return this.#quotas.all;
   }
   get quotasVersion(): number {
-    return this.#quotasVersion;
+    return this.#quotas.version;
   }
   get partitionCount(): number {
     return this.#partitionCount;
@@ -203,14 +157,11 @@ export class MetadataImage {
   }
   /** What was set on the resource, by name; `''` as a broker's name means all brokers. */
   settings(resourceType: number, resourceName: string): Settings {
-    return this.#settings.get(`${resourceType}/${resourceName}`) ?? NO_SETTINGS;
+    return this.#settings.of(resourceType, resourceName);
   }
   /** Names of the resources of a type that have settings. */
   configured(resourceType: number): string[] {
-    const prefix = `${resourceType}/`;
-    return [...this.#settings.keys()]
-      .filter((key) => key.startsWith(prefix))
-      .map((key) => key.slice(prefix.length));
+    return this.#settings.names(resourceType);
   }
 
   apply(record: MetadataRecord, delta: MetadataDelta = new MetadataDelta()): void {
@@ -224,7 +175,7 @@ export class MetadataImage {
         return this.#removeTopic(record.value.topicId, delta);
       case 'Config': {
         const { resourceType, resourceName, name, value } = record.value;
-        this.#set(`${resourceType}/${resourceName}`, name, value);
+        this.#settings.set(resourceType, resourceName, name, value);
         if (resourceType === ResourceType.topic) delta.topicSettings.add(resourceName);
         else if (resourceType === ResourceType.broker) delta.brokerSettings.add(resourceName);
         else if (resourceType === ResourceType.group) delta.groupSettings.add(resourceName);
@@ -270,7 +221,7 @@ export class MetadataImage {
       case 'RemoveUserScramCredential':
         return this.users.remove(record.value.name, record.value.mechanism);
       case 'ClientQuota':
-        return this.#setQuota(record.value);
+        return this.#quotas.put(record.value);
       case 'Voters':
       case 'NoOp':
         // The quorum's own.
@@ -290,11 +241,11 @@ export class MetadataImage {
     const brokerSettings = this.configured(ResourceType.broker);
     const groupSettings = this.configured(ResourceType.group);
     const clientMetrics = this.configured(ResourceType.clientMetrics);
-    for (const map of [this.#topics, this.#topicsById, this.#brokers, this.#settings]) map.clear();
+    for (const map of [this.#topics, this.#topicsById, this.#brokers]) map.clear();
+    this.#settings.clear();
     this.#featureLevels.clear();
     this.#acls.clear();
     this.#quotas.clear();
-    this.#quotasVersion += 1;
     this.#aclsVersion += 1;
     this.#removed.clear();
     this.users.clear();
@@ -339,38 +290,14 @@ export class MetadataImage {
         yield { type: 'Partition', value: partitionValue(partition) };
       }
     }
-    for (const [resource, settings] of this.#settings) {
-      const slash = resource.indexOf('/');
-      const resourceType = Number(resource.slice(0, slash));
-      const resourceName = resource.slice(slash + 1);
-      for (const [name, value] of settings) {
-        yield { type: 'Config', value: { resourceType, resourceName, name, value } };
-      }
-    }
+    yield* this.#settings.records();
     for (const value of this.#acls.values()) yield { type: 'AccessControlEntry', value };
     yield* this.users.records();
-    for (const { entity, values } of this.#quotas.values()) {
-      for (const [key, value] of values) {
-        yield { type: 'ClientQuota', value: { entity, key, value, remove: false } };
-      }
-    }
+    yield* this.#quotas.records();
     if (this.#nextProducerId > 0) {
       const value = { brokerId: -1, brokerEpoch: -1, nextProducerId: this.#nextProducerId };
       yield { type: 'ProducerIds', value };
     }
-  }
-
-  #setQuota({ entity, key, value, remove }: Infer<typeof clientQuotaRecord>): void {
-    this.#quotasVersion += 1;
-    const name = quotaKey(entity);
-    let quota = this.#quotas.get(name);
-    if (remove) {
-      quota?.values.delete(key);
-      if (quota?.values.size === 0) this.#quotas.delete(name);
-      return;
-    }
-    if (quota === undefined) this.#quotas.set(name, (quota = { entity, values: new Map() }));
-    quota.values.set(key, value);
   }
 
   #addTopic(name: string, id: string, delta: MetadataDelta): void {
@@ -406,7 +333,7 @@ export class MetadataImage {
     assert(topic !== undefined, `removal of a topic ${id} that does not exist`);
     this.#topics.delete(topic.name);
     this.#topicsById.delete(id);
-    this.#settings.delete(`${ResourceType.topic}/${topic.name}`);
+    this.#settings.forget(ResourceType.topic, topic.name);
     this.#partitionCount -= topic.partitions.length;
     delta.partitions.delete(id);
     delta.createdTopics.delete(id);
@@ -419,17 +346,6 @@ export class MetadataImage {
         break;
       }
     }
-  }
-
-  #set(resource: string, name: string, value: string | null): void {
-    let settings = this.#settings.get(resource);
-    if (value === null) {
-      settings?.delete(name);
-      if (settings?.size === 0) this.#settings.delete(resource);
-      return;
-    }
-    if (settings === undefined) this.#settings.set(resource, (settings = new Map()));
-    settings.set(name, value);
   }
 }
 

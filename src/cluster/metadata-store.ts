@@ -2,7 +2,8 @@
  * The metadata log as the parts of a broker see it: an image of what is committed, kept up to date
  * on every broker, and one broker at a time, the active controller, that may append to it.
  */
-import type { MetadataDelta, MetadataImage } from './metadata-image.ts';
+import type { MetadataDelta } from './metadata-delta.ts';
+import type { MetadataImage } from './metadata-image.ts';
 import type { MetadataRecord } from './metadata-records.ts';
 
 /** Told of every committed step after the image has it, in order, on every broker. */

@@ -1,5 +1,6 @@
 /** A metadata log in memory: commits at the end of the turn, while it is said to be active. */
-import { MetadataDelta, MetadataImage } from '../../src/cluster/metadata-image.ts';
+import { MetadataDelta } from '../../src/cluster/metadata-delta.ts';
+import { MetadataImage } from '../../src/cluster/metadata-image.ts';
 import type { MetadataRecord } from '../../src/cluster/metadata-records.ts';
 import type { MetadataListener, MetadataStore } from '../../src/cluster/metadata-store.ts';
 import { ErrorCode, ProtocolError } from '../../src/protocol/error-codes.ts';

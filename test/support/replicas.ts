@@ -18,8 +18,8 @@ import { FetchPurgatory } from '../../src/broker/purgatory.ts';
 import type { BrokerServices } from '../../src/broker/services.ts';
 import { type Call, calls } from '../../src/client/call.ts';
 import { Configs, type GivenConfig } from '../../src/cluster/configs.ts';
+import { MetadataDelta } from '../../src/cluster/metadata-delta.ts';
 import {
-  MetadataDelta,
   MetadataImage,
   type PartitionImage,
   partitionValue,

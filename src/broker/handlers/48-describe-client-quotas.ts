@@ -1,5 +1,5 @@
 /** DescribeClientQuotas, v0-1: quotas that are set, of the entities that match all of the filter. */
-import type { QuotaImage } from '../../cluster/metadata-image.ts';
+import type { QuotaImage } from '../../cluster/quota-images.ts';
 import { AclOperation } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';

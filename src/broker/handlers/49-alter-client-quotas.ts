@@ -1,6 +1,6 @@
 /** AlterClientQuotas, v0-1: see `cluster/controller/client-quotas.ts`. */
 
-import { quotaKey } from '../../cluster/metadata-image.ts';
+import { quotaKey } from '../../cluster/quota-images.ts';
 import { AclOperation } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';

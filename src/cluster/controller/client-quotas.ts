@@ -2,7 +2,7 @@
 import { repeated } from '../../base/repeated.ts';
 import { hostText } from '../../protocol/address.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
-import { type QuotaEntity, quotaKey } from '../metadata-image.ts';
+import { type QuotaEntity, quotaKey } from '../quota-images.ts';
 import type { Draft } from './draft.ts';
 
 export interface QuotaAlteration {

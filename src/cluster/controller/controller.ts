@@ -13,7 +13,8 @@ import type { Random } from '../../base/random.ts';
 import type { Acl, AclFilter } from '../../protocol/acl.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import type { Configs } from '../configs.ts';
-import type { MetadataDelta, TopicImage } from '../metadata-image.ts';
+import type { MetadataDelta } from '../metadata-delta.ts';
+import type { TopicImage } from '../metadata-image.ts';
 import type { MetadataStore } from '../metadata-store.ts';
 import { createAcls, deleteAcls } from './access-control.ts';
 import {

@@ -3,12 +3,8 @@
  * preferred one, and which are being reassigned; so that the loss of a broker is one pass over its
  * own partitions. The active controller keeps it in step with the image.
  */
-import {
-  type MetadataDelta,
-  type MetadataImage,
-  NO_LEADER,
-  type PartitionImage,
-} from '../metadata-image.ts';
+import { type MetadataDelta } from '../metadata-delta.ts';
+import { type MetadataImage, NO_LEADER, type PartitionImage } from '../metadata-image.ts';
 import { isReassigning } from './reassignment.ts';
 
 export class PartitionIndex {
