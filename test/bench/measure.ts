@@ -46,7 +46,7 @@ const spread = (values: readonly number[]): string =>
   `${short(median(values))} (${short(Math.min(...values))}-${short(Math.max(...values))})`;
 
 /**
- * Runs `rounds` rounds of each side in turn, after one that is not counted, and prints a row a
+ * Runs `rounds` rounds of each side in turn, after some that are not counted, and prints a row a
  * figure: each side's median and spread, and the median of `subject / peer`.
  */
 export async function compare(
@@ -54,9 +54,10 @@ export async function compare(
   subject: Side,
   peer: Side,
   rounds: number,
+  warmUpRounds = 1,
 ): Promise<void> {
   const seen: Record<string, { subject: number[]; peer: number[] }> = {};
-  for (let round = -1; round < rounds; round++) {
+  for (let round = -warmUpRounds; round < rounds; round++) {
     // Who goes first alternates too.
     const first = round % 2 === 0 ? subject : peer;
     const second = first === subject ? peer : subject;
