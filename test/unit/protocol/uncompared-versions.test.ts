@@ -38,15 +38,23 @@ import {
   describeConfigsResponse,
 } from '../../../src/protocol/messages/32-describe-configs.ts';
 import {
+  alterReplicaLogDirsRequest,
+  alterReplicaLogDirsResponse,
+} from '../../../src/protocol/messages/34-alter-replica-log-dirs.ts';
+import {
   describeLogDirsRequest,
   describeLogDirsResponse,
 } from '../../../src/protocol/messages/35-describe-log-dirs.ts';
 import type { Infer, Message } from '../../../src/protocol/schema.ts';
+import { notInKafka } from '../../interop/differential/coverage.ts';
+
+const shown = new Set<string>();
 
 /** Reads `hex` (spaces between the fields), checks that it comes back, and returns the value. */
 function both<M extends Message<any>>(m: M, version: number, hex: string): Infer<M> {
   const bytes = Buffer.from(hex.replaceAll(/\s/g, ''), 'hex');
   const value = decode(m, version, bytes);
+  shown.add(`${m.name} ${version}`);
   expect(encode(m, version, value).toString('hex')).toBe(bytes.toString('hex'));
   return value;
 }
@@ -168,5 +176,28 @@ describe('versions before and after those of Kafka 4.3', () => {
     expect(both(apiVersionsRequest, 5, '0261 0262 00 ffffffff 00').clusterId).toBeNull();
     const answer = both(apiVersionsResponse, 5, '0000 02 0012 0000 0005 00 00000000 00');
     expect(answer.apiKeys).toEqual([{ apiKey: 18, minVersion: 0, maxVersion: 5 }]);
+  });
+
+  it('AlterReplicaLogDirs 0 is what it was to become', () => {
+    const request = both(
+      alterReplicaLogDirsRequest,
+      0,
+      '00000001 00022f64 00000001 000174 00000001 00000005',
+    );
+    expect(request.dirs).toEqual([{ path: '/d', topics: [{ name: 't', partitions: [5] }] }]);
+    const answer = both(
+      alterReplicaLogDirsResponse,
+      0,
+      '00000007 00000001 000174 00000001 00000005 0039',
+    );
+    expect(answer.throttleTimeMs).toBe(7);
+    expect(answer.results[0]!.partitions).toEqual([{ partitionIndex: 5, errorCode: 57 }]);
+  });
+
+  it('are all shown here', () => {
+    const all = [...notInKafka].flatMap(([api, versions]) =>
+      versions.flatMap((version) => [`${api}Request ${version}`, `${api}Response ${version}`]),
+    );
+    expect([...shown].sort()).toEqual(all.sort());
   });
 });
