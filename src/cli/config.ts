@@ -70,7 +70,7 @@ const keys: Command = {
   words: [0, 1],
   async run(args) {
     const { configurationTable } = await import('../config/configuration.ts');
-    const { memberKeys } = await import('../config/broker-list.ts');
+    const { memberKeys } = await import('../config/broker-members.ts');
     const { describeType, isSecret } = await import('../config/table.ts');
     const { shownText } = await import('../config/print.ts');
     const wanted = args.words[0]?.toLowerCase() ?? '';

@@ -6,10 +6,13 @@
  * A lone broker is what it always was: everything that exists only because of other brokers
  * (`cluster.brokers`, defaults of replication) is set from two brokers on.
  */
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { applianceKeys } from './appliance-keys.ts';
+import { brokerFolders } from './broker-folders.ts';
 import { brokerKey, brokerKeys } from './broker-keys.ts';
+import { type Members, membersOf, type Report } from './broker-members.ts';
 import { interBrokerName } from './inter-broker-listener.ts';
+import { bracketed, nameOf, reachable } from './listener-text.ts';
 import type { Effective, Origin } from './load.ts';
 import { type Key, type KeyValue, tableOf } from './table.ts';
 import type { Place, Problem } from './yaml-file.ts';
@@ -35,62 +38,6 @@ export interface BrokerSettings {
   readonly clients: string;
   /** Kafka's settings by name, for its thread: what somebody gave, and what follows from the rest. */
   readonly given: Readonly<Record<string, KeyValue>>;
-}
-
-/** What a mapping in the list `brokers` takes besides Kafka's own names. */
-const itemKeys: readonly Key[] = [
-  {
-    name: 'id',
-    type: 'int',
-    default: null,
-    min: 0,
-    max: 9_999,
-    doc: 'Number of the broker, for good; its place in the list, from 0, when absent.',
-  },
-  {
-    name: 'data',
-    type: 'list',
-    default: null,
-    min: 1,
-    doc: 'Folders (disks) for its data, in each of which it makes broker-ID; data.dir when absent.',
-  },
-  { name: 'rack', type: 'string', default: null, doc: 'Where it stands: broker.rack.' },
-  { name: 'host', type: 'string', default: null, doc: 'Instead of kafka.host.' },
-  {
-    name: 'port',
-    type: 'int',
-    default: null,
-    min: 0,
-    max: PORT_MAX,
-    doc: 'Instead of kafka.port + id.',
-  },
-  {
-    name: 'advertised.host',
-    type: 'string',
-    default: null,
-    doc: 'Instead of kafka.advertised.host.',
-  },
-];
-
-/** The same with the names that help shows. */
-export const memberKeys: readonly Key[] = itemKeys.map((key) => ({
-  ...key,
-  name: `brokers[].${key.name}`,
-}));
-
-/** Follow from who a broker is, so that nobody gives them. */
-const derived: ReadonlySet<string> = new Set(['node.id', 'broker.rack', 'cluster.brokers']);
-
-/** Members of `brokers[…]`. */
-export const brokerItemTable: ReadonlyMap<string, Key> = tableOf([
-  ...itemKeys,
-  ...[...brokerKeys.values()].filter(({ name }) => !derived.has(name)),
-]);
-
-/** `brokers[1].rack` as the broker's place in the list and the member's name; null for other keys. */
-export function brokerItem(name: string): { readonly index: number; readonly key: string } | null {
-  const match = /^brokers\[(\d{1,4})\]\.(.+)$/.exec(name);
-  return match === null ? null : { index: Number(match[1]), key: match[2]! };
 }
 
 type Values = ReadonlyMap<string, Effective>;
@@ -129,21 +76,10 @@ const INTERNAL_LISTENER = 'INTERNAL';
 const PROTOCOL_MAP = 'listener.security.protocol.map';
 const PROTOCOL_MAP_DEFAULT = brokerKeys.get(PROTOCOL_MAP)?.default ?? [];
 
-/** `NAME` of `NAME://host:port`. */
-const nameOf = (listener: string): string => listener.split(':', 1)[0]!.toUpperCase();
-
-interface Member {
-  readonly name: string;
-  readonly value: KeyValue;
-}
-
-/** Reports a problem of the key `name`. */
-type Report = (name: string, message: string) => void;
-
 class Plan {
   readonly #values: Values;
   readonly #count: number;
-  readonly #members: ReadonlyMap<number, ReadonlyMap<string, Member>>;
+  readonly #members: Members;
   readonly #report: Report;
   /** Resolved against the working directory. */
   readonly #resolve: (folder: string) => string;
@@ -152,7 +88,7 @@ class Plan {
     values: Values,
     workingDirectory: string,
     count: number,
-    members: ReadonlyMap<number, ReadonlyMap<string, Member>>,
+    members: Members,
     report: Report,
   ) {
     this.#values = values;
@@ -167,7 +103,17 @@ class Plan {
     const ids = indexes.map((i) => this.#id(i));
     this.#checkIds(ids);
     this.#checkGlobals();
-    const folders = this.#folders(ids);
+    const names = ids.map((id, i) => `broker-${this.#folderId(i, id)}`);
+    const folders = brokerFolders(
+      {
+        shared: listOf(this.#values, 'data.dir'),
+        lone: this.#count === 1 ? valueOf(this.#values, 'broker.log.dirs') : null,
+        members: this.#members,
+        names,
+        resolve: this.#resolve,
+      },
+      this.#report,
+    );
     const here = this.#here(ids);
     const given = indexes.map((i) => this.#listeners(i, ids[i]!));
     const inner = given.map((listeners, i) => this.#internal(i, ids[i]!, listeners));
@@ -232,50 +178,6 @@ class Plan {
     if (this.#values.has('broker.cluster.brokers')) {
       this.#report('broker.cluster.brokers', 'follows from the list `brokers`');
     }
-  }
-
-  /** One folder of `data.dir` for all brokers, or one for each; or those that a broker was given. */
-  #folders(ids: readonly number[]): (readonly string[])[] {
-    const shared = listOf(this.#values, 'data.dir').map(this.#resolve);
-    const owners = new Map<string, string>();
-    const claim = (folder: string, name: string): void => {
-      const other = owners.get(folder);
-      if (other === undefined) owners.set(folder, name);
-      else if (other === name) this.#report(name, `${folder} stands twice`);
-      else this.#report(name, `${folder} is ${other} already`);
-    };
-    if (shared.length > 1) for (const folder of shared) claim(folder, 'data.dir');
-    const own = ids.map((_, i) => this.#member(i, 'data') as readonly string[] | null);
-    if (shared.length > 1 && shared.length !== ids.length && own.some((data) => data === null)) {
-      const brokers = ids.length === 1 ? '1 broker' : `${ids.length} brokers`;
-      this.#report(
-        'data.dir',
-        `${shared.length} folders for ${brokers}; give one for all, or one for each (brokers: ${shared.length})`,
-      );
-    }
-    return ids.map((id, i) => {
-      const exact = this.#member(i, 'log.dirs') ?? this.#globalDirs();
-      if (exact !== null) {
-        return (exact as readonly string[]).map((dir) => {
-          const folder = this.#resolve(dir);
-          claim(folder, this.#nameOfDirs(i));
-          return folder;
-        });
-      }
-      const given = own[i]?.map(this.#resolve) ?? null;
-      for (const folder of given ?? []) claim(folder, `brokers[${i}].data`);
-      const folders = given ?? [shared.length > 1 ? (shared[i] ?? shared[0]!) : shared[0]!];
-      return folders.map((folder) => join(folder, `broker-${this.#folderId(i, id)}`));
-    });
-  }
-
-  #globalDirs(): KeyValue {
-    return this.#count === 1 ? valueOf(this.#values, 'broker.log.dirs') : null;
-  }
-
-  #nameOfDirs(index: number): string {
-    const own = this.#members.get(index)?.has('log.dirs') === true;
-    return own ? `brokers[${index}].log.dirs` : 'broker.log.dirs';
   }
 
   /** A lone broker's folder has always been `broker-0`, whatever `broker.node.id` says. */
@@ -466,18 +368,6 @@ export function withPorts(
   });
 }
 
-function membersOf(values: Values): Map<number, Map<string, Member>> {
-  const members = new Map<number, Map<string, Member>>();
-  for (const [name, { value }] of values) {
-    const item = brokerItem(name);
-    if (item === null || value === null) continue;
-    const own = members.get(item.index) ?? new Map<string, Member>();
-    own.set(item.key, { name, value });
-    members.set(item.index, own);
-  }
-  return members;
-}
-
 /** Whether Apache Kafka keeps the log. */
 const isExternal = (values: Values): boolean => listOf(values, 'engine.kafka.bootstrap').length > 0;
 
@@ -493,12 +383,3 @@ function listOf(values: Values, name: string): readonly string[] {
 
 const placeOf = (origin: Origin | undefined): Place | null =>
   origin?.source === 'file' ? origin.place : null;
-
-export const bracketed = (host: string): string => (host.includes(':') ? `[${host}]` : host);
-
-/** A listener, from this machine. */
-function reachable(listener: string): string {
-  const [, host = '', port = '9092'] = /^[^:]+:\/\/(.*):(\d+)$/.exec(listener) ?? [];
-  const everywhere = host === '' || host === '0.0.0.0' || host === '[::]';
-  return `${everywhere ? '127.0.0.1' : host}:${port}`;
-}

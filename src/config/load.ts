@@ -4,7 +4,8 @@
  * one go: a user mends the file once.
  */
 import { nearest } from '../base/nearest.ts';
-import { BROKER_PREFIX, brokerItem, brokerItemTable } from './broker-list.ts';
+import { BROKER_PREFIX } from './broker-list.ts';
+import { brokerItem, brokerItemTable } from './broker-members.ts';
 import { listenerKey } from './security-keys.ts';
 import { type Key, type KeyValue, parseValue } from './table.ts';
 import type { FileContent, Place, Problem } from './yaml-file.ts';

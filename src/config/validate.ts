@@ -1,6 +1,7 @@
 /** What no single key can know: rules between keys, checked after each of them is good by itself. */
 import { isIP } from 'node:net';
-import { type BrokerSettings, brokerItem } from './broker-list.ts';
+import type { BrokerSettings } from './broker-list.ts';
+import { brokerItem } from './broker-members.ts';
 import type { Effective, Origin } from './load.ts';
 import type { KeyValue } from './table.ts';
 import type { Problem } from './yaml-file.ts';
