@@ -36,6 +36,8 @@ export class CheckpointFile {
   readonly #disk: Disk;
   readonly #path: string;
   #last = '';
+  /** Files of the last `save` for which there was no room: they would be read from their start. */
+  left = 0;
 
   constructor(disk: Disk, path: string, logger: Logger) {
     this.#disk = disk;
@@ -48,10 +50,11 @@ export class CheckpointFile {
 
   /** Writes when something has changed; throws the disk's error. */
   save(checkpoints: readonly Checkpoint[], nowMs: number): boolean {
-    const files = checkpoints
+    const wanted = checkpoints
       .filter(({ seenMs }) => nowMs - seenMs < KEEP_UNSEEN_MS)
-      .sort((a, b) => b.seenMs - a.seenMs)
-      .slice(0, CHECKPOINTS_MAX);
+      .sort((a, b) => b.seenMs - a.seenMs);
+    const files = wanted.slice(0, CHECKPOINTS_MAX);
+    this.left = wanted.slice(CHECKPOINTS_MAX).filter(({ seenMs }) => seenMs === nowMs).length;
     const positions = files
       .map(({ key, position, path }) => `${key} ${position} ${path}`)
       .join('\n');

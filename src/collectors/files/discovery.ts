@@ -8,7 +8,7 @@ import type { FilesSettings } from '../settings.ts';
 import { CHECKPOINTS_MAX, type Checkpoint, type CheckpointFile } from './checkpoints.ts';
 import type { FileStat, FileSystem, OpenFile } from './file-system.ts';
 import { COPY_HEAD_BYTES_MIN, fullyMatches, isCompressed } from './fingerprint.ts';
-import { Glob, isCompressedName } from './glob.ts';
+import { ENTRIES_MAX, Glob, isCompressedName } from './glob.ts';
 import { Tail } from './tail.ts';
 
 /**
@@ -87,6 +87,7 @@ export class Discovery {
           if (this.#excluded.some((excluded) => excluded.matches(path))) continue;
           this.#guarded('a log file can not be looked at', () => this.#consider(path));
         }
+        if (glob.isCut) throw new Error(`'${glob.pattern}': more than ${ENTRIES_MAX} entries`);
       });
     }
     this.#isFirstRun = false;

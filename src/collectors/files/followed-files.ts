@@ -243,7 +243,7 @@ export class FollowedFiles {
 
   /** Writes the positions down now. */
   save(): void {
-    const { clock, files, logger } = this.#options;
+    const { clock, files } = this.#options;
     const nowMs = clock.now();
     const current: Checkpoint[] = [];
     for (const tail of this.#tails.values()) {
@@ -254,12 +254,18 @@ export class FollowedFiles {
     try {
       const all = [...current, ...this.#discovery.unseen(this.#tails)];
       if (this.#checkpoints.save(all, nowMs)) this.checkpointWrites++;
-      this.#checkpointFault = '';
+      const { left } = this.#checkpoints;
+      this.#checkpointsFail(
+        left === 0 ? '' : `the positions in ${left} log files are not kept: there are too many`,
+      );
     } catch (error) {
-      const fault = `the positions in log files can not be written: ${reasonOf(error)}`;
-      if (fault !== this.#checkpointFault) logger.error(fault);
-      this.#checkpointFault = fault;
+      this.#checkpointsFail(`the positions in log files can not be written: ${reasonOf(error)}`);
     }
+  }
+
+  #checkpointsFail(fault: string): void {
+    if (fault !== '' && fault !== this.#checkpointFault) this.#options.logger.error(fault);
+    this.#checkpointFault = fault;
   }
 
   closeAll(): void {

@@ -9,7 +9,7 @@ import type { FileSystem } from './file-system.ts';
 /** Folders below a `**`. */
 const DEPTH_MAX = 16;
 /** Folder entries that one expansion looks at. */
-const ENTRIES_MAX = 200_000;
+export const ENTRIES_MAX = 200_000;
 /** Patterns that the braces of one pattern make. */
 const ALTERNATIVES_MAX = 1024;
 
@@ -66,9 +66,14 @@ const isMagic = (segment: string): boolean => /[*?[]/.test(segment);
 export class Glob {
   readonly #alternatives: readonly (readonly (string | RegExp | null)[])[];
   #entries = 0;
+  /** The last expansion has looked at as many entries as it may, and there were more. */
+  isCut = false;
+
+  readonly pattern: string;
 
   /** Throws SyntaxError when the pattern makes no sense. */
   constructor(pattern: string) {
+    this.pattern = pattern;
     this.#alternatives = expandBraces(pattern).map((alternative) =>
       alternative
         .split('/')
@@ -82,6 +87,7 @@ export class Glob {
   /** Existing names that match, whatever they are. */
   *expand(files: FileSystem): Iterable<string> {
     this.#entries = 0;
+    this.isCut = false;
     for (const segments of this.#alternatives) yield* this.#walk(files, '/', segments, 0, 0);
   }
 
@@ -103,7 +109,10 @@ export class Glob {
     }
     if (segment === null && !isLast) yield* this.#walk(files, folder, segments, at + 1, 0);
     for (const { name, isFolder } of files.list(folder)) {
-      if (++this.#entries > ENTRIES_MAX) return;
+      if (++this.#entries > ENTRIES_MAX) {
+        this.isCut = true;
+        return;
+      }
       const path = join(folder, name);
       if (segment === null) {
         if (isLast && !isFolder) yield path;

@@ -6,8 +6,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { nodeDisk } from '../../../src/base/node-disk.ts';
+import {
+  CHECKPOINTS_MAX,
+  type Checkpoint,
+  CheckpointFile,
+} from '../../../src/collectors/files/checkpoints.ts';
+import { Discovery } from '../../../src/collectors/files/discovery.ts';
 import { type FileSystem, nodeFileSystem } from '../../../src/collectors/files/file-system.ts';
 import { FilesCollector } from '../../../src/collectors/files/files-collector.ts';
+import { ENTRIES_MAX } from '../../../src/collectors/files/glob.ts';
 import { collectorDefaults, type FilesSettings } from '../../../src/collectors/settings.ts';
 import { ErrorCode, ProtocolError } from '../../../src/protocol/error-codes.ts';
 import { type MemorySink, memorySinks } from './support/memory-sink.ts';
@@ -422,6 +429,51 @@ describe('files that can not be read', () => {
     await start({ paths: [path.join(folder, 'bad', '*'), path.join(folder, 'good', '*')] });
     write('good/a.log', 'found\n');
     await expect.poll(seen).toEqual(['found']);
+  });
+});
+
+describe('more files than there is room for', () => {
+  it('are said to have no position that is kept', () => {
+    const file = path.join(root, 'files.json');
+    const checkpoints = new CheckpointFile(nodeDisk, file, silentLogger);
+    const of = (i: number, seenMs: number): Checkpoint => ({
+      path: `/var/log/${i}.log`,
+      key: `1:${i}`,
+      position: i,
+      fingerprint: { length: 0, head: '', at: 0, before: '' },
+      seenMs,
+    });
+    const followed = Array.from({ length: CHECKPOINTS_MAX - 1 }, (_, i) => of(i, 1000));
+    checkpoints.save([...followed, of(-1, 500), of(-2, 400)], 1000);
+    // Those that are gone make room; it costs nothing as long as they do not come back.
+    expect(checkpoints.left).toBe(0);
+    checkpoints.save([...followed, of(-1, 1000), of(-2, 1000), of(-3, 1000)], 1000);
+    expect(checkpoints.left).toBe(2);
+  });
+
+  it('are said to be too many to be looked at', async () => {
+    const names = Array.from({ length: ENTRIES_MAX + 1 }, (_, i) => ({
+      name: `${i}`,
+      isFolder: false,
+    }));
+    const warned: unknown[] = [];
+    const checkpoints = new CheckpointFile(nodeDisk, path.join(root, 'files.json'), silentLogger);
+    const discovery = new Discovery(
+      {
+        settings: { ...collectorDefaults.files, paths: ['/many/*.log'] },
+        files: { ...nodeFileSystem, list: () => names },
+        clock: systemClock,
+        logger: { ...silentLogger, warn: (_, fields) => warned.push(fields) },
+        dataDir: root,
+      },
+      new Map(),
+      checkpoints,
+    );
+    discovery.run();
+    discovery.run();
+    expect(warned).toEqual([
+      { 'error.message': `'/many/*.log': more than ${ENTRIES_MAX} entries` },
+    ]);
   });
 });
 
