@@ -83,6 +83,9 @@ export class GroupMember {
   #interrupt: ((why: Interruption) => void) | null = null;
   #running: Promise<void> | null = null;
   #isJoining = false;
+  #fault = '';
+  /** Attempts in a row that ended without partitions. */
+  #failures = 0;
   #leaving = false;
   #fenced: ProtocolError | null = null;
 
@@ -117,6 +120,10 @@ export class GroupMember {
   /** -1 while it is no member. */
   get generationId(): number {
     return this.#generationId;
+  }
+  /** What keeps it from its partitions; '' while it has them, and before the first attempt has failed. */
+  get fault(): string {
+    return this.#fault;
   }
   get assigned(): readonly TopicPartition[] {
     return this.#assigned;
@@ -182,16 +189,12 @@ export class GroupMember {
   }
 
   async #run(): Promise<void> {
-    /** Told already, and nothing has changed since. */
-    let told = '';
-    for (let failures = 0; !this.#leaving; ) {
+    while (!this.#leaving) {
       try {
         this.#isJoining = true;
         await this.#join().finally(() => {
           this.#isJoining = false;
         });
-        failures = 0;
-        told = '';
         const why = await this.#stay();
         if (why === 'leave') break;
         await this.#revoke(why === 'lost');
@@ -204,18 +207,19 @@ export class GroupMember {
           return;
         }
         const reason = reasonOf(error);
-        if (reason !== told) {
+        // Told once, until something changes.
+        if (reason !== this.#fault) {
           this.#client.logger.info('joining the group again', {
             'kafka.group': this.#options.groupId,
             'error.message': reason,
           });
         }
-        told = reason;
-        failures++;
+        this.#fault = reason;
+        this.#failures++;
         await this.#interruptible(
           sleep(
             this.#client.clock,
-            backoffMs(this.#client.retryBackoff, failures, this.#client.random),
+            backoffMs(this.#client.retryBackoff, this.#failures, this.#client.random),
           ),
         );
       }
@@ -314,6 +318,8 @@ export class GroupMember {
     if (this.#leaving) resolve('leave');
     this.#heartbeat.start();
     await this.#options.onAssigned(this.#assigned);
+    this.#fault = '';
+    this.#failures = 0;
     const why = await promise;
     this.#interrupt = null;
     return why;

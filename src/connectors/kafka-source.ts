@@ -44,6 +44,9 @@ export class KafkaSource implements Source {
     });
   }
 
+  get fault(): string {
+    return this.#member?.fault ?? '';
+  }
   get rebalances(): number {
     return this.#member?.counters.rebalances ?? 0;
   }

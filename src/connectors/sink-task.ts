@@ -64,6 +64,8 @@ const COMMIT_INTERVAL_MS = 1_000;
 const DRAIN_TIMEOUT_MS = 5_000;
 /** A failed poll of the log is repeated after this. */
 const POLL_RETRY_MS = 500;
+/** A poll that failed is a fault until the log brings something, or for so long. */
+const POLL_FAULT_MS = 5_000;
 
 /** A fetched batch that did not fit into the windows there were: where to go on in it. */
 interface Unfinished {
@@ -84,8 +86,12 @@ export class SinkTask<W extends Window = Window> {
   readonly #destination: Destination<W>;
   readonly #letters: DeadLetters;
   readonly #logger: Logger;
+  readonly #clock: Clock;
   /** Woken whenever something is settled, finished, resumed or stopped. */
   readonly #wakeUp: WakeUp;
+  /** Why the last poll of the log has failed, '' when it has not. */
+  #pollFault = '';
+  #pollFailedAt = 0;
   #isPaused = false;
   #stopping = false;
   #isStopped = false;
@@ -108,6 +114,7 @@ export class SinkTask<W extends Window = Window> {
     this.#destination = destination;
     this.#letters = letters;
     this.#logger = seams.logger;
+    this.#clock = seams.clock;
     this.probe = new SinkProbe(seams.clock);
     this.#wakeUp = new WakeUp(seams.clock);
     const { partitionBytesMax, commitIntervalMs } = this.#options;
@@ -129,7 +136,11 @@ export class SinkTask<W extends Window = Window> {
   }
   /** What keeps records from moving, '' when nothing does. */
   get fault(): string {
-    return this.shipping.fault === '' ? this.#letters.fault : this.shipping.fault;
+    return this.#wayOut || this.#pollFault || this.#source.fault;
+  }
+  /** What keeps those that were read from leaving. */
+  get #wayOut(): string {
+    return this.shipping.fault || this.#letters.fault;
   }
   /** Red while nothing moves, yellow while the destination asks for less. */
   get light(): RoleStatus['light'] {
@@ -163,7 +174,7 @@ export class SinkTask<W extends Window = Window> {
     this.#wakeUp.wake();
     this.shipping.flush();
     const isBusy = (): boolean =>
-      this.fault === '' && (this.shipping.inFlight > 0 || this.#letters.pending > 0);
+      this.#wayOut === '' && (this.shipping.inFlight > 0 || this.#letters.pending > 0);
     await this.#wakeUp.whileBusy(isBusy, this.#options.drainTimeoutMs);
     this.shipping.abort();
     this.#wakeUp.wake();
@@ -184,17 +195,30 @@ export class SinkTask<W extends Window = Window> {
       let batches: readonly SourceBatches[];
       try {
         batches = await this.#source.poll();
+        this.#polled(batches.length > 0);
       } catch (error) {
         if (this.#stopping) return;
         this.probe.pollFailures++;
-        this.#logger.warn('reading the log failed; it is tried again', {
-          'error.message': reasonOf(error),
-        });
+        const reason = reasonOf(error);
+        if (reason !== this.#pollFault) {
+          this.#logger.warn('reading the log failed; it is tried again', {
+            'error.message': reason,
+          });
+        }
+        this.#pollFault = reason;
+        this.#pollFailedAt = this.#clock.monotonic();
         await this.#wakeUp.waitFor(POLL_RETRY_MS);
         continue;
       }
       for (const batch of batches) await this.#take(batch);
     }
+  }
+
+  /** Between two refusals of the log there are polls that bring nothing: those show no change. */
+  #polled(hasBrought: boolean): void {
+    if (this.#pollFault === '') return;
+    const isLongAgo = this.#clock.monotonic() - this.#pollFailedAt >= POLL_FAULT_MS;
+    if (hasBrought || isLongAgo) this.#pollFault = '';
   }
 
   /** Puts a partition's batches into windows; waits while all of them are in use. */
@@ -343,7 +367,7 @@ export class SinkTask<W extends Window = Window> {
     if (!isLost && !this.#stopping) {
       this.assignment.leave(windows);
       this.shipping.flush();
-      const isBusy = (): boolean => windows.some(({ isEmpty }) => !isEmpty) && this.fault === '';
+      const isBusy = (): boolean => windows.some(({ isEmpty }) => !isEmpty) && this.#wayOut === '';
       await this.#wakeUp.whileBusy(isBusy, this.#options.drainTimeoutMs);
       await this.committer.commit();
     }

@@ -37,6 +37,8 @@ export interface OffsetToCommit {
 }
 
 export interface Source {
+  /** What keeps it from its partitions; '' when nothing does. */
+  readonly fault: string;
   /** Joins the group; resolves at once and goes on trying by itself. */
   start(listener: SourceListener): Promise<void>;
   /** Resolves with what has come, or with nothing after a while. */

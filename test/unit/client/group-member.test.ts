@@ -4,7 +4,7 @@ import { seededRandom } from '../../../src/base/random.ts';
 import { Client } from '../../../src/client/client.ts';
 import { GroupMember, type GroupMemberOptions } from '../../../src/client/group-member.ts';
 import { assignRange } from '../../../src/client/range-assignor.ts';
-import { ErrorCode } from '../../../src/protocol/error-codes.ts';
+import { ErrorCode, ProtocolError } from '../../../src/protocol/error-codes.ts';
 import { FakeBroker, MemoryTransport } from './fake-broker.ts';
 import { FakeCoordinator } from './fake-coordinator.ts';
 import { ManualClock } from './manual-clock.ts';
@@ -213,6 +213,23 @@ describe('membership', () => {
     expect(events).toEqual([]);
     broker.intercept = () => undefined;
     await clock.until(Promise.all([leader.leave(), member.leave(), third.leave()]));
+  });
+
+  test('says what keeps it from its work, until it has it', async () => {
+    const { clock, logged, join } = await setup();
+    let isForbidden = true;
+    const member = join('a', {
+      onAssigned: () => {
+        if (isForbidden) throw new ProtocolError(ErrorCode.TOPIC_AUTHORIZATION_FAILED, 'logs: no');
+      },
+    });
+    await clock.advance(10_000);
+    expect(member.fault).toBe('logs: no');
+    expect(logged).toHaveLength(1);
+    isForbidden = false;
+    await clock.advance(2_000);
+    expect(member.fault).toBe('');
+    await clock.until(member.leave());
   });
 
   test('leaves the group though what is to be done before has failed', async () => {

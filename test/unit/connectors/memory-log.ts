@@ -85,6 +85,9 @@ export class MemorySource implements Source {
   listener: SourceListener | null = null;
   /** Makes commits fail. */
   failCommits = false;
+  /** Why polls fail; '' when they do not. */
+  failPolls = '';
+  fault = '';
 
   constructor(log: MemoryLog) {
     this.#log = log;
@@ -107,6 +110,7 @@ export class MemorySource implements Source {
   async poll(): Promise<readonly SourceBatches[]> {
     await new Promise((resolve) => setTimeout(resolve, 1));
     if (this.#closed) return [];
+    if (this.failPolls !== '') throw new Error(this.failPolls);
     const found: SourceBatches[] = [];
     for (const [partition, batches] of this.#log.partitions.entries()) {
       if (this.paused.has(partition)) continue;

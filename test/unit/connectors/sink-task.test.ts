@@ -530,6 +530,21 @@ describe('sink task that loses partitions or its life', () => {
     expect(log.committed).toEqual([5]);
   });
 
+  it('shows that the log can not be read, and goes on when it can', async () => {
+    const log = new MemoryLog(1);
+    const { source, task } = await startTask(log);
+    await eventually('it is open', () => task.shipping.isOpen);
+    source.failPolls = 'logs-0: TOPIC_AUTHORIZATION_FAILED';
+    await eventually('it says so', () => task.light === 'red');
+    expect(task.fault).toBe('logs-0: TOPIC_AUTHORIZATION_FAILED');
+    source.failPolls = '';
+    numbered(log, 0, 5);
+    await allCommitted(log);
+    expect(task.light).toBe('green');
+    source.fault = 'not in the group';
+    expect([task.light, task.fault]).toEqual(['red', 'not in the group']);
+  });
+
   it('commits at once where it reads a topic that was made again', async () => {
     const log = new MemoryLog(1);
     numbered(log, 0, 20);
