@@ -286,7 +286,7 @@ export class Faults {
    */
   #mayLoseADirectory(node: SimNode): boolean {
     const { nodes } = this.#world;
-    return nodes.length === 1 || (this.#isSpare(node) && !nodes.some(({ disk }) => disk.hasFailed));
+    return nodes.length === 1 || this.#isSpare(node);
   }
 
   /** Only while somebody else has all that this disk has. */
@@ -298,16 +298,15 @@ export class Faults {
   }
 
   /**
-   * Every broker serves and votes, and every partition of this one has another replica in sync. Where
-   * a cluster begins with fewer than three, what is left when one is gone would decide nothing.
+   * Every broker serves and votes, no disk has failed, and every partition of this one has another
+   * replica in sync. Where a cluster begins with fewer than three, what is left when one is gone
+   * would decide nothing.
    */
   #isSpare(node: SimNode): boolean {
     const { nodes } = this.#world;
-    if (
-      nodes.length < 3 ||
-      !nodes.every(({ isServing, broker }) => isServing && broker!.services.quorum.isVoter)
-    )
-      return false;
+    const isWhole = ({ isServing, broker, disk }: SimNode): boolean =>
+      isServing && broker!.services.quorum.isVoter && !disk.hasFailed;
+    if (nodes.length < 3 || !nodes.every(isWhole)) return false;
     const quorums = nodes.map(({ broker }) => broker!.services.quorum);
     const committed = Math.max(...quorums.map(({ highWatermark }) => highWatermark));
     if (quorums.some(({ logEndOffset }) => logEndOffset < committed)) return false;
