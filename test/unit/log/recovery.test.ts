@@ -80,8 +80,9 @@ describe('recovery', () => {
   });
 
   it('cuts behind the recovery point where an epoch goes back, and believes none that does', async () => {
-    const { disk, open } = makeRig();
-    const { manager, log } = await open();
+    const rig = makeRig();
+    const { disk } = rig;
+    const { manager, log } = await rig.open();
     for (const epoch of [3, 5, 5, 5])
       log.append(batchOf(['x']), { leaderEpoch: epoch, origin: 'client' });
     manager.abandon();
