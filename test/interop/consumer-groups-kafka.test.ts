@@ -51,12 +51,13 @@ describeWithPeers(['kafka'], 'Kafka’s consumers of the consumer protocol', () 
     group: string,
     properties: Record<string, string>,
     from: readonly string[] = ['--topic', TOPIC],
+    idleMs = 6_000,
   ): Promise<string[]> => {
     const given = { 'auto.offset.reset': 'earliest', 'group.protocol': 'consumer', ...properties };
     const { code, stdout, stderr } = await kafkaTool(
       CONSUMER,
       [
-        ...['--bootstrap-server', bootstrap, '--group', group, '--timeout-ms', '6000'],
+        ...['--bootstrap-server', bootstrap, '--group', group, '--timeout-ms', `${idleMs}`],
         ...from,
         ...Object.entries(given).flatMap(([k, v]) => ['--command-property', `${k}=${v}`]),
       ],
@@ -68,6 +69,10 @@ describeWithPeers(['kafka'], 'Kafka’s consumers of the consumer protocol', () 
       .filter((line) => line.startsWith('value-'))
       .sort();
   };
+
+  /** The same for as long as others need to find it there. */
+  const stay = (group: string, properties: Record<string, string>): Promise<string[]> =>
+    consume(group, properties, ['--topic', TOPIC], 15_000);
 
   const groups = async (...args: string[]): Promise<string> => {
     const all = ['--bootstrap-server', bootstrap, ...args];
@@ -110,7 +115,7 @@ describeWithPeers(['kafka'], 'Kafka’s consumers of the consumer protocol', () 
   });
 
   it('are shown by the tools while they live', async () => {
-    const consuming = consume('live', { 'client.id': 'reader' });
+    const consuming = stay('live', { 'client.id': 'reader' });
     await become('live', 'consumer', 'Stable', 1);
     const [members, state, list] = [
       await groups('--describe', '--group', 'live', '--members', '--verbose'),
@@ -156,16 +161,16 @@ describeWithPeers(['kafka'], 'Kafka’s consumers of the consumer protocol', () 
     await consume('moves', classic);
     const values = await fill(5);
     // One after the other, so that each joins a group that has members.
-    const first = consume('moves', classic);
+    const first = stay('moves', classic);
     await become('moves', 'classic', 'Stable', 1);
-    const second = consume('moves', {});
+    const second = stay('moves', {});
     await become('moves', 'consumer', 'Stable', 2);
     const seen = [...(await first), ...(await second)];
     expect(seen.sort()).toEqual(values);
     const more = await fill(5);
-    const third = consume('moves', {});
+    const third = stay('moves', {});
     await become('moves', 'consumer', 'Stable', 1);
-    const fourth = consume('moves', classic);
+    const fourth = stay('moves', classic);
     await become('moves', 'consumer', 'Stable', 2);
     expect([...(await third), ...(await fourth)].sort()).toEqual(more);
     expect(await consume('moves', classic)).toEqual([]);
