@@ -269,8 +269,7 @@ export class LogAppends {
       bytes += records.length;
       for (let at = 0; at < records.length; at += batchSize(records, at)) {
         const epoch = partitionLeaderEpoch(records, at);
-        // No term follows a later one: what claims so is damaged, and says nothing of those there are.
-        if (epoch > epochs.latestEpoch) {
+        if (epoch >= 0 && epoch !== epochs.latestEpoch) {
           epochs.assign(epoch, baseOffset(records, at));
         }
         last = lastOffset(records, at);
