@@ -175,5 +175,5 @@ describeWithPeers(['kafka'], 'Kafka’s consumers of the consumer protocol', () 
     expect([...(await third), ...(await fourth)].sort()).toEqual(more);
     expect(await consume('moves', classic)).toEqual([]);
     expect(group('moves')?.type).toBe('classic');
-  });
+  }, 180_000);
 });
