@@ -7,7 +7,6 @@
  * that move and brokers that come and go are followed without an error.
  */
 import { ZERO_UUID } from '../base/bytes.ts';
-import type { Timer } from '../base/clock.ts';
 import { OperatingError, reasonOf } from '../base/errors.ts';
 import { ErrorCode, errorName, isRetriable, ProtocolError } from '../protocol/error-codes.ts';
 import type { fetchResponse } from '../protocol/messages/01-fetch.ts';
@@ -21,6 +20,7 @@ import { type FetchOffset, FetchPosition } from './fetch-position.ts';
 import { fetchBody, leaderHints } from './fetch-request.ts';
 import { type FetchedBatch, forEachBatch } from './fetched-batch.ts';
 import { listOffsets, partitionKey, type TopicPartition } from './list-offsets.ts';
+import { WakeUp } from './wake-up.ts';
 
 export interface FetcherOptions {
   /** What an answer of the broker waits for, and how long. */
@@ -63,12 +63,10 @@ export class Fetcher {
   readonly #lane: Lane;
   readonly #partitions = new Map<string, FetchPosition>();
   readonly #buffer: FetchBuffer;
+  readonly #wakeUp: WakeUp;
   readonly #underWay = new Set<number>();
   readonly #stopListening: () => void;
   #resetting = false;
-  #timer: Timer | null = null;
-  #timerAt = Infinity;
-  #pumpQueued = false;
   #closed = false;
 
   constructor(client: Client, options: FetcherOptions = {}) {
@@ -83,8 +81,9 @@ export class Fetcher {
       isolation: options.isolation ?? 'read_uncommitted',
     };
     this.#buffer = new FetchBuffer(client.clock);
+    this.#wakeUp = new WakeUp(client.clock, () => this.#pump());
     this.#lane = client.newLane('fetch');
-    this.#stopListening = client.metadata.onUpdate(() => this.#wake());
+    this.#stopListening = client.metadata.onUpdate(() => this.#wakeUp.now());
   }
 
   /** Bytes that wait for `poll`. */
@@ -107,14 +106,14 @@ export class Fetcher {
       if (polled === null || polled !== p.offset) state.move(p.offset, p.leaderEpoch);
     }
     this.#buffer.dropStale(this.#partitions);
-    this.#wake();
+    this.#wakeUp.now();
   }
 
   /** The next poll begins at `offset`. */
   seek(p: TopicPartition, offset: FetchOffset): void {
     this.#state(p).move(offset);
     this.#buffer.dropStale(this.#partitions);
-    this.#wake();
+    this.#wakeUp.now();
   }
 
   /** Fetches no more of these; what is fetched already is still polled. */
@@ -123,7 +122,7 @@ export class Fetcher {
   }
   resume(partitions: readonly TopicPartition[]): void {
     for (const p of partitions) this.#state(p).paused = false;
-    this.#wake();
+    this.#wakeUp.now();
   }
 
   /** Offset that the next fetch asks for; null while it is looked up. */
@@ -143,14 +142,14 @@ export class Fetcher {
   async poll(timeoutMs = 500): Promise<FetchedBatch[]> {
     if (this.#closed) throw new OperatingError('fetcher-closed', 'the fetcher is closed');
     const polled = await this.#buffer.take(timeoutMs);
-    this.#wake();
+    this.#wakeUp.now();
     return polled;
   }
 
   close(): void {
     this.#closed = true;
     this.#stopListening();
-    this.#timer?.cancel();
+    this.#wakeUp.close();
     this.#client.releaseLane(this.#lane);
     this.#buffer.clear();
     this.#buffer.wake();
@@ -164,25 +163,6 @@ export class Fetcher {
     return state;
   }
 
-  #wake(): void {
-    if (this.#pumpQueued || this.#closed) return;
-    this.#pumpQueued = true;
-    queueMicrotask(() => {
-      this.#pumpQueued = false;
-      if (!this.#closed) this.#pump();
-    });
-  }
-
-  #wakeAt(at: number): void {
-    if (at >= this.#timerAt) return;
-    this.#timer?.cancel();
-    this.#timerAt = at;
-    this.#timer = this.#client.clock.after(Math.ceil(at - this.#client.clock.monotonic()), () => {
-      this.#timerAt = Infinity;
-      this.#wake();
-    });
-  }
-
   #pump(): void {
     const now = this.#client.clock.monotonic();
     const byLeader = new Map<number, FetchPosition[]>();
@@ -193,7 +173,7 @@ export class Fetcher {
       // A new leader need not wait for what the one before it has refused.
       const mayHelp = leader >= 0 && state.position !== null && leader !== state.failedBroker;
       if (state.retryAt > now && !mayHelp) {
-        this.#wakeAt(state.retryAt);
+        this.#wakeUp.at(state.retryAt);
         continue;
       }
       if (state.position === null) {
@@ -217,7 +197,7 @@ export class Fetcher {
         .catch((error: unknown) => this.#brokerFailed(leader, states, error))
         .finally(() => {
           this.#underWay.delete(leader);
-          this.#wake();
+          this.#wakeUp.now();
         });
     }
   }
@@ -389,7 +369,7 @@ export class Fetcher {
       .catch((error: unknown) => this.#brokerFailed(-1, lost, error))
       .finally(() => {
         this.#resetting = false;
-        this.#wake();
+        this.#wakeUp.now();
       });
   }
 }
