@@ -1,3 +1,9 @@
+export interface MarkCheckpoint {
+  /** Makes the checkpoint say what is here, on the device. */
+  saveNow(): void;
+  save(): Promise<void>;
+}
+
 /**
  * How far compaction came in one log, and that its offsets may have gaps.
  *
@@ -5,12 +11,6 @@
  * a start that comes upon one takes it for a loss otherwise, and cuts the log there. It can't go by
  * the topic's configuration, which is in another log that is not read yet.
  */
-export interface MarkCheckpoint {
-  /** Makes the checkpoint say what is here, on the device. */
-  saveNow(): void;
-  save(): Promise<void>;
-}
-
 export class CompactionMark {
   readonly #checkpoint: MarkCheckpoint;
   #cleanedTo: number | null;
