@@ -14,6 +14,17 @@ export interface World {
   readonly fresh: (prefix: string) => string;
 }
 
+/** A filter of ACLs that none passes. */
+const ABSENT_RULES = {
+  resourceTypeFilter: 2,
+  resourceNameFilter: 'absent',
+  patternTypeFilter: 3,
+  principalFilter: null,
+  hostFilter: null,
+  operation: 1,
+  permissionType: 1,
+};
+
 const LONG_MS = 60_000;
 const config = { name: 'retention.ms', value: '1000000' };
 
@@ -226,15 +237,7 @@ const bodies: Readonly<Record<string, (w: World) => Loose>> = {
   DescribeProducers: ({ topic }) => ({ topics: [{ name: topic, partitionIndexes: [0] }] }),
   DescribeTransactions: () => ({ transactionalIds: ['absent'] }),
   ListTransactions: () => ({ stateFilters: ['Ongoing'], producerIdFilters: [1] }),
-  DescribeAcls: () => ({
-    resourceTypeFilter: 2,
-    resourceNameFilter: 'absent',
-    patternTypeFilter: 3,
-    principalFilter: null,
-    hostFilter: null,
-    operation: 1,
-    permissionType: 1,
-  }),
+  DescribeAcls: () => ABSENT_RULES,
   CreateAcls: ({ fresh }) => ({
     creations: [
       {
@@ -249,17 +252,7 @@ const bodies: Readonly<Record<string, (w: World) => Loose>> = {
     ],
   }),
   DeleteAcls: () => ({
-    filters: [
-      {
-        resourceTypeFilter: 2,
-        resourceNameFilter: 'absent',
-        patternTypeFilter: 3,
-        principalFilter: null,
-        hostFilter: null,
-        operation: 1,
-        permissionType: 1,
-      },
-    ],
+    filters: [ABSENT_RULES],
   }),
   AlterReplicaLogDirs: ({ topic }) => ({
     dirs: [{ path: '/no/such/folder', topics: [{ name: topic, partitions: [0] }] }],
