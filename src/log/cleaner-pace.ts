@@ -9,8 +9,10 @@ const REST_MS_MIN = 10;
 
 export interface PaceOptions {
   readonly clock: Clock;
-  /** Longest time without giving others a turn; Infinity: the thread is its own. Milliseconds. */
+  /** Longest time without giving others a turn; Infinity: always on. Milliseconds. */
   readonly sliceMs: number;
+  /** Rest after a slice, for each millisecond that it took; 0: others have their turn, and on. */
+  readonly restRatio: number;
   /** Bytes read and written a second; Infinity: no limit. */
   readonly bytesPerSecond: number;
 }
@@ -43,7 +45,7 @@ export class CleanerPace {
 
   /** After `bytes` have been dealt with: what to wait for, or null to go on. Fails when cancelled. */
   passed(bytes: number): Promise<void> | null {
-    const { clock, sliceMs, bytesPerSecond } = this.#options;
+    const { clock, sliceMs, restRatio, bytesPerSecond } = this.#options;
     this.#check();
     const now = clock.monotonic();
     let restMs = 0;
@@ -53,8 +55,9 @@ export class CleanerPace {
       this.#lastMs = now;
       if (this.#owedMs >= REST_MS_MIN) restMs = this.#owedMs;
     }
-    if (restMs === 0 && now - this.#sliceStart < sliceMs) return null;
-    return this.#wait(restMs);
+    const sliceTookMs = now - this.#sliceStart;
+    if (restMs === 0 && sliceTookMs < sliceMs) return null;
+    return this.#wait(Math.max(restMs, sliceTookMs * restRatio));
   }
 
   #check(): void {

@@ -62,7 +62,7 @@ export class SlicedEngine implements CleaningEngine {
 
   begin(job: CleaningJob, bytesPerSecond: number): Cleaning {
     const { disk, clock, random, logger, sliceMs = SLICE_MS } = this.#options;
-    const pace = new CleanerPace({ clock, sliceMs, bytesPerSecond });
+    const pace = new CleanerPace({ clock, sliceMs, restRatio: 0, bytesPerSecond });
     if (this.#isCancelled) pace.cancel();
     this.#pace = pace;
     const pass = new CleaningPass(job, { disk, clock, random, logger, pace });
