@@ -22,6 +22,8 @@ export class LeaderEpochFileCache {
   readonly #disk: Disk;
   readonly #path: string;
   #entries: EpochEntry[] = [];
+  /** What the file says; none of it counts where it is damaged. */
+  #inFile: readonly EpochEntry[] = [];
   #durable = true;
   /** The file says something else: what was changed without being written. */
   #isBehind = false;
@@ -34,6 +36,7 @@ export class LeaderEpochFileCache {
   /** Reads the file; false when it is damaged. An absent one is an empty one. */
   load(): boolean {
     this.#entries = [];
+    this.#inFile = [];
     const bytes = this.#disk.readFile(this.#path);
     if (bytes === null) return true;
     const lines = parseCheckpoint(bytes, 2);
@@ -49,6 +52,7 @@ export class LeaderEpochFileCache {
       }
       this.#entries.push(entry);
     }
+    this.#inFile = [...this.#entries];
     return true;
   }
 
@@ -67,7 +71,14 @@ export class LeaderEpochFileCache {
   assign(epoch: number, startOffset: number): void {
     const last = this.#entries.at(-1);
     if (last !== undefined && epoch === last.epoch && startOffset >= last.startOffset) return;
-    this.#change(this.#with(epoch, startOffset), this.#entries);
+    const before = this.#entries;
+    this.#entries = this.#with(epoch, startOffset);
+    try {
+      this.#write();
+    } catch (error) {
+      this.#entries = before;
+      throw error;
+    }
   }
 
   /**
@@ -97,8 +108,23 @@ export class LeaderEpochFileCache {
 
   /** Makes the file right again if it is not. To be called before anything is appended. */
   complete(): void {
-    if (!this.#isBehind) return;
+    if (this.#isBehind) this.#write();
+  }
+
+  /**
+   * The file, right or not, has all entries, perhaps besides some that begin outside the log: who
+   * reads it and truncates it to the log has what is here.
+   */
+  get isCovered(): boolean {
+    return this.#entries.every(({ epoch, startOffset }, i) => {
+      const known = this.#inFile.find((entry) => entry.epoch === epoch)?.startOffset ?? Infinity;
+      return i === 0 ? known <= startOffset : known === startOffset;
+    });
+  }
+
+  #write(): void {
     replaceFileLazily(this.#disk, this.#path, this.#format());
+    this.#inFile = this.#entries;
     this.#durable = false;
     this.#isBehind = false;
   }
@@ -112,30 +138,20 @@ export class LeaderEpochFileCache {
     if (kept.length < this.#entries.length) this.restore(kept);
   }
 
-  /** The epoch that holds `startOffset` begins there from now on; earlier ones go. */
+  /**
+   * The epoch that holds `startOffset` begins there from now on; earlier ones go. Never fails; the
+   * file has it after `complete`.
+   */
   truncateFromStart(startOffset: number): void {
-    const before = this.#entries;
-    const gone = before.filter((e) => e.startOffset <= startOffset);
+    const gone = this.#entries.filter((e) => e.startOffset <= startOffset);
     const holder = gone.at(-1);
     if (holder === undefined || (gone.length === 1 && holder.startOffset === startOffset)) return;
-    this.#change([{ epoch: holder.epoch, startOffset }, ...before.slice(gone.length)], before);
+    this.restore([{ epoch: holder.epoch, startOffset }, ...this.#entries.slice(gone.length)]);
   }
 
   /** Forgets all of them. Never fails; the file has it after `complete`. */
   clear(): void {
     if (this.#entries.length > 0) this.restore([]);
-  }
-
-  #change(entries: EpochEntry[], before: EpochEntry[]): void {
-    this.#entries = entries;
-    try {
-      replaceFileLazily(this.#disk, this.#path, this.#format());
-      this.#durable = false;
-      this.#isBehind = false;
-    } catch (error) {
-      this.#entries = before;
-      throw error;
-    }
   }
 
   #format(): Buffer {

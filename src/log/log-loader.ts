@@ -1,3 +1,4 @@
+import { reasonOf } from '../base/errors.ts';
 import {
   attributes,
   baseOffset,
@@ -9,6 +10,7 @@ import {
 } from '../protocol/record-batch.ts';
 import { scanBatches } from './batch-scanner.ts';
 import type { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
+import { isPassing } from './log-directory.ts';
 import type { LogEnvironment } from './log-environment.ts';
 import {
   DELETED_SUFFIX,
@@ -85,9 +87,21 @@ export function loadLog(options: LoadOptions): LoadedLog {
   if (!epochsKnown) rebuildEpochs(options);
   epochs.truncateFromEnd(end);
   epochs.truncateFromStart(logStartOffset);
-  epochs.complete();
+  saveEpochs(options);
   loadProducers(options, logStartOffset, end);
   return { logStartOffset, logEndOffset: end, recoveryPoint: recoveryPointOf(options, end) };
+}
+
+/** On a full disk the file may keep epochs of what is not in the log: nothing is lost by them. */
+function saveEpochs({ epochs, environment, directory }: LoadOptions): void {
+  try {
+    epochs.complete();
+  } catch (error) {
+    if (!isPassing(error) || !epochs.isCovered) throw error;
+    environment.logger.warn(
+      `can't write the leader epochs of ${directory} yet: ${reasonOf(error)}`,
+    );
+  }
 }
 
 const recoveryPointOf = (options: LoadOptions, end: number): number =>

@@ -364,9 +364,14 @@ export class PartitionLog {
    * latest; a disk that has failed shows in the directory's state.
    */
   assignEpoch(epoch: number): void {
-    const { guard, epochs, offsets } = this.#parts;
+    const { epochs, offsets } = this.#parts;
     if (epoch === epochs.latestEpoch) return;
     epochs.begin(epoch, offsets.end);
+    this.#saveEpochs();
+  }
+
+  #saveEpochs(): void {
+    const { guard, epochs } = this.#parts;
     guard.attempt('save the epochs of', () => epochs.complete());
   }
 
@@ -464,6 +469,7 @@ export class PartitionLog {
     const { offsets, epochs, changed } = this.#parts;
     offsets.startAt(start);
     epochs.truncateFromStart(start);
+    this.#saveEpochs();
     changed();
   }
 

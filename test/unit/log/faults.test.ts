@@ -235,6 +235,47 @@ describe('a full disk', () => {
     expect(again.log.latestEpoch).toBe(0);
   });
 
+  /** A file of epochs that has one of batches for which there was no room. */
+  async function withEpochTooMany(): Promise<Rig> {
+    const rig = makeRig();
+    const { manager, log } = await rig.open();
+    appendValues(log, ['there']);
+    const batch = batchOf(['x'.repeat(500)]);
+    setBaseOffset(batch, 0, 1);
+    setPartitionLeaderEpoch(batch, 0, 2);
+    rig.disk.capacityBytes = rig.disk.usedBytes + 100;
+    const replica = { leaderEpoch: 5, origin: 'replication' } as const;
+    codeThrown(() => log.append(batch, replica));
+    expect(rig.disk.content('/data/t-0/leader-epoch-checkpoint').toString()).toContain('2 1');
+    manager.abandon();
+    rig.disk.restart();
+    return rig;
+  }
+
+  it('opens on a full disk what has epochs in its file that no batch has', async () => {
+    const rig = await withEpochTooMany();
+    rig.disk.capacityBytes = rig.disk.usedBytes;
+    const { manager, log } = await rig.open();
+    expect(log.logDirectory.failure).toBeNull();
+    expect([...readAll(log).values()]).toEqual(['there']);
+    expect(log.latestEpoch).toBe(0);
+    expect(codeThrown(() => appendValues(log, ['no room']))).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+    rig.disk.capacityBytes = Number.POSITIVE_INFINITY;
+    appendValues(log, ['room']);
+    await manager.stop();
+    const again = await makeRig({}, rig.disk).open();
+    expect(again.log.epochForOffset(1)).toBe(0);
+    expect(again.log.latestEpoch).toBe(0);
+  });
+
+  it('does not open on a full disk what lacks epochs that batches have', async () => {
+    const rig = await withEpochTooMany();
+    rig.disk.remove('/data/t-0/leader-epoch-checkpoint');
+    rig.disk.capacityBytes = rig.disk.usedBytes;
+    const opened = rig.manager();
+    await expect(opened.start()).rejects.toThrow(/leader-epoch-checkpoint/);
+  });
+
   it('does not fail an append because an index or a snapshot could not be written', async () => {
     const rig = makeRig(CONFIG);
     const { manager, log } = await rig.open();
