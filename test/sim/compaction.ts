@@ -127,9 +127,8 @@ export class Compaction {
 
   /** Logs that were cleaned by those who live now. */
   get passes(): number {
-    return this.#world.nodes.reduce(
-      (sum, { broker }) => sum + (broker?.services.logs.cleaner.stats.passes ?? 0),
-      0,
-    );
+    // A run that is broken may end with a broker that has never come to serve.
+    const serving = this.#world.nodes.filter((node) => node.isServing);
+    return serving.reduce((sum, node) => sum + node.broker!.services.logs.cleaner.stats.passes, 0);
   }
 }

@@ -84,8 +84,9 @@ export class ReadingCommitted {
       this.#near = null;
       const answer = await this.#leader.ask(
         (leader) => this.#fetch(leader),
-        ({ errorCode }) => errorCode === ErrorCode.NONE,
+        (partition) => partition === null || partition.errorCode === ErrorCode.NONE,
       );
+      if (answer === null) return;
       if (answer.errorCode === ErrorCode.OFFSET_OUT_OF_RANGE) this.#skipDeleted();
       if (answer.preferredReadReplica >= 0) {
         this.#near = { id: answer.preferredReadReplica, until: this.#world.now + NEAR_MS };
@@ -101,7 +102,7 @@ export class ReadingCommitted {
     }
   }
 
-  async #fetch(broker: number): Promise<PartitionAnswer> {
+  async #fetch(broker: number): Promise<PartitionAnswer | null> {
     const partition = {
       partition: this.#partition,
       currentLeaderEpoch: -1,
@@ -130,10 +131,12 @@ export class ReadingCommitted {
     const answer = await this.#client.request(broker, calls.fetch, body, {
       version: FETCH_VERSION,
     });
-    return answer.responses[0]!.partitions[0]!;
+    // Who is held back by a quota is told of no partition.
+    return answer.responses[0]?.partitions[0] ?? null;
   }
 
-  #take(answer: PartitionAnswer): void {
+  #take(answer: PartitionAnswer | null): void {
+    if (answer === null) return;
     if (answer.errorCode !== ErrorCode.NONE) throw new Error(`error ${answer.errorCode}`);
     const bytes = answer.records as Buffer;
     const aborted = [...(answer.abortedTransactions ?? [])].sort(

@@ -14,6 +14,8 @@ const MEAN_MS = 2000;
 const HELD_MS: readonly [number, number] = [1000, 12_000];
 /** A client is told to wait until what it sent at once is no more than this: not for longer than a run lasts. */
 const BYTES_A_SECOND: readonly [number, number] = [150, 500];
+/** As long as it takes a producer to be allowed what it has collected until it gives its batches up. */
+const LONGEST_HELD_MS = 120_000;
 /** Of the brokers: what was sent is forgotten soon. */
 export const QUOTA_SETTINGS: Readonly<Record<string, KeyValue>> = { 'quota.window.num': 3 };
 /** Client ids, as the run names its clients. */
@@ -41,7 +43,7 @@ export class Throttling {
 
   #again(): void {
     this.#client.clock.after(waitOf(this.#random, MEAN_MS), () => {
-      this.#look();
+      this.held += this.#heldNow();
       if (this.#stopped) return;
       this.#turn()
         .catch((error: unknown) => this.#world.note('thr', reasonOf(error)))
@@ -49,10 +51,9 @@ export class Throttling {
     });
   }
 
-  #look(): void {
-    for (const node of this.#world.nodes) {
-      if (node.isServing) this.held += node.broker!.connectionStats.throttled;
-    }
+  #heldNow(): number {
+    const serving = this.#world.nodes.filter((node) => node.isServing);
+    return serving.reduce((sum, node) => sum + node.broker!.connectionStats.throttled, 0);
   }
 
   async #turn(): Promise<void> {
@@ -94,5 +95,8 @@ export class Throttling {
 
   async recover(): Promise<void> {
     await this.#world.expectSoon('quotas can be taken back', () => this.#given.size === 0);
+    // Who was told to wait does, also when there is no quota any more.
+    const free = await this.#world.until(LONGEST_HELD_MS, () => this.#heldNow() === 0);
+    this.#world.expect('nobody is held back for ever', free);
   }
 }
