@@ -1,4 +1,5 @@
 /** `weir tail`: the newest logs for people to read, and those that come. */
+import { OperatingError } from '../base/errors.ts';
 import type { Admin } from '../client/admin.ts';
 import type { Client } from '../client/client.ts';
 import type { FetchedBatch } from '../client/fetched-batch.ts';
@@ -103,10 +104,19 @@ async function tail(args: Arguments, client: Client, admin: Admin, plan: Plan): 
     const behind = new Set(
       ends.filter((end, i) => (starts[i]!.offset as number) < end.offset).map((e) => e.partition),
     );
+    let heardAt = performance.now();
     while (behind.size > 0 && !interrupted) {
       for (const batch of await fetcher.poll(POLL_MS)) {
         view.collect(batch);
+        if (behind.has(batch.partition)) heardAt = performance.now();
         if (batch.nextOffset >= ends[batch.partition]!.offset) behind.delete(batch.partition);
+      }
+      if (performance.now() - heardAt >= client.requestTimeoutMs) {
+        await view.showCollected();
+        const silent = silence(plan.topic, [...behind], client.requestTimeoutMs);
+        if (!plan.follow) throw silent;
+        terminal.err(`${silent.message}; it is shown when it comes\n`);
+        break;
       }
       if (plan.since !== null && view.bytes > ORDERED_BYTES_MAX) await view.showCollected();
     }
@@ -119,6 +129,11 @@ async function tail(args: Arguments, client: Client, admin: Admin, plan: Plan): 
     fetcher.close();
   }
   return ExitCode.OK;
+}
+
+function silence(topic: string, partitions: readonly number[], ms: number): OperatingError {
+  const names = partitions.map((partition) => `${topic}-${partition}`).join(', ');
+  return new OperatingError('silent', `nothing came from ${names} for ${ms} ms`);
 }
 
 /** With --follow waits for a topic that nothing was sent to yet; null: asked to end meanwhile. */
