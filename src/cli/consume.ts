@@ -159,10 +159,11 @@ async function consumeGroup(
 ): Promise<void> {
   const { GroupMember } = await import('../client/group-member.ts');
   const { sleep } = await import('../base/clock.ts');
-  /** Next offsets by partition: what was written. */
-  const written = new Map<number, number>();
-  const commit = async (): Promise<void> => {
-    if (written.size > 0) await member.commit(new Map([[topic, new Map(written)]]));
+  /** Next offsets by partition: what was written since the last assignment. */
+  let written = new Map<number, number>();
+  let writing: Promise<unknown> = Promise.resolve();
+  const commit = async (offsets: ReadonlyMap<number, number>): Promise<void> => {
+    if (offsets.size > 0) await member.commit(new Map([[topic, new Map(offsets)]]));
   };
   const reset = plan.start === 'earliest' ? 'earliest' : 'latest';
   let fatal: Error | null = null;
@@ -174,9 +175,13 @@ async function consumeGroup(
       fetcher.assign(committed.map((c) => ({ ...c, offset: c.offset < 0 ? reset : c.offset })));
     },
     onRevoked: async (_, lost) => {
+      const last = written;
+      written = new Map();
       fetcher.assign([]);
-      if (!lost) await commit();
-      written.clear();
+      if (lost) return;
+      // Its offset is to be among those committed, or the next member shows it once more.
+      await writing.catch(() => {});
+      await commit(last);
     },
     onFatal: (error) => {
       fatal = error;
@@ -187,17 +192,19 @@ async function consumeGroup(
   const committing = (async () => {
     while (running) {
       await sleep(client.clock, COMMIT_INTERVAL_MS);
-      if (running) await commit().catch(() => {}); // Refused during a rebalance: the next one tells.
+      if (running) await commit(written).catch(() => {}); // Refused during a rebalance: the next one tells.
     }
   })();
   const write = async (batch: FetchedBatch): Promise<void> => {
-    const mine = member.assigned.some((p) => p.partition === batch.partition);
-    if (mine) written.set(batch.partition, await output.write(batch));
+    const noted = written;
+    writing = output.write(batch).then((next) => noted.set(batch.partition, next));
+    await writing;
   };
-  await output.run(fetcher, write, () => {
+  const isReady = (): boolean => {
     if (fatal !== null) throw fatal;
     return member.generationId >= 0;
-  });
+  };
+  await output.run(fetcher, write, isReady, () => written);
   running = false;
   await member.leave();
   void committing;
@@ -218,18 +225,24 @@ class Output {
     });
   }
 
-  /** Polls until enough was written, nothing came for long, or somebody asks to end. */
+  /**
+   * Polls until enough was written, nothing came for long, or somebody asks to end. What was polled
+   * before `assignment` has changed is fetched again by whoever it is assigned to.
+   */
   async run(
     fetcher: Fetcher,
     write: (batch: FetchedBatch) => Promise<unknown>,
     isReady: () => boolean = () => true,
+    assignment: () => unknown = () => null,
   ): Promise<void> {
     let quietSince = performance.now();
     while (!this.#interrupted && this.count < this.#plan.maxMessages) {
       const wait = Math.min(POLL_MS, this.#plan.timeoutMs);
       const batches = await fetcher.poll(wait);
+      const polled = assignment();
       for (const batch of batches) {
         if (this.count >= this.#plan.maxMessages || this.#interrupted) return;
+        if (assignment() !== polled) break;
         await write(batch);
       }
       // Waiting for a group's partitions is no silence of theirs.
