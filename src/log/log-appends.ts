@@ -82,7 +82,7 @@ export class LogAppends {
    */
   append(records: Buffer, options: AppendOptions): AppendInfo {
     const { environment, guard, config, mark, offsets } = this.#parts;
-    guard.assertUsable();
+    guard.assertWritable();
     const { origin } = options;
     const nowMs = environment.clock.now();
     let batches = records;
@@ -118,7 +118,7 @@ export class LogAppends {
    */
   appendTogether(given: readonly ClientBatch[], leaderEpoch: number): (AppendInfo | NotAppended)[] {
     const { environment, guard, config } = this.#parts;
-    guard.assertUsable();
+    guard.assertWritable();
     const nowMs = environment.clock.now();
     const { segmentBytes } = config;
     const run = new AppendRun({ segmentBytes, segmentMs: segmentMsOf(config) });
@@ -153,7 +153,7 @@ export class LogAppends {
     const { guard } = this.#parts;
     const appendTime = this.#appendTime(nowMs);
     try {
-      guard.assertUsable();
+      guard.assertWritable();
       this.#assignOffsets(batches, leaderEpoch, appendTime);
       guard.onDisk('append to', () =>
         this.#write(batches, nowMs, run.isReused ? 'reused' : 'given'),

@@ -9,6 +9,7 @@ export class LogGuard {
   readonly #directory: LogDirectory;
   readonly #path: string;
   #isClosed = false;
+  #isFrozen = false;
 
   constructor(directory: LogDirectory, path: string) {
     this.#directory = directory;
@@ -21,6 +22,10 @@ export class LogGuard {
   close(): void {
     this.#isClosed = true;
   }
+  /** It still can be read, and flushed; from now on nothing changes where it ends. */
+  freeze(): void {
+    this.#isFrozen = true;
+  }
 
   /** Neither closed nor on a disk that has failed. */
   get isUsable(): boolean {
@@ -28,9 +33,15 @@ export class LogGuard {
   }
   assertUsable(): void {
     this.#directory.assertOnline();
-    if (this.#isClosed) {
-      throw new ProtocolError(ErrorCode.NOT_LEADER_OR_FOLLOWER, `${this.#path} is closed`);
-    }
+    if (this.#isClosed) throw this.#closed();
+  }
+  /** Before anything is appended or cut. */
+  assertWritable(): void {
+    this.assertUsable();
+    if (this.#isFrozen) throw this.#closed();
+  }
+  #closed(): ProtocolError {
+    return new ProtocolError(ErrorCode.NOT_LEADER_OR_FOLLOWER, `${this.#path} is closed`);
   }
 
   /** Runs what touches the disk; its failures become the protocol's, and fence the directory. */

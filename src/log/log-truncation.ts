@@ -37,9 +37,9 @@ export class LogTruncation {
   truncateTo(offset: number): void {
     const { guard, offsets, epochs, segments, path } = this.#options.parts;
     assert(offset >= 0, `truncate ${path} to ${offset}`);
+    guard.assertWritable();
     if (offset >= offsets.end) {
       // A term that began at the end, and wrote nothing, may not be the leader's.
-      guard.assertUsable();
       epochs.truncateFromEnd(offsets.end);
       return this.#saveEpochs();
     }
@@ -78,6 +78,7 @@ export class LogTruncation {
   /** See `PartitionLog.truncateFullyAndStartAt`. */
   restartAt(offset: number): void {
     const { guard, offsets, epochs, segments, producers, flusher } = this.#options.parts;
+    guard.assertWritable();
     guard.onDisk('truncate', () => {
       segments.takeBack();
       this.#lowerRecoveryPoint(offset);

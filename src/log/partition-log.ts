@@ -506,9 +506,14 @@ export class PartitionLog {
     this.#parts.changed();
   }
 
-  /** Flushes, completes indexes and producer snapshot, and closes. Idempotent. */
+  /**
+   * Flushes, completes indexes and producer snapshot, and closes. What came while the device was
+   * waited for would not be on it, and the log would be taken for one that was closed in order: so
+   * that nothing is appended from here on. Idempotent.
+   */
   async close(): Promise<void> {
     if (this.#parts.guard.isClosed) return;
+    this.#parts.guard.freeze();
     this.#parts.flusher.closing = true;
     this.#parts.guard.onDisk('close', () => this.#parts.segments.active.complete());
     await this.flush();

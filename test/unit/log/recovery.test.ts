@@ -353,6 +353,20 @@ describe('recovery', () => {
     expect(rig.disk.exists('/data/.kafka_cleanshutdown')).toBe(false);
   });
 
+  it('takes nothing while it is closed that a clean shutdown would promise', async () => {
+    const rig = makeRig();
+    const { manager, log } = await rig.open();
+    appendValues(log, ['before']);
+    const stopped = manager.stop();
+    const closed = log.close();
+    expect(codeThrown(() => appendValues(log, ['late']))).toBe(ErrorCode.NOT_LEADER_OR_FOLLOWER);
+    expect(codeThrown(() => log.truncateTo(0))).toBe(ErrorCode.NOT_LEADER_OR_FOLLOWER);
+    await Promise.all([stopped, closed]);
+    rig.disk.crash(rig.random);
+    const again = await makeRig({}, rig.disk).open();
+    expect([...readAll(again.log).values()]).toEqual(['before']);
+  });
+
   it('recovers all the same when a clean log is not whole', async () => {
     const rig = makeRig();
     const { manager, log } = await rig.open();
