@@ -8,7 +8,7 @@
  */
 import { type Clock, sleep } from '../base/clock.ts';
 import type { Disk } from '../base/disk.ts';
-import { FatalError } from '../base/errors.ts';
+import { BugError, FatalError, OperatingError, reasonOf } from '../base/errors.ts';
 import type { LevelSwitch, Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { Role, RoleStatus } from '../base/role.ts';
@@ -96,6 +96,7 @@ export class Broker implements Role {
     (error) => this.#fatal(error),
   );
   #state: number = BrokerState.notRunning;
+  #isStopping = false;
   #sockets: SocketServer | null = null;
   #logs: LogManager | null = null;
   #services: BrokerServices | null = null;
@@ -124,7 +125,22 @@ export class Broker implements Role {
     return this.services.connectionStats;
   }
 
+  /** Resolves when it serves, or, asked to stop before it does, when it has noticed that. */
   async start(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      if (!this.#isStopping || error instanceof BugError) throw error;
+      this.#options.logger.info('the broker was asked to stop before it had started', {
+        'error.message': reasonOf(error),
+      });
+      // What was opened when the stop had been there already.
+      await this.#sockets?.drain();
+      this.#sockets?.stop();
+    }
+  }
+
+  async #start(): Promise<void> {
     const { config, disk, clock, random, transport, logger, registry } = this.#options;
     const { logLevel = { level: 'info' }, onPeerTls } = this.#options;
     const { given, secret = null } = config;
@@ -136,6 +152,7 @@ export class Broker implements Role {
     const sockets = new SocketServer({ ...common, secret, onPeerTls });
     this.#sockets = sockets;
     await sockets.secure();
+    this.#goOn();
 
     const clusterId = clusterIdOf(disk, random, configs.list('log.dirs'));
     const logs = brokerLogs({
@@ -145,6 +162,8 @@ export class Broker implements Role {
     });
     this.#state = BrokerState.recovery;
     await logs.start();
+    if (this.#isStopping) logs.abandon();
+    this.#goOn();
     this.#logs = logs;
 
     const services = assembleServices({
@@ -158,8 +177,10 @@ export class Broker implements Role {
     // Brokers of a cluster must reach each other to catch up; one that is alone listens when it serves.
     const dispatcher = new Dispatcher(handlers, services);
     if (services.hasPeers) await sockets.start(dispatcher);
+    this.#goOn();
     await this.#join(services);
     if (!services.hasPeers) await sockets.start(dispatcher);
+    this.#goOn();
     this.#failures.start();
     this.#state = BrokerState.running;
     logger.info('the broker is ready', {
@@ -175,10 +196,12 @@ export class Broker implements Role {
     // Alone, it still lets what is stored be read; of several, it would wait for ever.
     if (configs.list('cluster.brokers').length > 1) this.#failures.start();
     await quorum.start();
+    this.#goOn();
     // As it knew them when it stopped: others may have other certificates since than those of the
     // configuration, too, and would not be reached with these.
     await takeSettings(services);
     await quorum.caughtUp();
+    this.#goOn();
     let isRegistered = true;
     try {
       await lifecycle.register();
@@ -190,12 +213,21 @@ export class Broker implements Role {
       });
       isRegistered = false;
     }
+    this.#goOn();
     await publishMetadata(services);
+    this.#goOn();
     replication.start();
     if (isRegistered) await lifecycle.unfence();
+    this.#goOn();
     this.#failures.reportUnopened(services);
     await this.#coordinatorsLoaded(services);
+    this.#goOn();
     serving.now = true;
+  }
+
+  /** Between the steps of a start: a stop closes what there is, and nothing is opened behind it. */
+  #goOn(): void {
+    if (this.#isStopping) throw new OperatingError('stopping', 'it is being stopped');
   }
 
   /** Whoever connects finds the groups, unless reading them takes long: then it is told to wait. */
@@ -209,6 +241,7 @@ export class Broker implements Role {
   async stop(): Promise<void> {
     if (this.#state === BrokerState.shuttingDown || this.#state === BrokerState.notRunning) return;
     this.#state = BrokerState.shuttingDown;
+    this.#isStopping = true;
     this.#failures.stop();
     const sockets = this.#sockets;
     const services = this.#services;
@@ -246,7 +279,7 @@ export class Broker implements Role {
 
   /** Told once, and not of what comes of a stop. */
   #fatal(error: FatalError): void {
-    if (this.#state === BrokerState.shuttingDown) return;
+    if (this.#isStopping) return;
     this.#services?.quorum.abandon();
     const { onFatal = endThread } = this.#options;
     onFatal(error);

@@ -120,26 +120,34 @@ describeWithPeers(['kafka', 'javac'], `a broker that is killed ${ROUNDS} times`,
     60_000 + ROUNDS * ROUND_MS_MAX,
   );
 
-  it("lets Kafka's clients copy a topic in transactions, exactly once", async () => {
-    expect(toCopy, 'all rounds were run').toBe(ROUNDS * COPIED_PER_ROUND);
-    const { transactions, aborted } = await copier.result;
-    expect(transactions).toBeGreaterThan(ROUNDS / 2);
-    expect(aborted).toBeGreaterThan(0);
-    const verdict = await runCopier('check', weir.bootstrap, 'to', String(toCopy));
-    expect(verdict).toEqual({ missing: 0, repeated: 0, disordered: 0 });
-  }, 120_000);
+  it(
+    "lets Kafka's clients copy a topic in transactions, exactly once",
+    async () => {
+      expect(toCopy, 'all rounds were run').toBe(ROUNDS * COPIED_PER_ROUND);
+      const { transactions, aborted } = await copier.result;
+      expect(transactions).toBeGreaterThan(ROUNDS / 2);
+      expect(aborted).toBeGreaterThan(0);
+      const verdict = await runCopier('check', weir.bootstrap, 'to', String(toCopy));
+      expect(verdict).toEqual({ missing: 0, repeated: 0, disordered: 0 });
+    },
+    60_000 + ROUNDS * 1000,
+  );
 
-  it("leaves files that Kafka's tool finds sound", async () => {
-    expect(await weir.halt()).toBe(0);
-    const files = filesOf(weir.data, /\.(log|index|timeindex)$/).filter(
-      (file) => !file.includes('__cluster_metadata'),
-    );
-    expect(files.length).toBeGreaterThan(20);
-    const options = ['--deep-iteration', '--verify-index-only', '--files', files.join(',')];
-    const { code, stdout } = await kafkaTool(DUMP, options);
-    expect(code).toBe(0);
-    expect(stdout).not.toMatch(/mismatch|not found|out of order|isvalid: false/i);
-  }, 120_000);
+  it(
+    "leaves files that Kafka's tool finds sound",
+    async () => {
+      expect(await weir.halt()).toBe(0);
+      const files = filesOf(weir.data, /\.(log|index|timeindex)$/).filter(
+        (file) => !file.includes('__cluster_metadata'),
+      );
+      expect(files.length).toBeGreaterThan(20);
+      const options = ['--deep-iteration', '--verify-index-only', '--files', files.join(',')];
+      const { code, stdout } = await kafkaTool(DUMP, options);
+      expect(code).toBe(0);
+      expect(stdout).not.toMatch(/mismatch|not found|out of order|isvalid: false/i);
+    },
+    60_000 + ROUNDS * 1000,
+  );
 });
 
 function filesOf(directory: string, pattern: RegExp): string[] {

@@ -143,11 +143,17 @@ export class MetadataQuorum implements MetadataStore {
     this.#member.log.takeSnapshot();
   }
 
-  /** Resolves when it takes part; a lone voter is active by then. Rejects with FatalError. */
+  /**
+   * Resolves when it takes part, a lone voter being active by then, or does so no more. Rejects with
+   * FatalError.
+   */
   start(): Promise<void> {
     return this.#member.start();
   }
-  /** Resolves when the image has everything that was committed when a leader was first heard of. */
+  /**
+   * Resolves when the image has everything that was committed when a leader was first heard of, or it
+   * takes part no more.
+   */
   caughtUp(): Promise<void> {
     return this.#member.caughtUp();
   }

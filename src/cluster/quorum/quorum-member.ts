@@ -84,6 +84,8 @@ export class QuorumMember implements QuorumContext {
   /** What was committed when a leader of now was first heard of; -1: none was yet. */
   #catchUpTo = -1;
   #caughtUp: (() => void)[] = [];
+  /** It takes part no more: what somebody waits for will not come. */
+  readonly #over = Promise.withResolvers<void>();
 
   constructor(options: MetadataQuorumOptions) {
     this.#options = options;
@@ -148,7 +150,10 @@ export class QuorumMember implements QuorumContext {
     this.#leaderListeners.push(listener);
   }
 
-  /** Resolves when it takes part; a lone voter is active by then. Rejects with FatalError. */
+  /**
+   * Resolves when it takes part, a lone voter being active by then, or does so no more. Rejects with
+   * FatalError.
+   */
   async start(): Promise<void> {
     this.log.load();
     const state = this.#file.read();
@@ -214,12 +219,12 @@ export class QuorumMember implements QuorumContext {
     }
     const active = new Promise<void>((resolve) => {
       const seen = (): void => {
-        if (this.#isActive || this.#isOver) resolve();
+        if (this.#isActive) resolve();
       };
       this.#leaderListeners.push(seen);
     });
     this.#lead(isFirst);
-    if (this.#leadership !== null) await active;
+    if (this.#leadership !== null) await Promise.race([active, this.#over.promise]);
   }
 
   others(): number[] {
@@ -409,10 +414,14 @@ export class QuorumMember implements QuorumContext {
     return this.log.lastAppliedEpoch === this.#epoch || this.#isActive;
   }
 
-  /** Resolves when the image has everything that was committed when a leader was first heard of. */
+  /**
+   * Resolves when the image has everything that was committed when a leader was first heard of, or it
+   * takes part no more.
+   */
   caughtUp(): Promise<void> {
     if (this.#isCaughtUp) return Promise.resolve();
-    return new Promise((resolve) => this.#caughtUp.push(resolve));
+    const caughtUp = new Promise<void>((resolve) => this.#caughtUp.push(resolve));
+    return Promise.race([caughtUp, this.#over.promise]);
   }
 
   fail(error: unknown): void {
@@ -432,18 +441,21 @@ export class QuorumMember implements QuorumContext {
   async stop(): Promise<void> {
     if (this.#isOver) return;
     const told = this.#leadership !== null && this.voters.length > 1 ? this.#resign() : null;
-    this.#isOver = true;
-    this.#leave();
-    this.#role = 'stopped';
+    this.#end();
     await told;
   }
 
   /** Takes part no more, at once and without a word, as a killed process. */
   abandon(): void {
+    this.#end();
+    this.#leaderId = -1;
+    this.#tellLeaderChange();
+  }
+
+  #end(): void {
     this.#isOver = true;
     this.#leave();
     this.#role = 'stopped';
-    this.#leaderId = -1;
-    this.#tellLeaderChange();
+    this.#over.resolve();
   }
 }

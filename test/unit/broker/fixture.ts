@@ -46,10 +46,11 @@ export interface StartOptions {
 
 let seed = 1;
 
-export async function startBroker(
+/** One that has not been started. */
+export function newBroker(
   given: Record<string, KeyValue> = {},
   options: StartOptions = {},
-): Promise<RunningBroker> {
+): Pick<RunningBroker, 'broker' | 'directory' | 'logged'> {
   const directory =
     options.directory ?? fs.mkdtempSync(path.join(os.tmpdir(), 'weir-broker-test-'));
   const logged: RunningBroker['logged'] = [];
@@ -71,6 +72,14 @@ export async function startBroker(
     registry: new MetricsRegistry(),
     ...(options.onFatal === undefined ? {} : { onFatal: options.onFatal }),
   });
+  return { broker, directory, logged };
+}
+
+export async function startBroker(
+  given: Record<string, KeyValue> = {},
+  options: StartOptions = {},
+): Promise<RunningBroker> {
+  const { broker, directory, logged } = newBroker(given, options);
   await broker.start();
   const { port } = broker.listeners[0]!;
   return {

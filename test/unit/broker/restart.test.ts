@@ -1,14 +1,18 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Disk } from '../../../src/base/disk.ts';
 import { nodeDisk } from '../../../src/base/node-disk.ts';
+import { BrokerState } from '../../../src/broker/broker.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
+import { freePort } from '../../peers/peer.ts';
 import {
   batchOf,
   createTopic,
   fetch,
+  newBroker,
   produce,
   startBroker,
   valuesOf,
@@ -42,6 +46,29 @@ describe('a restart', () => {
     expect(configs.results[0].configs[0].value).toBe('123456789');
     await client.close();
     await running.stop();
+  });
+
+  it('serves nobody when it is stopped before it has started, whenever that is', async () => {
+    const running = await startBroker();
+    await running.broker.stop();
+    const { directory } = running;
+    let early = 0;
+    for (let turns = 0; turns < 60; turns++) {
+      const port = await freePort();
+      const given = { listeners: [`PLAINTEXT://127.0.0.1:${port}`] };
+      const { broker } = newBroker(given, { directory });
+      const started = broker.start();
+      for (let i = 0; i < turns; i++) await turn();
+      if (broker.state !== BrokerState.running) early++;
+      await broker.stop();
+      await started;
+      expect(broker.state, `${turns} turns`).toBe(BrokerState.notRunning);
+      await expect(WireClient.connect(port), `${turns} turns`).rejects.toThrow('ECONNREFUSED');
+    }
+    expect(early).toBeGreaterThan(5);
+    const again = await startBroker({}, { directory });
+    expect(again.broker.state).toBe(BrokerState.running);
+    await again.stop();
   });
 
   it('goes on with settings that were changed while it ran', async () => {
