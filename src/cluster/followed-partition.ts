@@ -36,6 +36,8 @@ export class FollowedPartition {
   /** Whether it has ever had everything, in this term: then it counts as in sync for quotas. */
   #hasCaughtUp = false;
   #asked: AskedPartition | null = null;
+  /** What is here and what the leader has go together. */
+  #isChecked = false;
 
   constructor(partition: Partition) {
     this.partition = partition;
@@ -99,6 +101,10 @@ export class FollowedPartition {
       partition.truncateTo(this.#partingOffset(epoch, endOffset));
       return 0;
     }
+    if (this.#isTornCopy(answer)) {
+      partition.restartAt(answer.logStartOffset);
+      return 0;
+    }
     const records = answer.records as Buffer | null;
     const bytes = records?.length ?? 0;
     this.loggedFailure = '';
@@ -111,9 +117,32 @@ export class FollowedPartition {
     }
     partition.follow(answer.highWatermark, answer.logStartOffset);
     partition.toldReplicated(answer.replicated.offset, answer.replicated.partitionEpoch);
+    if (answer.removedTo > log.removedTo) log.removesTo(answer.removedTo);
     this.lag = Math.max(answer.highWatermark - log.logEndOffset, 0);
     if (bytes === 0 || this.lag === 0) this.#hasCaughtUp = true;
     return bytes;
+  }
+
+  /**
+   * A copy of one leader's log was not finished when another one began to lead, who lacks tombstones
+   * and markers of what is still to come: with them would be missing what of the copy so far is gone.
+   * A leader lets none of them go that a replica of its still needs, so that one term, and the next
+   * one of the same leader, is no danger.
+   */
+  #isTornCopy({ removedTo }: FetchedPartition): boolean {
+    if (this.#isChecked) return false;
+    const { partition, leaderEpoch } = this;
+    const { log, leaderId } = partition;
+    const isTorn =
+      log.logStartOffset < log.logEndOffset &&
+      log.logEndOffset < removedTo &&
+      !partition.isInSync &&
+      !partition.copiesFrom(leaderId, leaderEpoch);
+    if (!isTorn) {
+      this.#isChecked = true;
+      partition.copiedFrom(leaderId, leaderEpoch);
+    }
+    return isTorn;
   }
 
   /** Where our log stops being the leader's, whose largest epoch up to ours ended at `endOffset`. */

@@ -80,6 +80,8 @@ export class Partition {
   #replicasEpoch = NO_EPOCH;
   /** As the leader told. */
   #replicatedTo = 0;
+  /** As follower: the leader whose log its own is a part of so far. */
+  #source: { readonly leaderId: number; readonly leaderEpoch: number } | null = null;
   /** The error of everybody who still has it, after it was removed. */
   #removed: number | null = null;
 
@@ -355,6 +357,19 @@ export class Partition {
     if (start > log.logStartOffset) log.advanceLogStartOffset(start);
   }
 
+  /** As the metadata say, of this broker. */
+  get isInSync(): boolean {
+    return this.#knownIsr.includes(this.#environment.nodeId);
+  }
+  copiedFrom(leaderId: number, leaderEpoch: number): void {
+    this.#source = { leaderId, leaderEpoch };
+  }
+  /** Nobody else has led since it was copied from last. */
+  copiesFrom(leaderId: number, leaderEpoch: number): boolean {
+    const source = this.#source;
+    return source?.leaderId === leaderId && leaderEpoch <= source.leaderEpoch + 1;
+  }
+
   /** As follower: what all replicas have, as the leader knew them at `partitionEpoch`. */
   toldReplicated(offset: number, partitionEpoch: number): void {
     if (partitionEpoch >= this.#replicasEpoch) {
@@ -378,7 +393,7 @@ export class Partition {
     this.log.truncateTo(offset);
     this.#watchers.cut();
   }
-  /** As follower: the leader's log starts behind the end of ours. */
+  /** As follower: what is here is no beginning of the leader's log, which starts there. */
   restartAt(offset: number): void {
     this.#environment.stats.truncations += 1;
     this.log.truncateFullyAndStartAt(offset);

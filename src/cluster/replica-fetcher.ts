@@ -139,16 +139,21 @@ export class ReplicaFetcher {
     const outOfRange: FollowedPartition[] = [];
     const toFlush: FollowedPartition[] = [];
     const moved: FollowedPartition[] = [];
+    const thinned: FollowedPartition[] = [];
     for (const { topicId, partitions } of response.responses) {
       for (const answer of partitions) {
         const followed = wanted.get(`${topicId}/${answer.partitionIndex}`);
         if (followed === undefined || !this.#isFollowed(followed)) continue;
         const start = followed.partition.log.logStartOffset;
         this.#take(followed, answer, outOfRange, toFlush);
-        if (followed.partition.log.logStartOffset > start) moved.push(followed);
+        const { log } = followed.partition;
+        if (log.logStartOffset > start) moved.push(followed);
+        if (!log.isRemovedToSaved) thinned.push(followed);
       }
     }
     await this.#each(toFlush, ({ partition }) => partition.flushed());
+    // With the next request it may come in sync, and lead then.
+    await this.#each(thinned, ({ partition }) => partition.log.saveRemovedTo());
     // The next request tells the leader of the starts, and the leader tells clients.
     await this.#each(moved, ({ partition }) => partition.log.saveLogStart());
     if (outOfRange.length > 0 && !this.#stopped) await this.#moveInto(outOfRange);

@@ -172,5 +172,6 @@ function offsetsOf(log: PartitionLog): SavedOffsets {
     logStarts: of(log.logStartOffset),
     highWatermarks: of(log.highWatermark),
     cleaned: log.cleanedTo === null ? new Map() : of(log.cleanedTo),
+    removed: of(log.removedTo),
   };
 }

@@ -17,4 +17,6 @@ export interface LogCheckpoints {
   /** Offsets are about to have gaps. */
   saveCleanedNow(log: PartitionLog): void;
   saveCleaned(log: PartitionLog): Promise<void>;
+  /** Tombstones are about to go. */
+  saveRemoved(log: PartitionLog): Promise<void>;
 }

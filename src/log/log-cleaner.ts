@@ -221,6 +221,9 @@ export class LogCleaner {
     let reading = basesOf(job.sources);
     try {
       const { endOffset, bytesRead, utilization } = await pass.map();
+      // A crash may come behind any of the replacements.
+      log.removesTo(Math.min(removableBelow, endOffset));
+      await log.saveRemovedTo();
       let read = 0;
       let written = 0;
       for (const group of groupSources(job.sources, endOffset, log.config)) {

@@ -29,6 +29,8 @@ export const RECOVERY_POINT_FILE = 'recovery-point-offset-checkpoint';
 export const LOG_START_FILE = 'log-start-offset-checkpoint';
 export const HIGH_WATERMARK_FILE = 'replication-offset-checkpoint';
 export const CLEANER_OFFSET_FILE = 'cleaner-offset-checkpoint';
+/** Ours: before these offsets tombstones and markers may be gone. */
+export const REMOVED_OFFSET_FILE = 'removed-offset-checkpoint';
 export const CLEAN_SHUTDOWN_FILE = '.kafka_cleanshutdown';
 export const META_PROPERTIES_FILE = 'meta.properties';
 

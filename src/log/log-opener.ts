@@ -52,6 +52,7 @@ export class LogOpener {
       logStartOffset: offsets.logStarts.get(key) ?? 0,
       highWatermark: offsets.highWatermarks.get(key) ?? 0,
       cleanedTo: offsets.cleaned.get(key) ?? null,
+      removedTo: offsets.removed.get(key) ?? null,
       checkpoints: managed,
     });
   }

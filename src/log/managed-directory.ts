@@ -11,6 +11,7 @@ import {
   LOG_START_FILE,
   partitionDirectory,
   RECOVERY_POINT_FILE,
+  REMOVED_OFFSET_FILE,
 } from './log-files.ts';
 import { OffsetCheckpointFile } from './offset-checkpoint-file.ts';
 import type { PartitionLog } from './partition-log.ts';
@@ -21,6 +22,7 @@ export interface SavedOffsets {
   readonly logStarts: ReadonlyMap<string, number>;
   readonly highWatermarks: ReadonlyMap<string, number>;
   readonly cleaned: ReadonlyMap<string, number>;
+  readonly removed: ReadonlyMap<string, number>;
 }
 
 /** Of a partition that is new. */
@@ -29,13 +31,14 @@ export const NOTHING_SAVED: SavedOffsets = {
   logStarts: new Map(),
   highWatermarks: new Map(),
   cleaned: new Map(),
+  removed: new Map(),
 };
 
 /** Logs that are flushed at the same time while stopping. */
 const CLOSING_MAX = 16;
 
 /**
- * What lies in a log directory, and its files that speak of all partitions: four checkpoints and the
+ * What lies in a log directory, and its files that speak of all partitions: five checkpoints and the
  * clean shutdown marker. The marker is taken away before anything is written, so it never outlives the
  * state that it vouches for.
  */
@@ -52,6 +55,7 @@ export class ManagedDirectory implements LogCheckpoints {
   readonly #logStarts: OffsetCheckpointFile;
   readonly #highWatermarks: OffsetCheckpointFile;
   readonly #cleaned: OffsetCheckpointFile;
+  readonly #removed: OffsetCheckpointFile;
   /** What the checkpoints say of logs that are not here any more has been forgotten. */
   #isSwept = false;
 
@@ -70,6 +74,7 @@ export class ManagedDirectory implements LogCheckpoints {
     this.#logStarts = file(LOG_START_FILE);
     this.#highWatermarks = file(HIGH_WATERMARK_FILE);
     this.#cleaned = file(CLEANER_OFFSET_FILE);
+    this.#removed = file(REMOVED_OFFSET_FILE);
   }
 
   /** By the name of their partition. */
@@ -133,6 +138,7 @@ export class ManagedDirectory implements LogCheckpoints {
       logStarts: this.#read(this.#logStarts),
       highWatermarks: this.#read(this.#highWatermarks),
       cleaned: this.#read(this.#cleaned),
+      removed: this.#read(this.#removed),
     };
   }
 
@@ -144,7 +150,13 @@ export class ManagedDirectory implements LogCheckpoints {
   }
 
   get #files(): readonly OffsetCheckpointFile[] {
-    return [this.#recoveryPoints, this.#logStarts, this.#highWatermarks, this.#cleaned];
+    return [
+      this.#recoveryPoints,
+      this.#logStarts,
+      this.#highWatermarks,
+      this.#cleaned,
+      this.#removed,
+    ];
   }
 
   #note(log: PartitionLog): void {
@@ -153,6 +165,7 @@ export class ManagedDirectory implements LogCheckpoints {
     this.#highWatermarks.set(key, log.highWatermark);
     this.noteStart(log, log.logStartOffset);
     this.noteCleaned(log);
+    this.#noteRemoved(log);
   }
 
   /** Only a start that the names of the segments do not tell, or may not tell after a power cut. */
@@ -169,6 +182,12 @@ export class ManagedDirectory implements LogCheckpoints {
    */
   noteCleaned(log: PartitionLog): void {
     this.#cleaned.set(keyOf(log), log.cleanedTo);
+  }
+
+  /** A log that has been cleaned has an entry, be it 0: without one all that was cleaned counts. */
+  #noteRemoved(log: PartitionLog): void {
+    const isNothing = log.cleanedTo === null && log.removedTo === 0;
+    this.#removed.set(keyOf(log), isNothing ? null : log.removedTo);
   }
 
   changed(log: PartitionLog): void {
@@ -196,6 +215,10 @@ export class ManagedDirectory implements LogCheckpoints {
   async saveCleaned(log: PartitionLog): Promise<void> {
     this.noteCleaned(log);
     await this.#save(this.#cleaned);
+  }
+  async saveRemoved(log: PartitionLog): Promise<void> {
+    this.#noteRemoved(log);
+    await this.#save(this.#removed);
   }
 
   #saveNow(file: OffsetCheckpointFile): void {

@@ -52,6 +52,8 @@ export interface PartitionLogOptions {
   readonly highWatermark: number;
   /** From the cleaner's checkpoint; null: never cleaned, and without gaps. */
   readonly cleanedTo: number | null;
+  /** From our own checkpoint, see `CompactionMark`; null: it says nothing. */
+  readonly removedTo: number | null;
   readonly checkpoints: LogCheckpoints;
 }
 
@@ -103,9 +105,10 @@ export class PartitionLog {
         segments: list,
       }),
       tail: new WatchedTail(environment.tailCache),
-      mark: new CompactionMark(options.cleanedTo, {
+      mark: new CompactionMark(options.cleanedTo, options.removedTo, {
         saveNow: () => checkpoints.saveCleanedNow(this),
         save: () => checkpoints.saveCleaned(this),
+        saveRemoved: () => checkpoints.saveRemoved(this),
       }),
     };
     this.#parts = Object.assign(parts, { segments: new LogSegments(list, parts) });
@@ -207,6 +210,14 @@ export class PartitionLog {
   /** Compaction has been through what lies before; null: it was never here. */
   get cleanedTo(): number | null {
     return this.#parts.mark.cleanedTo;
+  }
+  /** See `CompactionMark.removedTo`. */
+  get removedTo(): number {
+    return this.#parts.mark.removedTo;
+  }
+  /** The device has what `removedTo` says. */
+  get isRemovedToSaved(): boolean {
+    return this.#parts.mark.isRemovedToSaved;
   }
   get cuts(): number {
     return this.#truncation.cuts;
@@ -498,6 +509,16 @@ export class PartitionLog {
     isWanted: () => boolean,
   ): Promise<boolean> {
     return this.#replacement.replace(sources, cuts, isWanted);
+  }
+
+  /** Tombstones and markers before `offset` are not here, or will not be soon. */
+  removesTo(offset: number): void {
+    this.#parts.mark.removesTo(offset);
+    this.#parts.changed();
+  }
+  /** Resolves when that survives power loss. Rejects with KAFKA_STORAGE_ERROR. */
+  saveRemovedTo(): Promise<void> {
+    return this.#parts.mark.saveRemovedTo();
   }
 
   /** Compaction has been through what lies before `offset`. */

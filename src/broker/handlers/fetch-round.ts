@@ -204,6 +204,7 @@ export class FetchRound {
     if (log.config.cleanupPolicy.includes('compact')) {
       const { replicatedTo: offset, partitionEpoch } = partition;
       answer.replicated = { offset, partitionEpoch };
+      answer.removedTo = log.removedTo;
     }
     answer.highWatermark = log.highWatermark;
     answer.lastStableOffset = partition.lastStableOffset;
@@ -286,6 +287,7 @@ export class FetchRound {
       snapshotId: NO_SNAPSHOT,
       flushUpTo: -1,
       replicated: NOT_TOLD,
+      removedTo: -1,
       abortedTransactions: this.fetcher.isolation === READ_COMMITTED ? [] : null,
       preferredReadReplica: -1,
       records: EMPTY,

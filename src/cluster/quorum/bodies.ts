@@ -179,6 +179,7 @@ export const fetchAnswerOf = (more: Partial<FetchAnswer>): FetchAnswer => ({
   snapshotId: NO_SNAPSHOT,
   flushUpTo: -1,
   replicated: { offset: -1, partitionEpoch: -1 },
+  removedTo: -1,
   abortedTransactions: null,
   preferredReadReplica: -1,
   records: EMPTY,

@@ -95,6 +95,8 @@ export const fetchResponse = message(
         replicated: struct({ offset: int64.default(-1), partitionEpoch: int32.default(-1) })
           .since(12)
           .tag(10_001),
+        // Ours, the same: what lies before may lack tombstones and markers.
+        removedTo: int64.since(12).default(-1).tag(10_002),
         // Null when reading uncommitted.
         abortedTransactions: array({ producerId: int64, firstOffset: int64 }).nullable(),
         preferredReadReplica: int32.since(11).default(-1),

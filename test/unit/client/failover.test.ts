@@ -217,6 +217,7 @@ describe('a fetcher', () => {
         preferredReadReplica: -1,
         flushUpTo: -1,
         replicated: { offset: -1, partitionEpoch: -1 },
+        removedTo: -1,
         records: Buffer.alloc(0),
       };
       const { topic, topicId } = body.topics[0];

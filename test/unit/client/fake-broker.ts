@@ -376,6 +376,7 @@ function fetchAnswer(broker: number, partition: FakePartition | undefined, asked
     preferredReadReplica: -1,
     flushUpTo: -1,
     replicated: { offset: -1, partitionEpoch: -1 },
+    removedTo: -1,
     records: Buffer.concat(chosen),
   };
 }

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { seededRandom } from '../../../src/base/random.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import { batchSize, setPartitionLeaderEpoch } from '../../../src/protocol/record-batch.ts';
 import { ReplicaRig, TOPIC, TOPIC_ID } from '../../support/replicas.ts';
@@ -130,6 +131,84 @@ describe('a follower', () => {
     expect([truncations, truncationsBelowCommitted]).toEqual([names.length, 0]);
     // The ends and the starts of all of them, asked for once.
     expect(rig.get(0).answered.get(LIST_OFFSETS)).toBe(2);
+  });
+
+  /**
+   * Broker 2, out of sync, has the first of six batches from broker 0. Broker 1 has all of them, and
+   * lets tombstones go before offset 5.
+   */
+  async function begunCopy(): Promise<{ restarts: number[] }> {
+    rig = await ReplicaRig.start(3, {
+      'log.cleanup.policy': 'compact',
+      'replica.fetch.max.bytes': 1,
+    });
+    rig.isolate(2);
+    rig.change({ isr: [0, 1] });
+    for (let i = 0; i < 6; i++) {
+      const batch = batchOf([`v${i}`], { key: `k${i}`, timestamp: rig.clock.now() });
+      rig.get(0).partition.append(batch, { origin: 'client', acksAll: false });
+    }
+    await rig.pass(200);
+    expect(rig.get(1).log.logEndOffset).toBe(6);
+    let passed = 0;
+    rig.onPassing = ({ from, api, response }) => {
+      const records = response.responses[0]?.partitions[0]?.records as Buffer | undefined;
+      if (from !== 2 || api !== FETCH || (records?.length ?? 0) === 0) return;
+      if (++passed > 2) rig.isolate(2);
+    };
+    rig.rejoin(2);
+    await rig.pass(1000);
+    expect(rig.get(2).log.logEndOffset).toBe(2);
+    rig.onPassing = () => {};
+    rig.get(1).log.removesTo(5);
+    const { partition } = rig.get(2);
+    const restarts: number[] = [];
+    const restartAt = partition.restartAt.bind(partition);
+    partition.restartAt = (offset) => {
+      restarts.push(offset);
+      restartAt(offset);
+    };
+    return { restarts };
+  }
+
+  it('begins anew when its copy goes on from another leader, who lacks tombstones of the rest', async () => {
+    const { restarts } = await begunCopy();
+    rig.elect(1, [0, 1]);
+    rig.rejoin(2);
+    await rig.pass(3000);
+    expect(restarts).toEqual([0]);
+    expectEqualLogs();
+    expect(rig.state.isr.toSorted((a, b) => a - b)).toEqual([0, 1, 2]);
+    // Whoever has a part of its log, and goes on from it, is to know the same.
+    expect(rig.get(2).log.removedTo).toBe(5);
+    await rig.get(2).stop();
+    rig.get(2).disk.crash(seededRandom(1));
+    await rig.get(2).start();
+    expect(rig.get(2).log.removedTo).toBe(5);
+  });
+
+  it('goes on with its copy when the same leader goes on', async () => {
+    const { restarts } = await begunCopy();
+    rig.get(0).log.removesTo(5);
+    rig.elect(0, [0, 1]);
+    rig.rejoin(2);
+    await rig.pass(3000);
+    expect(restarts).toEqual([]);
+    expectEqualLogs();
+    expect(rig.state.isr).toContain(2);
+  });
+
+  it('goes on with its copy when the other leader lacks nothing of the rest', async () => {
+    const { restarts } = await begunCopy();
+    rig.get(1).log.truncateTo(2);
+    rig.get(1).log.removesTo(2);
+    rig.elect(0, [0]);
+    await rig.pass(1000);
+    rig.elect(1, [0, 1]);
+    rig.rejoin(2);
+    await rig.pass(3000);
+    expect(restarts).toEqual([]);
+    expectEqualLogs();
   });
 
   it('is cut to the end of a leader that was elected uncleanly', async () => {

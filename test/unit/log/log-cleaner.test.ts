@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../../src/base/random.ts';
 import { type CleanerSettings, defaultCleanerSettings } from '../../../src/log/log-cleaner.ts';
 import type { LogConfig } from '../../../src/log/log-config.ts';
 import type { LogManager } from '../../../src/log/log-manager.ts';
@@ -187,6 +188,46 @@ describe('compaction', () => {
     await close(log);
     await clean(rig, manager);
     expect(pairsOf(log)).toEqual(['1 b=1', '6 x=last']);
+  });
+
+  it('has on the device that tombstones may be gone before one is, whenever power is lost', async () => {
+    let gone = 0;
+    for (let n = 1; ; n++) {
+      const rig = makeRig({ ...COMPACTED, deleteRetentionMs: 1000 });
+      let replicated = 1;
+      const { manager, log } = await rig.open({ replicatedTo: () => replicated });
+      put(log, [
+        ['a', '1'],
+        ['a', null],
+      ]);
+      await close(log);
+      await clean(rig, manager);
+      await manager.checkpoint();
+      replicated = 2;
+      rig.clock.advance(DAY_MS);
+      put(log, [['b', '1']]);
+      await close(log);
+      await log.flush();
+      const before = rig.disk.calls;
+      let isHit = false;
+      rig.disk.fault = ({ number }) => {
+        if (number < before + n) return null;
+        isHit = true;
+        return systemError('EIO');
+      };
+      await clean(rig, manager);
+      manager.abandon();
+      rig.disk.crash(seededRandom(n));
+      rig.disk.restart();
+      rig.disk.fault = () => null;
+      const { log: again } = await rig.open();
+      if (!pairsOf(again).includes('1 a=null')) {
+        gone++;
+        expect(again.removedTo, `call ${n}`).toBe(2);
+      }
+      if (!isHit) break;
+    }
+    expect(gone).toBeGreaterThan(3);
   });
 
   it('gives a cleaning up when a replica has come meanwhile that lacks what was left out', async () => {
