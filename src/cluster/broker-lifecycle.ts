@@ -60,6 +60,8 @@ export class BrokerLifecycle {
   /** Changes of the controller that this broker has seen, and how many it had when that was sent. */
   #controllerChanges = 0;
   #heardAfterChanges = 0;
+  /** Partitions may have been given to others before that, while this broker had no session. */
+  #mustHave = -1;
   #isFenced = true;
   #wantsIn = false;
   #wantsShutDown = false;
@@ -83,11 +85,16 @@ export class BrokerLifecycle {
   /**
    * Whether it is sure that the controller has not given this broker's partitions to others for its
    * silence: a process that was stopped finds out here that its time has passed. A controller that
-   * is new goes by what it has seen itself, and may wait less: it has to be heard of first.
+   * is new goes by what it has seen itself, and may wait less: it has to be heard of first. And what
+   * it has changed until then has to be known here.
    */
   get hasSession(): boolean {
-    const { alone, clock, settings } = this.#options;
-    if (alone) return true;
+    const { alone, store } = this.#options;
+    return alone || (this.#isHeardOf && store.lastOffset >= this.#mustHave);
+  }
+  /** The controller counts this broker among those that live, and goes on doing so for a while. */
+  get #isHeardOf(): boolean {
+    const { clock, settings } = this.#options;
     if (this.#heardAfterChanges !== this.#controllerChanges) return false;
     return !this.#isFenced && clock.monotonic() - this.#heardAt < settings.sessionMs;
   }
@@ -155,6 +162,8 @@ export class BrokerLifecycle {
     this.#wantsIn = true;
     this.#beat();
     await this.#until(() => !this.#isFenced);
+    const { clock, store } = this.#options;
+    while (!this.#isStopped && store.lastOffset < this.#mustHave) await sleep(clock, LOOK_MS);
   }
 
   /**
@@ -241,6 +250,7 @@ export class BrokerLifecycle {
     if (answer.isFenced && !this.#isFenced && !this.#wantsShutDown) {
       logger.warn('the controller has fenced this broker');
     }
+    if (!this.#isHeardOf) this.#mustHave = answer.metadataOffset;
     this.#isFenced = answer.isFenced;
     this.#heardAt = sentAt;
     this.#heardAfterChanges = sentAfterChanges;

@@ -31,6 +31,7 @@ export const brokerHeartbeatHandler = controllerHandler<Request, Response>(
         isCaughtUp: false,
         isFenced: true,
         shouldShutDown: false,
+        metadataOffset: -1,
       };
     }
   },

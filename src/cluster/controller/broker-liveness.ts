@@ -20,6 +20,7 @@ export interface HeartbeatAnswer {
   readonly isCaughtUp: boolean;
   readonly isFenced: boolean;
   readonly shouldShutDown: boolean;
+  readonly metadataOffset: number;
 }
 
 export interface BrokerLivenessOptions {
@@ -85,6 +86,7 @@ export class BrokerLiveness {
       isCaughtUp: registry.isCaughtUp(request),
       isFenced: broker.fenced,
       shouldShutDown: registry.mayStop(broker, request),
+      metadataOffset: store.lastOffset,
     };
   }
 

@@ -18,4 +18,6 @@ export const brokerHeartbeatResponse = message('BrokerHeartbeatResponse', at, {
   isCaughtUp: bool,
   isFenced: bool.default(true),
   shouldShutDown: bool,
+  // Ours: the last step of the metadata that the controller had then; -1: not told.
+  metadataOffset: int64.default(-1).tag(10_000),
 });

@@ -14,6 +14,7 @@ async function letIn() {
   const clock = new ManualClock();
   const store = new MemoryStore(1, false);
   store.lastOffset = 7;
+  const controller = { lastOffset: 7 };
   const answers: (() => void)[] = [];
   const answer = async (): Promise<void> => {
     for (const give of answers.splice(0)) give();
@@ -23,7 +24,9 @@ async function letIn() {
     const common = { throttleTimeMs: 0, errorCode: 0 };
     if (call === calls.brokerRegistration) return Promise.resolve({ ...common, brokerEpoch: 7 });
     const state = { isCaughtUp: true, isFenced: false, shouldShutDown: false };
-    return new Promise((resolve) => answers.push(() => resolve({ ...common, ...state })));
+    return new Promise((resolve) =>
+      answers.push(() => resolve({ ...common, ...state, metadataOffset: controller.lastOffset })),
+    );
   };
   const lifecycle = new BrokerLifecycle({
     ...{ nodeId: 0, clusterId: 'c', incarnationId: 'i', rack: null, alone: false },
@@ -36,7 +39,7 @@ async function letIn() {
   const entered = lifecycle.unfence();
   await answer();
   await entered;
-  return { clock, store, lifecycle, answer, waiting: () => answers.length };
+  return { clock, store, controller, lifecycle, answer, waiting: () => answers.length };
 }
 
 it('a broker is not sure of its session once another controller may have taken over', async () => {
@@ -60,6 +63,26 @@ it('what a former controller answers late gives a broker no session', async () =
   await answer();
   expect(lifecycle.hasSession).toBe(false);
   clock.advance(20);
+  await answer();
+  expect(lifecycle.hasSession).toBe(true);
+  lifecycle.stop();
+});
+
+it('a broker that was out of reach has no session before it knows what was changed meanwhile', async () => {
+  const { clock, store, controller, lifecycle, answer } = await letIn();
+  clock.advance(100);
+  store.setActive(false);
+  // The new controller has given its partitions to others before it heard of it again.
+  controller.lastOffset = 12;
+  await answer();
+  expect(lifecycle.hasSession).toBe(false);
+  store.lastOffset = 11;
+  expect(lifecycle.hasSession).toBe(false);
+  store.lastOffset = 12;
+  expect(lifecycle.hasSession).toBe(true);
+  // What is changed later it hears of as everybody does.
+  controller.lastOffset = 13;
+  clock.advance(HEARTBEAT_MS);
   await answer();
   expect(lifecycle.hasSession).toBe(true);
   lifecycle.stop();
