@@ -217,9 +217,10 @@ class Run {
     this.#readers.push(end);
     const read = await world.until(RECOVERY_MS, () => this.#isRead(end));
     this.world.expect('everything can be read', read);
-    this.#administering?.check();
     const even = await world.until(RECOVERY_MS, () => this.#knowTheSame());
-    if (this.world.expect('every broker knows what all know', even)) this.#authorizing?.check();
+    if (!this.world.expect('every broker knows what all know', even)) return;
+    this.#administering?.check();
+    this.#authorizing?.check();
   }
 
   async #groupCommits(): Promise<void> {
