@@ -8,7 +8,8 @@
  *    with once all directories are open.
  *
  * A directory that can't be opened is offline in this run, and the others go on. One that is not
- * this broker's, or two with the same partition, are a FatalError: whoever has mounted them decides.
+ * this broker's, or two with records of the same partition, are a FatalError: whoever has mounted them
+ * decides.
  */
 import type { Disk } from '../base/disk.ts';
 import { FatalError, reasonOf } from '../base/errors.ts';
@@ -18,10 +19,11 @@ import { ProtocolError } from '../protocol/error-codes.ts';
 import type { FutureFolders } from './future-folders.ts';
 import type { LogDirectories } from './log-directories.ts';
 import { LogDirectory } from './log-directory.ts';
-import { parsePartitionDirectory, partitionDirectory } from './log-files.ts';
+import { LOG_SUFFIX, parsePartitionDirectory, partitionDirectory } from './log-files.ts';
 import type { LogOpener } from './log-opener.ts';
 import { ManagedDirectory } from './managed-directory.ts';
 import { claimLogDirectory } from './meta-properties.ts';
+import type { PartitionLog } from './partition-log.ts';
 import { readTopicId } from './partition-metadata.ts';
 import type { LogProbe } from './probe.ts';
 
@@ -92,11 +94,10 @@ export class DirectoryLoader {
       if (futures.found(managed, name, left)) continue;
       const parsed = parsePartitionDirectory(name);
       if (parsed === null) continue;
-      if (directories.get(parsed.topic, parsed.partition) !== undefined) {
-        const key = partitionDirectory(parsed.topic, parsed.partition);
-        throw new FatalError(`${key} is in two log directories, one of them ${managed.path}`);
-      }
-      const topicId = readTopicId(disk, `${managed.path}/${name}`);
+      const path = `${managed.path}/${name}`;
+      const topicId = readTopicId(disk, path);
+      const other = directories.get(parsed.topic, parsed.partition);
+      if (other !== undefined && !this.#isRather(path, topicId, other)) continue;
       directories.serve(managed, opener.open(managed, name, { ...parsed, topicId }, left));
     }
     // Folders that were formatted and never used have nothing to recover.
@@ -105,4 +106,39 @@ export class DirectoryLoader {
       logger.info(`${managed.path} was not shut down cleanly: recovered ${managed.logs.size} logs`);
     }
   }
+  /**
+   * Whether the log in the folder `path` takes the place of `other`, of the same partition, which was
+   * found in another directory. A directory that fails while a partition is made in it leaves a folder
+   * without records, and the partition is made elsewhere: when the directory is back, that folder goes.
+   * Throws FatalError where both have records, or are of two topics of that name: nobody can tell which
+   * counts before the metadata are known.
+   */
+  #isRather(path: string, topicId: string | null, other: PartitionLog): boolean {
+    const { disk, logger, directories } = this.#options;
+    const areOfOne = topicId === null || other.topicId === null || topicId === other.topicId;
+    const isRather = areOfOne && hasRecords(disk, path);
+    if (!areOfOne || (isRather && other.logEndOffset > 0)) {
+      const key = partitionDirectory(other.topic, other.partition);
+      throw new FatalError(`${key} is in two log directories: ${path} and ${other.path}`);
+    }
+    const unmade = isRather ? other.path : path;
+    logger.warn(`${unmade} was never finished, and is removed`);
+    if (isRather) {
+      directories.withdraw(other);
+      other.abandon();
+    }
+    disk.removeDirectory(unmade);
+    return isRather;
+  }
 }
+
+const hasRecords = (disk: Disk, folder: string): boolean =>
+  disk.list(folder).some((name) => {
+    if (!name.endsWith(LOG_SUFFIX)) return false;
+    const file = disk.open(`${folder}/${name}`, 'read');
+    try {
+      return file.size() > 0;
+    } finally {
+      file.close();
+    }
+  });

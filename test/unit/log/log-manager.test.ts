@@ -191,14 +191,43 @@ describe('LogManager', () => {
     await expect(rig.manager().start()).rejects.toThrow(/damaged/);
   });
 
-  it('refuses a partition that is in two directories', async () => {
+  it('refuses a partition that has records in two directories', async () => {
     const rig = makeRig();
     for (const dir of ['/data', '/more']) {
-      const { manager } = await rig.open({ dirs: [dir] });
+      const { manager, log } = await rig.open({ dirs: [dir] });
+      appendValues(log, numbered(1));
       await manager.stop();
     }
     await expect(rig.manager({ dirs: ['/data', '/more'] }).start()).rejects.toThrow(/two log dir/);
   });
+
+  for (const [first, second] of [
+    ['/data', '/more'],
+    ['/more', '/data'],
+  ] as const) {
+    it(`drops what a directory that failed has of a partition that was made elsewhere, ${first} before ${second}`, async () => {
+      const rig = makeRig();
+      const dirs = [first, second];
+      const manager = rig.manager({ dirs });
+      await manager.start();
+      manager.prefer('t', 0, '/more');
+      rig.disk.fault = ({ operation, path }) =>
+        operation === 'write' && path.startsWith('/more/t-0') ? systemError('EIO') : null;
+      expect(codeThrown(() => manager.create('t', TOPIC_ID, 0))).toBe(
+        ErrorCode.KAFKA_STORAGE_ERROR,
+      );
+      appendValues(manager.create('t', TOPIC_ID, 0), numbered(2));
+      expect(manager.get('t', 0)!.path).toBe('/data/t-0');
+      manager.abandon();
+      rig.disk.fault = () => null;
+      rig.disk.restart();
+      expect(rig.disk.exists('/more/t-0')).toBe(true);
+      const again = rig.manager({ dirs });
+      await again.start();
+      expect([...readAll(again.get('t', 0)!).values()]).toEqual(numbered(2));
+      expect(rig.disk.exists('/more/t-0')).toBe(false);
+    });
+  }
 
   it('spreads partitions over its directories', async () => {
     const rig = makeRig();
