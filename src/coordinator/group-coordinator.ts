@@ -73,7 +73,8 @@ export interface GroupCoordinatorOptions {
   readonly transactions: TransactionGate;
   /**
    * Whether this broker can be sure that no other one has taken over its partitions. While it can't,
-   * it does not tell what was committed: others may have committed since. Default: it always can.
+   * it does not tell what was committed: others may have committed since; and puts no member out, of
+   * whom it may only have not heard. Default: it always can.
    */
   readonly mayAnswer?: () => boolean;
   readonly clock: Clock;
@@ -90,6 +91,16 @@ const JOIN_NULL_PROTOCOL_VERSION = 7;
 const SYNC_PROTOCOL_VERSION = 5;
 const LEAVE_SEVERAL_VERSION = 3;
 
+/** By these a member learns that it is none, or not what it thinks; a consumer may give up for good. */
+const VERDICTS: ReadonlySet<number> = new Set([
+  ErrorCode.UNKNOWN_MEMBER_ID,
+  ErrorCode.ILLEGAL_GENERATION,
+  ErrorCode.FENCED_INSTANCE_ID,
+  ErrorCode.GROUP_ID_NOT_FOUND,
+  ErrorCode.FENCED_MEMBER_EPOCH,
+  ErrorCode.UNRELEASED_INSTANCE_ID,
+]);
+
 export class GroupCoordinator {
   readonly probe = new GroupProbe();
   readonly #clock: Clock;
@@ -97,6 +108,7 @@ export class GroupCoordinator {
   readonly #topics: TopicDirectory;
   readonly #hashes: TopicHashes;
   readonly #shards: Shards;
+  readonly #mayAnswer: () => boolean;
   readonly #offsets: OffsetRequests;
   readonly #transactional: TransactionalCommits;
   #sweep: Timer | null = null;
@@ -113,8 +125,8 @@ export class GroupCoordinator {
       hashes: this.#hashes,
       probe: this.probe,
     });
-    const mayAnswer = options.mayAnswer ?? (() => true);
-    this.#offsets = new OffsetRequests(this.#shards, options.topics, mayAnswer);
+    this.#mayAnswer = options.mayAnswer ?? (() => true);
+    this.#offsets = new OffsetRequests(this.#shards, options.topics, this.#mayAnswer);
     const { topics, transactions } = options;
     this.#transactional = new TransactionalCommits(this.#shards, topics, transactions);
     this.#scheduleSweep();
@@ -192,11 +204,19 @@ export class GroupCoordinator {
     }
     const shard = this.#shards.route(request.groupId);
     if (typeof shard === 'number') return heartbeatError(shard);
-    return shard.consumers.heartbeat(request, context);
+    const response = await shard.consumers.heartbeat(request, context);
+    return this.#mayTell(response) ? response : heartbeatError(ErrorCode.NOT_COORDINATOR);
+  }
+
+  #mayTell({ errorCode }: { readonly errorCode: number }): boolean {
+    return !VERDICTS.has(errorCode) || this.#mayAnswer();
   }
 
   async joinGroup(request: JoinRequest, context: RequestContext): Promise<JoinResponse> {
-    const response = await this.#join(request, context);
+    let response = await this.#join(request, context);
+    if (!this.#mayTell(response)) {
+      response = joinError(request.memberId, ErrorCode.NOT_COORDINATOR);
+    }
     const { protocolName } = response;
     const isNullable = context.apiVersion >= JOIN_NULL_PROTOCOL_VERSION;
     return { ...response, protocolName: isNullable ? protocolName : (protocolName ?? '') };
@@ -225,6 +245,11 @@ export class GroupCoordinator {
   }
 
   async syncGroup(request: SyncRequest, context: RequestContext): Promise<SyncResponse> {
+    const response = await this.#sync(request, context);
+    return this.#mayTell(response) ? response : syncError(ErrorCode.NOT_COORDINATOR);
+  }
+
+  async #sync(request: SyncRequest, context: RequestContext): Promise<SyncResponse> {
     const mustName = context.apiVersion >= SYNC_PROTOCOL_VERSION;
     if (mustName && (request.protocolType === null || request.protocolName === null)) {
       return syncError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL);
@@ -238,6 +263,12 @@ export class GroupCoordinator {
   }
 
   heartbeat(request: Infer<typeof heartbeatRequest>): Infer<typeof heartbeatResponse> {
+    const response = this.#heartbeat(request);
+    if (this.#mayTell(response)) return response;
+    return { ...response, errorCode: ErrorCode.NOT_COORDINATOR };
+  }
+
+  #heartbeat(request: Infer<typeof heartbeatRequest>): Infer<typeof heartbeatResponse> {
     const shard = this.#shards.routeMember(request.groupId);
     const answer = (errorCode: number) => ({ throttleTimeMs: 0, errorCode });
     // While its group loads nobody knows better than the member that it is one.

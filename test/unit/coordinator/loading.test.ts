@@ -13,6 +13,7 @@ import {
 import { offsetCommitKey, offsetCommitValue } from '../../../src/protocol/stored/offset-commit.ts';
 import { encodeVersioned } from '../../../src/protocol/stored/versioned.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { heartbeatRequest } from './consumer/member.ts';
 import { context, Harness, MemoryLog, subscription } from './harness.ts';
 import { settle } from './step-clock.ts';
 
@@ -353,6 +354,28 @@ describe('leadership that comes and goes', () => {
     expect(answers).toEqual([{ groupId: 'g', topics: [], errorCode: ErrorCode.NOT_COORDINATOR }]);
     h.isInCharge = true;
     expect(await h.committed()).toBe(1);
+  });
+
+  it('puts no member out while it can’t be sure to lead', async () => {
+    const h = await Harness.start();
+    const [member] = await h.stable();
+    const nobody = { ...member!, memberId: 'of its successor' };
+    const beat = heartbeatRequest({ memberId: 'another', memberEpoch: 3 });
+    const verdicts = async (): Promise<string[]> => {
+      const consumer = await h.coordinator.consumerHeartbeat(beat, context(1));
+      const joined = await h.join({ memberId: nobody.memberId });
+      const synced = await h.sync(nobody);
+      const codes = [consumer, joined, synced].map(({ errorCode }) => errorCode);
+      return [...codes, h.heartbeat(nobody)].map(name);
+    };
+    const sure = await verdicts();
+    expect(sure).toEqual(['GROUP_ID_NOT_FOUND', ...Array(3).fill('UNKNOWN_MEMBER_ID')]);
+    h.isInCharge = false;
+    expect(await verdicts()).toEqual(Array(4).fill('NOT_COORDINATOR'));
+    // Whoever it knows it goes on with.
+    expect(h.heartbeat(member!)).toBe(0);
+    h.isInCharge = true;
+    expect(await verdicts()).toEqual(sure);
   });
 
   it('leaves what the newest term says, whatever order loads end in', async () => {
