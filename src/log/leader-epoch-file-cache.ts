@@ -112,11 +112,13 @@ export class LeaderEpochFileCache {
   }
 
   /**
-   * The file, right or not, has all entries, perhaps besides some that begin outside the log: who
-   * reads it and truncates it to the log has what is here.
+   * Whether the file, right or not, has all entries that batches before `endOffset` carry, perhaps
+   * besides some that begin outside the log: who reads it and truncates it to the log has what is here.
    */
-  get isCovered(): boolean {
+  covers(endOffset: number): boolean {
+    if (!this.#isBehind) return true;
     return this.#entries.every(({ epoch, startOffset }, i) => {
+      if (startOffset >= endOffset) return true;
       const known = this.#inFile.find((entry) => entry.epoch === epoch)?.startOffset ?? Infinity;
       return i === 0 ? known <= startOffset : known === startOffset;
     });

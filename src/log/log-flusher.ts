@@ -170,6 +170,8 @@ export class LogFlusher {
     this.#saveTransactions(unsafe);
     this.#target = logEndOffset();
     try {
+      // Found in batches by a start that had no room for them.
+      if (!epochs.covers(this.#target)) epochs.complete();
       const syncs = unsafe.map((segment) => segment.sync(this.#isComplete(segment)));
       if (this.#identityDirty) syncs.push(syncTopicId(environment.disk, path));
       await Promise.all([this.#syncDirectories(), epochs.sync(), ...syncs]);

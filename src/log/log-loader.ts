@@ -92,12 +92,15 @@ export function loadLog(options: LoadOptions): LoadedLog {
   return { logStartOffset, logEndOffset: end, recoveryPoint: recoveryPointOf(options, end) };
 }
 
-/** On a full disk the file may keep epochs of what is not in the log: nothing is lost by them. */
+/**
+ * On a full disk the file may keep epochs of what is not in the log: nothing is lost by them. While it
+ * lacks some of what is, nothing is flushed, so that the next start reads those batches again.
+ */
 function saveEpochs({ epochs, environment, directory }: LoadOptions): void {
   try {
     epochs.complete();
   } catch (error) {
-    if (!isPassing(error) || !epochs.isCovered) throw error;
+    if (!isPassing(error)) throw error;
     environment.logger.warn(
       `can't write the leader epochs of ${directory} yet: ${reasonOf(error)}`,
     );

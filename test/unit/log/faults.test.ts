@@ -268,12 +268,25 @@ describe('a full disk', () => {
     expect(again.log.latestEpoch).toBe(0);
   });
 
-  it('does not open on a full disk what lacks epochs that batches have', async () => {
+  it('opens on a full disk what lacks epochs that batches have, and flushes it when they are written', async () => {
     const rig = await withEpochTooMany();
     rig.disk.remove('/data/t-0/leader-epoch-checkpoint');
     rig.disk.capacityBytes = rig.disk.usedBytes;
-    const opened = rig.manager();
-    await expect(opened.start()).rejects.toThrow(/leader-epoch-checkpoint/);
+    const { manager, log } = await rig.open();
+    expect(log.logDirectory.failure).toBeNull();
+    expect([log.latestEpoch, log.flushedOffset]).toEqual([0, 0]);
+    await expect(log.flush()).rejects.toThrow(/can't flush/);
+    await manager.stop();
+    expect(rig.disk.exists('/data/.kafka_cleanshutdown')).toBe(false);
+    rig.disk.capacityBytes = Number.POSITIVE_INFINITY;
+    rig.disk.restart();
+    const again = await rig.open();
+    expect([again.log.latestEpoch, again.log.epochForOffset(0)]).toEqual([0, 0]);
+    await again.log.flush();
+    expect(again.log.flushedOffset).toBe(1);
+    await again.manager.stop();
+    const last = await makeRig({}, rig.disk).open();
+    expect(last.log.epochForOffset(0)).toBe(0);
   });
 
   it('does not fail an append because an index or a snapshot could not be written', async () => {
