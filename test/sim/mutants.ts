@@ -453,10 +453,12 @@ export const mutants: Readonly<Record<string, Mutant>> = {
     make: () => replace(ConsumerGroups.prototype, 'loaded', () => () => {}),
   },
   'drops-tombstones-early': {
-    mistake: 'the cleaner drops tombstones and markers that a replica has not passed',
+    mistake: 'the cleaner drops tombstones and markers that a replica has not passed, unheard',
     faults: ['kill', 'isolate'],
     workloads: ['compaction'],
-    make: () =>
+    make: () => {
+      // A replica that hears of it begins anew, and has them not, and what they delete neither.
+      replace(PartitionLog.prototype, 'removesTo', () => () => {});
       replaceGetter(
         Partition.prototype,
         'replicatedTo',
@@ -464,7 +466,8 @@ export const mutants: Readonly<Record<string, Mutant>> = {
           function replicatedTo(this: Partition) {
             return this.log.logEndOffset;
           },
-      ),
+      );
+    },
   },
   'confuses-keys': {
     mistake: 'the cleaner takes keys for the same that differ in their last byte',
