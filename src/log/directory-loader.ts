@@ -19,7 +19,12 @@ import { ProtocolError } from '../protocol/error-codes.ts';
 import type { FutureFolders } from './future-folders.ts';
 import type { LogDirectories } from './log-directories.ts';
 import { LogDirectory } from './log-directory.ts';
-import { LOG_SUFFIX, parsePartitionDirectory, partitionDirectory } from './log-files.ts';
+import {
+  LOG_SUFFIX,
+  offsetOfName,
+  parsePartitionDirectory,
+  partitionDirectory,
+} from './log-files.ts';
 import type { LogOpener } from './log-opener.ts';
 import { ManagedDirectory } from './managed-directory.ts';
 import { claimLogDirectory } from './meta-properties.ts';
@@ -106,6 +111,7 @@ export class DirectoryLoader {
       logger.info(`${managed.path} was not shut down cleanly: recovered ${managed.logs.size} logs`);
     }
   }
+
   /**
    * Whether the log in the folder `path` takes the place of `other`, of the same partition, which was
    * found in another directory. A directory that fails while a partition is made in it leaves a folder
@@ -132,9 +138,11 @@ export class DirectoryLoader {
   }
 }
 
+/** Or had some: a log that was emptied goes on at the offset that its segment is named by. */
 const hasRecords = (disk: Disk, folder: string): boolean =>
   disk.list(folder).some((name) => {
-    if (!name.endsWith(LOG_SUFFIX)) return false;
+    const baseOffset = offsetOfName(name, LOG_SUFFIX);
+    if (baseOffset !== 0) return baseOffset > 0;
     const file = disk.open(`${folder}/${name}`, 'read');
     try {
       return file.size() > 0;

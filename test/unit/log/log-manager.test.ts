@@ -229,6 +229,20 @@ describe('LogManager', () => {
     });
   }
 
+  it('keeps a log that was emptied, and goes on at its offset, beside a folder that was never finished', async () => {
+    const rig = makeRig();
+    const { manager, log } = await rig.open({ dirs: ['/more'] });
+    log.truncateFullyAndStartAt(1000);
+    await manager.stop();
+    const other = rig.manager({ dirs: ['/data'] });
+    await other.start();
+    other.create('t', TOPIC_ID, 0);
+    await other.stop();
+    const again = rig.manager({ dirs: ['/data', '/more'] });
+    await again.start();
+    expect([again.get('t', 0)!.path, again.get('t', 0)!.logEndOffset]).toEqual(['/more/t-0', 1000]);
+  });
+
   it('spreads partitions over its directories', async () => {
     const rig = makeRig();
     const manager = rig.manager({ dirs: ['/a', '/b', '/c'] });
