@@ -15,8 +15,9 @@ export interface EpochEntry {
  * Invariant: epochs strictly rise, and so do their start offsets. A change is written at once, so
  * a killed process finds it; it is made durable by the log's next flush, together with the batches
  * that carry the same epoch. When power loss damages the file, the loader rebuilds it from those.
- * While the disk takes nothing, the file may lack what no batch carries yet, and have what was cut
- * off; nothing is appended before that has changed.
+ * While the disk takes nothing, the file may lack what no batch carries yet, and what a start has found
+ * in batches, and have what was cut off; nothing is appended before that has changed, and nothing
+ * flushed while batches carry what it lacks.
  */
 export class LeaderEpochFileCache {
   readonly #disk: Disk;

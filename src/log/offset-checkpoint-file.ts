@@ -13,8 +13,8 @@ export interface OffsetCheckpointFileOptions {
 const LATER_SUFFIX = '.later';
 
 /**
- * `recovery-point-offset-checkpoint`, `log-start-offset-checkpoint`, `replication-offset-checkpoint`
- * and `cleaner-offset-checkpoint` of a log directory: one offset a partition,
+ * `recovery-point-offset-checkpoint`, `log-start-offset-checkpoint`, `replication-offset-checkpoint`,
+ * `cleaner-offset-checkpoint` and our own `removed-offset-checkpoint` of a log directory: one offset a partition,
  * `topic partition offset` a line. Replaced whole, so a killed process leaves the old one or the new.
  *
  * The offsets are here, and what changes one says so; it is in the file once it has been saved. A
