@@ -23,6 +23,8 @@ import { type Running, runCopier, startCopier } from './transactions/copier.ts';
 const ROUNDS = Number(process.env['WEIR_KILL_ROUNDS'] ?? 30);
 const SEED = Number(process.env['WEIR_KILL_SEED'] ?? 1);
 const ROUND_MS_MAX = 20_000;
+/** Of a look at what all rounds have left. */
+const LOOK_MS_MAX = 90_000 + ROUNDS * 1000;
 const LIFE_MS_MAX = 300;
 const KILLED_BUSY = 0.8;
 /** Of the rounds in which it is killed while it starts, too, and when. */
@@ -130,7 +132,7 @@ describeWithPeers(['kafka', 'javac'], `a broker that is killed ${ROUNDS} times`,
       const verdict = await runCopier('check', weir.bootstrap, 'to', String(toCopy));
       expect(verdict).toEqual({ missing: 0, repeated: 0, disordered: 0 });
     },
-    60_000 + ROUNDS * 1000,
+    LOOK_MS_MAX,
   );
 
   it(
@@ -146,7 +148,7 @@ describeWithPeers(['kafka', 'javac'], `a broker that is killed ${ROUNDS} times`,
       expect(code).toBe(0);
       expect(stdout).not.toMatch(/mismatch|not found|out of order|isvalid: false/i);
     },
-    60_000 + ROUNDS * 1000,
+    LOOK_MS_MAX,
   );
 });
 

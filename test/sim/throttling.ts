@@ -12,9 +12,9 @@ import type { World } from './world.ts';
 
 const MEAN_MS = 2000;
 const HELD_MS: readonly [number, number] = [1000, 12_000];
-/** A client is told to wait until what it sent at once is no more than this: not for longer than a run lasts. */
+/** A client is told to wait until what it sent at once is no more than this. */
 const BYTES_A_SECOND: readonly [number, number] = [150, 500];
-/** What a client has sent at once is waited for at a quota of a few hundred bytes a second; there is no bound. */
+/** Kafka's formula has no bound: this is more than any run has met. */
 const LONGEST_HELD_MS = 400_000;
 /** Of the brokers: what was sent is forgotten soon. */
 export const QUOTA_SETTINGS: Readonly<Record<string, KeyValue>> = { 'quota.window.num': 3 };
