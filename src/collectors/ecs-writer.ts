@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts';
 import { TIME_MS_MAX, TIME_MS_MIN } from './ecs-time.ts';
+import { isPlain, PlainRun, SHORT_RUN_BYTES } from './plain-run.ts';
 
 /**
  * Writes one record after another as its final JSON bytes into one buffer of its own: a record
@@ -20,13 +21,6 @@ const ESCAPED_BYTES_MAX = 6;
 const HEAD = Buffer.from('{"@timestamp":"1970-01-01T00:00:00.000Z"');
 const STAMP_AT = 15;
 const HEX = Buffer.from('0123456789abcdef');
-
-/** What a byte of text needs: 0 is copied, 1 goes through `#special`. */
-const ACTION = new Uint8Array(256);
-ACTION.fill(1, 0, 0x20);
-ACTION.fill(1, 0x7f, 256);
-ACTION[0x22] = 1;
-ACTION[0x5c] = 1;
 
 /** Second character of the two-character escapes. */
 const SHORT_ESCAPE = new Uint8Array(128);
@@ -96,6 +90,7 @@ export class EcsWriter {
   tags = 0;
   readonly recordBytesMax: number;
   readonly #limit: number;
+  readonly #plain = new PlainRun();
   #stampMs = Number.NaN;
   #stampSecond = Number.NaN;
 
@@ -181,17 +176,17 @@ export class EcsWriter {
    * Writes the bytes as the inside of a JSON string; returns where it stopped: `end`, or earlier
    * when the record is full.
    */
-  text(source: Uint8Array, start: number, end: number): number {
+  text(source: Buffer, start: number, end: number): number {
     return this.#run(source, start, end, false);
   }
 
   /** The same up to the next newline (not consumed, a `\r` before it left out), or `end`. */
-  line(source: Uint8Array, start: number, end: number): number {
+  line(source: Buffer, start: number, end: number): number {
     return this.#run(source, start, end, true);
   }
 
   /** One pass: finds the newline, escapes, validates UTF-8 and copies. */
-  #run(source: Uint8Array, start: number, end: number, stopAtNewline: boolean): number {
+  #run(source: Buffer, start: number, end: number, stopAtNewline: boolean): number {
     const buffer = this.buffer;
     const limit = this.#limit - ESCAPED_BYTES_MAX;
     let pos = this.pos;
@@ -199,11 +194,18 @@ export class EcsWriter {
     // While as many plain bytes as are left fit, the limit need not be looked at per byte.
     while (i < end) {
       const safe = Math.min(end, i + limit - pos);
-      while (i < safe) {
+      const near = Math.min(safe, i + SHORT_RUN_BYTES);
+      while (i < near) {
         const byte = source[i]!;
-        if (ACTION[byte] !== 0) break;
+        if (!isPlain(byte)) break;
         buffer[pos++] = byte;
         i++;
+      }
+      if (i === near && near < safe) {
+        const stop = this.#plain.end(source, i, safe);
+        source.copy(buffer, pos, i, stop);
+        pos += stop - i;
+        i = stop;
       }
       if (i >= end || pos >= limit) break;
       if (i >= safe) continue;

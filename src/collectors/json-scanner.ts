@@ -1,4 +1,5 @@
 import { utf8Length } from './ecs-writer.ts';
+import { PlainRun, SHORT_RUN_BYTES } from './plain-run.ts';
 
 /**
  * Validates JSON (RFC 8259) on bytes, without making strings or objects, and remembers where the
@@ -44,6 +45,7 @@ export class JsonScanner {
   members = 0;
   /** There are more of them. */
   moreMembers = false;
+  readonly #plain = new PlainRun();
   readonly #table = new Int32Array(MEMBERS_MAX * WIDTH);
   #source: Uint8Array = new Uint8Array(0);
   #end = 0;
@@ -169,10 +171,12 @@ export class JsonScanner {
     let at = start + 1;
     for (;;) {
       let kind = 0;
+      const near = at + SHORT_RUN_BYTES;
       while (at < end) {
         kind = IN_STRING[source[at]!]!;
         if (kind !== 0) break;
         at++;
+        if (at === near) at = this.#plain.end(source, at, end);
       }
       if (at >= end) return this.#fail(end, '');
       if (kind === 1) return at + 1;

@@ -32,7 +32,7 @@ export class StructuredData {
   }
 
   /** Finds the elements at `start`; returns where they end, or -1 when they are malformed. */
-  find(bytes: Uint8Array, start: number, end: number): number {
+  find(bytes: Buffer, start: number, end: number): number {
     this.#count = 0;
     if (start < end && bytes[start] === 0x2d) return start + 1;
     let at = start;
@@ -43,7 +43,7 @@ export class StructuredData {
     return at === start ? -1 : at;
   }
 
-  #element(bytes: Uint8Array, start: number, end: number): number {
+  #element(bytes: Buffer, start: number, end: number): number {
     let at = nameEnd(bytes, start, end);
     if (at === start || !this.#add(ELEMENT, start, at, 0, 0)) return -1;
     for (;;) {
@@ -80,7 +80,7 @@ export class StructuredData {
   }
 
   /** Writes `{"id":{"name":"value"}}`; false when the record is full. */
-  write(writer: EcsWriter, bytes: Uint8Array): boolean {
+  write(writer: EcsWriter, bytes: Buffer): boolean {
     const items = this.#items;
     writer.byte(0x7b);
     let whole = true;
@@ -108,7 +108,7 @@ export class StructuredData {
     return whole;
   }
 
-  #writeName(writer: EcsWriter, bytes: Uint8Array, n: number): boolean {
+  #writeName(writer: EcsWriter, bytes: Buffer, n: number): boolean {
     const slot = n * WIDTH;
     const stop = this.#items[slot + 2]!;
     writer.byte(0x22);
@@ -124,7 +124,7 @@ export class StructuredData {
   }
 
   /** How often the name of item `n` came before, in its element (or among elements). */
-  #timesBefore(bytes: Uint8Array, n: number): number {
+  #timesBefore(bytes: Buffer, n: number): number {
     const items = this.#items;
     const kind = items[n * WIDTH];
     let count = 0;
@@ -136,7 +136,7 @@ export class StructuredData {
     return count;
   }
 
-  #sameName(bytes: Uint8Array, n: number, other: number): boolean {
+  #sameName(bytes: Buffer, n: number, other: number): boolean {
     const a = this.#items[n * WIDTH + 1]!;
     const b = this.#items[other * WIDTH + 1]!;
     const length = this.#items[n * WIDTH + 2]! - a;
@@ -146,14 +146,14 @@ export class StructuredData {
   }
 }
 
-function nameEnd(bytes: Uint8Array, start: number, end: number): number {
+function nameEnd(bytes: Buffer, start: number, end: number): number {
   let at = start;
   while (at < end && !endsName(bytes[at]!)) at++;
   return at;
 }
 
 /** Position of the closing quote; a backslash protects the byte behind it. */
-function quoteEnd(bytes: Uint8Array, start: number, end: number): number {
+function quoteEnd(bytes: Buffer, start: number, end: number): number {
   for (let at = start; at < end; at++) {
     const byte = bytes[at];
     if (byte === 0x22) return at;
@@ -163,7 +163,7 @@ function quoteEnd(bytes: Uint8Array, start: number, end: number): number {
 }
 
 /** Only `"`, `\` and `]` are escaped; any other backslash stands for itself. */
-function writeValue(writer: EcsWriter, bytes: Uint8Array, start: number, end: number): boolean {
+function writeValue(writer: EcsWriter, bytes: Buffer, start: number, end: number): boolean {
   let from = start;
   for (let at = start; at + 1 < end; at++) {
     if (bytes[at] !== 0x5c) continue;

@@ -88,14 +88,7 @@ export class SyslogParser {
   }
 
   /** Writes the record of the message `[start, end)`; `peer` names the host when the message does not. */
-  write(
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    nowMs: number,
-    peer: Uint8Array,
-    tags = 0,
-  ): void {
+  write(bytes: Buffer, start: number, end: number, nowMs: number, peer: Buffer, tags = 0): void {
     this.#reset(start, tags);
     let priority = PRIORITY_DEFAULT;
     let isWhole = true;
@@ -122,11 +115,11 @@ export class SyslogParser {
    * line does not look like that. `part` is a constant part of the record.
    */
   writeFileLine(
-    bytes: Uint8Array,
+    bytes: Buffer,
     start: number,
     end: number,
     nowMs: number,
-    host: Uint8Array,
+    host: Buffer,
     part: Uint8Array,
   ): boolean {
     const first = bytes[start]!;
@@ -161,7 +154,7 @@ export class SyslogParser {
   }
 
   /** `<0>` to `<191>`; returns what follows, or -1. */
-  #priority(bytes: Uint8Array, start: number, end: number): number {
+  #priority(bytes: Buffer, start: number, end: number): number {
     let at = start + 1;
     let value = 0;
     while (at < end && at < start + 4 && isDigit(bytes[at])) value = value * 10 + bytes[at++]! - 48;
@@ -171,7 +164,7 @@ export class SyslogParser {
   }
 
   /** End of the field at `start`, or -1 when it does not end in a space or is too long. */
-  #field(bytes: Uint8Array, start: number, end: number): number {
+  #field(bytes: Buffer, start: number, end: number): number {
     const limit = Math.min(end, start + FIELD_BYTES_MAX + 1);
     let at = start;
     while (at < limit && bytes[at]! > SPACE) at++;
@@ -179,7 +172,7 @@ export class SyslogParser {
   }
 
   /** RFC 5424 behind `VERSION SP`. */
-  #modern(bytes: Uint8Array, start: number, end: number): boolean {
+  #modern(bytes: Buffer, start: number, end: number): boolean {
     const stampEnd = this.#field(bytes, start, end);
     const host = stampEnd + 1;
     const hostEnd = stampEnd < 0 ? -1 : this.#field(bytes, host, end);
@@ -212,7 +205,7 @@ export class SyslogParser {
     return true;
   }
 
-  #isoStamp(bytes: Uint8Array, start: number, end: number): void {
+  #isoStamp(bytes: Buffer, start: number, end: number): void {
     const iso = parseIsoTime(bytes, start, end);
     if (iso.end !== end || !(iso.ms <= TIME_MS_MAX)) return;
     if (iso.canonical) [this.#stamp, this.#stampEnd] = [start, end];
@@ -220,7 +213,7 @@ export class SyslogParser {
   }
 
   /** RFC 3164 behind the priority. Never fails: what is not a header is the message. */
-  #classic(bytes: Uint8Array, start: number, end: number, nowMs: number): boolean {
+  #classic(bytes: Buffer, start: number, end: number, nowMs: number): boolean {
     const at = this.#classicStamp(bytes, skipSequence(bytes, start, end), end, nowMs);
     if (at < 0) return true;
     this.#message = at;
@@ -243,7 +236,7 @@ export class SyslogParser {
   }
 
   /** Returns where the message's next word starts, or -1 when there is no stamp. */
-  #classicStamp(bytes: Uint8Array, start: number, end: number, nowMs: number): number {
+  #classicStamp(bytes: Buffer, start: number, end: number, nowMs: number): number {
     let at = this.#bsdTime.read(bytes, start, end, nowMs);
     if (at >= 0) this.#stampMs = this.#bsdTime.ms;
     else {
@@ -265,7 +258,7 @@ export class SyslogParser {
   }
 
   /** `TAG:`, `TAG[pid]:` or `TAG[pid]` at `start`; true when it was there. */
-  #tag(bytes: Uint8Array, start: number, end: number): boolean {
+  #tag(bytes: Buffer, start: number, end: number): boolean {
     const limit = Math.min(end, start + TAG_BYTES_MAX);
     let at = start;
     while (at < limit && isTagByte(bytes[at]!)) at++;
@@ -289,12 +282,12 @@ export class SyslogParser {
   }
 
   #compose(
-    bytes: Uint8Array,
+    bytes: Buffer,
     start: number,
     end: number,
     nowMs: number,
     priority: number,
-    peer: Uint8Array,
+    peer: Buffer,
   ): void {
     const writer = this.#writer;
     if (this.#stampEnd > this.#stamp) writer.beginVerbatim(bytes, this.#stamp, this.#stampEnd);
@@ -311,7 +304,7 @@ export class SyslogParser {
     writer.end();
   }
 
-  #composeHeader(bytes: Uint8Array, priority: number, peer: Uint8Array): void {
+  #composeHeader(bytes: Buffer, priority: number, peer: Buffer): void {
     const writer = this.#writer;
     const hasHost = this.#hostEnd > this.#host;
     // What the header says depends on its text from the host on, and on this.
@@ -329,14 +322,14 @@ export class SyslogParser {
     }
   }
 
-  #text(open: Uint8Array, bytes: Uint8Array, start: number, end: number, close: Uint8Array): void {
+  #text(open: Uint8Array, bytes: Buffer, start: number, end: number, close: Uint8Array): void {
     const writer = this.#writer;
     writer.raw(open);
     if (writer.text(bytes, start, end) < end) writer.tags |= TAG_TRUNCATED;
     writer.raw(close);
   }
 
-  #composeLog(bytes: Uint8Array, priority: number): void {
+  #composeLog(bytes: Buffer, priority: number): void {
     const writer = this.#writer;
     writer.raw(PRIORITY_PARTS[priority]!);
     if (this.#msgidEnd > this.#msgid) {
@@ -357,13 +350,13 @@ export class SyslogParser {
   }
 
   /** PROCID is a process id: only digits, no leading zero. */
-  #isPid(bytes: Uint8Array): boolean {
+  #isPid(bytes: Buffer): boolean {
     if (this.#pidEnd - this.#pid > PID_DIGITS_MAX || bytes[this.#pid] === 0x30) return false;
     for (let i = this.#pid; i < this.#pidEnd; i++) if (!isDigit(bytes[i])) return false;
     return true;
   }
 
-  #composeProcess(bytes: Uint8Array): void {
+  #composeProcess(bytes: Buffer): void {
     const writer = this.#writer;
     const hasPid = this.#pidEnd > this.#pid && this.#isPid(bytes);
     if (this.#appEnd > this.#app) {
@@ -379,11 +372,11 @@ export class SyslogParser {
   }
 }
 
-const isNil = (bytes: Uint8Array, start: number, end: number): boolean =>
+const isNil = (bytes: Buffer, start: number, end: number): boolean =>
   end === start + 1 && bytes[start] === 0x2d;
 
 /** Cisco's `29: ` in front of the stamp. */
-function skipSequence(bytes: Uint8Array, start: number, end: number): number {
+function skipSequence(bytes: Buffer, start: number, end: number): number {
   let at = start;
   while (at < end && at < start + 11 && isDigit(bytes[at])) at++;
   if (at === start || at + 1 >= end || bytes[at] !== 0x3a || bytes[at + 1] !== SPACE) return start;
@@ -391,7 +384,7 @@ function skipSequence(bytes: Uint8Array, start: number, end: number): number {
 }
 
 /** `2026-11-22T10:00:00.123456+01:00 `: what rsyslog writes into files. */
-function isSyslogIso(bytes: Uint8Array, start: number, end: number): boolean {
+function isSyslogIso(bytes: Buffer, start: number, end: number): boolean {
   if (end - start < 34 || bytes[start + 10] !== 0x54 || bytes[start + 19] !== 0x2e) return false;
   const sign = bytes[start + 26];
   return (sign === 0x2b || sign === 0x2d) && bytes[start + 32] === SPACE;

@@ -56,6 +56,17 @@ describe('EcsWriter', () => {
     expect(json['tags']).toBeUndefined();
   });
 
+  it('copies runs of any length, and what is special between them', () => {
+    for (let run = 0; run < 120; run++) {
+      for (const special of ['"', '\\', '\n', '\u007f', 'é', '🜁']) {
+        const text = `${'a'.repeat(run)}${special}${'b'.repeat(run)}${special}${special}`;
+        expect(record(text).json['message']).toBe(text);
+        const cut = record(text, 80 + run);
+        expect(cut.json['message']).toBe(Buffer.from(text).toString('utf8', 0, cut.stop));
+      }
+    }
+  });
+
   it('replaces what is not UTF-8 and says so', () => {
     for (const bad of [
       [0xff],
