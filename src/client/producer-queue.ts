@@ -1,8 +1,9 @@
 /**
  * Batches of one partition: the one that is being filled, those that wait, those on their way.
  *
- * Order is kept. A batch that must be sent again goes back to its place, and until a batch gets
- * through only the first one is sent (`recovering`). With idempotence a batch keeps its sequence
+ * Order is kept. A batch that must be sent again goes back to its place, and until it gets through
+ * nothing behind it is sent (`recovering`): later ones that were on their way may get through, but it
+ * may be in the log, and no more than the last five batches are remembered there. With idempotence a batch keeps its sequence
  * numbers over all attempts, so that the broker drops what it has already; only when the broker
  * says that there is a gap, and nothing earlier is unresolved, the epoch is raised and numbering
  * starts anew: what waits is then known not to be in the log.
@@ -29,7 +30,7 @@ export class PartitionQueue {
   /** Broker that the batches in flight went to. */
   broker = -1;
   /**
-   * One batch at a time until one gets through. True at first, too: a broker that does not know the
+   * One batch at a time until the first one gets through. True at first, too: a broker that does not know the
    * producer takes any first sequence number, so a second batch must not overtake a failed first.
    */
   recovering = true;
@@ -67,6 +68,13 @@ export class PartitionQueue {
     while (at > 0 && batch.isBefore(this.waiting[at - 1]!)) at--;
     this.waiting.splice(at, 0, batch);
     this.recovering = true;
+  }
+
+  /** The batch is in the log. */
+  gotThrough(batch: ProducerBatch): void {
+    if (this.hasEarlier(batch)) return;
+    this.recovering = false;
+    this.failures = 0;
   }
 
   /** Whether a batch before this one has no outcome yet. */

@@ -333,8 +333,7 @@ export class ProducerSender {
     const code = answer.errorCode;
     if (code === ErrorCode.NONE || code === ErrorCode.DUPLICATE_SEQUENCE_NUMBER) {
       this.#land(batch);
-      batch.queue.recovering = false;
-      batch.queue.failures = 0;
+      batch.queue.gotThrough(batch);
       const known = code === ErrorCode.NONE;
       this.#owner.finish(batch, null, known ? answer.baseOffset : -1);
       return;

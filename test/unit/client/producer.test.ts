@@ -9,6 +9,7 @@ import {
 } from '../../../src/client/producer.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import { partitionForKey } from '../../../src/protocol/murmur2.ts';
+import { forEachRecord, valueOf } from '../../../src/protocol/record-batch.ts';
 import { FakeBroker, MemoryTransport, produceError } from './fake-broker.ts';
 import { ManualClock, settle } from './manual-clock.ts';
 
@@ -296,6 +297,33 @@ describe('faults', () => {
     await clock.until(producer.flush());
     expect(broker.values('logs')).toEqual(numbers(0, 200));
     expect(faults).toBe(0);
+    balanced(producer);
+  });
+
+  test('what is in the log and must be sent again is not overtaken by more than a broker remembers', async () => {
+    const { clock, broker, client, producer } = await setup({ batchBytes: 40 });
+    await clock.until(client.metadata.require('logs'));
+    const partition = broker.partition('logs', 0);
+    let refusals = 4;
+    broker.intercept = (request) => {
+      if (request.api !== 'Produce' || refusals === 0) return undefined;
+      const { records } = request.body.topicData[0].partitionData[0];
+      let isUnlucky = false;
+      forEachRecord(records, 0, (record) => {
+        isUnlucky = valueOf(record)!.toString() === 'unlucky';
+      });
+      if (!isUnlucky) return undefined;
+      refusals--;
+      partition.append(records);
+      return produceError(request, ErrorCode.NOT_ENOUGH_REPLICAS_AFTER_APPEND);
+    };
+    const values = ['first', 'unlucky', ...numbers(0, 40)];
+    producer.append('logs', bytes(values[0]!));
+    await clock.until(producer.flush());
+    for (const value of values.slice(1)) producer.append('logs', bytes(value));
+    await clock.until(producer.flush());
+    expect(refusals).toBe(0);
+    expect(broker.values('logs')).toEqual(values);
     balanced(producer);
   });
 
