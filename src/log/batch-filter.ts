@@ -1,7 +1,7 @@
 /**
  * What compaction leaves of one batch: all of it, byte for byte; a batch with fewer records; an
- * empty batch, where its header still says something (the last sequence number of a producer, the
- * end of the segment); or nothing.
+ * empty batch, where its header still says something (sequence numbers that are remembered, the end
+ * of the segment); or nothing.
  *
  * Offsets, order, sequence numbers, leader epoch and codec stay. A record stays that is the last of
  * its key. A tombstone stays, too, and so does a marker whose transaction is gone, until
@@ -27,6 +27,7 @@ import {
   hasDeleteHorizon,
   isControl,
   isLogAppendTime,
+  isTransactional,
   LOG_OVERHEAD,
   lastOffset,
   maxTimestamp,
@@ -49,10 +50,14 @@ import { RecordCursor } from '../protocol/record-cursor.ts';
 import type { CleanedTransactions } from './cleaned-transactions.ts';
 import type { OffsetMap } from './offset-map.ts';
 
-/** What a log remembers of a producer, as far as it must be told from the batches that stay. */
-export interface LastOfProducer {
-  /** Of its last batch of records, or -1: only a marker is known of this epoch. */
-  readonly lastDataOffset: number;
+/**
+ * What a log remembers of a producer, and must be able to read from the batches that stay. Kafka keeps
+ * the last one only: a start that finds no snapshot then takes the repetition of an earlier one for
+ * something new.
+ */
+export interface KnownOfProducer {
+  /** Last offsets of its batches of records; none: only a marker is known of this epoch. */
+  readonly batchEnds: readonly number[];
   readonly epoch: number;
 }
 
@@ -61,7 +66,7 @@ export interface FilterRules {
   /** What lies behind is not in the map, and stays. */
   readonly mappedTo: number;
   readonly transactions: CleanedTransactions;
-  readonly producers: ReadonlyMap<number, LastOfProducer>;
+  readonly producers: ReadonlyMap<number, KnownOfProducer>;
   /** Of the wall clock, at the begin of the pass. */
   readonly nowMs: number;
   readonly deleteRetentionMs: number;
@@ -145,9 +150,11 @@ export class BatchFilter {
     const id = producerId(buffer, at);
     const known = id < 0 ? undefined : producers.get(id);
     if (known === undefined) return false;
-    return known.lastDataOffset >= 0
-      ? known.lastDataOffset === last
-      : isControl(attributes(buffer, at)) && known.epoch === producerEpoch(buffer, at);
+    const bits = attributes(buffer, at);
+    const { batchEnds } = known;
+    if (batchEnds.length === 0) return isControl(bits) && known.epoch === producerEpoch(buffer, at);
+    // Nobody repeats a batch of a transaction that has ended, and others are not cleaned.
+    return isTransactional(bits) ? batchEnds.at(-1) === last : batchEnds.includes(last);
   }
 
   #keepAll(bytes: Buffer, count: number): void {

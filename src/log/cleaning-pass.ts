@@ -24,7 +24,7 @@ import {
   validateBatch,
 } from '../protocol/record-batch.ts';
 import { RecordCursor } from '../protocol/record-cursor.ts';
-import { BatchFilter, type LastOfProducer } from './batch-filter.ts';
+import { BatchFilter, type KnownOfProducer } from './batch-filter.ts';
 import { CleanedTransactions } from './cleaned-transactions.ts';
 import type { CleanerPace } from './cleaner-pace.ts';
 import { CLEANED_SUFFIX } from './log-files.ts';
@@ -54,7 +54,7 @@ export interface CleaningJob {
   readonly deleteRetentionMs: number;
   /** Every replica has what lies before. */
   readonly removableBelow: number;
-  readonly producers: ReadonlyMap<number, LastOfProducer>;
+  readonly producers: ReadonlyMap<number, KnownOfProducer>;
   /** Lines of the transaction indexes before the end of the last source. */
   readonly aborted: readonly AbortedTransaction[];
   readonly indexIntervalBytes: number;

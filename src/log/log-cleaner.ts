@@ -12,7 +12,7 @@ import type { Clock, Timer } from '../base/clock.ts';
 import { codeOf, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
-import type { LastOfProducer } from './batch-filter.ts';
+import type { KnownOfProducer } from './batch-filter.ts';
 import { type Cleanable, cleanableOf, groupSources, isDue } from './cleanable.ts';
 import { CleanerDied, type CleaningEngine } from './cleaning-engine.ts';
 import type { CleanerBuffers, CleaningJob, SourceSegment } from './cleaning-pass.ts';
@@ -328,9 +328,9 @@ function jobOf(
   nowMs: number,
   removableBelow: number,
 ): CleaningJob {
-  const producers = new Map<number, LastOfProducer>();
-  for (const { producerId, lastBatch, epoch } of log.activeProducers()) {
-    producers.set(producerId, { lastDataOffset: lastBatch?.lastOffset ?? -1, epoch });
+  const producers = new Map<number, KnownOfProducer>();
+  for (const { producerId, batches, epoch } of log.activeProducers()) {
+    producers.set(producerId, { batchEnds: batches.map(({ lastOffset }) => lastOffset), epoch });
   }
   const { firstDirtyOffset, upperBound, sources } = cleanable;
   const { deleteRetentionMs, indexIntervalBytes, segmentIndexBytes } = log.config;

@@ -46,4 +46,9 @@ export const knownSeeds: readonly (SeedOptions & { readonly found: string })[] =
     found: 'a consumer group had no new target once the clock had gone back',
   },
   { seed: 3013, found: 'a broker whose disk failed while it entered the cluster hung for ever' },
+  {
+    seed: 9001410,
+    found:
+      'a batch that was sent again stood twice: compaction had taken it, and a power cut its snapshot',
+  },
 ];

@@ -255,21 +255,26 @@ describe('compaction', () => {
     expect(pairsOf(log)).toEqual(['2 b=1']);
   });
 
-  it('keeps the last batch of a producer, without records, so that its sequence goes on', async () => {
+  it('keeps the batches that are remembered of a producer, without records, so that its sequence goes on and repetitions are known', async () => {
     const rig = makeRig({ ...COMPACTED, segmentBytes: 100_000 });
     const { manager, log } = await rig.open();
     const producer = { id: 7, epoch: 0 };
-    put(log, [['a', '1']], { producer: { ...producer, baseSequence: 0 } });
-    put(log, [['a', '2']], { producer: { ...producer, baseSequence: 1 } });
+    for (let n = 0; n < 8; n++) {
+      put(log, [['a', String(n)]], { producer: { ...producer, baseSequence: n } });
+    }
     put(log, [
-      ['a', '3'],
+      ['a', '9'],
       ['b', '1'],
     ]);
     await close(log);
     await clean(rig, manager);
     expect(stored(log).batches.map(({ lastOffset, count }) => [lastOffset, count])).toEqual([
-      [1, 0],
-      [3, 2],
+      [3, 0],
+      [4, 0],
+      [5, 0],
+      [6, 0],
+      [7, 0],
+      [9, 2],
     ]);
     manager.abandon();
     for (const name of filesOf(rig.disk.list('/data/t-0'), '.snapshot')) {
@@ -277,9 +282,15 @@ describe('compaction', () => {
     }
     const { log: again } = await rig.open();
     expect([...again.activeProducers()].map((p) => [p.producerId, p.lastSequence])).toEqual([
-      [7, 1],
+      [7, 7],
     ]);
-    put(again, [['a', '4']], { producer: { ...producer, baseSequence: 2 } });
+    for (const n of [3, 7, 5]) {
+      const repeated = { producer: { ...producer, baseSequence: n } };
+      expect(put(again, [['a', String(n)]], repeated)).toBe(n);
+    }
+    expect(again.logEndOffset).toBe(10);
+    put(again, [['a', '10']], { producer: { ...producer, baseSequence: 8 } });
+    expect(again.logEndOffset).toBe(11);
   });
 
   it('keeps where the log ends when nothing of its last batch stays', async () => {
