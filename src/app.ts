@@ -15,6 +15,7 @@ import { collectWhenIdle } from './base/idle-collection.ts';
 import type { LogLevel } from './base/logger.ts';
 import { nodeDisk } from './base/node-disk.ts';
 import { RoleSupervisor } from './base/role-supervisor.ts';
+import type { SpareThread } from './base/spare-thread.ts';
 import { BrokerFleet } from './broker-fleet.ts';
 import { scrapingItself } from './config/configuration.ts';
 import type { RoleName, Settings } from './config/settings.ts';
@@ -29,6 +30,7 @@ import type { ApplianceLog } from './observe/logger.ts';
 import type { Label } from './observe/merge-exposition.ts';
 import { OwnLog } from './observe/own-log.ts';
 import { MetricsRegistry } from './observe/registry.ts';
+import { roleThreads, type ThreadKind, type ThreadRole } from './role-threads.ts';
 
 /** All of `stop` together; a role gets what the ones before it left. */
 const STOP_MS_MAX = 20_000;
@@ -36,14 +38,7 @@ const STOP_MS_MAX = 20_000;
 /** A log that does not answer within this keeps nobody from seeing the rest of the status. */
 const TOPICS_MS_MAX = 1_000;
 
-type ThreadRole = Exclude<RoleName, 'console'>;
 type ClientRole = Exclude<ThreadRole, 'broker'>;
-
-/** Bounds of each role's heap in MiB. The young generation's is what an idle thread costs. */
-const heaps: Readonly<Record<ClientRole, { readonly young: number; readonly old: number }>> = {
-  collectors: { young: 16, old: 512 },
-  connectors: { young: 16, old: 512 },
-};
 
 export interface AppOptions {
   readonly settings: Settings;
@@ -51,6 +46,8 @@ export interface AppOptions {
   readonly warnings: readonly string[];
   readonly log: ApplianceLog;
   readonly clock?: Clock;
+  /** A thread of a broker that was begun already; it is discarded when none is wanted. */
+  readonly spare?: SpareThread;
   /** Other modules in the roles' place, and another patience with them, for tests. */
   readonly entries?: Partial<Readonly<Record<ThreadRole, URL>>>;
   readonly stopMsMax?: number;
@@ -80,7 +77,8 @@ export class App {
     this.#registry = new MetricsRegistry({ role: 'console', clock: this.#clock });
     this.#ownLog = new OwnLog(this.#clock);
     this.#fleet = new BrokerFleet({
-      entry: options.entries?.broker ?? entryOf('broker'),
+      thread: this.#threadOf('broker'),
+      ...(options.spare === undefined ? {} : { spare: options.spare }),
       log: options.log,
       clock: this.#clock,
     });
@@ -102,6 +100,7 @@ export class App {
       // Modules load while the brokers' threads recover their logs.
       const console = this.#has('console') ? loadConsole() : null;
       if (this.#has('broker')) this.#settings = await this.#fleet.start(this.#settings);
+      this.#options.spare?.discard();
       const { secret, dataDir } = this.#settings;
       // Brokers of other processes have it from the same folder.
       if (secret === null) {
@@ -194,17 +193,22 @@ export class App {
     return this.#settings.roles.includes(role);
   }
 
+  #threadOf(name: ThreadRole): ThreadKind {
+    const entry = this.#options.entries?.[name];
+    return { ...roleThreads[name], ...(entry === undefined ? {} : { entry }) };
+  }
+
   async #startRole(name: ClientRole): Promise<void> {
     if (!this.#has(name) || idleReason(name, this.#settings) !== null) return;
-    const { young, old } = heaps[name];
+    const { entry, limits } = this.#threadOf(name);
     const supervisor = new RoleSupervisor<Settings>({
       name,
-      entry: this.#options.entries?.[name] ?? entryOf(name),
+      entry,
       settings: this.#settings,
       logger: this.#options.log.roles,
       logLevel: this.#settings.values['log.level'] as LogLevel,
       clock: this.#clock,
-      resourceLimits: { maxYoungGenerationSizeMb: young, maxOldGenerationSizeMb: old },
+      resourceLimits: limits,
       essential: false,
     });
     this.#supervisors.set(name, supervisor);
@@ -381,10 +385,6 @@ const loadConsole = () =>
   ]);
 
 type ConsoleModules = Awaited<ReturnType<typeof loadConsole>>;
-
-/** The role's worker: TypeScript in a checkout, JavaScript in an installed package. */
-const entryOf = (name: ThreadRole): URL =>
-  new URL(`./${name}/worker${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
 /** `kafka_cluster=weir`, as checked with the configuration. */
 const labelOf = (pair: string): Label => {

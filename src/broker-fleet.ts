@@ -25,6 +25,7 @@ import type { LogLevel } from './base/logger.ts';
 import { nodeDisk } from './base/node-disk.ts';
 import { systemRandom } from './base/random.ts';
 import { RoleSupervisor } from './base/role-supervisor.ts';
+import type { SpareThread } from './base/spare-thread.ts';
 import { formatCluster } from './cluster/quorum/format.ts';
 import { type BrokerSettings, withPorts } from './config/broker-list.ts';
 import type { Settings } from './config/settings.ts';
@@ -32,6 +33,7 @@ import type { RoleReport } from './console/status.ts';
 import { readMetaProperties } from './log/meta-properties.ts';
 import type { ApplianceLog } from './observe/logger.ts';
 import type { Exposition } from './observe/merge-exposition.ts';
+import type { ThreadKind } from './role-threads.ts';
 
 const FORMAT_LOCK_FILE = 'format.lock';
 /** Other processes hold the lock for a moment at their start. */
@@ -44,11 +46,10 @@ const STRAGGLER_MS_MAX = 30_000;
 /** How often a start that takes long says so. */
 const WAIT_TOLD_MS = 10_000;
 
-/** Bounds of a broker's heap in MiB. The young generation's is what an idle thread costs. */
-const HEAP_LIMITS = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 1_024 };
-
 export interface FleetOptions {
-  readonly entry: URL;
+  readonly thread: ThreadKind;
+  /** A thread of that kind for the first broker. */
+  readonly spare?: SpareThread;
   readonly log: ApplianceLog;
   readonly clock: Clock;
 }
@@ -139,16 +140,17 @@ export class BrokerFleet {
   }
 
   #member(broker: BrokerSettings, settings: Settings): Member {
-    const { entry, log, clock } = this.#options;
+    const { thread, spare, log, clock } = this.#options;
     const folders: Folders = { dirs: broker.dirs, locks: new Map(), fresh: false };
     const supervisor = new RoleSupervisor<Settings>({
       name: broker.role,
-      entry,
+      entry: thread.entry,
       settings: { ...settings, broker: broker.given },
       logger: log.roles,
       logLevel: settings.values['log.level'] as LogLevel,
       clock,
-      resourceLimits: HEAP_LIMITS,
+      resourceLimits: thread.limits,
+      ...(spare === undefined || this.#members.length > 0 ? {} : { spare }),
       essential: settings.brokers.filter(({ here }) => here).length === 1,
       prepare: () => {
         lock(folders);

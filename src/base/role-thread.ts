@@ -6,23 +6,17 @@
  * output; how many a second is bounded, and what was left out is said. A thread that throws, runs
  * out of memory or exits by itself is reported once through `onDied`; nothing of it is left then.
  */
-import {
-  isMainThread,
-  parentPort,
-  Worker,
-  type WorkerOptions,
-  workerData,
-} from 'node:worker_threads';
+import { isMainThread, parentPort, type Worker } from 'node:worker_threads';
 import { assert } from './assert.ts';
 import { type Clock, systemClock, type Timer } from './clock.ts';
 import type { Disk } from './disk.ts';
 import { FatalError, OperatingError, reasonOf } from './errors.ts';
 import { collectWhenIdle } from './idle-collection.ts';
 import type { LevelSwitch, Logger, LogLevel } from './logger.ts';
-import { trimArguments } from './memory-trim.ts';
 import { nodeDisk } from './node-disk.ts';
 import { type Random, systemRandom } from './random.ts';
 import type { Role, RoleStatus } from './role.ts';
+import { type HeapLimits, newThread, type SpareThread } from './spare-thread.ts';
 
 /** What a role gets besides its settings. */
 export interface Seams {
@@ -37,7 +31,10 @@ export interface Seams {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-type Call = { readonly id: number; readonly method: 'start' | 'stop' | 'metrics' | 'status' };
+type Method = 'start' | 'stop' | 'metrics' | 'status';
+
+/** `role` comes with `start`. */
+type Call = { readonly id: number; readonly method: Method; readonly role?: RoleData };
 
 type Reply =
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
@@ -54,7 +51,7 @@ type Reply =
       readonly fields: Fields | undefined;
     };
 
-interface ThreadData {
+interface RoleData {
   readonly name: string;
   readonly settings: unknown;
   readonly logLevel: LogLevel;
@@ -74,24 +71,25 @@ const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 export function serveRole<S>(factory: (settings: S, seams: Seams) => Role | Promise<Role>): void {
   const port = parentPort;
   assert(port !== null && !isMainThread, 'serveRole runs on a thread that RoleThread started');
-  const { name, settings, logLevel } = workerData as ThreadData;
   const send = (reply: Reply): void => port.postMessage(reply);
-  const logger = portLogger(send, logLevel, systemClock);
-  const seams = { name, clock: systemClock, random: systemRandom, disk: nodeDisk, logger };
   let role: Role | null = null;
   const stopCollecting = collectWhenIdle(systemClock);
 
-  const perform = async (method: Call['method']): Promise<unknown> => {
-    if (method === 'start') {
-      role = await factory(settings as S, seams);
-      return role.start();
-    }
+  const start = async ({ name, settings, logLevel }: RoleData): Promise<void> => {
+    const logger = portLogger(send, logLevel, systemClock);
+    const seams = { name, clock: systemClock, random: systemRandom, disk: nodeDisk, logger };
+    role = await factory(settings as S, seams);
+    await role.start();
+  };
+  const perform = async ({ method, role: data }: Call): Promise<unknown> => {
+    if (method === 'start') return start(data!);
     if (method === 'stop') return role?.stop();
     assert(role !== null, `${method} before start`);
     return method === 'metrics' ? role.metrics() : role.status();
   };
-  port.on('message', ({ id, method }: Call) => {
-    perform(method).then(
+  port.on('message', (call: Call) => {
+    const { id, method } = call;
+    perform(call).then(
       (value) => {
         send({ kind: 'answer', id, value });
         if (method === 'stop') {
@@ -169,8 +167,10 @@ export interface RoleThreadOptions<S> {
   readonly clock?: Clock;
   /** Time in which the thread tells its metrics or status, before it counts as stuck. */
   readonly answerMsMax?: number;
-  /** Bounds of the thread's heap. A thread that outgrows them dies; the process does not. */
-  readonly resourceLimits?: NonNullable<WorkerOptions['resourceLimits']>;
+  /** A thread that outgrows them dies; the process does not. */
+  readonly resourceLimits?: HeapLimits;
+  /** A thread of the same entry and bounds that may be there already. */
+  readonly spare?: SpareThread;
   /** Called once when the thread ends without having been told to. */
   readonly onDied: (reason: string) => void;
 }
@@ -205,14 +205,8 @@ export class RoleThread<S = unknown> {
   /** Resolves when the role serves; rejects with the role's FatalError, or with why it died. */
   async start(): Promise<void> {
     assert(this.#worker === null, `role ${this.name} starts once`);
-    const { name, entry, settings, logLevel = 'info', resourceLimits } = this.#options;
-    const data: ThreadData = { name, settings, logLevel };
-    const worker = new Worker(entry, {
-      name,
-      workerData: data,
-      ...(trimArguments.length === 0 ? {} : { execArgv: [...trimArguments] }),
-      ...(resourceLimits === undefined ? {} : { resourceLimits }),
-    });
+    const { name, entry, resourceLimits, spare } = this.#options;
+    const worker = spare?.take() ?? newThread(entry, name, resourceLimits);
     this.#worker = worker;
     worker.on('message', (reply: Reply) => this.#receive(reply));
     worker.on('error', (error: unknown) => {
@@ -275,7 +269,7 @@ export class RoleThread<S = unknown> {
     return this.#call(method, this.#options.answerMsMax ?? ANSWER_MS_MAX);
   }
 
-  #call(method: Call['method'], withinMs?: number): Promise<unknown> {
+  #call(method: Method, withinMs?: number): Promise<unknown> {
     const worker = this.#worker;
     if (worker === null) return Promise.reject(this.#gone());
     this.#callId += 1;
@@ -297,8 +291,14 @@ export class RoleThread<S = unknown> {
           waiting.reject(new OperatingError('role-stuck', message));
         });
       }
-      worker.postMessage({ id, method } satisfies Call);
+      worker.postMessage(this.#message(id, method));
     });
+  }
+
+  #message(id: number, method: Method): Call {
+    if (method !== 'start') return { id, method };
+    const { name, settings, logLevel = 'info' } = this.#options;
+    return { id, method, role: { name, settings, logLevel } };
   }
 
   #receive(reply: Reply): void {

@@ -1,8 +1,11 @@
+import { once } from 'node:events';
+import type { Worker } from 'node:worker_threads';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FatalError } from '../../../src/base/errors.ts';
 import type { Logger } from '../../../src/base/logger.ts';
 import { RoleSupervisor } from '../../../src/base/role-supervisor.ts';
 import { portLogger, RoleThread } from '../../../src/base/role-thread.ts';
+import { SpareThread } from '../../../src/base/spare-thread.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import type { TestRole } from './roles/role.ts';
 
@@ -31,7 +34,7 @@ afterEach(async () => {
   for (const stop of stops.splice(0)) await stop();
 });
 
-const thread = (settings: TestRole) => {
+const thread = (settings: TestRole, spare?: SpareThread) => {
   const { logger, lines } = recorder();
   let died: (reason: string) => void;
   const death = new Promise<string>((resolve) => {
@@ -43,6 +46,7 @@ const thread = (settings: TestRole) => {
     settings,
     logger,
     onDied: (reason) => died(reason),
+    ...(spare === undefined ? {} : { spare }),
     resourceLimits: { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 4 },
   });
   stops.push(() => role.stop(1_000));
@@ -133,6 +137,53 @@ describe('a role on its thread', () => {
       onDied: () => expect.unreachable('it never lived'),
     });
     await expect(role.start()).rejects.toThrow(/absent\.ts/);
+  });
+});
+
+describe('a spare thread', () => {
+  const spareOf = async (module: string): Promise<{ spare: SpareThread; worker: Worker }> => {
+    const made = once(process, 'worker');
+    const spare = new SpareThread(new URL(module, import.meta.url), 'spare', undefined);
+    const [worker] = (await made) as [Worker];
+    return { spare, worker };
+  };
+  const gone = (worker: Worker): Promise<unknown> =>
+    worker.threadId === -1
+      ? Promise.resolve()
+      : new Promise((resolve) => {
+          worker.once('exit', resolve);
+        });
+
+  it('becomes the role that takes it, under the name of the role, and of no other one', async () => {
+    const { spare, worker } = await spareOf('./roles/role.ts');
+    const first = thread({ dies: 'exit', diesAfterMs: 1 }, spare);
+    await first.role.start();
+    expect(await first.death).toMatch(/exited with code 3/);
+    expect(worker.threadId).toBe(-1);
+    const second = thread({ logs: 1 }, spare);
+    await second.role.start();
+    expect(await second.role.metrics()).toContain('test_role{name="test"} 1');
+  });
+
+  it('that could not load leaves the role to another thread', async () => {
+    const { spare, worker } = await spareOf('./roles/absent.ts');
+    await gone(worker);
+    const { role } = thread({}, spare);
+    await role.start();
+    expect(await role.status()).toMatchObject({ light: 'green' });
+  });
+
+  it('ends when nobody needs it, and not when it is taken', async () => {
+    const unwanted = await spareOf('./roles/role.ts');
+    unwanted.spare.discard();
+    await gone(unwanted.worker);
+    expect(unwanted.spare.take()).toBeNull();
+    const { spare } = await spareOf('./roles/role.ts');
+    const { role } = thread({}, spare);
+    const starting = role.start();
+    spare.discard();
+    await starting;
+    expect(await role.status()).toMatchObject({ light: 'green' });
   });
 });
 
