@@ -31,7 +31,7 @@ const benches: Readonly<Record<string, { what: string; run: Run }>> = {
     run: async (rounds) => (await import('./tools.ts')).endToEndLatency(rounds),
   },
   start: {
-    what: 'start to first acknowledged record; idle memory and CPU',
+    what: 'start to first acknowledged record, idle memory and CPU, beside Apache Kafka',
     run: async (rounds) => (await import('./start.ts')).start(rounds),
   },
   scale: {

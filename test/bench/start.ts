@@ -1,4 +1,7 @@
-/** `start`: from the command to the first acknowledged record; memory and CPU when nothing is to do. */
+/**
+ * `start`: from the command to the first acknowledged record, memory and CPU when nothing is to do, beside
+ * Apache Kafka.
+ */
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
@@ -7,11 +10,13 @@ import path from 'node:path';
 import { apis } from '../../src/protocol/apis.ts';
 import { writeRequest } from '../../src/protocol/frame.ts';
 import { RecordBatchBuilder } from '../../src/protocol/record-batch-builder.ts';
+import { type Kafka, startKafka } from '../peers/kafka.ts';
 import { freePort } from '../peers/peer.ts';
 import { root } from '../support/weir-process.ts';
-import { cpuSeconds, type Figures, report, residentMiB } from './measure.ts';
+import { compare, cpuSeconds, type Figures, residentMiB } from './measure.ts';
 
 const IDLE_SECONDS = 20;
+const GIVE_UP_MS = 60_000;
 
 const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
@@ -46,28 +51,37 @@ function tryProduce(port: number): Promise<boolean> {
   });
 }
 
-async function round(data: string, idle: boolean): Promise<Figures> {
+/** Seconds from now until a record is acknowledged. */
+async function untilProduced(port: number): Promise<number> {
+  const begin = performance.now();
+  while (!(await tryProduce(port))) {
+    if (performance.now() - begin > GIVE_UP_MS) throw new Error('no acknowledged record in time');
+    await pause(2);
+  }
+  return (performance.now() - begin) / 1000;
+}
+
+async function idle(pid: number): Promise<Figures> {
+  await pause(5000);
+  const before = cpuSeconds(pid);
+  await pause(IDLE_SECONDS * 1000);
+  return {
+    'idle CPU %': ((cpuSeconds(pid) - before) / IDLE_SECONDS) * 100,
+    'idle resident MiB': residentMiB(pid),
+  };
+}
+
+const figuresOf = (seconds: number): Figures => ({ 'first acknowledged record s': seconds });
+
+async function weirRound(data: string, isLater: boolean): Promise<Figures> {
   const [port, http] = [await freePort(), await freePort()];
   const args = ['src/weir.mjs', 'up', '--data', data];
   args.push('--set', `kafka.port=${port}`, '--set', `console.port=${http}`);
   args.push('--set', 'collectors.files.enabled=false', '--set', 'collectors.syslog.enabled=false');
-  const begin = performance.now();
   const child = spawn(process.execPath, args, { cwd: root, stdio: 'ignore' });
   try {
-    while (!(await tryProduce(port))) {
-      if (performance.now() - begin > 30_000) throw new Error('no acknowledged record within 30 s');
-      await pause(2);
-    }
-    const figures: Record<string, number> = {
-      'first acknowledged record s': (performance.now() - begin) / 1000,
-    };
-    if (!idle) return figures;
-    await pause(5000);
-    const before = cpuSeconds(child.pid!);
-    await pause(IDLE_SECONDS * 1000);
-    figures['idle CPU %'] = ((cpuSeconds(child.pid!) - before) / IDLE_SECONDS) * 100;
-    figures['idle resident MiB'] = residentMiB(child.pid!);
-    return figures;
+    const figures = figuresOf(await untilProduced(port));
+    return isLater ? { ...figures, ...(await idle(child.pid!)) } : figures;
   } finally {
     const gone = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
@@ -75,10 +89,49 @@ async function round(data: string, idle: boolean): Promise<Figures> {
   }
 }
 
+/** With the formatting of its directory, which is part of a first start. */
+async function firstOfKafka(): Promise<Figures> {
+  const port = await freePort();
+  const starting = startKafka({ local: true, port });
+  try {
+    return figuresOf(await untilProduced(port));
+  } finally {
+    await (await starting).stop();
+  }
+}
+
+async function laterOfKafka(kafka: Kafka): Promise<Figures> {
+  const starting = kafka.restart();
+  try {
+    const figures = figuresOf(await untilProduced(Number(kafka.bootstrap.split(':')[1])));
+    await starting;
+    return { ...figures, ...(await idle(kafka.pid)) };
+  } finally {
+    await starting;
+    await kafka.halt();
+  }
+}
+
 export async function start(rounds: number): Promise<void> {
   const fresh = (): string => fs.mkdtempSync(path.join(os.tmpdir(), 'weir-bench-'));
-  await report('very first start', { name: 'Weir', round: () => round(fresh(), false) }, rounds);
+  await compare(
+    'very first start',
+    { name: 'Weir', round: () => weirRound(fresh(), false) },
+    { name: 'Apache Kafka', round: firstOfKafka },
+    rounds,
+  );
   const data = fresh();
-  await report('later start', { name: 'Weir', round: () => round(data, true) }, rounds);
-  fs.rmSync(data, { recursive: true });
+  const kafka = await startKafka({ local: true });
+  try {
+    await kafka.halt();
+    await compare(
+      'later start',
+      { name: 'Weir', round: () => weirRound(data, true) },
+      { name: 'Apache Kafka', round: () => laterOfKafka(kafka) },
+      rounds,
+    );
+  } finally {
+    await kafka.stop();
+    fs.rmSync(data, { recursive: true });
+  }
 }
