@@ -4,6 +4,7 @@
  * (Elasticsearch's strict_date_optional_time, RFC 3339).
  */
 const DAY_MS = 86_400_000;
+const MINUTE_MS = 60_000;
 const DAYS_BEFORE_MONTH = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
 const DAYS_OF_MONTH = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
@@ -44,6 +45,44 @@ export interface IsoTime {
 
 const result: IsoTime = { ms: Number.NaN, canonical: false, end: 0 };
 
+const MINUTE_BYTES = 16;
+/** The last minute that was read, and its time: most stamps are of the same one as the stamp before. */
+const lastMinute = new Uint8Array(MINUTE_BYTES);
+let lastMinuteMs = Number.NaN;
+
+/** Milliseconds since 1970 of `YYYY-MM-DD[T ]hh:mm` as UTC, or NaN. */
+function minuteAt(bytes: Uint8Array, start: number): number {
+  let same = 0;
+  while (same < MINUTE_BYTES && bytes[start + same] === lastMinute[same]) same++;
+  if (same === MINUTE_BYTES) return lastMinuteMs;
+  const ms = readMinute(bytes, start);
+  if (!Number.isNaN(ms)) {
+    for (let i = 0; i < MINUTE_BYTES; i++) lastMinute[i] = bytes[start + i]!;
+    lastMinuteMs = ms;
+  }
+  return ms;
+}
+
+function readMinute(bytes: Uint8Array, start: number): number {
+  const year = digitsAt(bytes, start, 4);
+  const month = digitsAt(bytes, start + 5, 2) - 1;
+  const day = digitsAt(bytes, start + 8, 2);
+  const hour = digitsAt(bytes, start + 11, 2);
+  const minute = digitsAt(bytes, start + 14, 2);
+  if (year < 0 || month < 0 || month > 11 || day < 1 || day > DAYS_OF_MONTH[month]!) {
+    return Number.NaN;
+  }
+  if (hour < 0 || hour > 23 || minute < 0 || minute > 59) return Number.NaN;
+  if (bytes[start + 4] !== 0x2d || bytes[start + 7] !== 0x2d || bytes[start + 13] !== 0x3a) {
+    return Number.NaN;
+  }
+  const separator = bytes[start + 10]!;
+  if (separator !== 0x54 && separator !== 0x74 && separator !== 0x20) return Number.NaN;
+  const leapYear = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+  if (month === 1 && day === 29 && !leapYear) return Number.NaN;
+  return daysSinceEpoch(year, month, day) * DAY_MS + (hour * 60 + minute) * MINUTE_MS;
+}
+
 /**
  * Reads `YYYY-MM-DD[T ]hh:mm[:ss[.,fff…]][Z|±hh[:]mm]`; without a zone it is UTC shifted by
  * `zoneMinutes`. Leaves trailing bytes alone: compare `end`.
@@ -57,23 +96,12 @@ export function parseIsoTime(
   result.ms = Number.NaN;
   result.canonical = false;
   result.end = start;
-  if (end - start < 16) return result;
-  const year = digitsAt(bytes, start, 4);
-  const month = digitsAt(bytes, start + 5, 2) - 1;
-  const day = digitsAt(bytes, start + 8, 2);
-  const hour = digitsAt(bytes, start + 11, 2);
-  const minute = digitsAt(bytes, start + 14, 2);
-  if (year < 0 || month < 0 || month > 11 || day < 1 || day > DAYS_OF_MONTH[month]!) return result;
-  if (hour < 0 || hour > 23 || minute < 0 || minute > 59) return result;
-  if (bytes[start + 4] !== 0x2d || bytes[start + 7] !== 0x2d || bytes[start + 13] !== 0x3a)
-    return result;
-  const separator = bytes[start + 10]!;
-  if (separator !== 0x54 && separator !== 0x74 && separator !== 0x20) return result;
-  const leapYear = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
-  if (month === 1 && day === 29 && !leapYear) return result;
-  let canonical = separator === 0x54;
+  if (end - start < MINUTE_BYTES) return result;
+  const minuteMs = minuteAt(bytes, start);
+  if (Number.isNaN(minuteMs)) return result;
+  let canonical = bytes[start + 10] === 0x54;
 
-  let at = start + 16;
+  let at = start + MINUTE_BYTES;
   let seconds = 0;
   let fraction = 0;
   if (at < end && bytes[at] === 0x3a) {
@@ -110,8 +138,7 @@ export function parseIsoTime(
     at += 5 + colon;
   } else canonical = false;
 
-  const clock = ((hour * 60 + minute - offset) * 60 + seconds) * 1000 + Math.floor(fraction);
-  result.ms = daysSinceEpoch(year, month, day) * DAY_MS + clock;
+  result.ms = minuteMs - offset * MINUTE_MS + seconds * 1000 + Math.floor(fraction);
   result.canonical = canonical && result.ms >= TIME_MS_MIN && result.ms <= TIME_MS_MAX;
   result.end = at;
   return result;

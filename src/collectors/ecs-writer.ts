@@ -114,9 +114,11 @@ export class EcsWriter {
     assert(end - start <= 64, 'a timestamp is at most 64 bytes');
     this.#stampMs = Number.NaN;
     this.#stampSecond = Number.NaN;
-    this.pos = STAMP_AT;
-    for (let i = start; i < end; i++) this.buffer[this.pos++] = source[i]!;
-    this.buffer[this.pos++] = 0x22;
+    const { buffer } = this;
+    let pos = STAMP_AT;
+    for (let i = start; i < end; i++) buffer[pos++] = source[i]!;
+    buffer[pos++] = 0x22;
+    this.pos = pos;
     this.tags = 0;
   }
 

@@ -9,7 +9,7 @@
  */
 
 /** A run is worth a call when it is longer: so far one looks (and copies) byte by byte. */
-export const SHORT_RUN_BYTES = 40;
+export const SHORT_RUN_BYTES = 16;
 
 /** What a byte of text needs: 0 is plain. */
 const IS_SPECIAL = new Uint8Array(256);

@@ -6,6 +6,29 @@ const parse = (text: string, zoneMinutes = 0) => ({
 });
 
 describe('parseIsoTime', () => {
+  it('reads each stamp for itself, whatever was read before', () => {
+    const stamps = [
+      '2026-11-22T15:04:05Z',
+      '2026-11-22T15:04:59.999Z',
+      '2026-11-22T15:05:05Z',
+      '2026-11-22 15:05:05Z',
+      '2026-11-22T15:05:05+01:00',
+      '2026-11-22T15:65:05Z',
+      '2026-02-29T15:05:05Z',
+      '2024-02-29T15:05:05Z',
+    ];
+    for (const before of stamps) {
+      for (const stamp of stamps) {
+        parse(before);
+        expect(parse(stamp).ms, `${stamp} behind ${before}`).toBe(
+          stamp.includes('15:65') || stamp.startsWith('2026-02-29')
+            ? Number.NaN
+            : Date.parse(stamp),
+        );
+      }
+    }
+  });
+
   it.each([
     '2026-11-22T15:04:05Z',
     '2026-11-22T15:04:05.1Z',
