@@ -3,10 +3,10 @@
  *
  * Order is kept. A batch that must be sent again goes back to its place, and until it gets through
  * nothing behind it is sent (`recovering`): later ones that were on their way may get through, but it
- * may be in the log, and no more than the last five batches are remembered there. With idempotence a batch keeps its sequence
- * numbers over all attempts, so that the broker drops what it has already; only when the broker
- * says that there is a gap, and nothing earlier is unresolved, the epoch is raised and numbering
- * starts anew: what waits is then known not to be in the log.
+ * may be in the log, and no more than the last five batches are remembered there. With idempotence a
+ * batch keeps its sequence numbers over all attempts, so that the broker drops what it has already;
+ * only when the broker says that there is a gap, and nothing earlier is unresolved, the epoch is
+ * raised and numbering starts anew: what waits is then known not to be in the log.
  */
 import type { BatchProducer } from '../protocol/record-batch-builder.ts';
 import type { ProducerBatch } from './producer-batch.ts';
@@ -30,8 +30,9 @@ export class PartitionQueue {
   /** Broker that the batches in flight went to. */
   broker = -1;
   /**
-   * One batch at a time until the first one gets through. True at first, too: a broker that does not know the
-   * producer takes any first sequence number, so a second batch must not overtake a failed first.
+   * One batch at a time until the first one gets through. True at first, too: a broker that does not
+   * know the producer takes any first sequence number, so a second batch must not overtake a failed
+   * first.
    */
   recovering = true;
   failures = 0;
