@@ -15,6 +15,8 @@ async function findingOf(mutant: string): Promise<string | null> {
   for (let seed = 1; seed <= SEEDS_MAX; seed++) {
     const options = { seed, brokers: 3, seconds: 30, faults, workloads, mutant };
     const [first] = (await pool.run(options)).violations;
+    // A simulation that has come to an end of its own has seen nothing.
+    if (first?.checker === 'harness') throw new Error(`seed ${seed}: ${first.message}`);
     if (first !== undefined) return `${first.checker}: ${first.message}`;
   }
   return null;
