@@ -1,6 +1,9 @@
 /**
  * Somebody who changes rights and quotas, and tries what was denied: once a denial is acknowledged, no
  * broker that has heard of it lets the operation through until it is asked to take the denial back.
+ *
+ * A change that nobody has answered may still come: a broker that can't reach the controller keeps what
+ * it was asked for a while, whether or not the client has given up. So it can undo later ones.
  */
 import { reasonOf } from '../../src/base/errors.ts';
 import { calls } from '../../src/client/call.ts';
@@ -22,6 +25,8 @@ const TRIES = 4;
 /** Nobody writes to it. */
 const TOPIC = 'guarded';
 const QUOTA = 'producer_byte_rate';
+/** So long after a change without an outcome it may still be made. */
+const LATE_MS = 30_000;
 /** So many bytes a second that nobody is held back. */
 const RATE = 1e12;
 
@@ -45,6 +50,10 @@ export class Authorizing {
   /** What was acknowledged; null: a change is under way, or has no outcome. */
   #isDenied: boolean | null = false;
   #rate: number | null = 0;
+  /** Rates that were asked for, without an outcome. */
+  readonly #lateRates = new Set<number>();
+  /** Rights may change by themselves before that. */
+  #rightsSettledAt = 0;
   /** Of this many tries is known what they must come to. */
   judged = 0;
 
@@ -76,8 +85,13 @@ export class Authorizing {
 
   async #change(isDenied: boolean): Promise<void> {
     this.#isDenied = null;
-    if (isDenied) await this.#admin.createAcls([allow, deny]);
-    else await this.#admin.deleteAcls([deny]);
+    try {
+      if (isDenied) await this.#admin.createAcls([allow, deny]);
+      else await this.#admin.deleteAcls([deny]);
+    } catch (error) {
+      this.#rightsSettledAt = this.#world.now + LATE_MS;
+      throw error;
+    }
     this.#isDenied = isDenied;
     this.#world.note('sec', isDenied ? 'denies' : 'denies no more');
   }
@@ -85,7 +99,12 @@ export class Authorizing {
   async #setRate(): Promise<void> {
     const rate = RATE + this.judged;
     this.#rate = null;
-    await this.#admin.alterQuotas({ user: ANONYMOUS.name }, { [QUOTA]: rate });
+    try {
+      await this.#admin.alterQuotas({ user: ANONYMOUS.name }, { [QUOTA]: rate });
+    } catch (error) {
+      this.#lateRates.add(rate);
+      throw error;
+    }
     this.#rate = rate;
   }
 
@@ -108,10 +127,15 @@ export class Authorizing {
     );
   }
 
+  get #mayChange(): boolean {
+    return this.#world.now < this.#rightsSettledAt;
+  }
+
   async #try(): Promise<void> {
     const node = pick(this.#random, this.#world.nodes);
     const isDenied = this.#isDenied;
-    if (isDenied === null || this.#isKnownDenied(node.id) !== isDenied) return;
+    if (isDenied === null || this.#mayChange) return;
+    if (this.#isKnownDenied(node.id) !== isDenied) return;
     const { life } = node;
     const version = this.#aclsVersion(node.id);
     const answer = await this.#client.request(node.id, calls.listOffsets, {
@@ -144,7 +168,7 @@ export class Authorizing {
   /** What was acknowledged is so on every broker, and in force. */
   check(): void {
     for (const node of this.#world.nodes) {
-      if (this.#isDenied !== null) {
+      if (this.#isDenied !== null && !this.#mayChange) {
         this.#world.history.expectations.push({
           what: `${node.name} knows whether it is denied`,
           met: this.#isKnownDenied(node.id) === this.#isDenied,
@@ -156,7 +180,7 @@ export class Authorizing {
       const limit = node.broker?.services.quotas.meterOf(QUOTA, session, '')?.limit;
       this.#world.history.expectations.push({
         what: `the quota on ${node.name} is that which was acknowledged`,
-        met: limit === this.#rate,
+        met: limit === this.#rate || this.#lateRates.has(limit ?? 0),
         detail: `${limit}, not ${this.#rate}`,
       });
     }
