@@ -7,9 +7,9 @@
  * Both are measured over the same part of a round: its first part (starting, joining the group, code that is
  * not yet compiled) and its last one (requests that are not full) count on neither side.
  *
- * A round is long enough for a dozen merges. The server merges whenever there are ten segments of a
- * size, and makes some each second: in rounds of five seconds one side had one merge more, by chance,
- * which was a twelfth of its processor time.
+ * A round is long: over five seconds the server seemed to need a twelfth more for one side, over half a
+ * minute it needs the same for both. What it does in steps (it merges whenever there are so many
+ * segments of a size) is the likely reason; merges were not counted.
  *
  * A young Elasticsearch uses twice the processor time a document of one whose code is compiled, so
  * whoever came later would win: it takes some millions of documents before the first round.
