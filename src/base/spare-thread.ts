@@ -31,7 +31,7 @@ export class SpareThread {
     this.#worker.on('error', this.#drop).on('exit', this.#drop);
   }
 
-  /** The thread, now the caller's; null when it was taken, or could not load. */
+  /** The thread, now the caller's; null when it was taken or discarded, or could not load. */
   take(): Worker | null {
     const worker = this.#worker;
     worker?.off('error', this.#drop).off('exit', this.#drop);
@@ -41,6 +41,8 @@ export class SpareThread {
 
   /** Nobody needs it. */
   discard(): void {
-    void this.#worker?.terminate();
+    const worker = this.#worker;
+    this.#worker = null;
+    void worker?.terminate();
   }
 }

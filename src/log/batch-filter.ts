@@ -52,8 +52,8 @@ import type { OffsetMap } from './offset-map.ts';
 
 /**
  * What a log remembers of a producer, and must be able to read from the batches that stay. Kafka keeps
- * the last one only: a start that finds no snapshot then takes the repetition of an earlier one for
- * something new.
+ * the last one only: after a start that finds no snapshot, the repetition of an earlier one is out of
+ * order, and its sender writes it again under a new epoch.
  */
 export interface KnownOfProducer {
   /** Last offsets of its batches of records; none: only a marker is known of this epoch. */
