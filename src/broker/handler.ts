@@ -218,7 +218,7 @@ export const handler = <Q, R>(
 };
 
 /** Longest time that a request waits for an active controller when it names none, milliseconds. */
-const CONTROLLER_MS_MAX = 30_000;
+export const CONTROLLER_MS_MAX = 30_000;
 
 /**
  * Declares the handler of an API that the active controller decides: on another broker the request

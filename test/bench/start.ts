@@ -92,6 +92,17 @@ async function weirRound(data: string, isLater: boolean): Promise<Figures> {
   }
 }
 
+const fresh = (): string => fs.mkdtempSync(path.join(os.tmpdir(), 'weir-bench-'));
+
+async function firstOfWeir(): Promise<Figures> {
+  const data = fresh();
+  try {
+    return await weirRound(data, false);
+  } finally {
+    fs.rmSync(data, { recursive: true });
+  }
+}
+
 /** With the formatting of its directory, which is part of a first start. */
 async function firstOfKafka(): Promise<Figures> {
   const port = await freePort();
@@ -116,10 +127,9 @@ async function laterOfKafka(kafka: Kafka): Promise<Figures> {
 }
 
 export async function start(rounds: number): Promise<void> {
-  const fresh = (): string => fs.mkdtempSync(path.join(os.tmpdir(), 'weir-bench-'));
   await compare(
     'very first start',
-    { name: 'Weir', round: () => weirRound(fresh(), false) },
+    { name: 'Weir', round: firstOfWeir },
     { name: 'Apache Kafka', round: firstOfKafka },
     rounds,
   );

@@ -6,6 +6,7 @@
  * it was asked for a while, whether or not the client has given up. So it can undo later ones.
  */
 import { reasonOf } from '../../src/base/errors.ts';
+import { CONTROLLER_MS_MAX } from '../../src/broker/handler.ts';
 import { calls } from '../../src/client/call.ts';
 import { SecurityAdmin } from '../../src/client/security-admin.ts';
 import {
@@ -25,8 +26,6 @@ const TRIES = 4;
 /** Nobody writes to it. */
 const TOPIC = 'guarded';
 const QUOTA = 'producer_byte_rate';
-/** So long after a change without an outcome it may still be made. */
-const LATE_MS = 30_000;
 /** So many bytes a second that nobody is held back. */
 const RATE = 1e12;
 
@@ -89,7 +88,7 @@ export class Authorizing {
       if (isDenied) await this.#admin.createAcls([allow, deny]);
       else await this.#admin.deleteAcls([deny]);
     } catch (error) {
-      this.#rightsSettledAt = this.#world.now + LATE_MS;
+      this.#rightsSettledAt = this.#world.now + CONTROLLER_MS_MAX;
       throw error;
     }
     this.#isDenied = isDenied;
