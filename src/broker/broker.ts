@@ -207,7 +207,7 @@ export class Broker implements Role {
       await lifecycle.register();
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      // A full disk must not keep what is stored from being read: the old terms go on.
+      // A full disk must not keep what is stored from being read: the old terms go on meanwhile.
       logger.error('the start of this broker could not be written down', {
         'error.message': error.message,
       });
@@ -218,6 +218,7 @@ export class Broker implements Role {
     this.#goOn();
     replication.start();
     if (isRegistered) await lifecycle.unfence();
+    else void lifecycle.enterLater();
     this.#goOn();
     this.#failures.reportUnopened(services);
     await this.#coordinatorsLoaded(services);

@@ -18,6 +18,7 @@ import type { MetadataStore } from './metadata-store.ts';
 
 /** Between two attempts to register, and between looks at the image, milliseconds. */
 const RETRY_MS = 50;
+const NO_ROOM_RETRY_MS = 500;
 const LOOK_MS = 5;
 
 /** While it is let in or shuts down, heartbeats follow each other this fast. */
@@ -103,7 +104,10 @@ export class BrokerLifecycle {
     return this.#isFenced;
   }
 
-  /** Resolves when the broker is registered and its image says so; keeps trying until then. */
+  /**
+   * Resolves when the broker is registered and its image says so; keeps trying until then. Alone, it
+   * throws KAFKA_STORAGE_ERROR when there is no room.
+   */
   async register(): Promise<void> {
     const { clock, logger, store } = this.#options;
     let told = '';
@@ -164,6 +168,25 @@ export class BrokerLifecycle {
     await this.#until(() => !this.#isFenced);
     const { clock, store } = this.#options;
     while (!this.#isStopped && store.lastOffset < this.#mustHave) await sleep(clock, LOOK_MS);
+  }
+
+  /**
+   * Registers and asks to be let in as soon as there is room for that: of a broker that is alone and
+   * serves already. Resolves then, or when it stops.
+   */
+  async enterLater(): Promise<void> {
+    while (!this.#isStopped) {
+      await sleep(this.#options.clock, NO_ROOM_RETRY_MS);
+      try {
+        await this.register();
+        break;
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error;
+      }
+    }
+    if (this.#isStopped) return;
+    this.#options.logger.info('there is room again: the start of this broker is written down');
+    await this.unfence();
   }
 
   /**

@@ -44,15 +44,27 @@ export class ProducerIds {
   }
 }
 
-/** Asks the controller for a block, as the life of the broker that has this epoch. */
+/**
+ * Asks the controller for a block, as the life of the broker that has this epoch. Throws
+ * COORDINATOR_LOAD_IN_PROGRESS, whatever the reason, as Apache Kafka's broker does: clients of every
+ * age ask again then, and give up for good on what a broker and its controller tell each other.
+ */
 export async function allocateProducerIds(
   channel: ControllerChannel,
   brokerId: number,
   brokerEpoch: number,
 ): Promise<ProducerIdBlock> {
   const body = { brokerId, brokerEpoch };
-  const answer = await channel.send(calls.allocateProducerIds, body, ALLOCATE_MS_MAX);
-  const { errorCode, producerIdStart: first, producerIdLen: count } = answer;
-  if (errorCode === ErrorCode.NONE) return { first, count };
-  throw new ProtocolError(errorCode, `no producer ids were given: ${errorName(errorCode)}`);
+  let why: string;
+  try {
+    const answer = await channel.send(calls.allocateProducerIds, body, ALLOCATE_MS_MAX);
+    const { errorCode, producerIdStart: first, producerIdLen: count } = answer;
+    if (errorCode === ErrorCode.NONE) return { first, count };
+    why = errorName(errorCode);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    why = error.message;
+  }
+  const message = `the controller has given no producer ids yet: ${why}`;
+  throw new ProtocolError(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS, message);
 }

@@ -51,5 +51,9 @@ export const knownSeeds: readonly (SeedOptions & { readonly found: string })[] =
     found:
       'a batch that was sent again stood twice: compaction had taken it, and a power cut its snapshot',
   },
+  {
+    seed: 9200120,
+    found: 'a broker that started on a full disk never registered, and led nothing anew',
+  },
   { seed: 9101888, found: 'a quota that nobody had answered came late, and counted as lost' },
 ];

@@ -164,15 +164,18 @@ export class BrokerRegistry {
     const keeps = !isLost && (isClean || configs.boolean('log.flush.on.acks.all'));
     if (keeps) succession.removeBroker(draft, index, brokerId);
     else succession.distrustBroker(draft, index, brokerId, isLost);
-    logger.info('a broker registers', {
-      'weir.broker.id': brokerId,
-      'weir.broker.clean': isClean,
-      'weir.partitions.changed': draft.changedPartitions,
-    });
-    if (!isLost) return;
-    logger.warn('a broker comes without a directory that it had; what was there counts as lost', {
-      'weir.broker.id': brokerId,
-    });
+    const changed = draft.changedPartitions;
+    draft.onCommitted = () => {
+      logger.info('a broker registers', {
+        'weir.broker.id': brokerId,
+        'weir.broker.clean': isClean,
+        'weir.partitions.changed': changed,
+      });
+      if (!isLost) return;
+      logger.warn('a broker comes without a directory that it had; what was there counts as lost', {
+        'weir.broker.id': brokerId,
+      });
+    };
   }
 
   unregister(draft: Draft, brokerId: number): void {

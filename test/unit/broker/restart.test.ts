@@ -256,6 +256,32 @@ describe('a full disk', () => {
     await client.close();
     await running.stop();
   });
+
+  it('keeps a broker that started on it from the cluster only while there is no room', async () => {
+    const { disk, state } = fillableDisk();
+    let running = await startBroker({}, { disk });
+    let client = await WireClient.connect(running.port);
+    await createTopic(client, 't');
+    await produce(client, 't', batchOf(['stored']));
+    await client.close();
+    await running.broker.stop();
+    state.full = true;
+    running = await startBroker({}, { disk, directory: running.directory });
+    client = await WireClient.connect(running.port);
+    const newProducer = async () => {
+      const body = { transactionalId: null, transactionTimeoutMs: 1_000 };
+      return (await client.request('InitProducerId', 4, body)).errorCode;
+    };
+    expect(await newProducer()).toBe(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS);
+    state.full = false;
+    // What only a registered broker gets of its controller.
+    await expect.poll(newProducer, { timeout: 10_000 }).toBe(ErrorCode.NONE);
+    await expect.poll(() => running.broker.services.lifecycle.isFenced).toBe(false);
+    expect((await produce(client, 't', batchOf(['x']))).errorCode).toBe(ErrorCode.NONE);
+    expect(valuesOf((await fetch(client, 't', 0)).records)).toEqual(['stored', 'x']);
+    await client.close();
+    await running.stop();
+  });
 });
 
 describe('a failing disk', () => {
