@@ -2,7 +2,7 @@
  * `start`: from the command to the first acknowledged record, memory and CPU when nothing is to do, beside
  * Apache Kafka.
  */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
@@ -73,14 +73,14 @@ async function idle(pid: number): Promise<Figures> {
 
 const figuresOf = (seconds: number): Figures => ({ 'first acknowledged record s': seconds });
 
-async function weirRound(data: string, isLater: boolean): Promise<Figures> {
+/** Null cache: the user's own, which a later start finds filled. */
+async function weirRound(data: string, cache: string | null): Promise<Figures> {
+  const isLater = cache === null;
   const [port, http] = [await freePort(), await freePort()];
   const args = ['src/weir.mjs', 'up', '--data', data];
   args.push('--set', `kafka.port=${port}`, '--set', `console.port=${http}`);
   args.push('--set', 'collectors.files.enabled=false', '--set', 'collectors.syslog.enabled=false');
-  // A first start finds nothing compiled.
-  const compiled = isLater ? {} : { NODE_COMPILE_CACHE: path.join(data, 'compiled') };
-  const env = { ...process.env, ...compiled };
+  const env = { ...process.env, ...(isLater ? {} : { NODE_COMPILE_CACHE: cache }) };
   const child = spawn(process.execPath, args, { cwd: root, stdio: 'ignore', env });
   try {
     const figures = figuresOf(await untilProduced(port));
@@ -94,12 +94,15 @@ async function weirRound(data: string, isLater: boolean): Promise<Figures> {
 
 const fresh = (): string => fs.mkdtempSync(path.join(os.tmpdir(), 'weir-bench-'));
 
+/** What is compiled by then is what the end of `npm ci` has compiled, and no start before it. */
 async function firstOfWeir(): Promise<Figures> {
-  const data = fresh();
+  const [data, cache] = [fresh(), fresh()];
   try {
-    return await weirRound(data, false);
+    const env = { ...process.env, NODE_COMPILE_CACHE: cache, npm_command: 'ci' };
+    execFileSync(process.execPath, ['src/prepare.mjs'], { cwd: root, env });
+    return await weirRound(data, cache);
   } finally {
-    fs.rmSync(data, { recursive: true });
+    for (const folder of [data, cache]) fs.rmSync(folder, { recursive: true });
   }
 }
 
@@ -139,7 +142,7 @@ export async function start(rounds: number): Promise<void> {
     await kafka.halt();
     await compare(
       'later start',
-      { name: 'Weir', round: () => weirRound(data, true) },
+      { name: 'Weir', round: () => weirRound(data, null) },
       { name: 'Apache Kafka', round: () => laterOfKafka(kafka) },
       rounds,
     );
