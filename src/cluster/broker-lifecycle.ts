@@ -24,6 +24,9 @@ const LOOK_MS = 5;
 /** While it is let in or shuts down, heartbeats follow each other this fast. */
 const URGENT_HEARTBEAT_MS = 20;
 
+/** Of its session, a broker that is alone lets so much pass between two heartbeats. */
+const ALONE_SESSION_SHARE = 0.9;
+
 /** Without a controller for that long, a broker that stops goes without its leave. */
 const FAREWELL_MS_MAX = 1_000;
 
@@ -239,10 +242,16 @@ export class BrokerLifecycle {
         this.#underWay = null;
         this.#changed?.();
         if (this.#isStopped) return;
-        const urgent = this.#isFenced || this.#wantsShutDown || !this.hasSession;
-        const delayMs = urgent ? URGENT_HEARTBEAT_MS : this.#options.settings.heartbeatMs;
-        this.#timer = this.#options.clock.after(delayMs, () => this.#beat());
+        this.#timer = this.#options.clock.after(this.#pauseMs, () => this.#beat());
       });
+  }
+
+  /** Until the next heartbeat. Nobody waits for those of a broker that is alone, and each wakes it up. */
+  get #pauseMs(): number {
+    const { alone, settings } = this.#options;
+    const isUrgent = this.#isFenced || this.#wantsShutDown || !this.hasSession;
+    if (isUrgent) return URGENT_HEARTBEAT_MS;
+    return alone ? settings.sessionMs * ALONE_SESSION_SHARE : settings.heartbeatMs;
   }
 
   async #heartbeat(): Promise<void> {

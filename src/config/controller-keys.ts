@@ -14,7 +14,7 @@ export const controllerKeys: readonly Key[] = [
     type: 'duration',
     default: 500,
     min: 10,
-    doc: 'Milliseconds between two heartbeats of a broker.',
+    doc: 'Milliseconds between two heartbeats of a broker. One that is alone sends fewer.',
   },
   {
     name: 'broker.session.disconnect.grace.ms',

@@ -8,9 +8,10 @@ import { ManualClock } from '../../support/manual-clock.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 
 const HEARTBEAT_MS = 2_000;
+const SESSION_MS = 9_000;
 
-/** A broker of several, and a controller that answers when the test has it answer. */
-async function letIn() {
+/** A broker, of several unless told, and a controller that answers when the test has it answer. */
+async function letIn(alone = false) {
   const clock = new ManualClock();
   const store = new MemoryStore(1, false);
   store.lastOffset = 7;
@@ -29,11 +30,11 @@ async function letIn() {
     );
   };
   const lifecycle = new BrokerLifecycle({
-    ...{ nodeId: 0, clusterId: 'c', incarnationId: 'i', rack: null, alone: false },
+    ...{ nodeId: 0, clusterId: 'c', incarnationId: 'i', rack: null, alone },
     ...{ previousEpoch: -1, endPoints: () => [], directories: () => ({ online: [], offline: [] }) },
     ...{ store, clock, logger: silentLogger },
     channel: { send } as unknown as ControllerChannel,
-    settings: { heartbeatMs: HEARTBEAT_MS, sessionMs: 9_000 },
+    settings: { heartbeatMs: HEARTBEAT_MS, sessionMs: SESSION_MS },
   });
   await lifecycle.register();
   const entered = lifecycle.unfence();
@@ -84,6 +85,22 @@ it('a broker that was out of reach has no session before it knows what was chang
   controller.lastOffset = 13;
   clock.advance(HEARTBEAT_MS);
   await answer();
+  expect(lifecycle.hasSession).toBe(true);
+  lifecycle.stop();
+});
+
+it.each([
+  [false, HEARTBEAT_MS],
+  [true, SESSION_MS * 0.9],
+])('a broker (alone: %s) sends a heartbeat every %d ms', async (alone, everyMs) => {
+  const { clock, lifecycle, answer, waiting } = await letIn(alone);
+  for (let i = 0; i < 3; i++) {
+    clock.advance(everyMs - 1);
+    expect(waiting()).toBe(0);
+    clock.advance(1);
+    expect(waiting()).toBe(1);
+    await answer();
+  }
   expect(lifecycle.hasSession).toBe(true);
   lifecycle.stop();
 });
