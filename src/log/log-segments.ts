@@ -149,13 +149,31 @@ export class LogSegments {
     environment.removeLater(deleted, config.fileDeleteDelayMs);
   }
 
-  /** Removes the `count` oldest; there is one left, at the log's end, even if all are meant. */
-  removeOldest(count: number): void {
-    const { path, offsets, producers } = this.#parts;
-    if (count === this.list.length) this.rollAt(offsets.end);
-    assert(count < this.list.length, `${path} would be left without a segment`);
-    this.remove(this.list.shift(count));
+  /**
+   * Removes the `count` oldest; there is one left, at the log's end, even if all are meant. Returns how
+   * many went: the active one stays while there is no room for the one that is to be left.
+   */
+  removeOldest(count: number): number {
+    const { path, producers } = this.#parts;
+    const gone = count < this.list.length || this.#mayGo() ? count : count - 1;
+    assert(gone < this.list.length, `${path} would be left without a segment`);
+    this.remove(this.list.shift(gone));
     producers.snapshots.removeBefore(this.list.first.baseOffset);
+    return gone;
+  }
+
+  /**
+   * Whether the active one is not active any more. That takes a file, and a disk is full because of the
+   * segments before it, so that they go without it.
+   */
+  #mayGo(): boolean {
+    try {
+      this.rollAt(this.#parts.offsets.end);
+      return true;
+    } catch (error) {
+      if (!isPassing(error) || this.list.length === 1) throw error;
+      return false;
+    }
   }
 
   /** Puts an empty segment in the place of all. What needs room comes first, and can be left be. */

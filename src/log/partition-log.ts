@@ -463,17 +463,17 @@ export class PartitionLog {
         highWatermark: this.#parts.offsets.highWatermark,
         nowMs,
       });
-      if (count > 0) this.#deleteOldest(count);
-      return count;
+      return count > 0 ? this.#deleteOldest(count) : 0;
     });
   }
 
-  #deleteOldest(count: number): void {
+  #deleteOldest(count: number): number {
     const { segments, reader, offsets } = this.#parts;
     reader.forgetPlaces();
-    segments.removeOldest(count);
+    const gone = segments.removeOldest(count);
     const start = segments.list.first.baseOffset;
     if (start > offsets.start) this.#startAt(start);
+    return gone;
   }
 
   #startAt(start: number): void {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
+import { systemError } from '../../support/faulty-disk.ts';
 import {
   appendValues,
   batchOf,
@@ -106,6 +107,25 @@ describe('retention', () => {
     const again = await rig.open();
     expect(deleted()).toEqual([]);
     expect(readAll(again.log).size).toBe(80 - again.log.logStartOffset);
+  });
+
+  it('gives a full disk back what it can where there is no room for a new segment', async () => {
+    const rig = makeRig({ ...SEGMENTED, retentionMs: HOUR_MS });
+    const { manager, log } = await rig.open({ retentionCheckMs: 1e9 });
+    for (let i = 0; i < 40; i++) appendValues(log, ['x'.repeat(200)]);
+    log.setHighWatermark(40);
+    const { activeSegmentOffset, segmentCount } = log;
+    rig.clock.advance(2 * HOUR_MS);
+    rig.disk.fault = ({ operation, path }) =>
+      operation === 'open' && !rig.disk.exists(path) ? systemError('ENOSPC') : null;
+    expect(manager.deleteOldSegments()).toBe(segmentCount - 1);
+    expect([log.segmentCount, log.logStartOffset]).toEqual([1, activeSegmentOffset]);
+    expect(log.logDirectory.failure).toBeNull();
+    expect(manager.deleteOldSegments()).toBe(0);
+    rig.disk.fault = () => null;
+    expect(manager.deleteOldSegments()).toBe(1);
+    expect([log.logStartOffset, log.size]).toEqual([40, 0]);
+    expect(appendValues(log, ['next'])).toBe(40);
   });
 
   it('runs by itself at its interval', async () => {
