@@ -7,6 +7,7 @@ import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { type CleaningEngine, SlicedEngine } from './cleaning-engine.ts';
 import { DeadFiles } from './dead-files.ts';
+import { setAside } from './dead-folder.ts';
 import { DirectoryLoader } from './directory-loader.ts';
 import { FutureFolders } from './future-folders.ts';
 import type { FutureLog } from './future-log.ts';
@@ -289,15 +290,16 @@ export class LogManager {
     this.#giveUpMove(log);
     const { disk, random } = this.#options;
     const dead = `${managed.path}/${deletedDirectory(topic, partition, uniqueName(random))}`;
+    let isLeft: boolean;
     try {
-      disk.rename(log.path, dead);
+      isLeft = setAside(disk, log.path, dead);
       managed.directory.entriesDirty = true;
     } catch (error) {
       throw log.logDirectory.failed(`can't delete ${log.path}`, error);
     }
     log.abandon();
     this.#directories.withdraw(log);
-    this.#dead.removeLater([dead], log.config.fileDeleteDelayMs);
+    if (isLeft) this.#dead.removeLater([dead], log.config.fileDeleteDelayMs);
     this.#chores.changed();
   }
 

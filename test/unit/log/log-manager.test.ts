@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FatalError } from '../../../src/base/errors.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
-import { systemError } from '../../support/faulty-disk.ts';
+import { type FaultyDisk, systemError } from '../../support/faulty-disk.ts';
 import { appendValues, codeThrown, makeRig, numbered, readAll, TOPIC_ID } from './support.ts';
 
 const OTHER_ID = 'b3RoZXItdG9waWMtaWQtMQ';
@@ -73,6 +73,36 @@ describe('LogManager', () => {
     await again.start();
     expect(again.get('t', 0)?.topicId).toBe(TOPIC_ID);
     expect(again.get('t', 0)?.logEndOffset).toBe(3);
+  });
+
+  it('deletes a partition on a disk that has no room for the name of a dead one', async () => {
+    const rig = makeRig({ segmentBytes: 200 });
+    const { manager, log } = await rig.open();
+    for (let i = 0; i < 10; i++) appendValues(log, numbered(2));
+    await log.flush();
+    const killed: FaultyDisk[] = [];
+    rig.disk.watch = ({ path }) => {
+      if (path.includes('t-0')) killed.push(rig.disk.clone());
+    };
+    rig.disk.fault = ({ operation }) => (operation === 'rename' ? systemError('ENOSPC') : null);
+    manager.delete('t', 0);
+    expect(manager.get('t', 0)).toBeUndefined();
+    expect(rig.disk.list('/data')).not.toContain('t-0');
+    expect(log.logDirectory.failure).toBeNull();
+    rig.disk.fault = () => null;
+    const next = manager.create('t', OTHER_ID, 0);
+    expect(appendValues(next, ['x'])).toBe(0);
+    manager.abandon();
+    expect(killed.length).toBeGreaterThan(10);
+    // A power cut leaves no records of which nobody knows whose they are.
+    for (const disk of killed) {
+      disk.crash(rig.random);
+      const again = makeRig({}, disk).manager();
+      await again.start();
+      const left = again.get('t', 0);
+      if (left !== undefined && left.logEndOffset > 0) expect(left.topicId).toBe(TOPIC_ID);
+      again.abandon();
+    }
   });
 
   it('deletes a partition at once and its files after the delay', async () => {
