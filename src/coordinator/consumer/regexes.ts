@@ -43,16 +43,19 @@ export class Regexes {
   /** Looks the group's expressions up soon, if there is cause to. */
   refresh(group: ConsumerGroup, context: RequestContext, isNew: boolean): void {
     if (group.isResolving || group.subscribedRegexCount === 0) return;
-    const now = this.#parts.clock.now();
     const [last] = group.regexes.values();
-    if (last !== undefined && now <= last.timestamp + REFRESH_MS_MIN) return;
+    const sinceMs = last === undefined ? Infinity : this.#parts.clock.now() - last.timestamp;
+    // One of the future was done before the clock went back, or by a broker whose clock is ahead.
+    const isOfFuture = sinceMs < 0;
+    if (!isOfFuture && sinceMs <= REFRESH_MS_MIN) return;
     const intervalMs = this.#parts.settings.consumerRegexRefreshIntervalMs;
     const isDue =
       isNew ||
       group.subscribedRegexCount !== group.regexes.size ||
       last === undefined ||
       last.version < this.#versionOfNewTopics ||
-      now > last.timestamp + intervalMs;
+      isOfFuture ||
+      sinceMs > intervalMs;
     if (!isDue) return;
     group.isResolving = true;
     this.#parts.clock.after(0, () => {

@@ -366,6 +366,18 @@ describe('a regular expression of a consumer group', () => {
     expect(described.members[0]?.subscribedTopicRegex).toBe('t.*');
   });
 
+  it('is looked up when the clock has gone back', async () => {
+    const dayMs = 24 * 3_600_000;
+    h.clock.jump(dayMs);
+    const a = await join('a', 't');
+    h.clock.jump(-dayMs);
+    const b = await join('b', 'other');
+    h.topics.set('other', 3);
+    h.coordinator.topicsChanged(['other'], true);
+    await converge(h, [a, b]);
+    expect([a.of('t').length, b.of('other')]).toEqual([8, [0, 1, 2]]);
+  });
+
   it('is refused when it is none', async () => {
     const a = new TestMember(h, 'a');
     const response = await a.join({ subscribedTopicRegex: '(' });
