@@ -181,7 +181,6 @@ export class Broker implements Role {
     await this.#join(services);
     if (!services.hasPeers) await sockets.start(dispatcher);
     this.#goOn();
-    this.#failures.start();
     this.#state = BrokerState.running;
     logger.info('the broker is ready', {
       'weir.cluster.id': services.clusterId,
@@ -192,9 +191,9 @@ export class Broker implements Role {
 
   /** Catches up with the cluster and enters it; clients are served from here on. */
   async #join(services: BrokerServices): Promise<void> {
-    const { configs, quorum, lifecycle, replication, serving, logger } = services;
-    // Alone, it still lets what is stored be read; of several, it would wait for ever.
-    if (configs.list('cluster.brokers').length > 1) this.#failures.start();
+    const { quorum, lifecycle, replication, serving, logger } = services;
+    // Without the disk of the metadata it would wait for ever, or serve and change nothing any more.
+    this.#failures.start();
     await quorum.start();
     this.#goOn();
     // As it knew them when it stopped: others may have other certificates since than those of the

@@ -337,6 +337,8 @@ export class QuorumMember implements QuorumContext {
       this.#leadership.start(isFirst ? [voters] : []);
     } catch (error) {
       if (!isExpected(error)) return this.fail(error);
+      // Its disk has failed, and whoever was told has ended all this.
+      if (this.#isOver) return;
       logger.error('the metadata quorum has no room on its disk', {
         'error.message': reasonOf(error),
       });

@@ -167,16 +167,20 @@ describe('a restart', () => {
   });
 });
 
-/** The machine's disk, on which writes to files fail with `code` while `full`. */
-function fillableDisk(code = 'ENOSPC', folder = ''): { disk: Disk; state: { full: boolean } } {
-  const state = { full: false };
+/** The machine's disk, on which writes to files fail with `code` while `full`, and after `writesLeft`. */
+function fillableDisk(
+  code = 'ENOSPC',
+  folder = '',
+): { disk: Disk; state: { full: boolean; writesLeft: number } } {
+  const state = { full: false, writesLeft: Number.POSITIVE_INFINITY };
   const disk: Disk = {
     ...nodeDisk,
     open(name, mode) {
       const file = nodeDisk.open(name, mode);
       return new Proxy(file, {
         get(target, property) {
-          if (property === 'write' && state.full && name.includes(folder)) {
+          const isRefused = property === 'write' && name.includes(folder);
+          if (isRefused && (state.full || --state.writesLeft < 0)) {
             return () => {
               throw Object.assign(new Error('injected'), { code });
             };
@@ -303,6 +307,33 @@ describe('a failing disk', () => {
     );
     await client.close();
     await running.stop();
+  });
+
+  it('ends a broker that is alone, too, whenever it fails while that starts', async () => {
+    const { disk, state } = fillableDisk('EIO', '__cluster_metadata');
+    const stopped = await startBroker({}, { disk });
+    await stopped.broker.stop();
+    let early = 0;
+    for (let writes = 0; early === writes; writes++) {
+      const directory = `${stopped.directory}-${writes}`;
+      fs.cpSync(stopped.directory, directory, { recursive: true });
+      state.writesLeft = writes;
+      const fatal: unknown[] = [];
+      const onFatal = (error: unknown) => fatal.push(error);
+      const { broker } = newBroker({}, { disk, directory, onFatal });
+      const started = broker.start();
+      const isDecided = () => fatal.length > 0 || broker.state === BrokerState.running;
+      await expect.poll(isDecided, { message: `after ${writes} writes` }).toBe(true);
+      const failed = broker.services.logs.directories().filter(({ failure }) => failure !== null);
+      expect(fatal.length > 0, `after ${writes} writes`).toBe(failed.length > 0);
+      early += failed.length;
+      await broker.stop();
+      await started;
+      fs.rmSync(directory, { recursive: true, force: true });
+    }
+    // The epoch, the first step of its term, and the two by which the broker enters.
+    expect(early).toBeGreaterThanOrEqual(4);
+    await stopped.stop();
   });
 
   it('takes the partitions on it offline, and no others', async () => {
