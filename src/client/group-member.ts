@@ -270,9 +270,11 @@ export class GroupMember {
     );
     this.#check(response.errorCode, 'SyncGroup');
     const assignment = decodeAssignment(response.assignment);
-    this.#assigned = [...assignment].flatMap(([topic, partitions]) =>
+    const assigned = [...assignment].flatMap(([topic, partitions]) =>
       partitions.map((partition) => ({ topic, partition })),
     );
+    if (isLeader && !isAsked) await this.#sharing.resume(joined.members, assigned);
+    this.#assigned = assigned;
     this.#isAssigned = true;
     this.counters.rebalances++;
   }
@@ -316,6 +318,8 @@ export class GroupMember {
     const { promise, resolve } = Promise.withResolvers<Interruption>();
     this.#interrupt = resolve;
     if (this.#leaving) resolve('leave');
+    // Nobody was listening when the metadata were told.
+    else if (this.#sharing.hasGrown) resolve('rebalance');
     this.#heartbeat.start();
     await this.#options.onAssigned(this.#assigned);
     this.#fault = '';

@@ -88,6 +88,10 @@ export class FakeCoordinator {
     if (id === '' && body.groupInstanceId === null) {
       return this.#joined(`member-${this.#nextId++}`, ErrorCode.MEMBER_ID_REQUIRED);
     }
+    const old = [...this.members.values()].find(
+      ({ instanceId }) => instanceId !== null && instanceId === body.groupInstanceId,
+    );
+    if (id === '' && old !== undefined && this.state === 'Stable') return this.#replaced(old);
     if (id === '') id = `static-${this.#nextId++}`;
     let member = this.members.get(id);
     if (member === undefined) {
@@ -140,6 +144,23 @@ export class FakeCoordinator {
       member.join!(answer);
       member.join = null;
     }
+  }
+
+  /** A static member is back, and the group goes on as it was (KIP-814). */
+  #replaced(old: Member): unknown {
+    const member = { ...old, id: `static-${this.#nextId++}` };
+    const others = [...this.members.values()];
+    this.members.clear();
+    for (const other of others) {
+      const now = other === old ? member : other;
+      this.members.set(now.id, now);
+    }
+    const [leader] = this.members.values();
+    const isLeader = leader === member;
+    return {
+      ...this.#joined(member.id, 0, leader!.id, isLeader ? [...this.members.values()] : []),
+      skipAssignment: isLeader,
+    };
   }
 
   #joined(memberId: string, errorCode: number, leader = '', members: readonly Member[] = []) {

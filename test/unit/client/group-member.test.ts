@@ -153,6 +153,28 @@ describe('membership', () => {
     await clock.until(member.leave());
   });
 
+  test('a static leader that is back shares out partitions that are added then, or were meanwhile', async () => {
+    const { clock, broker, coordinator, events, join } = await setup();
+    const first = join('a', { groupInstanceId: 'one' });
+    await clock.advance(500);
+    await clock.until(first.leave());
+    const second = join('b', { groupInstanceId: 'one' });
+    await clock.advance(5000);
+    expect(events).toEqual(['a + 0,1,2,3', 'a - 0,1,2,3', 'b + 0,1,2,3']);
+    expect(coordinator.generation).toBe(1); // Nobody else had to notice.
+    broker.topics.delete('logs');
+    broker.create('logs', 6);
+    await clock.advance(400_000);
+    expect(events.slice(3)).toEqual(['b - 0,1,2,3', 'b + 0,1,2,3,4,5']);
+    await clock.until(second.leave());
+    events.length = 0;
+    broker.topics.delete('logs');
+    broker.create('logs', 8);
+    join('c', { groupInstanceId: 'one' });
+    await clock.advance(5000);
+    expect(events.at(-1)).toBe('c + 0,1,2,3,4,5,6,7');
+  });
+
   test('a static member whose id is taken stops for good', async () => {
     const { clock, broker, events, join } = await setup();
     const fatal: Error[] = [];
