@@ -25,6 +25,8 @@ export class FetchPosition implements TopicPartition {
   failedBroker = -1;
   failures = 0;
   highWatermark = -1;
+  /** Id under which the topic was read last; null: nothing was, or the broker gives none. */
+  topicId: string | null = null;
 
   constructor({ topic, partition }: TopicPartition) {
     this.topic = topic;

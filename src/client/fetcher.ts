@@ -57,6 +57,8 @@ export class Fetcher {
     errors: 0,
     /** Times that what was fetched before was found to be gone from the log (unclean election). */
     truncations: 0,
+    /** Times that a topic was found to be another one of the same name. */
+    replacements: 0,
   };
   readonly #client: Client;
   readonly #options: Required<FetcherOptions>;
@@ -252,6 +254,7 @@ export class Fetcher {
     topicId: string,
     answer: PartitionResponse,
   ): void {
+    if (this.#isReplaced(state, topicId, answer.errorCode)) return;
     if (answer.errorCode !== ErrorCode.NONE) {
       return this.#partitionFailed(leader, state, answer.errorCode);
     }
@@ -289,6 +292,27 @@ export class Fetcher {
       abortedTransactions: answer.abortedTransactions ?? [],
       records: bytes.subarray(0, end),
     });
+  }
+
+  /**
+   * The topic was deleted and made anew: nothing of it was fetched, and the position is one of
+   * another log, though there may be records behind it. Goes to its start, whatever is to be done
+   * about positions outside a log.
+   */
+  #isReplaced(state: FetchPosition, topicId: string, errorCode: number): boolean {
+    const isKnown = errorCode === ErrorCode.NONE || errorCode === ErrorCode.OFFSET_OUT_OF_RANGE;
+    if (!isKnown || topicId === ZERO_UUID) return false;
+    const before = state.topicId;
+    state.topicId = topicId;
+    if (before === null || before === topicId) return false;
+    this.counters.replacements++;
+    this.#client.logger.warn('the topic was made anew; it is read from its start', {
+      'kafka.topic': state.topic,
+      'kafka.partition': state.partition,
+      'kafka.offset': state.position,
+    });
+    state.move('earliest');
+    return true;
   }
 
   /**

@@ -217,6 +217,27 @@ describe('faults', () => {
     );
   });
 
+  for (const offsetReset of ['earliest', 'latest'] as const) {
+    test(`reads a topic that was made anew from its start (${offsetReset})`, async () => {
+      const { clock, broker, fetcher } = await setup({ offsetReset });
+      put(broker, 0, 'old', 'old', 'old');
+      fetcher.assign([logs(0, 0)]);
+      expect(valuesOf(await clock.until(fetcher.poll(1000)))).toHaveLength(3);
+      broker.topics.delete('logs');
+      await clock.advance(2000);
+      broker.create('other', 1); // Ids are given in turn.
+      broker.create('logs', 1);
+      const values = ['a', 'b', 'c', 'd', 'e'];
+      put(broker, 0, ...values);
+      const seen: string[] = [];
+      for (let i = 0; i < 10 && seen.length < 5; i++) {
+        seen.push(...valuesOf(await clock.until(fetcher.poll(1000))));
+      }
+      expect(seen).toEqual(values);
+      expect(fetcher.counters.replacements).toBe(1);
+    });
+  }
+
   test('poll after close is refused', async () => {
     const { fetcher } = await setup();
     fetcher.close();
