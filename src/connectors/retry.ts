@@ -56,7 +56,8 @@ export class AdaptiveLimit {
  * The one place where requests wait while a destination is unwell. After a failure everybody waits
  * for a delay that grows with the failures in a row; then a single request goes ahead as a probe,
  * and the others wait for what it finds. So the load on a destination that is down does not depend
- * on how many requests are waiting for it.
+ * on how many requests are waiting for it. The one that has waited longest goes ahead: a request that
+ * only ever fails for what is in it does not keep the others from showing that all is well.
  */
 export class BackoffGate {
   readonly #clock: Clock;
@@ -65,6 +66,8 @@ export class BackoffGate {
   #failures = 0;
   #openAt = 0;
   #probing = false;
+  /** Whoever is in `enter`, in the order of coming. */
+  readonly #line = new Set<symbol>();
   #waiting: (() => void)[] = [];
 
   constructor(clock: Clock, random: Random, options: BackoffOptions) {
@@ -80,14 +83,18 @@ export class BackoffGate {
 
   /** Resolves when a request may be made; `success` or `failure` must follow, or `leave`. */
   async enter(signal: AbortSignal): Promise<void> {
+    const place = Symbol();
+    this.#line.add(place);
     while (this.#failures > 0 && !signal.aborted) {
       const delay = this.#openAt - this.#clock.monotonic();
-      if (delay <= 0 && !this.#probing) {
+      const [first] = this.#line;
+      if (delay <= 0 && !this.#probing && first === place) {
         this.#probing = true;
-        return;
+        break;
       }
       await this.#change(delay, signal);
     }
+    this.#line.delete(place);
   }
 
   success(): void {

@@ -95,6 +95,30 @@ describe('backoff gate', () => {
     expect(entered.length).toBe(3);
   });
 
+  it('lets the one through that has waited longest', async () => {
+    const clock = new ManualClock();
+    const gate = new BackoffGate(
+      clock,
+      { next: () => 0.5, fill: () => {} },
+      { baseMs: 100, capMs: 100 },
+    );
+    const entered: string[] = [];
+    const fail = async (name: string): Promise<void> => {
+      for (;;) {
+        await gate.enter(never);
+        entered.push(name);
+        if (entered.length > 6) return;
+        gate.failure();
+      }
+    };
+    for (const name of ['a', 'b', 'c']) void fail(name);
+    for (let i = 0; i < 10; i++) {
+      await settle();
+      clock.advance(50);
+    }
+    expect(entered).toEqual(['a', 'b', 'c', 'a', 'b', 'c', 'a']);
+  });
+
   it('waits at least as long as it is told, and takes failures of the same moment for one', async () => {
     const clock = new ManualClock();
     const gate = new BackoffGate(

@@ -366,6 +366,26 @@ describe('sink task with items that fail', () => {
       expect(times).toBe(Number(id.split('-').at(-1)) % 4 === 0 ? 2 : 1);
   });
 
+  it('delivers all others while those that found the server back fail still', async () => {
+    const log = new MemoryLog(1);
+    numbered(log, 0, 200);
+    // All that is in the first request.
+    const isLate = (id: string): boolean => Number(id.split('-').at(-1)) < 10;
+    server.script = () => ({ kind: 'status', status: 502 });
+    const { task } = await startTask(log, { 'batch.size': '10' });
+    await eventually('it is tried', () => server.bulkRequests > 4);
+    server.script = () => ({
+      kind: 'items',
+      item: ({ id }) => (isLate(id) ? { status: 500, type: 'timeout_exception' } : null),
+    });
+    await eventually('the others are documents', () => server.documents.size === 190);
+    expect(log.committed).toEqual([0]);
+    server.script = () => ({ kind: 'items' });
+    await allCommitted(log);
+    expectAllDelivered(log);
+    expect(task.fault).toBe('');
+  });
+
   it('keeps poison with its key, headers and reason, and goes on', async () => {
     const log = new MemoryLog(1);
     log.append(0, [
