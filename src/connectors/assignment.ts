@@ -12,7 +12,8 @@ const PARTITION_RANGES_MAX = 16_384;
 /** Part of its bounds at which a paused partition goes on. */
 const RESUME_PART = 0.5;
 
-interface Partition {
+/** A partition for as long as it is held: one that is given anew is another one. */
+export interface HeldPartition {
   offsets: OffsetWindow;
   isPaused: boolean;
   /** It is given away: what is here of it is finished, and no more is read. */
@@ -25,7 +26,7 @@ export class Assignment {
   readonly #source: Source;
   readonly #logger: Logger;
   readonly #bytesMax: number;
-  readonly #partitions = new Map<string, Partition>();
+  readonly #partitions = new Map<string, HeldPartition>();
   /** Times a partition was paused. */
   pauses = 0;
 
@@ -80,16 +81,22 @@ export class Assignment {
     }
   }
 
+  /** As it is held now; null when it is not ours. */
+  held({ topic, partition }: { topic: string; partition: number }): HeldPartition | null {
+    return this.#partitions.get(keyOf(topic, partition)) ?? null;
+  }
+
   /**
-   * The window that fetched batches belong to; null when their partition is not ours any more. A
-   * topic that was deleted and made anew, or cut off at its end, starts a new window, whose beginning
-   * is to be committed: what was committed before means nothing for it, and would be begun at.
+   * The window that fetched batches belong to; null when their partition is not ours any more, or was
+   * given anew since they came, as `held`: reading it begins at the committed offset, and they would
+   * be taken for the first of it. A topic that was deleted and made anew, or cut off at its end, starts
+   * a new window, whose beginning is to be committed: what was committed before means nothing for it,
+   * and would be begun at.
    */
-  windowFor(batches: SourceBatches): OffsetWindow | null {
+  windowFor(batches: SourceBatches, held: HeldPartition | null): OffsetWindow | null {
     const { topic, topicId, fetchOffset } = batches;
-    const partition = this.#partitions.get(keyOf(topic, batches.partition));
-    if (partition === undefined) return null;
-    const { offsets } = partition;
+    if (held === null || this.held(batches) !== held) return null;
+    const { offsets } = held;
     if (topicId === offsets.topicId && fetchOffset >= offsets.nextOffset) return offsets;
     this.#logger.warn('reading starts anew: the topic is another one, or was cut off', {
       'kafka.topic': topic,
@@ -97,9 +104,9 @@ export class Assignment {
       'kafka.offset': fetchOffset,
     });
     offsets.isClosed = true;
-    partition.offsets = new OffsetWindow(topic, topicId, batches.partition, fetchOffset, -1);
-    this.throttle(partition.offsets);
-    return partition.offsets;
+    held.offsets = new OffsetWindow(topic, topicId, batches.partition, fetchOffset, -1);
+    this.throttle(held.offsets);
+    return held.offsets;
   }
 
   /** Pauses the partition when too much of it is under way, and resumes it at half of that. */

@@ -30,7 +30,7 @@ import {
   type RecordView,
   validateBatch,
 } from '../protocol/record-batch.ts';
-import { Assignment } from './assignment.ts';
+import { Assignment, type HeldPartition } from './assignment.ts';
 import type { ConnectorState, Destination, Refusal, Settlement, Window } from './connector.ts';
 import type { DeadLetters } from './dead-letters.ts';
 import { OffsetCommitter } from './offset-committer.ts';
@@ -210,7 +210,9 @@ export class SinkTask<W extends Window = Window> {
         await this.#wakeUp.waitFor(POLL_RETRY_MS);
         continue;
       }
-      for (const batch of batches) await this.#take(batch);
+      // Most of them may have to wait, and partitions may be taken away and given anew meanwhile.
+      const came = batches.map((batch) => ({ batch, held: this.assignment.held(batch) }));
+      for (const { batch, held } of came) await this.#take(batch, held);
     }
   }
 
@@ -222,9 +224,9 @@ export class SinkTask<W extends Window = Window> {
   }
 
   /** Puts a partition's batches into windows; waits while all of them are in use. */
-  async #take(batches: SourceBatches): Promise<void> {
+  async #take(batches: SourceBatches, held: HeldPartition | null): Promise<void> {
     const { records } = batches;
-    const offsets = this.assignment.windowFor(batches);
+    const offsets = this.assignment.windowFor(batches, held);
     if (offsets === null) return;
     offsets.highWatermark = batches.highWatermark;
     for (let at = 0; at + BATCH_OVERHEAD <= records.length; at += batchSize(records, at)) {

@@ -96,15 +96,14 @@ export class MemorySource implements Source {
 
   start(listener: SourceListener): Promise<void> {
     this.listener = listener;
-    listener.assigned(
-      this.#positions.map((offset, partition) => ({
-        topic: this.#log.topic,
-        topicId: this.#log.topicId,
-        partition,
-        offset,
-      })),
-    );
+    listener.assigned(this.partitions);
     return Promise.resolve();
+  }
+
+  /** All of them, where reading is. */
+  get partitions(): { topic: string; topicId: string; partition: number; offset: number }[] {
+    const { topic, topicId } = this.#log;
+    return this.#positions.map((offset, partition) => ({ topic, topicId, partition, offset }));
   }
 
   async poll(): Promise<readonly SourceBatches[]> {
@@ -153,7 +152,7 @@ export class MemorySource implements Source {
     return Promise.resolve();
   }
 
-  /** The topic was deleted and made anew. */
+  /** Reading begins anew: the topic was made again, or the partitions were given anew. */
   restartAtZero(): void {
     this.#positions.fill(0);
   }

@@ -598,6 +598,35 @@ describe('sink task that loses partitions or its life', () => {
     log.partitions[1]!.length = 0;
   });
 
+  it('takes nothing that was read before its partitions were given anew', async () => {
+    const log = new MemoryLog(3);
+    numbered(log, 1, 10);
+    server.script = () => ({ kind: 'status', status: 502 });
+    const small = { 'batch.size': '10', 'max.in.flight.requests': '6' };
+    const { source } = await startTask(log, small);
+    await eventually('it is tried', () => server.bulkRequests > 1);
+    // All of this comes with one poll, and waits for the windows that the first of it fills.
+    numbered(log, 0, 200);
+    numbered(log, 1, 10);
+    numbered(log, 2, 600);
+    await eventually('it waits', () => server.bulkRequests > 4);
+    await source.listener!.revoked(source.partitions, true);
+    source.restartAtZero();
+    source.listener!.assigned(source.partitions);
+    const isFirst = (id: string): boolean => /-1-\d$/.test(id);
+    server.script = () => ({
+      kind: 'items',
+      item: ({ id }) => (isFirst(id) ? { status: 500, type: 'timeout_exception' } : null),
+    });
+    await eventually('the rest is taken', () => server.documents.size === 810);
+    expect(log.commits.filter(({ partition, offset }) => partition === 1 && offset > 0)).toEqual(
+      [],
+    );
+    server.script = () => ({ kind: 'items' });
+    await allCommitted(log);
+    expectAllDelivered(log);
+  });
+
   it('delivers once when it dies between the answer and the commit', async () => {
     const log = new MemoryLog(2);
     for (let i = 0; i < 10; i++) numbered(log, i % 2, 30);
