@@ -12,7 +12,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import type { Clock, Timer } from '../base/clock.ts';
-import { BugError, OperatingError } from '../base/errors.ts';
+import { BugError, OperatingError, reasonOf } from '../base/errors.ts';
 import type { Logger, LogLevel } from '../base/logger.ts';
 import { CleaningCancelled } from './cleaner-pace.ts';
 import { CleanerDied, type Cleaning, type CleaningEngine } from './cleaning-engine.ts';
@@ -108,7 +108,7 @@ export class ThreadEngine implements CleaningEngine {
   }
 
   #start(): Worker {
-    const worker = new Worker(entry, { name: 'cleaner', resourceLimits: HEAP_LIMITS });
+    const worker = newWorker();
     let reason = 'it has ended by itself';
     worker.on('message', (answer: Answer) => this.#answered(answer));
     worker.on('error', (error: unknown) => {
@@ -158,6 +158,15 @@ export class ThreadEngine implements CleaningEngine {
   async close(): Promise<void> {
     this.#terminate();
     await this.#ended;
+  }
+}
+
+/** The system has only so many threads: that there is none now says nothing of the log or its disk. */
+function newWorker(): Worker {
+  try {
+    return new Worker(entry, { name: 'cleaner', resourceLimits: HEAP_LIMITS });
+  } catch (error) {
+    throw new CleanerDied(`the thread of the cleaning can't be started: ${reasonOf(error)}`);
   }
 }
 

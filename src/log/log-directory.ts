@@ -16,6 +16,9 @@ export const isOutOfDescriptors = (error: unknown): boolean => TRANSIENT.has(cod
 export const isPassing = (error: unknown): boolean =>
   NO_SPACE.has(codeOf(error)) || isOutOfDescriptors(error);
 
+/** `ERR_…` is Node's: a call that is wrong, or something that only the process lacks. */
+const isOfSystem = (code: string): boolean => code !== '' && !code.startsWith('ERR_');
+
 /**
  * One log directory (one disk) and whether it can be trusted.
  *
@@ -83,7 +86,7 @@ export class LogDirectory {
       return new ProtocolError(ErrorCode.KAFKA_STORAGE_ERROR, text);
     }
     // A bug is a bug: it must not look like a broken disk.
-    if (code === '' && !(error instanceof Error && error.cause !== undefined)) {
+    if (!isOfSystem(code) && !(error instanceof Error && error.cause !== undefined)) {
       return error instanceof Error ? error : new Error(text);
     }
     this.takeOffline(text, error);

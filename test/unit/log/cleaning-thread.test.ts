@@ -1,7 +1,9 @@
 import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import threads from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { nodeDisk } from '../../../src/base/node-disk.ts';
@@ -10,6 +12,7 @@ import { ThreadEngine } from '../../../src/log/cleaning-thread.ts';
 import { defaultCleanerSettings } from '../../../src/log/log-cleaner.ts';
 import { defaultLogConfig } from '../../../src/log/log-config.ts';
 import { LogManager, type LogManagerOptions } from '../../../src/log/log-manager.ts';
+import { systemError } from '../../support/faulty-disk.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { close, pairsOf, put } from './compacted.ts';
 import { MemoryLogger, TOPIC_ID } from './support.ts';
@@ -20,6 +23,20 @@ const config = {
   minCleanableDirtyRatio: 0,
   segmentBytes: 1000,
 };
+
+/** Node's answer at the system's limit of threads; returns what makes it start them again. */
+function withoutThreads(): () => void {
+  const { Worker } = threads;
+  const put = (worker: typeof Worker): void => {
+    threads.Worker = worker;
+    syncBuiltinESMExports();
+  };
+  const refuse = function (): never {
+    throw systemError('ERR_WORKER_INIT_FAILED');
+  };
+  put(refuse as unknown as typeof Worker);
+  return () => put(Worker);
+}
 
 describe('a cleaning on a thread of its own', () => {
   let folder = '';
@@ -125,6 +142,28 @@ describe('a cleaning on a thread of its own', () => {
     expect([pairsOf(other), pairsOf(log)]).toEqual([['1 a=2'], ['0 a=1', '1 a=2']]);
     expect(cleaner.stats.hasDied).toBe(false);
     await runAfter(120_000);
+    expect(pairsOf(log)).toEqual(['1 a=2']);
+  });
+
+  it('waits for a thread where the system has none left', async () => {
+    const clock = new ManualClock(0);
+    const engine = new ThreadEngine({ clock, logger });
+    const { manager, log } = await opened(engine, { clock });
+    const { cleaner } = manager;
+    for (const value of ['1', '2']) put(log, [['a', value]], { timestamp: 0 });
+    await close(log);
+    const restore = withoutThreads();
+    try {
+      await cleaner.run();
+    } finally {
+      restore();
+    }
+    expect([cleaner.uncleanable, log.logDirectory.failure]).toEqual([[], null]);
+    expect(logger.lines.at(-1)).toMatch(/cleaned again in 60 s.*ERR_WORKER_INIT_FAILED/);
+    clock.advance(60_000);
+    // What the timer has begun meanwhile is not what is asked for.
+    await turn();
+    await cleaner.run();
     expect(pairsOf(log)).toEqual(['1 a=2']);
   });
 

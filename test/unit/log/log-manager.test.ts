@@ -316,11 +316,13 @@ describe('LogManager', () => {
     rig.disk.fault = () => null;
     await rig.pass(1000);
     expect([saved(), log.logDirectory.failure]).toEqual(['0\n1\nt 0 3\n', null]);
-    failing(new TypeError('undefined is not a function'));
-    appendValues(log, numbered(1));
-    await log.flush();
-    await expect(manager.checkpoint()).rejects.toThrow(TypeError);
-    expect(log.logDirectory.failure).toBeNull();
+    for (const bug of [new TypeError('not a function'), systemError('ERR_OUT_OF_RANGE')]) {
+      failing(bug);
+      appendValues(log, numbered(1));
+      await log.flush();
+      await expect(manager.checkpoint()).rejects.toBe(bug);
+      expect(log.logDirectory.failure).toBeNull();
+    }
     manager.abandon();
   });
 
