@@ -295,16 +295,15 @@ export class TransactionCoordinator {
   /** Aborts the transactions that have been open for longer than their producers wanted. */
   async abortTimedOut(): Promise<void> {
     const now = this.#clock.now();
+    const monotonic = this.#clock.monotonic();
     const work: Promise<unknown>[] = [];
     for (const shard of this.#shards.active()) {
       for (const transaction of shard.transactions.values()) {
-        const { state, startedAtMs, timeoutMs } = transaction.fields;
-        const isLate = state === 'Ongoing' && startedAtMs + timeoutMs < now;
-        if (!isLate || transaction.isPending) continue;
+        if (!transaction.isLate(now, monotonic) || transaction.isPending) continue;
         this.probe.timedOut++;
         this.#options.logger.info('a transaction has taken too long, it is aborted', {
           'weir.transactional.id': transaction.id,
-          'weir.transaction.timeout_ms': timeoutMs,
+          'weir.transaction.timeout_ms': transaction.fields.timeoutMs,
         });
         work.push(this.#abort(shard, transaction));
       }

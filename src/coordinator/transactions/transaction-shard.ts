@@ -62,7 +62,9 @@ export class TransactionShard implements HostedShard {
   }
 
   #put(transaction: Transaction): void {
-    if (!this.transactions.has(transaction.id)) this.#options.probe.ids++;
+    const { clock, probe } = this.#options;
+    if (!this.transactions.has(transaction.id)) probe.ids++;
+    transaction.openSinceMs = clock.monotonic();
     this.transactions.set(transaction.id, transaction);
   }
   #forget(id: string): void {
@@ -76,7 +78,7 @@ export class TransactionShard implements HostedShard {
     if (this.#log.isClosed) return ErrorCode.NOT_COORDINATOR;
     transaction.isPending = false;
     if (code !== ErrorCode.NONE) return code;
-    transaction.fields = fields;
+    transaction.become(fields, this.#options.clock.monotonic());
     if (transaction.isDecided) this.#carryOut(transaction);
     return ErrorCode.NONE;
   }
@@ -132,7 +134,7 @@ export class TransactionShard implements HostedShard {
     }
     if (ended.state === 'CompleteCommit') probe.committed++;
     else probe.aborted++;
-    transaction.fields = next.fields;
+    transaction.become(next.fields, clock.monotonic());
     transaction.isPending = false;
     next.over();
     await this.#begin(transaction);

@@ -70,12 +70,30 @@ export interface TransactionFields {
 export class Transaction {
   readonly id: string;
   fields: TransactionFields;
+  /**
+   * Since when this coordinator knows it to be open, where it is. Of the monotonic clock: by the stored
+   * time, one that was begun while the wall clock was ahead would be open until that has caught up.
+   */
+  openSinceMs = Number.POSITIVE_INFINITY;
   /** A change is on its way into the log, or the markers are on theirs. */
   isPending = false;
 
   constructor(id: string, fields: TransactionFields) {
     this.id = id;
     this.fields = fields;
+  }
+
+  /** What the log has taken. */
+  become(fields: TransactionFields, monotonicMs: number): void {
+    if (this.fields.state !== 'Ongoing') this.openSinceMs = monotonicMs;
+    this.fields = fields;
+  }
+
+  /** It has been open for longer than its producer wanted, by either clock. */
+  isLate(nowMs: number, monotonicMs: number): boolean {
+    const { state, startedAtMs, timeoutMs } = this.fields;
+    if (state !== 'Ongoing') return false;
+    return startedAtMs + timeoutMs < nowMs || this.openSinceMs + timeoutMs < monotonicMs;
   }
 
   /** The epoch after the next one would be none. */

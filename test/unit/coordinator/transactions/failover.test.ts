@@ -228,6 +228,37 @@ describe('timeouts', () => {
     expect(rig.state()).toBe('CompleteAbort');
   });
 
+  it('are over in time, too, for what was begun while the clock was ahead', async () => {
+    const rig = await TransactionRig.start({ abortIntervalMs: 1000 });
+    const producer = await rig.init('tx', null, 5_000);
+    rig.clock.jump(3_600_000);
+    await rig.add(producer, { a: [0] });
+    rig.clock.jump(-3_600_000);
+    await rig.clock.pass(3_000);
+    // One that was not there then does not know how long it has been open.
+    await rig.failOver();
+    await rig.clock.pass(2_000);
+    await rig.add(producer, { a: [1] });
+    await rig.clock.pass(2_000);
+    expect(rig.state()).toBe('Ongoing');
+    await rig.clock.pass(3_000);
+    expect(rig.state()).toBe('CompleteAbort');
+  });
+
+  it('begin with each transaction, wherever the clock is', async () => {
+    const rig = await TransactionRig.start({ abortIntervalMs: 1000 });
+    let producer = await rig.init('tx', null, 5_000);
+    for (let i = 0; i < 3; i++) {
+      rig.clock.jump(-3_600_000);
+      expect(await rig.add(producer, { a: [0] })).toBe(ErrorCode.NONE);
+      await rig.clock.pass(4_000);
+      producer = await rig.end(producer, true);
+      expect(producer.code).toBe(ErrorCode.NONE);
+      await rig.clock.pass(4_000);
+    }
+    expect(rig.coordinator.probe.timedOut).toBe(0);
+  });
+
   it('forget an id that is idle, and never one with a transaction', async () => {
     const rig = await TransactionRig.start({ idExpirationMs: 10_000, expireIntervalMs: 1000 });
     await rig.init('idle', null, 600_000);
