@@ -340,6 +340,42 @@ describe('LogManager', () => {
     expect(rig.clock.pending).toBe(1);
   });
 
+  it.each(['EMFILE', 'EBUSY'])(
+    'removes a deleted partition as soon as it can be, and tells once of %s',
+    async (code) => {
+      const rig = makeRig({ fileDeleteDelayMs: 10 });
+      const { manager } = await rig.open();
+      const dead = (): string[] =>
+        rig.disk.list('/data').filter((name) => name.endsWith('-delete'));
+      manager.create('t', TOPIC_ID, 1);
+      rig.disk.fault = ({ operation, path }) =>
+        operation === 'removeDirectory' && path.startsWith('/data/t-0') ? systemError(code) : null;
+      for (const partition of [0, 1]) manager.delete('t', partition);
+      for (let i = 0; i < 3; i++) await rig.pass(60_000);
+      expect(dead()).toEqual([expect.stringMatching(/^t-0\./)]);
+      expect(rig.logger.lines).toEqual([expect.stringContaining(code)]);
+      rig.disk.fault = () => null;
+      await rig.pass(60_000);
+      expect(dead()).toEqual([]);
+      await rig.pass(60_000);
+      expect(rig.clock.pending).toBe(1);
+    },
+  );
+
+  it('leaves to the next start what a disk that is broken does not remove', async () => {
+    const rig = makeRig({ fileDeleteDelayMs: 10 });
+    const { manager } = await rig.open();
+    let attempts = 0;
+    rig.disk.fault = ({ operation }) => {
+      if (operation !== 'removeDirectory') return null;
+      attempts++;
+      return systemError('EIO');
+    };
+    manager.delete('t', 0);
+    for (let i = 0; i < 3; i++) await rig.pass(60_000);
+    expect([attempts, rig.clock.pending]).toEqual([1, 1]);
+  });
+
   it('opens hundreds of partitions with a handful of calls each', async () => {
     const rig = makeRig();
     const manager = rig.manager();
