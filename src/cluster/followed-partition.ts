@@ -59,6 +59,8 @@ export class FollowedPartition {
   /** What to ask the leader for. Throws when the log can't be used. */
   ask(partitionMaxBytes: number): AskedPartition {
     const { log, index } = this.partition;
+    // Where nothing comes nothing is written: it would be asked for, and be in sync, for ever.
+    log.logDirectory.assertOnline();
     // No term is above the one under way: no checksum covers a batch's own, so what claims one is
     // damaged. The leader, which does not know it either, could not tell where the logs part.
     if (log.latestEpoch > this.leaderEpoch) {

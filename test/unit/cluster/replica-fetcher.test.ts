@@ -297,6 +297,16 @@ describe('a follower', () => {
     expect([...rig.get(1).replication.fetchers][0]?.failed).toBe(1);
   });
 
+  it('asks for nothing more whose disk has failed, and so is not in sync again', async () => {
+    rig = await ReplicaRig.start(2);
+    await committed(0, ['a']);
+    rig.get(1).log.logDirectory.takeOffline('it is broken', new Error('EIO'));
+    await rig.pass(1000);
+    rig.change({ isr: [0] });
+    await rig.pass(5000);
+    expect(rig.state.isr).toEqual([0]);
+  });
+
   it('is slowed down by the quota until it has caught up', async () => {
     rig = await ReplicaRig.start(2, { 'follower.replication.throttled.rate': 1000 });
     rig.commit([
