@@ -220,6 +220,7 @@ export class Broker implements Role {
     else void lifecycle.enterLater();
     this.#goOn();
     this.#failures.reportUnopened(services);
+    quorum.onCommitted((delta) => this.#failures.applied(delta, services));
     await this.#coordinatorsLoaded(services);
     this.#goOn();
     serving.now = true;

@@ -2,9 +2,14 @@
  * What a broker does about log directories that fail: whoever waits for a partition in one is told
  * at once, and the controller, so that others lead. Without the directory of the metadata the broker
  * cannot go on.
+ *
+ * To the controller a replica that is lost is one that is out of sync, and a leader that has not heard
+ * of the loss may take it for in sync still: then the controller is told again.
  */
 import { FatalError } from '../base/errors.ts';
 import { type LostReplica, reportLostReplicas } from '../cluster/lost-replicas.ts';
+import type { MetadataDelta } from '../cluster/metadata-delta.ts';
+import type { Partition } from '../cluster/partition.ts';
 import { METADATA_TOPIC } from '../cluster/topic-names.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
 import type { BrokerServices } from './services.ts';
@@ -13,6 +18,8 @@ export class LogDirFailures {
   /** Null: the broker is not that far; there is nobody who would wait. */
   readonly #services: () => BrokerServices | null;
   readonly #onFatal: (error: FatalError) => void;
+  /** Of which the controller was told, or is being told. */
+  readonly #lost = new WeakSet<Partition>();
   #isTelling = false;
   #isStopped = false;
 
@@ -54,8 +61,28 @@ export class LogDirFailures {
     );
   }
 
+  /** The partitions have taken over a step of the metadata. */
+  applied({ partitions: changed }: MetadataDelta, services: BrokerServices): void {
+    const again: LostReplica[] = [];
+    for (const [topicId, indexes] of changed) {
+      const held = services.partitions.topicById(topicId)?.partitions;
+      for (const index of indexes) {
+        const partition = held?.[index];
+        if (partition === undefined || !this.#lost.has(partition)) continue;
+        // Nobody leads who is not in sync.
+        if (partition.isOffline && partition.isInSync) again.push({ topicId, partition: index });
+      }
+    }
+    if (again.length > 0) this.#report(services, again);
+  }
+
   #report(services: BrokerServices, lost: readonly LostReplica[]): void {
-    const { channel, clock, logger, nodeId, lifecycle } = services;
+    const { channel, clock, logger, nodeId, lifecycle, partitions } = services;
+    for (const { topicId, partition } of lost) {
+      const held = topicId === null ? undefined : partitions.topicById(topicId);
+      const known = held?.partitions[partition];
+      if (known !== undefined) this.#lost.add(known);
+    }
     void reportLostReplicas(lost, {
       ...{ channel, clock, logger, brokerId: nodeId },
       brokerEpoch: () => lifecycle.epoch,
