@@ -19,6 +19,8 @@ export interface Cleanable {
   readonly dirtyBytes: number;
   /** Of the bytes before `upperBound`, 0 to 1. */
   readonly dirtyRatio: number;
+  /** Behind these are segments that nothing is appended to either, which can be cleaned in time. */
+  readonly hasLater: boolean;
   /** How much older than `max.compaction.lag.ms` the oldest dirty record is; 0: it is not. */
   readonly overdueMs: number;
 }
@@ -52,6 +54,7 @@ export function cleanableOf(log: PartitionLog, nowMs: number): Cleanable {
     sources,
     dirtyBytes,
     dirtyRatio: bytes === 0 ? 0 : dirtyBytes / bytes,
+    hasLater: sources.length + 1 < segments.length,
     overdueMs: Math.max(0, nowMs - maxCompactionLagMs - oldest),
   };
 }

@@ -184,7 +184,7 @@ export class LogCleaner {
       if (log.isClosed || log.logDirectory.failure !== null) continue;
       const cleanable = this.#cleanableOf(log, nowMs);
       if (cleanable === null) continue;
-      if (cleanable.dirtyBytes > 0) this.#hasDirty = true;
+      if (cleanable.dirtyBytes > 0 || cleanable.hasLater) this.#hasDirty = true;
       if (this.#isResting(log)) continue;
       stats.maxDirtyRatio = Math.max(stats.maxDirtyRatio, cleanable.dirtyRatio);
       stats.maxCompactionDelayMs = Math.max(stats.maxCompactionDelayMs, cleanable.overdueMs);

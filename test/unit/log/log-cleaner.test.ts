@@ -392,6 +392,25 @@ describe('compaction', () => {
     expect(pairsOf(log)).toEqual(['2 a=3']);
   });
 
+  it('comes to what was too young, or not committed, though nothing is appended meanwhile', async () => {
+    const rig = makeRig({ ...COMPACTED, minCompactionLagMs: 60_000 });
+    const { log } = await rig.open();
+    put(log, [['a', '1']]);
+    put(log, [['a', '2']]);
+    await close(log);
+    for (let i = 0; i < 100; i++) await rig.pass(1000);
+    expect(pairsOf(log)).toEqual(['1 a=2']);
+    // Its followers are long in coming.
+    log.append(keyedBatch([['a', '3']]), { leaderEpoch: 0, origin: 'client' });
+    await close(log);
+    for (let i = 0; i < 100; i++) await rig.pass(1000);
+    log.setHighWatermark(3);
+    for (let i = 0; i < 100; i++) await rig.pass(1000);
+    expect(pairsOf(log)).toEqual(['2 a=3']);
+    // It has nothing to wait for any more; retention has.
+    expect(rig.clock.pending).toBe(1);
+  });
+
   it('comes after max.compaction.lag.ms however little is dirty', async () => {
     const rig = makeRig({
       ...COMPACTED,
