@@ -23,6 +23,7 @@ import {
   listOffsets,
   type OffsetSpec,
   partitionKey,
+  requireLeaders,
   type TopicPartition,
 } from './list-offsets.ts';
 import { type TopicInfo, topicInfo } from './metadata-cache.ts';
@@ -188,7 +189,7 @@ export class Admin {
     before: readonly (TopicPartition & { readonly offset: number })[],
   ): Promise<{ topic: string; partition: number; lowWatermark: number }[]> {
     const { metadata } = this.#client;
-    for (const topic of new Set(before.map((p) => p.topic))) await metadata.require(topic);
+    await requireLeaders(this.#client, before);
     const done: { topic: string; partition: number; lowWatermark: number }[] = [];
     for (const { topic, partition, offset } of before) {
       const partitions = [{ partitionIndex: partition, offset }];

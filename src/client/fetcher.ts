@@ -68,7 +68,8 @@ export class Fetcher {
   readonly #wakeUp: WakeUp;
   readonly #underWay = new Set<number>();
   readonly #stopListening: () => void;
-  #resetting = false;
+  /** Positions that are being looked up. */
+  readonly #lookedUp = new Set<FetchPosition>();
   #closed = false;
 
   constructor(client: Client, options: FetcherOptions = {}) {
@@ -168,7 +169,7 @@ export class Fetcher {
   #pump(): void {
     const now = this.#client.clock.monotonic();
     const byLeader = new Map<number, FetchPosition[]>();
-    let lost = false;
+    const lost = new Map<number, FetchPosition[]>();
     let unknown = false;
     for (const state of this.#partitions.values()) {
       const leader = this.#client.metadata.leader(state.topic, state.partition);
@@ -178,20 +179,14 @@ export class Fetcher {
         this.#wakeUp.at(state.retryAt);
         continue;
       }
-      if (state.position === null) {
-        lost = true;
-        continue;
-      }
-      if (state.paused) continue;
-      if (leader < 0) unknown = true;
-      else {
-        const states = byLeader.get(leader);
-        if (states === undefined) byLeader.set(leader, [state]);
-        else states.push(state);
-      }
+      if (state.position !== null && state.paused) continue;
+      if (leader < 0) {
+        unknown = true;
+        this.#topicFailed(state);
+      } else addTo(state.position === null ? lost : byLeader, leader, state);
     }
     if (unknown) this.#client.metadata.requestRefresh();
-    if (lost) this.#resetPositions();
+    for (const states of lost.values()) this.#resetPositions(states);
     for (const [leader, states] of byLeader) {
       if (this.#underWay.has(leader) || this.#buffer.bytes >= this.#options.bufferBytes) continue;
       this.#underWay.add(leader);
@@ -333,6 +328,15 @@ export class Fetcher {
     this.#buffer.fail(new OperatingError('log-truncated', what));
   }
 
+  /** Tells why there is no leader to ask, where waiting alone does not help. */
+  #topicFailed(state: FetchPosition): void {
+    const code = this.#client.metadata.topic(state.topic)?.errorCode ?? ErrorCode.NONE;
+    if (code === ErrorCode.NONE || isRetriable(code)) return;
+    this.counters.errors++;
+    this.#backOff(-1, [state]);
+    this.#buffer.fail(new ProtocolError(code, `${state.key}: ${errorName(code)}`));
+  }
+
   #partitionFailed(leader: number, state: FetchPosition, code: number): void {
     this.counters.errors++;
     const { offsetReset } = this.#options;
@@ -375,27 +379,38 @@ export class Fetcher {
     }
   }
 
-  /** Looks up the positions that are not numbers. */
-  #resetPositions(): void {
-    if (this.#resetting) return;
-    this.#resetting = true;
-    const lost = [...this.#partitions.values()].filter((state) => state.position === null);
-    const lookUp = (['earliest', 'latest'] as const).map(async (spec) => {
-      const states = lost.filter((state) => state.reset === spec);
-      if (states.length === 0) return;
-      const generations = states.map((state) => state.generation);
+  /**
+   * Looks up positions that are not numbers, of partitions of one leader: nobody waits for the leader
+   * of another one.
+   */
+  #resetPositions(lost: readonly FetchPosition[]): void {
+    for (const spec of ['earliest', 'latest'] as const) {
+      const states = lost.filter((state) => state.reset === spec && !this.#lookedUp.has(state));
+      if (states.length > 0) void this.#lookUp(states, spec);
+    }
+  }
+
+  async #lookUp(states: readonly FetchPosition[], spec: 'earliest' | 'latest'): Promise<void> {
+    const generations = states.map((state) => state.generation);
+    for (const state of states) this.#lookedUp.add(state);
+    try {
       const found = await listOffsets(this.#client, states, spec, this.#options.isolation);
       for (const [i, state] of states.entries()) {
         if (state.generation === generations[i]) state.position = found[i]!.offset;
       }
-    });
-    Promise.all(lookUp)
-      .catch((error: unknown) => this.#brokerFailed(-1, lost, error))
-      .finally(() => {
-        this.#resetting = false;
-        this.#wakeUp.now();
-      });
+    } catch (error) {
+      this.#brokerFailed(-1, states, error);
+    } finally {
+      for (const state of states) this.#lookedUp.delete(state);
+      this.#wakeUp.now();
+    }
   }
+}
+
+function addTo<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
 }
 
 /** What a fetch asks of a partition. */

@@ -42,7 +42,7 @@ export async function listOffsets(
 ): Promise<ListedOffset[]> {
   const found = new Map<string, ListedOffset>();
   const deadline = client.clock.monotonic() + client.requestTimeoutMs;
-  for (const topic of new Set(partitions.map((p) => p.topic))) await client.metadata.require(topic);
+  await requireLeaders(client, partitions);
   for (let attempt = 1; ; attempt++) {
     const missing = partitions.filter((p) => !found.has(partitionKey(p)));
     if (missing.length === 0) break;
@@ -53,6 +53,16 @@ export async function listOffsets(
     await sleep(client.clock, backoffMs(client.retryBackoff, attempt, client.random));
   }
   return partitions.map((p) => found.get(partitionKey(p))!);
+}
+
+/** Waits for the leaders of these partitions; others of their topics may have none. */
+export async function requireLeaders(
+  { metadata }: Client,
+  partitions: readonly TopicPartition[],
+): Promise<void> {
+  for (const { name, partitions: wanted } of byTopic(partitions, (p) => p.partition)) {
+    await metadata.require(name, wanted);
+  }
 }
 
 /** One round over the leaders; returns the error to retry after, if any partition had one. */

@@ -174,15 +174,16 @@ export class MetadataCache {
   }
 
   /**
-   * The topic, asked for until it is there with all its leaders or `timeoutMs` is over. Throws
-   * ProtocolError with the topic's error (UNKNOWN_TOPIC_OR_PARTITION, …).
+   * The topic, asked for until it is there with the leaders of `partitions` (of all without), for at
+   * most the client's request timeout. Throws ProtocolError with the topic's error
+   * (UNKNOWN_TOPIC_OR_PARTITION, …).
    */
-  async require(name: string, timeoutMs = this.#client.requestTimeoutMs): Promise<TopicInfo> {
+  async require(name: string, partitions?: readonly number[]): Promise<TopicInfo> {
     this.watch(name);
-    const deadline = this.#client.clock.monotonic() + timeoutMs;
+    const deadline = this.#client.clock.monotonic() + this.#client.requestTimeoutMs;
     for (;;) {
       const topic = this.#topics.get(name);
-      if (topic !== undefined && isComplete(topic)) return topic;
+      if (topic !== undefined && isComplete(topic, partitions)) return topic;
       const code = topic?.errorCode ?? ErrorCode.NONE;
       if (!isRetriable(code) && code !== ErrorCode.NONE) throw topicError(name, code);
       if (this.#client.clock.monotonic() >= deadline) {
@@ -306,10 +307,14 @@ const isAway = (error: unknown): boolean =>
   error instanceof OperatingError &&
   ['disconnected', 'no-broker', 'request-timeout'].includes(error.code);
 
-const isComplete = (topic: TopicInfo): boolean =>
-  topic.errorCode === ErrorCode.NONE &&
-  topic.partitions.length > 0 &&
-  topic.partitions.every((partition, i) => partition.index === i && partition.leader >= 0);
+/** A partition that the topic has not is no reason to wait. */
+const isComplete = ({ errorCode, partitions }: TopicInfo, wanted?: readonly number[]): boolean =>
+  errorCode === ErrorCode.NONE &&
+  partitions.length > 0 &&
+  partitions.every(
+    ({ index, leader }, i) =>
+      index === i && (leader >= 0 || (wanted !== undefined && !wanted.includes(index))),
+  );
 
 const topicError = (name: string, code: number): ProtocolError =>
   new ProtocolError(code, `topic '${name}': ${errorName(code)}`);

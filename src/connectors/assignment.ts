@@ -97,7 +97,10 @@ export class Assignment {
     const { topic, topicId, fetchOffset } = batches;
     if (held === null || this.held(batches) !== held) return null;
     const { offsets } = held;
-    if (topicId === offsets.topicId && fetchOffset >= offsets.nextOffset) return offsets;
+    if (topicId === offsets.topicId && fetchOffset >= offsets.nextOffset) {
+      offsets.skipTo(fetchOffset);
+      return offsets;
+    }
     this.#logger.warn('reading starts anew: the topic is another one, or was cut off', {
       'kafka.topic': topic,
       'kafka.partition': batches.partition,

@@ -8,7 +8,7 @@ import { OperatingError } from '../base/errors.ts';
 import type { Client } from '../client/client.ts';
 import { Fetcher } from '../client/fetcher.ts';
 import { GroupMember } from '../client/group-member.ts';
-import { listOffsets, type TopicPartition } from '../client/list-offsets.ts';
+import { partitionKey, type TopicPartition } from '../client/list-offsets.ts';
 import type { OffsetToCommit, Source, SourceBatches, SourceListener } from './source.ts';
 
 export interface KafkaSourceOptions {
@@ -75,20 +75,23 @@ export class KafkaSource implements Source {
   ): Promise<void> {
     const committed = new Map<string, number>();
     for (const { topic, partition, offset } of await member.committed(partitions)) {
-      if (offset >= 0) committed.set(`${topic}/${partition}`, offset);
+      if (offset >= 0) committed.set(partitionKey({ topic, partition }), offset);
     }
-    const isNew = (p: TopicPartition): boolean => !committed.has(`${p.topic}/${p.partition}`);
-    for (const found of await listOffsets(this.#client, partitions.filter(isNew), 'earliest')) {
-      committed.set(`${found.topic}/${found.partition}`, found.offset);
-    }
-    const positions = partitions.map(({ topic, partition }) => ({
-      topic,
-      topicId: this.#topicId(topic, ZERO_UUID),
-      partition,
-      offset: committed.get(`${topic}/${partition}`) ?? 0,
-    }));
-    listener.assigned(positions);
-    this.#fetcher.assign(positions);
+    const { metadata } = this.#client;
+    const isUnknown = ({ topic }: TopicPartition): boolean => metadata.topic(topic) === undefined;
+    // Whoever does not lead the group may know nothing yet, and windows are of one topic's id.
+    if (partitions.some(isUnknown)) await metadata.refresh();
+    const offsetOf = (p: TopicPartition): number | undefined => committed.get(partitionKey(p));
+    listener.assigned(
+      partitions.map((p) => ({
+        topic: p.topic,
+        topicId: this.#topicId(p.topic, ZERO_UUID),
+        partition: p.partition,
+        offset: offsetOf(p) ?? 0,
+      })),
+    );
+    // Where a log begins is not asked here: one without a leader would keep all others waiting.
+    this.#fetcher.assign(partitions.map((p) => ({ ...p, offset: offsetOf(p) ?? 'earliest' })));
   }
 
   /** The id that the broker gave with the data, else that of the metadata. */

@@ -102,6 +102,13 @@ export class OffsetWindow {
     return this.#size === 0;
   }
 
+  /** The log has nothing between what was read and `offset`. */
+  skipTo(offset: number): void {
+    if (offset <= this.nextOffset) return;
+    this.nextOffset = offset;
+    if (this.isEmpty) this.committable = offset;
+  }
+
   /** Opens the range of a batch whose last offset is before `nextOffset`. */
   open(nextOffset: number, source: Buffer, position: number, bytes: number): OffsetRange {
     assert(nextOffset > this.nextOffset, 'ranges are opened in the order of their offsets');

@@ -17,7 +17,7 @@ export interface SourceBatches {
 }
 
 export interface SourceListener {
-  /** Partitions that are ours from now on, and where reading starts. */
+  /** Partitions that are ours from now on, and where reading starts, or the log if that is later. */
   assigned(partitions: readonly (SourcePartition & { readonly offset: number })[]): void;
   /**
    * Partitions that are about to belong to somebody else. What can be settled soon is settled and

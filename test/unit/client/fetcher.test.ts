@@ -3,6 +3,7 @@ import { seededRandom } from '../../../src/base/random.ts';
 import { Client } from '../../../src/client/client.ts';
 import { type FetchedBatch, forEachFetchedRecord } from '../../../src/client/fetched-batch.ts';
 import { Fetcher, type FetcherOptions } from '../../../src/client/fetcher.ts';
+import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import { BatchAttribute, setBaseOffset, valueOf } from '../../../src/protocol/record-batch.ts';
 import { RecordBatchBuilder } from '../../../src/protocol/record-batch-builder.ts';
 import { FakeBroker, MemoryTransport } from './fake-broker.ts';
@@ -80,6 +81,18 @@ describe('fetching', () => {
     await clock.advance(1000);
     put(broker, 1, 'new');
     expect(valuesOf(await clock.until(fetcher.poll(5000)))).toEqual(['new']);
+  });
+
+  test('begins with what has a leader, and with the rest when that has one', async () => {
+    const { clock, broker, fetcher } = await setup({}, { topics: { logs: 2 }, brokers: 2 });
+    put(broker, 0, 'a');
+    put(broker, 1, 'b');
+    broker.partition('logs', 1).leader = -1;
+    fetcher.assign([logs(0, 'earliest'), logs(1, 'earliest')]);
+    expect(valuesOf(await clock.until(fetcher.poll(2000)))).toEqual(['a']);
+    broker.partition('logs', 1).leader = 2;
+    broker.partition('logs', 1).leaderEpoch = 1;
+    expect(valuesOf(await clock.until(fetcher.poll(2000)))).toEqual(['b']);
   });
 
   test('leaves out a batch that was cut short, and fetches it next', async () => {
@@ -235,6 +248,26 @@ describe('faults', () => {
       }
       expect(seen).toEqual(values);
       expect(fetcher.counters.replacements).toBe(1);
+    });
+  }
+
+  for (const offset of [0, 'earliest'] as const) {
+    test(`tells of a topic that it may not see (at ${offset})`, async () => {
+      const { clock, broker, fetcher } = await setup();
+      const topic = broker.topics.get('logs')!;
+      topic.errorCode = ErrorCode.TOPIC_AUTHORIZATION_FAILED;
+      const partitions = topic.partitions.splice(0);
+      fetcher.assign([logs(0, offset)]);
+      const error = { code: ErrorCode.TOPIC_AUTHORIZATION_FAILED };
+      await expect(clock.until(fetcher.poll(1000))).rejects.toMatchObject(error);
+      topic.errorCode = ErrorCode.NONE;
+      topic.partitions.push(...partitions);
+      put(broker, 0, 'a');
+      const seen: string[] = [];
+      while (seen.length === 0) {
+        seen.push(...valuesOf(await clock.until(fetcher.poll(1000)).catch(() => [])));
+      }
+      expect(seen).toEqual(['a']);
     });
   }
 

@@ -157,6 +157,11 @@ export class MemorySource implements Source {
     this.#positions.fill(0);
   }
 
+  /** The log begins there. */
+  moveTo(partition: number, offset: number): void {
+    this.#positions[partition] = offset;
+  }
+
   /** Like the death of its process: nothing is committed any more. */
   die(): void {
     this.#isDead = true;

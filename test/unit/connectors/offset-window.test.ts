@@ -43,6 +43,18 @@ describe('offset window', () => {
     );
   });
 
+  it('moves over what the log does not have, but not past what is unresolved', () => {
+    const window = new OffsetWindow('logs', 'id', 0, 0);
+    window.skipTo(100);
+    expect([window.nextOffset, window.committable]).toEqual([100, 100]);
+    const range = window.open(110, NOTHING, 0, 10);
+    window.skipTo(200);
+    expect([window.nextOffset, window.committable]).toEqual([200, 100]);
+    range.resolve(1);
+    window.skipTo(150);
+    expect(window.nextOffset).toBe(200);
+  });
+
   it('takes a record that is settled twice for a bug', () => {
     const range = new OffsetWindow('logs', 'id', 0, 0).open(1, NOTHING, 0, 1);
     range.resolve(1);

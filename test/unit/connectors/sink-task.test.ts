@@ -550,6 +550,17 @@ describe('sink task that loses partitions or its life', () => {
     expect(log.committed).toEqual([5]);
   });
 
+  it('ships nothing that was deleted before it knew where the log begins', async () => {
+    const log = new MemoryLog(1);
+    const { source } = await startTask(log);
+    source.moveTo(0, 12);
+    numbered(log, 0, 10);
+    numbered(log, 0, 10);
+    await allCommitted(log);
+    const kept = Array.from({ length: 8 }, (_, i) => idOf(0, 12 + i));
+    expect([...server.documents.keys()].toSorted()).toEqual(kept);
+  });
+
   it('shows that the log can not be read, and goes on when it can', async () => {
     const log = new MemoryLog(1);
     const { source, task } = await startTask(log);

@@ -1,0 +1,75 @@
+import { afterEach, expect, it } from 'vitest';
+import { seededRandom } from '../../../src/base/random.ts';
+import { Client } from '../../../src/client/client.ts';
+import { KafkaSource } from '../../../src/connectors/kafka-source.ts';
+import type { SourceBatches } from '../../../src/connectors/source.ts';
+import { RecordBatchBuilder } from '../../../src/protocol/record-batch-builder.ts';
+import { FakeBroker, MemoryTransport } from '../client/fake-broker.ts';
+import { FakeCoordinator } from '../client/fake-coordinator.ts';
+import { ManualClock } from '../client/manual-clock.ts';
+
+const opened: Client[] = [];
+afterEach(() => {
+  for (const client of opened.splice(0)) client.close();
+});
+
+async function setup() {
+  const clock = new ManualClock();
+  const transport = new MemoryTransport();
+  const broker = new FakeBroker(transport, { topics: { logs: 2 } });
+  broker.idle = (ms) => new Promise((resolve) => clock.after(ms, resolve));
+  await broker.start();
+  const coordinator = new FakeCoordinator(broker);
+  const client = new Client({
+    bootstrap: broker.address,
+    clientId: 'test',
+    transport,
+    clock,
+    random: seededRandom(7),
+    requestTimeoutMs: 5000,
+  });
+  opened.push(client);
+  const source = new KafkaSource(client, {
+    group: 'g',
+    topics: ['logs'],
+    instanceId: 'one',
+    onFatal: () => {},
+  });
+  const assigned: string[] = [];
+  await source.start({
+    assigned: (partitions) => {
+      assigned.push(...partitions.map((p) => `${p.partition} at ${p.offset}`));
+    },
+    revoked: () => Promise.resolve(),
+  });
+  /** What comes until `count` answers with records have. */
+  const read = async (count: number): Promise<SourceBatches[]> => {
+    const batches: SourceBatches[] = [];
+    for (let i = 0; i < 20 && batches.length < count; i++) {
+      batches.push(...(await clock.until(source.poll())));
+    }
+    return batches;
+  };
+  return { clock, broker, coordinator, source, assigned, read };
+}
+
+function put(broker: FakeBroker, partition: number, count: number): void {
+  const builder = new RecordBatchBuilder();
+  for (let i = 0; i < count; i++) builder.append(1000, null, Buffer.from('{}'));
+  broker.partition('logs', partition).append(builder.build());
+}
+
+it('reads what has a leader while another partition has none, and that one when it has', async () => {
+  const { clock, broker, source, assigned, read } = await setup();
+  broker.partition('logs', 1).leader = -1;
+  put(broker, 0, 3);
+  put(broker, 1, 4);
+  broker.partition('logs', 0).startOffset = 1;
+  await clock.advance(500);
+  expect([source.fault, assigned]).toEqual(['', ['0 at 0', '1 at 0']]);
+  expect(await read(1)).toMatchObject([{ partition: 0, fetchOffset: 1 }]);
+  broker.partition('logs', 1).leader = 1;
+  broker.partition('logs', 1).leaderEpoch = 1;
+  expect(await read(1)).toMatchObject([{ partition: 1, fetchOffset: 0 }]);
+  await clock.until(source.close());
+});
