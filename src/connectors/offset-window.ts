@@ -19,6 +19,8 @@ const ring = (length: number): (OffsetRange | null)[] => Array.from({ length }, 
 export class OffsetRange {
   readonly window: OffsetWindow;
   readonly nextOffset: number;
+  /** Term of the leader that has appended the batch. */
+  readonly leaderEpoch: number;
   /** The batch as it was fetched, and where it starts; dropped when the range is resolved. */
   source: Buffer | null;
   readonly position: number;
@@ -28,12 +30,14 @@ export class OffsetRange {
   constructor(
     window: OffsetWindow,
     nextOffset: number,
+    leaderEpoch: number,
     source: Buffer,
     position: number,
     bytes: number,
   ) {
     this.window = window;
     this.nextOffset = nextOffset;
+    this.leaderEpoch = leaderEpoch;
     this.source = source;
     this.position = position;
     this.bytes = bytes;
@@ -110,10 +114,16 @@ export class OffsetWindow {
   }
 
   /** Opens the range of a batch whose last offset is before `nextOffset`. */
-  open(nextOffset: number, source: Buffer, position: number, bytes: number): OffsetRange {
+  open(
+    nextOffset: number,
+    leaderEpoch: number,
+    source: Buffer,
+    position: number,
+    bytes: number,
+  ): OffsetRange {
     assert(nextOffset > this.nextOffset, 'ranges are opened in the order of their offsets');
     if (this.#size === this.#ring.length) this.#grow();
-    const range = new OffsetRange(this, nextOffset, source, position, bytes);
+    const range = new OffsetRange(this, nextOffset, leaderEpoch, source, position, bytes);
     this.#ring[(this.#head + this.#size) & (this.#ring.length - 1)] = range;
     this.#size++;
     this.nextOffset = nextOffset;

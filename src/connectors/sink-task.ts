@@ -27,6 +27,7 @@ import {
   forEachPassingRecord,
   isControl,
   lastOffset,
+  partitionLeaderEpoch,
   type RecordView,
   validateBatch,
 } from '../protocol/record-batch.ts';
@@ -236,7 +237,8 @@ export class SinkTask<W extends Window = Window> {
       const next = lastOffset(records, at) + 1;
       if (next <= offsets.nextOffset) continue;
       const from = offsets.nextOffset;
-      const range = offsets.open(next, records, at, batchSize(records, at));
+      const epoch = partitionLeaderEpoch(records, at);
+      const range = offsets.open(next, epoch, records, at, batchSize(records, at));
       let rest = this.#fill({ range, source: records, position: at, fromOffset: from });
       while (rest !== null) {
         await this.#wakeUp.wait();

@@ -52,7 +52,7 @@ function makeBodies(): Buffer[] {
   let text = '';
   let count = 0;
   for (let n = 0; n < DOCUMENTS; n++) {
-    const item = `{"create":{"_id":"${ID_PREFIX}-0-${n}"}}\n${document(n)}\n`;
+    const item = `{"create":{"_id":"${ID_PREFIX}-0-0-${n}"}}\n${document(n)}\n`;
     if (count === BODY_DOCUMENTS || text.length + item.length > BODY_BYTES) {
       out.push(Buffer.from(text));
       text = '';

@@ -1,11 +1,15 @@
 /**
- * The action line of a document: `{"create":{"_id":"<topic id>-<partition>-<offset>"}}` and a line
- * break, as bytes. From one record to the next only the offset's last digits change, so they are
- * counted up where they stand, and the line is copied at once.
+ * The action line of a document: `{"create":{"_id":"<topic id>-<partition>-<leader epoch>-<offset>"}}`
+ * and a line break, as bytes. From one record to the next only the offset's last digits change, so
+ * they are counted up where they stand, and the line is copied at once.
+ *
+ * The epoch is that of the record's batch, which replicas and compaction keep. Where a log has lost
+ * its end (power loss, unclean election), a later leader gives the same offsets to other records:
+ * under the offset alone the server would take them for those that it has.
  */
 import { assert } from '../../base/assert.ts';
 import { ZERO_UUID } from '../../base/bytes.ts';
-import type { OffsetWindow } from '../offset-window.ts';
+import type { OffsetRange, OffsetWindow } from '../offset-window.ts';
 
 const END = Buffer.from('"}}\n');
 const OFFSET_DIGITS_MAX = 16;
@@ -19,13 +23,16 @@ export class ActionLine {
   #digitsEnd = 0;
   #offset = -2;
   #window: OffsetWindow | null = null;
+  #leaderEpoch = -1;
 
   get length(): number {
     return this.#digitsEnd + END.length;
   }
 
-  set(window: OffsetWindow, offset: number): void {
-    if (window !== this.#window) this.#begin(window);
+  set({ window, leaderEpoch }: OffsetRange, offset: number): void {
+    if (window !== this.#window || leaderEpoch !== this.#leaderEpoch) {
+      this.#begin(window, leaderEpoch);
+    }
     if (offset !== this.#offset + 1 || !this.#countUp()) this.#write(offset);
     this.#offset = offset;
   }
@@ -35,18 +42,19 @@ export class ActionLine {
     return this.#line.copy(to, at, 0, this.length);
   }
 
-  #begin(window: OffsetWindow): void {
+  #begin(window: OffsetWindow, leaderEpoch: number): void {
     // A topic that is made anew starts at offset 0 again, but with another id.
     const { topicId } = window;
     const name = topicId === '' || topicId === ZERO_UUID ? window.topic : topicId;
     // Names of topics hold letters, digits, dots, dashes and underscores only.
     assert(/^[\w.-]+$/.test(name), `unexpected topic id or name '${name}'`);
-    const start = Buffer.from(`{"create":{"_id":"${name}-${window.partition}-`);
+    const start = Buffer.from(`{"create":{"_id":"${name}-${window.partition}-${leaderEpoch}-`);
     this.#line = Buffer.alloc(start.length + OFFSET_DIGITS_MAX + END.length);
     start.copy(this.#line);
     this.#digits = start.length;
     this.#offset = -2;
     this.#window = window;
+    this.#leaderEpoch = leaderEpoch;
   }
 
   /** False when it takes one more digit. */

@@ -2,7 +2,7 @@
  * A `_bulk` request body that is built by copying bytes: an action line with a deterministic id,
  * then the record's value as it stands in the log. Nothing is parsed on the way.
  *
- *   {"create":{"_id":"<topic id>-<partition>-<offset>"}}\n
+ *   {"create":{"_id":"<topic id>-<partition>-<leader epoch>-<offset>"}}\n
  *   {"@timestamp":"…",…}\n
  *
  * The id makes a repetition harmless: the server answers 409 to a `create` of what it has. It looks
@@ -108,7 +108,7 @@ export class BulkBody implements Window {
     if (end - start < 2 || source[start] !== OPEN_BRACE || source[end - 1] !== CLOSE_BRACE) {
       return NOT_AN_OBJECT;
     }
-    this.#action.set(range.window, record.offset);
+    this.#action.set(range, record.offset);
     const most = this.#action.length + SPLICE_BYTES_MAX + (end - start) + 1;
     if (this.#count > 0) {
       if (this.#count >= this.#limits.records || this.#pos + most > this.#limits.bytes) {

@@ -19,8 +19,16 @@ const NOTHING = Buffer.alloc(0);
 const body = (bytes = 1_000_000, records = 1_000): BulkBody =>
   new BulkBody({ bytes, records }, systemClock);
 
+const LEADER_EPOCH = 7;
+
 const rangeOf = (next = 1_000, partition = 3): OffsetRange =>
-  new OffsetWindow('logs', 'abcdefghijklmnopqrstuv', partition, 0).open(next, NOTHING, 0, 1);
+  new OffsetWindow('logs', 'abcdefghijklmnopqrstuv', partition, 0).open(
+    next,
+    LEADER_EPOCH,
+    NOTHING,
+    0,
+    1,
+  );
 
 function view(offset: number, value: string | Buffer | null, timestamp = TIME): RecordView {
   const bytes = value === null ? NOTHING : Buffer.from(value);
@@ -44,13 +52,13 @@ const text = (window: BulkBody): string => window.slice(0, window.count).toStrin
 const quiet: Settlement = { resolved: () => {}, refused: () => {} };
 
 describe('bulk body', () => {
-  it('writes an action with an id of topic id, partition and offset, and the value as it is', () => {
+  it('writes an action with an id of topic id, partition, leader epoch and offset, and the value as it is', () => {
     const window = body();
     const value =
       '{"@timestamp":"2026-11-22T10:00:00Z","big":12345678901234567890,"ü":"\\n\\u0000"}';
     expect(window.add(rangeOf(), view(4_294_967_296_123, value))).toBe('added');
     expect(text(window)).toBe(
-      `{"create":{"_id":"abcdefghijklmnopqrstuv-3-4294967296123"}}\n${value}\n`,
+      `{"create":{"_id":"abcdefghijklmnopqrstuv-3-7-4294967296123"}}\n${value}\n`,
     );
   });
 
@@ -59,9 +67,31 @@ describe('bulk body', () => {
     (offset) => {
       const window = body();
       window.add(rangeOf(2 ** 53 - 1), view(offset, '{"@timestamp":1}'));
-      expect(parseBulk(text(window))[0]!.id).toBe(`abcdefghijklmnopqrstuv-3-${offset}`);
+      expect(parseBulk(text(window))[0]!.id).toBe(`abcdefghijklmnopqrstuv-3-7-${offset}`);
     },
   );
+
+  it('gives every batch the epoch of its own leader', () => {
+    const window = body();
+    const partition = new OffsetWindow('logs', 'abcdefghijklmnopqrstuv', 3, 0);
+    for (const [offset, epoch] of [
+      [8, 9],
+      [9, 9],
+      [10, 12],
+      [11, 12],
+      [12, 9],
+    ] as const) {
+      const range = partition.open(offset + 1, epoch, NOTHING, 0, 1);
+      window.add(range, view(offset, '{"@timestamp":1}'));
+    }
+    expect(parseBulk(text(window)).map(({ id }) => id)).toEqual([
+      'abcdefghijklmnopqrstuv-3-9-8',
+      'abcdefghijklmnopqrstuv-3-9-9',
+      'abcdefghijklmnopqrstuv-3-12-10',
+      'abcdefghijklmnopqrstuv-3-12-11',
+      'abcdefghijklmnopqrstuv-3-9-12',
+    ]);
+  });
 
   it.each([
     ['{}', '{"@timestamp":"2026-11-22T10:00:00.123Z"}'],
@@ -139,7 +169,7 @@ describe('bulk body', () => {
       });
       const expected = values.flatMap((value, n) => {
         const offset = 99_998 + n;
-        const id = `abcdefghijklmnopqrstuv-3-${offset}`;
+        const id = `abcdefghijklmnopqrstuv-3-7-${offset}`;
         return offset % 100 === 3 ? [] : [{ id, source: value.replace('\n', ' ') }];
       });
       const items = parseBulk(text(window)).map(({ id, source }) => ({ id, source }));

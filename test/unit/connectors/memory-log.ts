@@ -8,7 +8,11 @@ import type {
   SourceListener,
 } from '../../../src/connectors/source.ts';
 import type { CompressionCode } from '../../../src/protocol/compression.ts';
-import { type Header, setBaseOffset } from '../../../src/protocol/record-batch.ts';
+import {
+  type Header,
+  setBaseOffset,
+  setPartitionLeaderEpoch,
+} from '../../../src/protocol/record-batch.ts';
 import { RecordBatchBuilder } from '../../../src/protocol/record-batch-builder.ts';
 
 export const TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAQ';
@@ -32,6 +36,8 @@ export class MemoryLog {
   topicId = TOPIC_ID;
   readonly partitions: Stored[][];
   readonly committed: number[];
+  /** Of all partitions: that of the batches that come next. */
+  leaderEpoch = 0;
   readonly records: MemoryRecord[][];
   /** Every commit, in order. */
   readonly commits: OffsetToCommit[] = [];
@@ -56,6 +62,7 @@ export class MemoryLog {
     const bytes = Buffer.from(builder.build());
     const firstOffset = this.end(partition);
     setBaseOffset(bytes, 0, firstOffset);
+    setPartitionLeaderEpoch(bytes, 0, this.leaderEpoch);
     this.records[partition]!.push(...records);
     this.partitions[partition]!.push({
       firstOffset,
@@ -69,6 +76,15 @@ export class MemoryLog {
     this.topicId = topicId;
     for (const batches of this.partitions) batches.length = 0;
     for (const records of this.records) records.length = 0;
+  }
+
+  /** What lies behind a batch's end is lost, and another leader begins. */
+  cut(partition: number, offset: number): void {
+    const batches = this.partitions[partition]!;
+    const kept = batches.filter(({ nextOffset }) => nextOffset <= offset);
+    batches.splice(0, batches.length, ...kept);
+    this.records[partition]!.length = offset;
+    this.leaderEpoch++;
   }
 
   end(partition: number): number {
@@ -157,7 +173,7 @@ export class MemorySource implements Source {
     this.#positions.fill(0);
   }
 
-  /** The log begins there. */
+  /** Where the log begins, or ends all at once. */
   moveTo(partition: number, offset: number): void {
     this.#positions[partition] = offset;
   }

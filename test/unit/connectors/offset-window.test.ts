@@ -28,7 +28,7 @@ describe('offset window', () => {
         };
         for (const { records, gap, pick } of steps) {
           const next = window.nextOffset + gap + records + 1;
-          const range = window.open(next, NOTHING, 0, 10);
+          const range = window.open(next, 0, NOTHING, 0, 10);
           for (let i = 0; i < records; i++) range.hold();
           open.push({ range, left: records + 1, next });
           for (let i = 0; i < pick % 6; i++) resolveOne(pick + i);
@@ -47,7 +47,7 @@ describe('offset window', () => {
     const window = new OffsetWindow('logs', 'id', 0, 0);
     window.skipTo(100);
     expect([window.nextOffset, window.committable]).toEqual([100, 100]);
-    const range = window.open(110, NOTHING, 0, 10);
+    const range = window.open(110, 0, NOTHING, 0, 10);
     window.skipTo(200);
     expect([window.nextOffset, window.committable]).toEqual([200, 100]);
     range.resolve(1);
@@ -56,7 +56,7 @@ describe('offset window', () => {
   });
 
   it('takes a record that is settled twice for a bug', () => {
-    const range = new OffsetWindow('logs', 'id', 0, 0).open(1, NOTHING, 0, 1);
+    const range = new OffsetWindow('logs', 'id', 0, 0).open(1, 0, NOTHING, 0, 1);
     range.resolve(1);
     expect(() => range.resolve(1)).toThrow(BugError);
   });

@@ -94,7 +94,8 @@ const allCommitted = (log: MemoryLog): Promise<void> =>
     log.committed.every((offset, partition) => offset === log.end(partition)),
   );
 
-const idOf = (partition: number, offset: number): string => `${TOPIC_ID}-${partition}-${offset}`;
+const idOf = (partition: number, offset: number, leaderEpoch = 0): string =>
+  `${TOPIC_ID}-${partition}-${leaderEpoch}-${offset}`;
 
 function numbered(log: MemoryLog, partition: number, count: number): void {
   const start = log.end(partition);
@@ -550,6 +551,21 @@ describe('sink task that loses partitions or its life', () => {
     expect(log.committed).toEqual([5]);
   });
 
+  it('ships what was given the offsets of records that the log has lost', async () => {
+    const log = new MemoryLog(1);
+    numbered(log, 0, 10);
+    numbered(log, 0, 10);
+    const { source } = await startTask(log);
+    await allCommitted(log);
+    log.cut(0, 10);
+    source.moveTo(0, 10);
+    log.append(0, [{ value: `${HEAD},"n":"another"}` }]);
+    await eventually('it is a document', () => server.documents.size === 21);
+    expect(server.documents.get(idOf(0, 10, 1))).toContain('another');
+    expect(server.conflicts).toBe(0);
+    await allCommitted(log);
+  });
+
   it('ships nothing that was deleted before it knew where the log begins', async () => {
     const log = new MemoryLog(1);
     const { source } = await startTask(log);
@@ -624,7 +640,7 @@ describe('sink task that loses partitions or its life', () => {
     await source.listener!.revoked(source.partitions, true);
     source.restartAtZero();
     source.listener!.assigned(source.partitions);
-    const isFirst = (id: string): boolean => /-1-\d$/.test(id);
+    const isFirst = (id: string): boolean => /-1-0-\d$/.test(id);
     server.script = () => ({
       kind: 'items',
       item: ({ id }) => (isFirst(id) ? { status: 500, type: 'timeout_exception' } : null),
@@ -658,7 +674,7 @@ describe('sink task that loses partitions or its life', () => {
       const log = new MemoryLog(3);
       const letters = new MemoryLetters();
       const isPoison = (id: string): boolean => {
-        const [partition, offset] = id.split('-').slice(-2).map(Number);
+        const [partition, , offset] = id.split('-').slice(-3).map(Number);
         return (offset! * 7 + partition!) % 29 === 0;
       };
       server.script = ({ items }) => storm(random, items.length, isPoison);
