@@ -312,7 +312,8 @@ export class Fetcher {
 
   /**
    * What was fetched up to the position is not what the log has there any more (an unclean election
-   * has truncated it): goes on where both still agreed, or tells of it.
+   * has truncated it): goes on where both still agreed, or tells of it. Never goes forward: the epoch
+   * may end behind the position, and nothing of what the log has there was fetched.
    */
   #truncated(leader: number, state: FetchPosition, epoch: number, endOffset: number): void {
     this.counters.truncations++;
@@ -322,7 +323,9 @@ export class Fetcher {
       'kafka.offset': state.position,
       'kafka.end_offset': endOffset,
     });
-    if (this.#options.offsetReset !== 'none') return state.move(endOffset, epoch);
+    if (this.#options.offsetReset !== 'none') {
+      return state.move(Math.min(endOffset, state.position!), epoch);
+    }
     this.#backOff(leader, [state]);
     const what = `${state.key} at offset ${state.position}: the log was truncated at ${endOffset}`;
     this.#buffer.fail(new OperatingError('log-truncated', what));

@@ -11,12 +11,15 @@ import type { TopicPartition } from './list-offsets.ts';
 export interface CommittedOffset extends TopicPartition {
   /** Next offset to read; -1: nothing committed. */
   readonly offset: number;
+  /** Of the record before it; -1: the committer did not say. */
+  readonly leaderEpoch: number;
   readonly metadata: string;
 }
 
 export interface OffsetToCommit extends TopicPartition {
   /** Next offset to read. */
   readonly offset: number;
+  /** Of the record before it, where known: by it a log that was cut off is noticed (KIP-320). */
   readonly leaderEpoch?: number;
   readonly metadata?: string;
 }
@@ -129,11 +132,17 @@ const FETCH_ATTEMPTS_MAX = 30;
 
 const committedOf = (topic: {
   name: string;
-  partitions: { partitionIndex: number; committedOffset: number; metadata: string | null }[];
+  partitions: {
+    partitionIndex: number;
+    committedOffset: number;
+    committedLeaderEpoch: number;
+    metadata: string | null;
+  }[];
 }): CommittedOffset[] =>
   topic.partitions.map((p) => ({
     topic: topic.name,
     partition: p.partitionIndex,
     offset: p.committedOffset,
+    leaderEpoch: p.committedLeaderEpoch,
     metadata: p.metadata ?? '',
   }));

@@ -1,13 +1,16 @@
 /**
  * The log over Kafka's protocol: a member of a consumer group, which says what is ours, and a
  * fetcher, which brings batches as they are. A partition without a committed offset is read from
- * its beginning, because a destination is to have everything that the log has.
+ * its beginning, because a destination is to have everything that the log has. The leader epoch is
+ * committed with the offset, so that a log which was cut off before that offset is noticed, also
+ * when it has grown beyond it again.
  */
 import { ZERO_UUID } from '../base/bytes.ts';
 import { OperatingError } from '../base/errors.ts';
 import type { Client } from '../client/client.ts';
 import { Fetcher } from '../client/fetcher.ts';
 import { GroupMember } from '../client/group-member.ts';
+import type { CommittedOffset } from '../client/group-offsets.ts';
 import { partitionKey, type TopicPartition } from '../client/list-offsets.ts';
 import type { OffsetToCommit, Source, SourceBatches, SourceListener } from './source.ts';
 
@@ -73,25 +76,26 @@ export class KafkaSource implements Source {
     partitions: readonly TopicPartition[],
     listener: SourceListener,
   ): Promise<void> {
-    const committed = new Map<string, number>();
-    for (const { topic, partition, offset } of await member.committed(partitions)) {
-      if (offset >= 0) committed.set(partitionKey({ topic, partition }), offset);
+    const committed = new Map<string, CommittedOffset>();
+    for (const found of await member.committed(partitions)) {
+      if (found.offset >= 0) committed.set(partitionKey(found), found);
     }
     const { metadata } = this.#client;
     const isUnknown = ({ topic }: TopicPartition): boolean => metadata.topic(topic) === undefined;
     // Whoever does not lead the group may know nothing yet, and windows are of one topic's id.
     if (partitions.some(isUnknown)) await metadata.refresh();
-    const offsetOf = (p: TopicPartition): number | undefined => committed.get(partitionKey(p));
     listener.assigned(
       partitions.map((p) => ({
         topic: p.topic,
         topicId: this.#topicId(p.topic, ZERO_UUID),
         partition: p.partition,
-        offset: offsetOf(p) ?? 0,
+        offset: committed.get(partitionKey(p))?.offset ?? 0,
       })),
     );
     // Where a log begins is not asked here: one without a leader would keep all others waiting.
-    this.#fetcher.assign(partitions.map((p) => ({ ...p, offset: offsetOf(p) ?? 'earliest' })));
+    this.#fetcher.assign(
+      partitions.map((p) => committed.get(partitionKey(p)) ?? { ...p, offset: 'earliest' }),
+    );
   }
 
   /** The id that the broker gave with the data, else that of the metadata. */

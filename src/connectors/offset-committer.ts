@@ -4,6 +4,13 @@ import type { Logger } from '../base/logger.ts';
 import type { OffsetWindow } from './offset-window.ts';
 import type { Source } from './source.ts';
 
+/** What is resolved of a partition, as it was when the commit began. */
+interface Moved {
+  readonly offsets: OffsetWindow;
+  readonly to: number;
+  readonly epoch: number;
+}
+
 /**
  * Commits what is resolved, every so often and only what moved. A commit that fails is counted and
  * repeated with the next one: it costs a repetition after a crash, not a record.
@@ -53,10 +60,10 @@ export class OffsetCommitter {
   /** Never rejects. */
   async commit(): Promise<void> {
     while (this.#underWay !== null) await this.#underWay;
-    const moved: { offsets: OffsetWindow; to: number }[] = [];
+    const moved: Moved[] = [];
     for (const offsets of this.#offsets()) {
-      const to = offsets.committable;
-      if (to !== offsets.committed) moved.push({ offsets, to });
+      const { committable: to, committableEpoch: epoch } = offsets;
+      if (to !== offsets.committed) moved.push({ offsets, to, epoch });
     }
     if (moved.length === 0) return;
     this.#underWay = this.#commitAll(moved);
@@ -64,14 +71,15 @@ export class OffsetCommitter {
     this.#underWay = null;
   }
 
-  async #commitAll(moved: readonly { offsets: OffsetWindow; to: number }[]): Promise<void> {
+  async #commitAll(moved: readonly Moved[]): Promise<void> {
     const started = this.#clock.monotonic();
     try {
       await this.#source.commit(
-        moved.map(({ offsets, to }) => ({
+        moved.map(({ offsets, to, epoch }) => ({
           topic: offsets.topic,
           partition: offsets.partition,
           offset: to,
+          leaderEpoch: epoch,
         })),
       );
       this.commits++;

@@ -70,6 +70,8 @@ export class OffsetWindow {
   nextOffset: number;
   /** End of the resolved prefix: what may be committed. */
   committable: number;
+  /** Leader epoch of the batch before that; -1: unknown. */
+  committableEpoch = -1;
   /** What was committed last; -1: nothing that counts. */
   committed: number;
   /** The partition's end as the broker told it last. */
@@ -110,7 +112,9 @@ export class OffsetWindow {
   skipTo(offset: number): void {
     if (offset <= this.nextOffset) return;
     this.nextOffset = offset;
-    if (this.isEmpty) this.committable = offset;
+    if (!this.isEmpty) return;
+    this.committable = offset;
+    this.committableEpoch = -1;
   }
 
   /** Opens the range of a batch whose last offset is before `nextOffset`. */
@@ -137,6 +141,7 @@ export class OffsetWindow {
       const front = this.#ring[this.#head]!;
       if (!front.isResolved) return;
       this.committable = front.nextOffset;
+      this.committableEpoch = front.leaderEpoch;
       this.unresolvedBytes -= front.bytes;
       this.#ring[this.#head] = null;
       this.#head = (this.#head + 1) & (this.#ring.length - 1);

@@ -34,6 +34,8 @@ export interface OffsetToCommit {
   readonly partition: number;
   /** The next offset to read. */
   readonly offset: number;
+  /** Of the batch before it; -1: unknown. */
+  readonly leaderEpoch: number;
 }
 
 export interface Source {

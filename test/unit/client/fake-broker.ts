@@ -6,15 +6,18 @@ import { codec } from '../../../src/protocol/codec.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import { FrameSplitter, readRequestHeader, writeResponse } from '../../../src/protocol/frame.ts';
 import {
+  baseOffset,
   baseSequence,
   batchSize,
   forEachRecord,
   keyOf,
   lastOffset,
+  partitionLeaderEpoch,
   producerEpoch,
   producerId,
   recordCount,
   setBaseOffset,
+  setPartitionLeaderEpoch,
   validateClientBatch,
   valueOf,
 } from '../../../src/protocol/record-batch.ts';
@@ -60,6 +63,7 @@ export class FakePartition {
     }
     const copy = Buffer.from(batch);
     setBaseOffset(copy, 0, offset);
+    setPartitionLeaderEpoch(copy, 0, this.leaderEpoch);
     this.batches.push(copy);
     forEachRecord(copy, 0, (record) => {
       this.records.push({
@@ -68,6 +72,26 @@ export class FakePartition {
       });
     });
     return { errorCode: ErrorCode.NONE, baseOffset: offset };
+  }
+
+  /** What lies behind a batch's end is lost, and the leader of a new term begins. */
+  cut(offset: number): void {
+    this.records.length = offset;
+    const kept = this.batches.filter((batch) => lastOffset(batch, 0) < offset);
+    this.batches.splice(0, this.batches.length, ...kept);
+    this.leaderEpoch++;
+  }
+
+  /** The largest epoch up to `epoch`, and where it ends (KIP-279); null: no leader has had it yet. */
+  endOfEpoch(epoch: number): { epoch: number; endOffset: number } | null {
+    if (epoch > this.leaderEpoch) return null;
+    const next = this.batches.find((batch) => partitionLeaderEpoch(batch, 0) > epoch);
+    const last = this.batches.findLast((batch) => partitionLeaderEpoch(batch, 0) <= epoch);
+    return {
+      epoch:
+        epoch === this.leaderEpoch || last === undefined ? epoch : partitionLeaderEpoch(last, 0),
+      endOffset: next === undefined ? this.records.length : baseOffset(next, 0),
+    };
   }
 
   /** What Kafka does: the last five batches are known, a gap is refused, a new epoch starts at 0. */
@@ -351,9 +375,18 @@ function fetchAnswer(broker: number, partition: FakePartition | undefined, asked
   else if (asked.fetchOffset < partition.startOffset || asked.fetchOffset > end) {
     errorCode = ErrorCode.OFFSET_OUT_OF_RANGE;
   }
+  let divergingEpoch = { epoch: -1, endOffset: -1 };
+  if (partition !== undefined && asked.lastFetchedEpoch >= 0) {
+    const known = partition.endOfEpoch(asked.lastFetchedEpoch);
+    if (known === null) errorCode = ErrorCode.OFFSET_OUT_OF_RANGE;
+    else if (known.epoch < asked.lastFetchedEpoch || known.endOffset < asked.fetchOffset) {
+      errorCode = ErrorCode.NONE;
+      divergingEpoch = known;
+    }
+  }
   const chosen: Buffer[] = [];
   let bytes = 0;
-  for (const batch of errorCode === 0 ? partition!.batches : []) {
+  for (const batch of errorCode === 0 && divergingEpoch.epoch < 0 ? partition!.batches : []) {
     if (lastOffset(batch, 0) < asked.fetchOffset) continue;
     if (bytes > 0 && bytes + batch.length > asked.partitionMaxBytes) {
       // As Kafka may: the next batch is cut short.
@@ -369,7 +402,7 @@ function fetchAnswer(broker: number, partition: FakePartition | undefined, asked
     highWatermark: end,
     lastStableOffset: end,
     logStartOffset: partition?.startOffset ?? -1,
-    divergingEpoch: { epoch: -1, endOffset: -1 },
+    divergingEpoch,
     currentLeader: { leaderId: -1, leaderEpoch: -1 },
     snapshotId: { endOffset: -1, epoch: -1 },
     abortedTransactions: null,

@@ -14,6 +14,8 @@ interface Member {
 export class FakeCoordinator {
   readonly members = new Map<string, Member>();
   readonly committed = new Map<string, number>();
+  /** Leader epochs that were committed with them. */
+  readonly epochs = new Map<string, number>();
   readonly log: string[] = [];
   generation = 0;
   state: 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' = 'Empty';
@@ -61,7 +63,7 @@ export class FakeCoordinator {
           partitions: topic.partitionIndexes.map((partition: number) => ({
             partitionIndex: partition,
             committedOffset: this.committed.get(`${topic.name}-${partition}`) ?? -1,
-            committedLeaderEpoch: -1,
+            committedLeaderEpoch: this.epochs.get(`${topic.name}-${partition}`) ?? -1,
             metadata: '',
             errorCode: 0,
           })),
@@ -222,8 +224,11 @@ export class FakeCoordinator {
         name: topic.name,
         topicId: topic.topicId,
         partitions: topic.partitions.map((p: any) => {
-          if (error === 0)
-            this.committed.set(`${topic.name}-${p.partitionIndex}`, p.committedOffset);
+          if (error === 0) {
+            const key = `${topic.name}-${p.partitionIndex}`;
+            this.committed.set(key, p.committedOffset);
+            this.epochs.set(key, p.committedLeaderEpoch);
+          }
           return { partitionIndex: p.partitionIndex, errorCode: error };
         }),
       })),

@@ -251,6 +251,40 @@ describe('faults', () => {
     });
   }
 
+  test('goes back to where its log and the present one were the same', async () => {
+    const { clock, broker, fetcher } = await setup();
+    const partition = broker.partition('logs', 0);
+    partition.leaderEpoch = 3;
+    put(broker, 0, 'a', 'b');
+    put(broker, 0, 'lost', 'lost');
+    partition.cut(2);
+    put(broker, 0, 'c', 'd', 'e');
+    fetcher.assign([{ ...logs(0, 4), leaderEpoch: 3 }]);
+    const seen: string[] = [];
+    for (let i = 0; i < 5 && seen.length < 3; i++) {
+      seen.push(...valuesOf(await clock.until(fetcher.poll(1000))));
+    }
+    expect(seen).toEqual(['c', 'd', 'e']);
+    expect(fetcher.counters.truncations).toBe(1);
+  });
+
+  test('does not go forward to where the epoch before ends in the present log', async () => {
+    const { clock, broker, fetcher } = await setup();
+    const partition = broker.partition('logs', 0);
+    partition.leaderEpoch = 2;
+    put(broker, 0, 'a', 'b');
+    put(broker, 0, 'c', 'd');
+    // What was read up to offset 2 came from a leader in between, of which nothing is left.
+    partition.leaderEpoch = 4;
+    put(broker, 0, 'e');
+    fetcher.assign([{ ...logs(0, 2), leaderEpoch: 3 }]);
+    const seen: string[] = [];
+    for (let i = 0; i < 5 && seen.length < 3; i++) {
+      seen.push(...valuesOf(await clock.until(fetcher.poll(1000))));
+    }
+    expect(seen).toEqual(['c', 'd', 'e']);
+  });
+
   for (const offset of [0, 'earliest'] as const) {
     test(`tells of a topic that it may not see (at ${offset})`, async () => {
       const { clock, broker, fetcher } = await setup();

@@ -20,37 +20,40 @@ async function setup() {
   broker.idle = (ms) => new Promise((resolve) => clock.after(ms, resolve));
   await broker.start();
   const coordinator = new FakeCoordinator(broker);
-  const client = new Client({
-    bootstrap: broker.address,
-    clientId: 'test',
-    transport,
-    clock,
-    random: seededRandom(7),
-    requestTimeoutMs: 5000,
-  });
-  opened.push(client);
-  const source = new KafkaSource(client, {
-    group: 'g',
-    topics: ['logs'],
-    instanceId: 'one',
-    onFatal: () => {},
-  });
-  const assigned: string[] = [];
-  await source.start({
-    assigned: (partitions) => {
-      assigned.push(...partitions.map((p) => `${p.partition} at ${p.offset}`));
-    },
-    revoked: () => Promise.resolve(),
-  });
-  /** What comes until `count` answers with records have. */
-  const read = async (count: number): Promise<SourceBatches[]> => {
-    const batches: SourceBatches[] = [];
-    for (let i = 0; i < 20 && batches.length < count; i++) {
-      batches.push(...(await clock.until(source.poll())));
-    }
-    return batches;
+  const start = async () => {
+    const client = new Client({
+      bootstrap: broker.address,
+      clientId: 'test',
+      transport,
+      clock,
+      random: seededRandom(7),
+      requestTimeoutMs: 5000,
+    });
+    opened.push(client);
+    const source = new KafkaSource(client, {
+      group: 'g',
+      topics: ['logs'],
+      instanceId: 'one',
+      onFatal: () => {},
+    });
+    const assigned: string[] = [];
+    await source.start({
+      assigned: (partitions) => {
+        assigned.push(...partitions.map((p) => `${p.partition} at ${p.offset}`));
+      },
+      revoked: () => Promise.resolve(),
+    });
+    /** What comes until `count` answers with records have. */
+    const read = async (count: number): Promise<SourceBatches[]> => {
+      const batches: SourceBatches[] = [];
+      for (let i = 0; i < 20 && batches.length < count; i++) {
+        batches.push(...(await clock.until(source.poll())));
+      }
+      return batches;
+    };
+    return { source, assigned, read };
   };
-  return { clock, broker, coordinator, source, assigned, read };
+  return { clock, broker, coordinator, start };
 }
 
 function put(broker: FakeBroker, partition: number, count: number): void {
@@ -60,11 +63,12 @@ function put(broker: FakeBroker, partition: number, count: number): void {
 }
 
 it('reads what has a leader while another partition has none, and that one when it has', async () => {
-  const { clock, broker, source, assigned, read } = await setup();
+  const { clock, broker, start } = await setup();
   broker.partition('logs', 1).leader = -1;
   put(broker, 0, 3);
   put(broker, 1, 4);
   broker.partition('logs', 0).startOffset = 1;
+  const { source, assigned, read } = await start();
   await clock.advance(500);
   expect([source.fault, assigned]).toEqual(['', ['0 at 0', '1 at 0']]);
   expect(await read(1)).toMatchObject([{ partition: 0, fetchOffset: 1 }]);
@@ -72,4 +76,24 @@ it('reads what has a leader while another partition has none, and that one when 
   broker.partition('logs', 1).leaderEpoch = 1;
   expect(await read(1)).toMatchObject([{ partition: 1, fetchOffset: 0 }]);
   await clock.until(source.close());
+});
+
+it('notices that the log was cut before the committed offset and has grown again', async () => {
+  const { clock, broker, coordinator, start } = await setup();
+  const partition = broker.partition('logs', 0);
+  partition.leaderEpoch = 4;
+  for (let i = 0; i < 3; i++) put(broker, 0, 2);
+  const first = await start();
+  await first.read(1);
+  await clock.until(
+    first.source.commit([{ topic: 'logs', partition: 0, offset: 6, leaderEpoch: 4 }]),
+  );
+  expect(coordinator.epochs.get('logs-0')).toBe(4);
+  await clock.until(first.source.close());
+  partition.cut(2);
+  for (let i = 0; i < 3; i++) put(broker, 0, 2);
+  const second = await start();
+  expect(await second.read(1)).toMatchObject([{ partition: 0, fetchOffset: 2 }]);
+  expect(second.assigned).toContain('0 at 6');
+  await clock.until(second.source.close());
 });

@@ -564,6 +564,7 @@ describe('sink task that loses partitions or its life', () => {
     expect(server.documents.get(idOf(0, 10, 1))).toContain('another');
     expect(server.conflicts).toBe(0);
     await allCommitted(log);
+    expect(log.commits.at(-1)).toMatchObject({ offset: 11, leaderEpoch: 1 });
   });
 
   it('ships nothing that was deleted before it knew where the log begins', async () => {
