@@ -4,7 +4,8 @@
  * Between `onAssigned` and `onRevoked` the partitions are this member's alone. A rebalance waits for
  * `onRevoked`, so that it can finish its work and commit; heartbeats go on meanwhile. When the
  * coordinator has given the partitions to others already (`lost`), commits are refused.
- * The member joins again by itself after anything but a fence of its static id.
+ * The member joins again by itself after anything but a fence of its static id, and a refusal that
+ * only a person can change, unless it is patient.
  */
 import { sleep } from '../base/clock.ts';
 import { OperatingError, reasonOf } from '../base/errors.ts';
@@ -36,7 +37,9 @@ export interface GroupMemberOptions {
     partitions: readonly TopicPartition[],
     lost: boolean,
   ) => Promise<void> | void;
-  /** The member has stopped for good (FENCED_INSTANCE_ID, no permission, …). */
+  /** Waits for what only a person can change (no permission, a full group, …). */
+  readonly isPatient?: boolean;
+  /** The member has stopped for good: FENCED_INSTANCE_ID, or a refusal that it does not wait for. */
   readonly onFatal?: (error: Error) => void;
   readonly groupInstanceId?: string;
   readonly sessionTimeoutMs?: number;
@@ -56,8 +59,8 @@ const PROTOCOL_NAME = 'range';
 /** Beyond the rebalance timeout, within which a join is answered at the latest. */
 const JOIN_GRACE_MS = 5000;
 
-const FATAL: ReadonlySet<number> = new Set([
-  ErrorCode.FENCED_INSTANCE_ID,
+/** Refusals that waiting alone does not change. */
+const REFUSALS: ReadonlySet<number> = new Set([
   ErrorCode.GROUP_AUTHORIZATION_FAILED,
   ErrorCode.INVALID_SESSION_TIMEOUT,
   ErrorCode.INCONSISTENT_GROUP_PROTOCOL,
@@ -209,10 +212,10 @@ export class GroupMember {
         const reason = reasonOf(error);
         // Told once, until something changes.
         if (reason !== this.#fault) {
-          this.#client.logger.info('joining the group again', {
-            'kafka.group': this.#options.groupId,
-            'error.message': reason,
-          });
+          const fields = { 'kafka.group': this.#options.groupId, 'error.message': reason };
+          const { logger } = this.#client;
+          if (isRefusal(error)) logger.warn('refused by the group; joining again', fields);
+          else logger.info('joining the group again', fields);
         }
         this.#fault = reason;
         this.#failures++;
@@ -240,7 +243,8 @@ export class GroupMember {
   }
 
   #isPassing(error: unknown): boolean {
-    if (error instanceof ProtocolError) return !FATAL.has(error.code);
+    if (isRefusal(error)) return this.#options.isPatient ?? false;
+    if (error instanceof ProtocolError) return error.code !== ErrorCode.FENCED_INSTANCE_ID;
     return error instanceof OperatingError && error.code !== 'client-closed';
   }
 
@@ -391,6 +395,9 @@ export class GroupMember {
     throw new ProtocolError(code, `${what} of '${this.#options.groupId}': ${errorName(code)}`);
   }
 }
+
+const isRefusal = (error: unknown): boolean =>
+  error instanceof ProtocolError && REFUSALS.has(error.code);
 
 const isEviction = (code: number): boolean =>
   code === ErrorCode.UNKNOWN_MEMBER_ID ||

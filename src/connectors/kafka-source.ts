@@ -19,7 +19,7 @@ export interface KafkaSourceOptions {
   readonly topics: readonly string[];
   /** Static membership (KIP-345): whoever comes back under this name has its partitions at once. */
   readonly instanceId: string;
-  /** Told when the group will never take this member (no permission, …). */
+  /** Told when it is out of the group for good: another one has its instance id. */
   readonly onFatal: (error: Error) => void;
 }
 
@@ -59,6 +59,8 @@ export class KafkaSource implements Source {
       groupId: this.#options.group,
       topics: this.#options.topics,
       groupInstanceId: this.#options.instanceId,
+      // Rights may be given a minute late: nobody is to start a connector again for that.
+      isPatient: true,
       onAssigned: (partitions) => this.#assigned(member, partitions, listener),
       onRevoked: async (partitions, lost) => {
         await listener.revoked(partitions, lost);

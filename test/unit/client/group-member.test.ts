@@ -22,7 +22,8 @@ async function setup() {
   const coordinator = new FakeCoordinator(broker);
   const events: string[] = [];
   const logged: string[] = [];
-  const logger: Logger = { ...silentLogger, info: (message) => logged.push(message) };
+  const log = (message: string): unknown => logged.push(message);
+  const logger: Logger = { ...silentLogger, info: log, warn: log };
   const join = (name: string, options: Partial<GroupMemberOptions> = {}): GroupMember => {
     const client = new Client({
       bootstrap: broker.address,
@@ -187,6 +188,22 @@ describe('membership', () => {
     await clock.advance(10_000);
     expect(events).toEqual(['a + 0,1,2,3', 'a ! 0,1,2,3']);
     expect(fatal).toMatchObject([{ code: ErrorCode.FENCED_INSTANCE_ID }]);
+  });
+
+  test('stops for good where it may not join, unless it is to wait for that', async () => {
+    const { clock, broker, events, logged, join } = await setup();
+    const errorCode = ErrorCode.GROUP_AUTHORIZATION_FAILED;
+    broker.intercept = ({ api }) =>
+      api === 'JoinGroup' ? { answer: { ...stillLoading, errorCode } } : undefined;
+    const fatal: string[] = [];
+    join('a', { onFatal: () => fatal.push('a') });
+    join('b', { onFatal: () => fatal.push('b'), isPatient: true });
+    await clock.advance(60_000);
+    expect(fatal).toEqual(['a']);
+    expect(logged).toHaveLength(1);
+    broker.intercept = () => undefined;
+    await clock.advance(5_000);
+    expect(events).toEqual(['b + 0,1,2,3']);
   });
 
   test('leaves without waiting for a coordinator that never comes', async () => {

@@ -3,6 +3,7 @@ import { seededRandom } from '../../../src/base/random.ts';
 import { Client } from '../../../src/client/client.ts';
 import { KafkaSource } from '../../../src/connectors/kafka-source.ts';
 import type { SourceBatches } from '../../../src/connectors/source.ts';
+import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import { RecordBatchBuilder } from '../../../src/protocol/record-batch-builder.ts';
 import { FakeBroker, MemoryTransport } from '../client/fake-broker.ts';
 import { FakeCoordinator } from '../client/fake-coordinator.ts';
@@ -30,11 +31,12 @@ async function setup() {
       requestTimeoutMs: 5000,
     });
     opened.push(client);
+    const fatal: Error[] = [];
     const source = new KafkaSource(client, {
       group: 'g',
       topics: ['logs'],
       instanceId: 'one',
-      onFatal: () => {},
+      onFatal: (error) => fatal.push(error),
     });
     const assigned: string[] = [];
     await source.start({
@@ -51,10 +53,22 @@ async function setup() {
       }
       return batches;
     };
-    return { source, assigned, read };
+    return { source, assigned, fatal, read };
   };
   return { clock, broker, coordinator, start };
 }
+
+/** A JoinGroup's answer. */
+const refused = {
+  throttleTimeMs: 0,
+  generationId: -1,
+  protocolType: null,
+  protocolName: null,
+  leader: '',
+  skipAssignment: false,
+  memberId: '',
+  members: [],
+};
 
 function put(broker: FakeBroker, partition: number, count: number): void {
   const builder = new RecordBatchBuilder();
@@ -96,4 +110,36 @@ it('notices that the log was cut before the committed offset and has grown again
   expect(await second.read(1)).toMatchObject([{ partition: 0, fetchOffset: 2 }]);
   expect(second.assigned).toContain('0 at 6');
   await clock.until(second.source.close());
+});
+
+it.each([
+  'GROUP_AUTHORIZATION_FAILED',
+  'GROUP_MAX_SIZE_REACHED',
+  'INCONSISTENT_GROUP_PROTOCOL',
+] as const)(
+  'says so when the group refuses it (%s), and reads when it no longer does',
+  async (name) => {
+    const { clock, broker, start } = await setup();
+    put(broker, 0, 1);
+    const errorCode = ErrorCode[name];
+    broker.intercept = ({ api }) =>
+      api === 'JoinGroup' ? { answer: { ...refused, errorCode } } : undefined;
+    const { source, fatal, read } = await start();
+    await clock.advance(60_000);
+    expect(source.fault).toBe(`JoinGroup of 'g': ${name}`);
+    broker.intercept = () => undefined;
+    expect(await read(1)).toHaveLength(1);
+    expect([source.fault, fatal]).toEqual(['', []]);
+    await clock.until(source.close());
+  },
+);
+
+it('ends when somebody else has its name in the group', async () => {
+  const { clock, broker, start } = await setup();
+  const errorCode = ErrorCode.FENCED_INSTANCE_ID;
+  broker.intercept = ({ api }) =>
+    api === 'JoinGroup' ? { answer: { ...refused, errorCode } } : undefined;
+  const { fatal } = await start();
+  await clock.advance(5_000);
+  expect(fatal).toMatchObject([{ code: errorCode }]);
 });
