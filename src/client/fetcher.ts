@@ -63,6 +63,7 @@ export class Fetcher {
   readonly #client: Client;
   readonly #options: Required<FetcherOptions>;
   readonly #lane: Lane;
+  /** In the order in which they are asked for. */
   readonly #partitions = new Map<string, FetchPosition>();
   readonly #buffer: FetchBuffer;
   readonly #wakeUp: WakeUp;
@@ -274,6 +275,7 @@ export class Fetcher {
     }
     state.position = nextOffset;
     state.epoch = batchEpoch;
+    this.#moveToEnd(state);
     this.counters.bytes += end;
     this.#buffer.add(state, {
       topic: state.topic,
@@ -287,6 +289,12 @@ export class Fetcher {
       abortedTransactions: answer.abortedTransactions ?? [],
       records: bytes.subarray(0, end),
     });
+  }
+
+  /** An answer holds what was asked for first: whoever has got something asks last. */
+  #moveToEnd(state: FetchPosition): void {
+    this.#partitions.delete(state.key);
+    this.#partitions.set(state.key, state);
   }
 
   /**

@@ -298,7 +298,7 @@ export class FakeBroker {
         const name = this.topicName(topic);
         const partition =
           name === undefined ? undefined : this.topics.get(name)?.partitions[asked.partition];
-        const answer = fetchAnswer(broker, partition, asked);
+        const answer = fetchAnswer(broker, partition, asked, bytes >= body.maxBytes);
         bytes += (answer.records as Buffer).length;
         return answer;
       }),
@@ -367,7 +367,12 @@ export class FakeBroker {
   }
 }
 
-function fetchAnswer(broker: number, partition: FakePartition | undefined, asked: any) {
+function fetchAnswer(
+  broker: number,
+  partition: FakePartition | undefined,
+  asked: any,
+  isFull: boolean,
+) {
   let errorCode: number = ErrorCode.NONE;
   const end = partition?.records.length ?? 0;
   if (partition === undefined) errorCode = ErrorCode.UNKNOWN_TOPIC_ID;
@@ -386,7 +391,8 @@ function fetchAnswer(broker: number, partition: FakePartition | undefined, asked
   }
   const chosen: Buffer[] = [];
   let bytes = 0;
-  for (const batch of errorCode === 0 && divergingEpoch.epoch < 0 ? partition!.batches : []) {
+  const hasData = errorCode === 0 && divergingEpoch.epoch < 0 && !isFull;
+  for (const batch of hasData ? partition!.batches : []) {
     if (lastOffset(batch, 0) < asked.fetchOffset) continue;
     if (bytes > 0 && bytes + batch.length > asked.partitionMaxBytes) {
       // As Kafka may: the next batch is cut short.

@@ -113,6 +113,23 @@ describe('fetching', () => {
     expect(valuesOf(await clock.until(fetcher.poll()))).toHaveLength(1);
   });
 
+  test('takes turns among partitions of which an answer holds only some', async () => {
+    const cluster = { topics: { logs: 5 } };
+    const { clock, broker, fetcher } = await setup(
+      { partitionMaxBytes: 100, maxBytes: 150 },
+      cluster,
+    );
+    for (let i = 0; i < 50; i++) put(broker, i % 5, String(i));
+    fetcher.assign([0, 1, 2, 3, 4].map((partition) => logs(partition, 0)));
+    const seen: string[] = [];
+    while (seen.length < 50) seen.push(...valuesOf(await clock.until(fetcher.poll())));
+    // Those that were appended together are read together.
+    for (let i = 0; i < 50; i += 5) {
+      const round = seen.slice(i, i + 5).map((value) => Math.floor(Number(value) / 5));
+      expect(round).toEqual(Array.from({ length: 5 }, () => i / 5));
+    }
+  });
+
   test('stops fetching while too much lies unpolled', async () => {
     const { clock, broker, fetcher } = await setup({ bufferBytes: 1000, partitionMaxBytes: 600 });
     for (let i = 0; i < 20; i++) put(broker, 0, 'x'.repeat(400));
