@@ -4,6 +4,7 @@ import type { Admin } from '../client/admin.ts';
 import type { Client } from '../client/client.ts';
 import type { FetchedBatch } from '../client/fetched-batch.ts';
 import type { FetchStart } from '../client/fetcher.ts';
+import type { TopicPartition } from '../client/list-offsets.ts';
 import type { RecordView } from '../protocol/record-batch.ts';
 import {
   type Arguments,
@@ -22,6 +23,7 @@ const TOPIC_RETRY_MS = 1000;
 /** Of records since a time, so many bytes are put in order of time at once: there may be any number. */
 const ORDERED_BYTES_MAX = 32 * 1024 * 1024;
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
+const WHEN_IT_COMES = 'it is shown when it comes';
 
 export const tailCommand: Command = {
   name: 'tail',
@@ -93,13 +95,18 @@ async function tail(args: Arguments, client: Client, admin: Admin, plan: Plan): 
   });
   const partitions = await topicPartitions(admin, client, plan, terminal, () => interrupted);
   if (partitions === null) return ExitCode.OK;
-  const ends = await admin.listOffsets(partitions, 'latest');
-  const starts = await startOffsets(admin, partitions, ends, plan);
+  const led = partitions.filter((p) => p.leader >= 0);
+  const away = partitions.filter((p) => p.leader < 0);
+  const missing = new OperatingError('no-leader', `${namesOf(away)}: no leader`);
+  if (plan.follow && away.length > 0) terminal.err(`${missing.message}; ${WHEN_IT_COMES}\n`);
+  const ends = await admin.listOffsets(led, 'latest');
+  const starts = await startOffsets(admin, led, ends, plan);
+  const endOf = new Map(ends.map((end) => [end.partition, end.offset]));
   const { Fetcher } = await import('../client/fetcher.ts');
   const fetcher = new Fetcher(client, { offsetReset: 'earliest', maxWaitMs: POLL_MS });
   const view = new View(args, plan);
   try {
-    fetcher.assign(starts);
+    fetcher.assign([...starts, ...away.map(startOfAway)]);
     // Until each partition has come to where it ended at the start, lines are put in order of time.
     const behind = new Set(
       ends.filter((end, i) => (starts[i]!.offset as number) < end.offset).map((e) => e.partition),
@@ -109,18 +116,22 @@ async function tail(args: Arguments, client: Client, admin: Admin, plan: Plan): 
       for (const batch of await fetcher.poll(POLL_MS)) {
         view.collect(batch);
         if (behind.has(batch.partition)) heardAt = performance.now();
-        if (batch.nextOffset >= ends[batch.partition]!.offset) behind.delete(batch.partition);
+        const end = endOf.get(batch.partition) ?? Infinity;
+        if (batch.nextOffset >= end) behind.delete(batch.partition);
       }
       if (performance.now() - heardAt >= client.requestTimeoutMs) {
         await view.showCollected();
-        const silent = silence(plan.topic, [...behind], client.requestTimeoutMs);
-        if (!plan.follow) throw silent;
-        terminal.err(`${silent.message}; it is shown when it comes\n`);
+        const ms = client.requestTimeoutMs;
+        const silent = led.filter((p) => behind.has(p.partition));
+        const what = `nothing came from ${namesOf(silent)} for ${ms} ms`;
+        if (!plan.follow) throw new OperatingError('silent', what);
+        terminal.err(`${what}; ${WHEN_IT_COMES}\n`);
         break;
       }
       if (plan.since !== null && view.bytes > ORDERED_BYTES_MAX) await view.showCollected();
     }
     await view.showCollected();
+    if (!plan.follow && away.length > 0) throw missing;
     while (plan.follow && !interrupted) {
       for (const batch of await fetcher.poll(POLL_MS)) view.collect(batch);
       await view.showCollected();
@@ -131,10 +142,21 @@ async function tail(args: Arguments, client: Client, admin: Admin, plan: Plan): 
   return ExitCode.OK;
 }
 
-function silence(topic: string, partitions: readonly number[], ms: number): OperatingError {
-  const names = partitions.map((partition) => `${topic}-${partition}`).join(', ');
-  return new OperatingError('silent', `nothing came from ${names} for ${ms} ms`);
+interface ShownPartition extends TopicPartition {
+  /** -1: none at present. */
+  readonly leader: number;
+  readonly leaderEpoch: number;
 }
+
+/** Of a partition that is so new that it never had a leader, the first lines are new ones, too. */
+const startOfAway = ({ topic, partition, leaderEpoch }: ShownPartition): FetchStart => ({
+  topic,
+  partition,
+  offset: leaderEpoch === 0 ? 'earliest' : 'latest',
+});
+
+const namesOf = (partitions: readonly TopicPartition[]): string =>
+  partitions.map(({ topic, partition }) => `${topic}-${partition}`).join(', ');
 
 /** With --follow waits for a topic that nothing was sent to yet; null: asked to end meanwhile. */
 async function topicPartitions(
@@ -143,12 +165,17 @@ async function topicPartitions(
   plan: Plan,
   terminal: Terminal,
   interrupted: () => boolean,
-): Promise<{ topic: string; partition: number }[] | null> {
+): Promise<ShownPartition[] | null> {
   const { sleep } = await import('../base/clock.ts');
   for (let told = false; !interrupted(); told = true) {
     try {
       const [topic] = await admin.describeTopics([plan.topic]);
-      return topic!.partitions.map((p) => ({ topic: plan.topic, partition: p.index }));
+      return topic!.partitions.map(({ index: partition, leader, leaderEpoch }) => ({
+        topic: plan.topic,
+        partition,
+        leader,
+        leaderEpoch,
+      }));
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : null;
       if (code !== UNKNOWN_TOPIC_OR_PARTITION || !plan.follow) throw error;
@@ -161,7 +188,7 @@ async function topicPartitions(
 
 async function startOffsets(
   admin: Admin,
-  partitions: readonly { topic: string; partition: number }[],
+  partitions: readonly TopicPartition[],
   ends: readonly { offset: number }[],
   plan: Plan,
 ): Promise<FetchStart[]> {

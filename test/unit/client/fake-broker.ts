@@ -1,6 +1,6 @@
 /** A small Kafka cluster in memory whose answers tests may bend. */
 import { ByteReader } from '../../../src/base/bytes.ts';
-import type { Stream } from '../../../src/base/transport.ts';
+import type { Listening, Stream, Transport } from '../../../src/base/transport.ts';
 import { apis } from '../../../src/protocol/apis.ts';
 import { codec } from '../../../src/protocol/codec.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
@@ -136,7 +136,7 @@ export type Verdict =
   | undefined;
 
 export class FakeBroker {
-  readonly transport: MemoryTransport;
+  readonly transport: Transport;
   readonly topics = new Map<
     string,
     { id: string; partitions: FakePartition[]; errorCode: number }
@@ -147,13 +147,18 @@ export class FakeBroker {
   /** Answers of further APIs, by Kafka's name. */
   readonly handlers = new Map<string, (request: FakeRequest) => unknown>();
   readonly versions = new Map<number, { min: number; max: number }>();
+  readonly #host: string;
+  readonly #ports = new Map<number, number>();
+  readonly #listening: Listening[] = [];
   #nextProducerId = 1000;
 
+  /** With `host` on free ports of that address, which a real transport has. */
   constructor(
-    transport: MemoryTransport,
-    options: { topics?: Record<string, number>; brokers?: number } = {},
+    transport: Transport,
+    options: { topics?: Record<string, number>; brokers?: number; host?: string } = {},
   ) {
     this.transport = transport;
+    this.#host = options.host ?? 'fake';
     this.ids = Array.from({ length: options.brokers ?? 1 }, (_, i) => i + 1);
     for (const [name, partitions] of Object.entries(options.topics ?? {})) {
       this.create(name, partitions);
@@ -161,7 +166,7 @@ export class FakeBroker {
   }
 
   get address(): string {
-    return this.ids.map((id) => `fake:${9000 + id}`).join(',');
+    return this.ids.map((id) => `${this.#host}:${this.#portOf(id)}`).join(',');
   }
 
   create(name: string, partitions: number): void {
@@ -183,8 +188,19 @@ export class FakeBroker {
 
   async start(): Promise<void> {
     for (const id of this.ids) {
-      await this.transport.listen('fake', 9000 + id, (stream) => this.#serve(id, stream));
+      const port = this.#host === 'fake' ? this.#portOf(id) : 0;
+      const accept = (stream: Stream): void => this.#serve(id, stream);
+      const listening = await this.transport.listen(this.#host, port, accept);
+      this.#ports.set(id, listening.port);
+      this.#listening.push(listening);
     }
+  }
+  async stop(): Promise<void> {
+    for (const listening of this.#listening) await listening.close();
+  }
+
+  #portOf(id: number): number {
+    return this.#ports.get(id) ?? 9000 + id;
   }
 
   #serve(broker: number, stream: Stream): void {
@@ -259,7 +275,12 @@ export class FakeBroker {
     const names = body.topics?.map((topic) => topic.name) ?? [...this.topics.keys()];
     return {
       throttleTimeMs: 0,
-      brokers: this.ids.map((id) => ({ nodeId: id, host: 'fake', port: 9000 + id, rack: null })),
+      brokers: this.ids.map((id) => ({
+        nodeId: id,
+        host: this.#host,
+        port: this.#portOf(id),
+        rack: null,
+      })),
       clusterId: 'fake-cluster',
       controllerId: 1,
       topics: names.map((name) => this.#topicMetadata(name)),
