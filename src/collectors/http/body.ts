@@ -109,17 +109,25 @@ function decoderOf(encoding: string, body: Buffer): Inflate | null {
   }
 }
 
+const nameOf = (encoding: string): string => encoding.trim().toLowerCase();
+
+/** Whether a body of that `Content-Encoding` is what was meant, as it was sent. */
+export function isIdentity(encoding: string): boolean {
+  const name = nameOf(encoding);
+  return name === '' || name === 'identity';
+}
+
 /** Undoes `Content-Encoding`; concatenated gzip members and zstd frames are one body. */
 export async function decodeBody(
   encoding: string,
   body: Buffer,
   bytesMax: number,
 ): Promise<Buffer> {
-  const name = encoding.trim().toLowerCase();
-  if (name === '' || name === 'identity') {
+  if (isIdentity(encoding)) {
     if (body.length > bytesMax) throw tooLarge(bytesMax);
     return body;
   }
+  const name = nameOf(encoding);
   const decode = decoderOf(name, body);
   if (decode === null) {
     throw new OperatingError(

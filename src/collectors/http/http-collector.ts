@@ -8,7 +8,7 @@ import type { Collector, Tally } from '../collector.ts';
 import type { JsonFields } from '../json-record.ts';
 import type { RecordSink, SinkFactory } from '../record-sink.ts';
 import type { HttpSettings } from '../settings.ts';
-import { BodyBudget, decodeBody, readBody } from './body.ts';
+import { BodyBudget, decodeBody, isIdentity, readBody } from './body.ts';
 import { type BodyMode, Ingest } from './ingest.ts';
 
 /**
@@ -193,12 +193,14 @@ class HttpIngestCollector implements HttpCollector {
   }
 
   async #decode(encoding: string, sent: Buffer): Promise<Buffer> {
+    const { decodedBytesMax } = this.#options.settings;
+    if (isIdentity(encoding)) return decodeBody(encoding, sent, decodedBytesMax);
     if (this.#decoding >= DECODING_MAX) {
       throw new OperatingError('overload', `${DECODING_MAX} bodies are being decompressed`);
     }
     this.#decoding++;
     try {
-      return await decodeBody(encoding, sent, this.#options.settings.decodedBytesMax);
+      return await decodeBody(encoding, sent, decodedBytesMax);
     } finally {
       this.#decoding--;
     }

@@ -1,6 +1,10 @@
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
 import zlib from 'node:zlib';
 import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -320,6 +324,23 @@ describe('limits', () => {
     expect((await post('x'.repeat(1001), 'text/plain')).status).toBe(429);
     expect((await post('x'.repeat(900), 'text/plain')).status).toBe(200);
   });
+
+  it('takes plain bodies while as many are decompressed as may be', async () => {
+    const release = blockThreads();
+    const zipped = zlib.gzipSync('zipped');
+    const answers = Array.from({ length: 5 }, () =>
+      post(zipped, 'text/plain', { 'content-encoding': 'gzip' }),
+    );
+    try {
+      expect((await Promise.race(answers)).status).toBe(429);
+      expect((await post('plain', 'text/plain')).status).toBe(200);
+      expect(sinks.sink().messages()).toEqual(['plain']);
+    } finally {
+      release();
+      await Promise.all(answers);
+    }
+    expect(sinks.sink().messages()).toEqual(['plain', 'zipped', 'zipped', 'zipped', 'zipped']);
+  });
 });
 
 describe('promises', () => {
@@ -374,6 +395,20 @@ describe('promises', () => {
     expect(collector.balance.stored).toBe(1);
   });
 });
+
+/** Keeps the threads that decompress waiting at a pipe, until the function returned is called. */
+function blockThreads(): () => void {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'weir-http-'));
+  const pipe = path.join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const threads = Number(process.env['UV_THREADPOOL_SIZE'] ?? 4);
+  for (let i = 0; i < threads; i++)
+    fs.open(pipe, 'r', (_error, descriptor) => fs.closeSync(descriptor));
+  return () => {
+    fs.closeSync(fs.openSync(pipe, 'r+'));
+    fs.rmSync(folder, { recursive: true });
+  };
+}
 
 /** Sends raw bytes and returns what comes back until the connection is closed. */
 function half(bytes: string): Promise<string> {
