@@ -334,7 +334,7 @@ const collectors = [
       '/var/log/*/*.log',
       '/var/log/{syslog,messages,secure,maillog,cron,boot}',
     ] as readonly string[],
-    doc: 'Absolute paths of the files to follow, with `*`, `?`, `**`, `[…]` and `{a,b}`.',
+    doc: 'Absolute paths of the files to follow, with `*`, `?`, `**`, `[…]` and `{a,b}`. What is rotated is read to its end, whatever its name is then.',
   },
   {
     name: 'collectors.files.exclude',

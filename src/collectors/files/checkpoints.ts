@@ -11,6 +11,8 @@ import type { Fingerprint } from './fingerprint.ts';
  */
 export interface Checkpoint {
   readonly path: string;
+  /** The name by which it was found, when no pattern yields the one it has now. */
+  readonly foundAs?: string;
   /** Device and inode. */
   readonly key: string;
   /** Bytes that are handed over for good. */
@@ -18,6 +20,8 @@ export interface Checkpoint {
   readonly fingerprint: Fingerprint;
   /** When the file was seen last, in milliseconds since 1970. */
   readonly seenMs: number;
+  /** It was read to its end and let go. Else it has to be looked for when its name leads elsewhere. */
+  readonly isFinished?: boolean;
 }
 
 export const CHECKPOINTS_MAX = 10_000;
@@ -56,7 +60,9 @@ export class CheckpointFile {
     const files = wanted.slice(0, CHECKPOINTS_MAX);
     this.left = wanted.slice(CHECKPOINTS_MAX).filter(({ seenMs }) => seenMs === nowMs).length;
     const positions = files
-      .map(({ key, position, path }) => `${key} ${position} ${path}`)
+      .map(({ key, position, path, isFinished = false }) =>
+        [key, position, isFinished, path].join(' '),
+      )
       .join('\n');
     if (positions === this.#last) return false;
     this.#disk.replaceFile(

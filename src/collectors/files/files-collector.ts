@@ -18,7 +18,8 @@ import { Range, type Tail } from './tail.ts';
  * Follows log files, each to its end and through its rotations, at least once.
  *
  * A file is its inode and its first bytes, not its name: renamed, it is read to its end; truncated,
- * from its start again; what lay between the last look and the truncation is lost, and said. A line
+ * from its start again; what lay between the last look and the truncation is lost, and said, and so
+ * is what a file held that was compressed or removed before its end was seen. A line
  * is read when its newline is there. Positions are written to `files.json` only as far as the log
  * has what was read, so a kill makes some lines come twice, and none get lost.
  *
@@ -290,6 +291,7 @@ export class FilesCollector implements Collector {
     yield ['files_truncated', files?.truncations ?? 0];
     yield ['bytes_unread_at_truncation', files?.truncatedBytes ?? 0];
     yield ['files_rotated', files?.rotations ?? 0];
+    yield ['files_unfinished', files?.unfinished ?? 0];
     yield ['rereads', this.#rereads];
     yield ['checkpoints_written', files?.checkpointWrites ?? 0];
   }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import zlib from 'node:zlib';
 import type { OpenFile } from './file-system.ts';
 
 /**
@@ -22,9 +23,11 @@ export interface Fingerprint {
 
 const scratch = Buffer.allocUnsafeSlow(HEAD_BYTES_MAX);
 
+const hashOf = (bytes: Buffer): string => createHash('sha1').update(bytes).digest('base64url');
+
 function hashAt(file: OpenFile, position: number, length: number): string | null {
   if (file.read(scratch, 0, length, position) < length) return null;
-  return createHash('sha1').update(scratch.subarray(0, length)).digest('base64url');
+  return hashOf(scratch.subarray(0, length));
 }
 
 const beforeStart = (position: number): number => Math.max(0, position - BEFORE_BYTES_MAX);
@@ -46,6 +49,29 @@ export const headMatches = (file: OpenFile, print: Fingerprint): boolean =>
 export function fullyMatches(file: OpenFile, print: Fingerprint): boolean {
   const start = beforeStart(print.at);
   return headMatches(file, print) && hashAt(file, start, print.at - start) === print.before;
+}
+
+/** Compressed bytes that hold HEAD_BYTES_MAX for certain. */
+const ZIPPED_HEAD_BYTES = 4096;
+
+/**
+ * How long the file was, modulo 2³², that was compressed to this one with gzip; null when this is
+ * not gzip's, or starts differently.
+ */
+export function lengthBeforeGzip(file: OpenFile, print: Fingerprint): number | null {
+  const zipped = Buffer.alloc(ZIPPED_HEAD_BYTES);
+  const n = file.read(zipped, 0, zipped.length, 0);
+  let head: Buffer;
+  try {
+    // What there is of a stream that is cut off.
+    head = zlib.gunzipSync(zipped.subarray(0, n), { finishFlush: zlib.constants.Z_SYNC_FLUSH });
+  } catch {
+    return null;
+  }
+  if (head.length < print.length || hashOf(head.subarray(0, print.length)) !== print.head)
+    return null;
+  const size = Buffer.alloc(4);
+  return file.read(size, 0, 4, file.size() - 4) < 4 ? null : size.readUInt32LE(0);
 }
 
 const MAGICS = [

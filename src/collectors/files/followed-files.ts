@@ -33,7 +33,7 @@ export class FollowedFiles {
   #checkpointFault = '';
   truncations = 0;
   truncatedBytes = 0;
-  rotations = 0;
+  #rotations = 0;
   checkpointWrites = 0;
 
   /** Throws the disk's error. */
@@ -55,6 +55,13 @@ export class FollowedFiles {
   }
   get skipped(): number {
     return this.#discovery.skipped;
+  }
+  get rotations(): number {
+    return this.#rotations + this.#discovery.rotations;
+  }
+  /** Files that were compressed or replaced before their end was seen. */
+  get unfinished(): number {
+    return this.#discovery.unfinished;
   }
   /** Bytes that are not handed over. */
   get behind(): number {
@@ -87,7 +94,7 @@ export class FollowedFiles {
   discover(nowMs: number): void {
     if (nowMs < this.#nextDiscoveryMs) return;
     this.#nextDiscoveryMs = nowMs + this.#settings.discoveryMs;
-    this.#discovery.run();
+    for (const tail of this.#discovery.run()) this.#letGo(tail);
   }
 
   #discoverSoon(nowMs: number): void {
@@ -116,14 +123,16 @@ export class FollowedFiles {
     if (tail.file !== null) return tail.file.size();
     const stat = files.stat(tail.path);
     if (stat === null || stat.key !== tail.key) {
-      // Gone while it was closed, and everything of it had been read then.
-      if (tail.isConfirmed) this.#letGo(tail);
-      this.#discoverSoon(nowMs);
+      // Renamed or removed while it was closed, and it may have grown before.
+      if (!tail.isMissing) this.#discoverSoon(nowMs);
+      tail.isMissing = true;
       tail.dueMs = nowMs + this.#settings.pollMs;
       return null;
     }
     // A new file is held open from the start, though empty: it may be renamed or removed any time.
-    if (tail.wasOpened && stat.size === tail.size && tail.position >= stat.size) {
+    const isUnchanged = stat.size === tail.size && tail.position >= stat.size;
+    // One that was renamed, too: its name may go any time, and it is let go when it has rested.
+    if (tail.wasOpened && isUnchanged && !tail.isGone) {
       this.#lengthenPause(tail, nowMs);
       return null;
     }
@@ -181,14 +190,15 @@ export class FollowedFiles {
       if (stat === null || stat.key !== tail.key) {
         tail.isGone = true;
         tail.grownMs = nowMs;
-        this.rotations++;
+        this.#rotations++;
         // The new file of that name must not wait for its turn, nor this one's new name.
         this.#discoverSoon(nowMs);
       }
     }
     if (!tail.isConfirmed || tail.position < tail.size) return;
-    if (tail.isGone && restingMs >= rotateWaitMs) this.#letGo(tail);
-    else if (restingMs >= closeIdleMs) this.#close(tail);
+    if (tail.isGone) {
+      if (restingMs >= rotateWaitMs) this.#letGo(tail);
+    } else if (restingMs >= closeIdleMs) this.#close(tail);
   }
 
   /** The file could not be opened, looked at or read: later. */
@@ -216,7 +226,7 @@ export class FollowedFiles {
     this.#tails.delete(tail.key);
     tail.seenMs = this.#options.clock.now();
     const checkpoint = tail.lastCheckpoint;
-    if (checkpoint !== null) this.#discovery.remember(checkpoint);
+    if (checkpoint !== null) this.#discovery.remember({ ...checkpoint, isFinished: true });
   }
 
   #close(tail: Tail): void {

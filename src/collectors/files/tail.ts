@@ -41,6 +41,10 @@ export class Tail {
   confirmed: number;
   /** The name leads to another file or nowhere: this one gets no more lines soon. */
   isGone = false;
+  /** It was rotated to a name that no pattern yields. */
+  isOutside = false;
+  /** The name led to another file or nowhere while this one was closed: it has to be looked for. */
+  isMissing = false;
   /** Size when it was looked at last. */
   size = 0;
   /** Monotonic milliseconds of the last growth. */
@@ -152,6 +156,25 @@ export class Tail {
     this.file = null;
   }
 
+  /** It has a name that patterns yield. */
+  named(path: string): void {
+    this.path = path;
+    this.isGone = false;
+    this.isOutside = false;
+    this.isMissing = false;
+  }
+
+  /** It was rotated out of the patterns: it is read to its end under its new name. */
+  rotatedTo(path: string, nowMs: number): void {
+    this.path = path;
+    this.isGone = true;
+    this.isOutside = true;
+    this.isMissing = false;
+    // Its writer may not know yet.
+    this.grownMs = nowMs;
+    this.dueMs = nowMs;
+  }
+
   /** What a checkpoint says; null when the file can't be recognised by it. */
   checkpoint(files: FileSystem): Checkpoint | null {
     return this.fingerprint(files) === null ? null : this.lastCheckpoint;
@@ -159,9 +182,9 @@ export class Tail {
 
   /** The same without looking at the file: its fingerprint may be of an earlier position. */
   get lastCheckpoint(): Checkpoint | null {
-    const { path, key, confirmed, lastFingerprint, seenMs } = this;
-    return lastFingerprint === null
-      ? null
-      : { path, key, position: confirmed, fingerprint: lastFingerprint, seenMs };
+    const { path, firstPath, key, confirmed, lastFingerprint, seenMs } = this;
+    if (lastFingerprint === null) return null;
+    const known = { path, key, position: confirmed, fingerprint: lastFingerprint, seenMs };
+    return this.isOutside ? { ...known, foundAs: firstPath } : known;
   }
 }

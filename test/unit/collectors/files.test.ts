@@ -28,9 +28,18 @@ let earlier: unknown[] = [];
 /** The system's code that opening, looking at and listing a path fails with. */
 const faults = new Map<string, string>();
 
+/** Inodes that paths are said to have. */
+const inodes = new Map<string, string>();
+/** Fields of the warnings of a test. */
+let warned: unknown[] = [];
+
 const failing: FileSystem = {
   open: (at) => refuse(at) ?? nodeFileSystem.open(at),
-  stat: (at) => refuse(`stat ${at}`) ?? nodeFileSystem.stat(at),
+  stat: (at) => {
+    const stat = refuse(`stat ${at}`) ?? nodeFileSystem.stat(at);
+    const key = inodes.get(at);
+    return stat === null || key === undefined ? stat : { ...stat, key };
+  },
   list: (at) => refuse(at) ?? nodeFileSystem.list(at),
 };
 
@@ -45,7 +54,9 @@ beforeEach(() => {
   folder = path.join(root, 'logs');
   fs.mkdirSync(folder);
   earlier = [];
+  warned = [];
   faults.clear();
+  inodes.clear();
 });
 afterEach(async () => {
   await stop();
@@ -77,7 +88,7 @@ async function start(
     files: failing,
     disk: nodeDisk,
     clock: systemClock,
-    logger: silentLogger,
+    logger: { ...silentLogger, warn: (_, fields) => warned.push(fields) },
     stateDir: path.join(root, 'data', 'collectors'),
     dataDir: path.join(root, 'data'),
   });
@@ -293,6 +304,284 @@ describe('rotation', () => {
     fs.rmSync(path.join(folder, 'a.log'));
     await expect.poll(() => gauge('files')).toBe(0);
     expect(seen()).toEqual(['a']);
+  });
+});
+
+describe('rotation to names that no pattern yields', () => {
+  const at = (name: string): string => path.join(folder, name);
+  const rename = (from: string, to: string): void => fs.renameSync(at(from), at(to));
+  const settings: Partial<FilesSettings> = {};
+  beforeEach(() => {
+    Object.assign(settings, { paths: [at('a.log')] });
+  });
+
+  /** The first ten lines are read, and the collector stops. */
+  async function beforeStop(): Promise<void> {
+    write('a.log', text(numbers(0, 10)));
+    await start(settings);
+    await expect.poll(() => seen().length).toBe(10);
+    await stop();
+  }
+
+  /** All lines come once, in this run and the next. */
+  async function expectOnce(count: number, more: string[] = []): Promise<void> {
+    const all = sorted([...numbers(0, count), ...more]);
+    await expect.poll(() => sorted(seen())).toEqual(all);
+    await expect.poll(() => gauge('files')).toBe(1);
+    await stop();
+    await start(settings);
+    await settled();
+    expect(sorted(seen())).toEqual(all);
+    expect(gauge('files')).toBe(1);
+  }
+
+  it.each(['a.log.1', 'a.log-20261130', 'a-20261130.log', 'a.log.2026-11-30T10:00'])(
+    'finishes a file that was renamed to %s while nobody looked',
+    async (name) => {
+      await beforeStop();
+      write('a.log', text(numbers(10, 12)) + 'no newline');
+      rename('a.log', name);
+      write('a.log', text(numbers(12, 15)));
+      await start(settings);
+      await expectOnce(15, ['no newline']);
+      expect(event('files_unfinished')).toBe(0);
+    },
+  );
+
+  it('says of each line the name that the file had', async () => {
+    await beforeStop();
+    write('a.log', text(numbers(10, 12)));
+    rename('a.log', 'a.log.1');
+    await start(settings);
+    await expect.poll(() => sink.records().length).toBe(2);
+    for (const record of sink.records()) {
+      expect(record).toMatchObject({ log: { file: { path: at('a.log') } } });
+    }
+    expect(event('files_rotated')).toBe(1);
+  });
+
+  it('finishes a file that was closed, grew and was renamed between two looks', async () => {
+    write('a.log', text(numbers(0, 10)));
+    await start({ ...settings, closeIdleMs: 20 });
+    await expect.poll(() => seen().length).toBe(10);
+    await expect.poll(() => gauge('files_open')).toBe(0);
+    write('a.log', text(numbers(10, 12)));
+    rename('a.log', 'a.log.1');
+    write('a.log', text(numbers(12, 15)));
+    await expectOnce(15);
+  });
+
+  it('waits until a file can be read under its new name', async () => {
+    write('a.log', text(numbers(0, 10)));
+    await start({ ...settings, closeIdleMs: 20 });
+    await expect.poll(() => seen().length).toBe(10);
+    await expect.poll(() => gauge('files_open')).toBe(0);
+    faults.set(at('a.log.1'), 'EACCES');
+    write('a.log', text(numbers(10, 12)));
+    rename('a.log', 'a.log.1');
+    await expect.poll(() => warned.length).toBe(1);
+    await settled();
+    expect(gauge('files')).toBe(1);
+    faults.clear();
+    await expect.poll(seen).toEqual(numbers(0, 12));
+    expect(warned).toEqual([{ 'error.message': `EACCES: ${at('a.log.1')}` }]);
+  });
+
+  it('lets go of a file that was closed and renamed, and had not grown', async () => {
+    write('a.log', text(numbers(0, 10)));
+    await start({ ...settings, closeIdleMs: 20 });
+    await expect.poll(() => seen().length).toBe(10);
+    await expect.poll(() => gauge('files_open')).toBe(0);
+    rename('a.log', 'a.log.1');
+    write('a.log', text(numbers(10, 12)));
+    await expectOnce(12);
+  });
+
+  it('finishes a file that waits for its turn to be opened', async () => {
+    write('b.log', 'line 0\nhalf');
+    await start({ ...settings, paths: [at('*.log')], openFilesMax: 1 });
+    await expect.poll(() => seen().length).toBe(1);
+    write('a.log', text(numbers(1, 3)));
+    await expect.poll(() => gauge('files')).toBe(2);
+    expect(seen().length).toBe(1);
+    rename('a.log', 'a.log.1');
+    await settled();
+    fs.rmSync(at('b.log'));
+    await expect.poll(() => seen().length).toBe(4);
+    expect(sorted(seen())).toEqual(sorted([...numbers(0, 3), 'half']));
+  });
+
+  it('reads what came and was rotated while nobody looked', async () => {
+    write('a.log.9', 'older than all that was followed\n');
+    await beforeStop();
+    for (let round = 1; round < 4; round++) {
+      write('a.log', text(numbers(round * 10, round * 10 + 10)));
+      for (let i = round; i > 1; i--) rename(`a.log.${i - 1}`, `a.log.${i}`);
+      rename('a.log', 'a.log.1');
+    }
+    write('a.log', text(numbers(40, 42)));
+    write('a.log.audit', 'another log\n');
+    await start(settings);
+    await expectOnce(42);
+    expect(warned).toEqual([]);
+  });
+
+  it('takes no other file on the same inode for the old one', async () => {
+    await beforeStop();
+    const key = nodeFileSystem.stat(at('a.log'))!.key;
+    rename('a.log', 'moved elsewhere');
+    write('a.log.1', text(numbers(10, 30)));
+    inodes.set(at('a.log.1'), key);
+    inodes.set(at('moved elsewhere'), '0:0');
+    write('a.log', text(numbers(30, 32)));
+    await start(settings);
+    await expectOnce(32);
+    expect(warned).toEqual([{ 'log.file.path': at('a.log'), 'weir.bytes.read': 70 }]);
+  });
+
+  it('reads the rest of a file that was copied and truncated while nobody looked', async () => {
+    await beforeStop();
+    write('a.log', text(numbers(10, 12)));
+    fs.copyFileSync(at('a.log'), at('a.log.2'));
+    fs.truncateSync(at('a.log'));
+    write('a.log', text(numbers(12, 22)));
+    fs.copyFileSync(at('a.log'), at('a.log.1'));
+    fs.truncateSync(at('a.log'));
+    write('a.log', text(numbers(22, 25)));
+    await start(settings);
+    await expectOnce(25);
+    expect(warned).toEqual([]);
+  });
+
+  it('reads the rest of a file that was copied and truncated between two looks', async () => {
+    write('a.log', text(numbers(0, 10)));
+    await start(settings);
+    await expect.poll(() => seen().length).toBe(10);
+    await settled();
+    write('a.log', text(numbers(10, 12)));
+    fs.copyFileSync(at('a.log'), at('a.log.1'));
+    fs.truncateSync(at('a.log'));
+    await expect.poll(() => event('files_truncated')).toBe(1);
+    write('a.log', text(numbers(12, 15)));
+    await expectOnce(15);
+  });
+
+  it('says how much was not read of a file that was compressed meanwhile', async () => {
+    await beforeStop();
+    const zip = (name: string, lines: string[]): void =>
+      fs.writeFileSync(at(name), zlib.gzipSync(text(lines)));
+    zip('a.log.2.gz', numbers(0, 12));
+    zip('a.log.1.gz', numbers(12, 20));
+    // Being compressed: the original is there still.
+    zip('a.log.3.gz', numbers(20, 22));
+    write('a.log.3', text(numbers(12, 14)));
+    fs.rmSync(at('a.log'));
+    write('a.log', text(numbers(10, 12)));
+    await start(settings);
+    await expect.poll(() => seen().length).toBe(14);
+    expect(event('files_unfinished')).toBe(2);
+    await expectOnce(14);
+    expect(warned).toEqual([
+      { 'log.file.path': at('a.log.2.gz'), 'weir.bytes.unread': 16 },
+      { 'log.file.path': at('a.log.1.gz') },
+    ]);
+  });
+
+  it.each([0, 1, 10])('says nothing of %i lines that had been read to their end', async (lines) => {
+    write('a.log', lines === 0 ? '' : text(numbers(0, lines)));
+    await start(settings);
+    await expect.poll(() => seen().length).toBe(lines);
+    await expect.poll(() => event('checkpoints_written')).toBeGreaterThan(0);
+    await stop();
+    fs.writeFileSync(at('a.log.1.gz'), zlib.gzipSync(fs.readFileSync(at('a.log'))));
+    fs.utimesSync(at('a.log.1.gz'), 1, 1);
+    fs.rmSync(at('a.log'));
+    write('a.log', text(numbers(lines, lines + 2)));
+    await start(settings);
+    await expectOnce(lines + 2);
+    expect(warned).toEqual([]);
+  });
+
+  it('leaves alone what is not to be followed any more', async () => {
+    await beforeStop();
+    write('a.log', text(numbers(10, 12)));
+    write('b.log', 'b\n');
+    await start({ paths: [at('b.log')] });
+    await expect.poll(() => seen().at(-1)).toBe('b');
+    await settled();
+    expect(seen().length).toBe(11);
+  });
+
+  it('goes on under whatever name after a kill', async () => {
+    await beforeStop();
+    write('a.log', text(numbers(10, 110)));
+    rename('a.log', 'a.log.1');
+    await start({ ...settings, acks: 'all' }, (made) => {
+      made.auto = false;
+    });
+    await expect.poll(() => sink.waiting.length).toBe(100);
+    await settled();
+    await kill();
+    earlier = earlier.slice(0, 10);
+    rename('a.log.1', 'a.log.2');
+    write('a.log', text(numbers(110, 112)));
+    await start(settings);
+    await expectOnce(112);
+  });
+
+  it('loses nothing when it is killed again and again', async () => {
+    const all = numbers(0, 3000);
+    const writer = (async () => {
+      for (let from = 0; from < all.length; from += 50) {
+        write('a.log', text(all.slice(from, from + 50)));
+        if (from % 250 === 200) rename('a.log', `a.log.${from}`);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    })();
+    for (let round = 0; round < 6; round++) {
+      await start(settings);
+      await new Promise((resolve) => setTimeout(resolve, 90));
+      await kill();
+      await new Promise((resolve) => setTimeout(resolve, 60));
+    }
+    await writer;
+    await start(settings);
+    await expect.poll(() => new Set(seen()).size).toBe(all.length);
+    expect(seen().length).toBeLessThan(all.length * 2);
+  });
+
+  it('lists a folder once for all that are gone from it, and then no more', () => {
+    const file = path.join(root, 'files.json');
+    const files: Checkpoint[] = Array.from({ length: 50 }, (_, i) => ({
+      path: at(`${i}.log`),
+      key: `1:${i}`,
+      position: 0,
+      fingerprint: { length: 0, head: '', at: 0, before: '' },
+      seenMs: Date.now(),
+    }));
+    new CheckpointFile(nodeDisk, file, silentLogger).save(files, Date.now());
+    write('50.log', '');
+    let lists = 0;
+    const discovery = new Discovery(
+      {
+        settings: { ...collectorDefaults.files, paths: files.map((known) => known.path) },
+        files: {
+          ...nodeFileSystem,
+          list: (folder) => {
+            lists++;
+            return nodeFileSystem.list(folder);
+          },
+        },
+        clock: systemClock,
+        logger: silentLogger,
+        dataDir: path.join(root, 'data'),
+      },
+      new Map(),
+      new CheckpointFile(nodeDisk, file, silentLogger),
+    );
+    discovery.run();
+    discovery.run();
+    expect(lists).toBe(1);
   });
 });
 
