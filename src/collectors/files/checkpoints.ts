@@ -24,6 +24,9 @@ export interface Checkpoint {
   readonly isFinished?: boolean;
 }
 
+/** The name that made the file worth following. */
+export const originOf = ({ foundAs, path }: Checkpoint): string => foundAs ?? path;
+
 export const CHECKPOINTS_MAX = 10_000;
 const KEEP_UNSEEN_MS = 7 * 86_400_000;
 const VERSION = 1;

@@ -54,14 +54,14 @@ export class FollowedFiles {
     return open;
   }
   get skipped(): number {
-    return this.#discovery.skipped;
+    return this.#discovery.starts.skipped;
   }
   get rotations(): number {
-    return this.#rotations + this.#discovery.rotations;
+    return this.#rotations + this.#discovery.rotated.found;
   }
   /** Files that were compressed or replaced before their end was seen. */
   get unfinished(): number {
-    return this.#discovery.unfinished;
+    return this.#discovery.rotated.unfinished;
   }
   /** Bytes that are not handed over. */
   get behind(): number {
@@ -173,7 +173,7 @@ export class FollowedFiles {
     });
     tail.seenMs = this.#options.clock.now();
     const before = tail.lastCheckpoint;
-    if (before !== null) this.#discovery.rememberCopy(before);
+    if (before !== null) this.#discovery.remembered.addCopy(before);
     this.#discoverSoon(nowMs);
     tail.restart();
   }
@@ -208,7 +208,7 @@ export class FollowedFiles {
     const { logger } = this.#options;
     if (!tail.wasOpened && FORBIDDEN.has(codeOf(error))) {
       logger.debug('a log file can not be read', fields);
-      this.#discovery.leaveAlone(tail);
+      this.#discovery.starts.skip(tail);
       this.#letGo(tail);
       return;
     }
@@ -226,7 +226,7 @@ export class FollowedFiles {
     this.#tails.delete(tail.key);
     tail.seenMs = this.#options.clock.now();
     const checkpoint = tail.lastCheckpoint;
-    if (checkpoint !== null) this.#discovery.remember({ ...checkpoint, isFinished: true });
+    if (checkpoint !== null) this.#discovery.remembered.add({ ...checkpoint, isFinished: true });
   }
 
   #close(tail: Tail): void {
@@ -262,7 +262,7 @@ export class FollowedFiles {
       if (checkpoint !== null) current.push(checkpoint);
     }
     try {
-      const all = [...current, ...this.#discovery.unseen(this.#tails)];
+      const all = [...current, ...this.#discovery.remembered.except(this.#tails)];
       if (this.#checkpoints.save(all, nowMs)) this.checkpointWrites++;
       const { left } = this.#checkpoints;
       this.#checkpointsFail(
