@@ -55,6 +55,8 @@ export interface AssemblyOptions {
   readonly image: MetadataImage;
   /** Opened and recovered. */
   readonly logs: LogManager;
+  /** Whether the controller knows what was in the log directory of this path, which is offline, as lost. */
+  readonly isLossTold: (path: string) => boolean;
   /** Its keys are read. */
   readonly sockets: SocketServer;
   /** Brokers prove that they are some. */
@@ -138,7 +140,7 @@ function clusterParts(
     alone: configs.list('cluster.brokers').length <= 1,
     previousEpoch: logs.previousBrokerEpoch,
     endPoints: () => sockets.endPoints,
-    directories: () => directoriesOf(logs),
+    directories: () => directoriesOf(logs, options.isLossTold),
     settings: {
       heartbeatMs: configs.number('broker.heartbeat.interval.ms'),
       sessionMs: configs.number('broker.session.timeout.ms'),
@@ -192,11 +194,15 @@ function coordinators(
   return { markers, transactionLinks, producerIds, transactions, groups };
 }
 
-const directoriesOf = (logs: LogManager): { online: string[]; offline: string[] } => {
-  const ids = (isOnline: boolean): string[] =>
-    logs
-      .directories()
-      .filter(({ failure }) => (failure === null) === isOnline)
-      .map(({ directoryId }) => directoryId);
-  return { online: ids(true), offline: ids(false) };
-};
+function directoriesOf(
+  logs: LogManager,
+  isLossTold: (path: string) => boolean,
+): { online: string[]; offline: string[] } {
+  const online: string[] = [];
+  const offline: string[] = [];
+  for (const { path, directoryId, failure } of logs.directories()) {
+    if (failure === null) online.push(directoryId);
+    else if (isLossTold(path)) offline.push(directoryId);
+  }
+  return { online, offline };
+}

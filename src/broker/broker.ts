@@ -169,6 +169,7 @@ export class Broker implements Role {
     const services = assembleServices({
       ...{ ...common, clusterId, logs, sockets, logLevel },
       isGuarded: secret !== null,
+      isLossTold: (path) => this.#failures.isTold(path),
       onFatal: (error) => this.#fatal(error),
     });
     this.#services = services;

@@ -5,6 +5,10 @@
  *
  * To the controller a replica that is lost is one that is out of sync, and a leader that has not heard
  * of the loss may take it for in sync still: then the controller is told again.
+ *
+ * A directory that the controller does not count among the broker's any more is not missed when the
+ * broker comes without it, or with an empty one in its place: what was in it must be known as lost
+ * before the heartbeats tell of it. Until then only a start that comes without it tells of the loss.
  */
 import { FatalError } from '../base/errors.ts';
 import { type LostReplica, reportLostReplicas } from '../cluster/lost-replicas.ts';
@@ -20,6 +24,8 @@ export class LogDirFailures {
   readonly #onFatal: (error: FatalError) => void;
   /** Of which the controller was told, or is being told. */
   readonly #lost = new WeakSet<Partition>();
+  /** Paths of directories of which the controller knows all that was in them as lost. */
+  readonly #told = new Set<string>();
   #isTelling = false;
   #isStopped = false;
 
@@ -37,6 +43,11 @@ export class LogDirFailures {
     this.#isStopped = true;
   }
 
+  /** Whether the controller may hear that the directory at `path` is offline. */
+  isTold(path: string): boolean {
+    return this.#told.has(path);
+  }
+
   /** The directory at `path` has failed, with the logs that it held. */
   failed(path: string, held: readonly PartitionLog[]): void {
     const services = this.#services();
@@ -47,7 +58,9 @@ export class LogDirFailures {
       this.#onFatal(new FatalError(what));
       return;
     }
-    this.#report(services, held);
+    void this.#report(services, held).then((isTold) => {
+      if (isTold) this.#told.add(path);
+    });
   }
 
   /** What may lie in a directory that is offline from the start on cannot be led by this broker. */
@@ -55,7 +68,7 @@ export class LogDirFailures {
     const { logs, partitions } = services;
     if (logs.directories().every(({ failure }) => failure === null)) return;
     const unopened = [...partitions.all()].filter((one) => one.isOffline && !one.isOpening);
-    this.#report(
+    void this.#report(
       services,
       unopened.map(({ topicId, index }) => ({ topicId, partition: index })),
     );
@@ -73,17 +86,17 @@ export class LogDirFailures {
         if (partition.isOffline && partition.isInSync) again.push({ topicId, partition: index });
       }
     }
-    if (again.length > 0) this.#report(services, again);
+    if (again.length > 0) void this.#report(services, again);
   }
 
-  #report(services: BrokerServices, lost: readonly LostReplica[]): void {
+  #report(services: BrokerServices, lost: readonly LostReplica[]): Promise<boolean> {
     const { channel, clock, logger, nodeId, lifecycle, partitions } = services;
     for (const { topicId, partition } of lost) {
       const held = topicId === null ? undefined : partitions.topicById(topicId);
       const known = held?.partitions[partition];
       if (known !== undefined) this.#lost.add(known);
     }
-    void reportLostReplicas(lost, {
+    return reportLostReplicas(lost, {
       ...{ channel, clock, logger, brokerId: nodeId },
       brokerEpoch: () => lifecycle.epoch,
       isOver: () => this.#isStopped,

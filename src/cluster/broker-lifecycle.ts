@@ -47,7 +47,7 @@ export interface BrokerLifecycleOptions {
   /** Epoch of the last life if it ended cleanly, else -1. */
   readonly previousEpoch: number;
   readonly endPoints: () => readonly EndPoint[];
-  /** Ids of the log directories. */
+  /** Ids of the log directories; `offline`: those of which the controller knows what was in them as lost. */
   readonly directories: () => { readonly online: string[]; readonly offline: string[] };
   readonly store: MetadataStore;
   readonly channel: ControllerChannel;

@@ -1,6 +1,6 @@
 /**
  * Tells the controller what was in a log directory that has failed, so that others lead it
- * (AssignReplicasToDirs). The heartbeats tell of the directory itself.
+ * (AssignReplicasToDirs). The heartbeats tell of the directory itself, once that is done.
  */
 import { type Clock, sleep } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
@@ -33,13 +33,14 @@ export interface LostReplicasOptions {
 }
 
 /**
- * Resolves when the controller has heard of it, however long that takes: until then this broker may
- * be given leaderships that it can't exercise. Never rejects; a failure is logged once.
+ * Resolves with true when the controller has heard of it, however long that takes: until then this
+ * broker may be given leaderships that it can't exercise. False: the broker stops before. Never
+ * rejects; a failure is logged once.
  */
 export async function reportLostReplicas(
   replicas: readonly LostReplica[],
   { channel, clock, logger, brokerId, brokerEpoch, isOver }: LostReplicasOptions,
-): Promise<void> {
+): Promise<boolean> {
   const topics = new Map<string, { partitionIndex: number }[]>();
   for (const { topicId, partition: partitionIndex } of replicas) {
     if (topicId === null) continue;
@@ -47,7 +48,7 @@ export async function reportLostReplicas(
     if (known === undefined) topics.set(topicId, [{ partitionIndex }]);
     else known.push({ partitionIndex });
   }
-  if (topics.size === 0) return;
+  if (topics.size === 0) return true;
   const lost = [...topics].map(([topicId, partitions]) => ({ topicId, partitions }));
   const directories = [{ id: LOST_DIRECTORY, topics: lost }];
   const attempt = async (): Promise<string | null> => {
@@ -62,7 +63,8 @@ export async function reportLostReplicas(
   let isTold = false;
   while (!isOver()) {
     const failure = await attempt();
-    if (failure === null || isOver()) return;
+    if (failure === null) return true;
+    if (isOver()) break;
     if (!isTold) {
       logger.error('the controller can’t be told yet of the replicas in a failed log folder', {
         'error.message': failure,
@@ -71,4 +73,5 @@ export async function reportLostReplicas(
     isTold = true;
     await sleep(clock, RETRY_MS);
   }
+  return false;
 }

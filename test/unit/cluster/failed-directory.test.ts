@@ -1,4 +1,5 @@
 /** A log directory of one of several brokers fails, and those who lead have not heard of it yet. */
+import fs from 'node:fs';
 import { afterEach, expect, it } from 'vitest';
 import { Admin } from '../../../src/client/admin.ts';
 import { calls } from '../../../src/client/call.ts';
@@ -65,4 +66,39 @@ it('whose log is in one tells so again when it is taken for in sync nevertheless
   // Sometimes it has indeed decided so, and what the test says comes behind that.
   await expect.poll(expand).toBe(ErrorCode.NONE);
   await expect.poll(isr).toEqual(others);
+});
+
+it('that fails while its broker stops is missed when the broker comes with an empty one', async () => {
+  const made = await TestCluster.start(
+    3,
+    // Whoever leaves the ISR stays eligible.
+    { 'min.insync.replicas': 3 },
+    ({ directory }) => ({ 'log.dirs': [directory, `${directory}-data`] }),
+  );
+  cluster = made;
+  await createTopic(made.bootstrap);
+  const stateAt = (id: number) => made.broker(id).services.image.topic('t')!.partitions[0]!;
+  await expect.poll(() => stateAt(made.controllerId).isr.length).toBe(3);
+  const { leader: failed } = stateAt(made.controllerId);
+  const witness = [0, 1, 2].find((id) => id !== failed)!;
+  const { logs } = made.broker(failed).services;
+  await expect.poll(() => logs.get('t', 0)).toBeDefined();
+  const { logDirectory } = logs.get('t', 0)!;
+  expect(logDirectory.path).toMatch(/-data$/);
+  // It hands over what it leads first, and so there are further heartbeats.
+  const stopped = made.stopBroker(failed);
+  logDirectory.takeOffline('it is broken', new Error('EIO'));
+  await stopped;
+  fs.rmSync(logDirectory.path, { recursive: true });
+
+  const { store, image } = made.broker(witness).services;
+  const epoch = (): number | undefined => image.brokers.get(failed)?.epoch;
+  const before = epoch();
+  const registered = Promise.withResolvers<readonly number[]>();
+  store.onCommitted(() => {
+    const { isr, elr } = stateAt(witness);
+    if (epoch() !== before) registered.resolve([...isr, ...elr]);
+  });
+  await made.startBroker(failed);
+  expect(await registered.promise).not.toContain(failed);
 });
