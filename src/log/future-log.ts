@@ -54,6 +54,21 @@ export class FutureLog {
     return Math.max(this.current.logEndOffset - this.future.logEndOffset, 0);
   }
 
+  /** Resolves when the device has what the copy has by now, and that tombstones are missing in it. */
+  async save(): Promise<void> {
+    await this.future.flush();
+    await this.future.saveRemovedTo();
+  }
+  /** The copy's device has all that the current log's has, so that a start finds no less in it. */
+  get isSafe(): boolean {
+    const { current, future } = this;
+    return (
+      future.flushedOffset >= current.flushedOffset &&
+      future.removedTo >= current.removedTo &&
+      future.isRemovedToSaved
+    );
+  }
+
   /** The current log may be compacted again. */
   end(): void {
     this.isOver = true;
@@ -116,6 +131,7 @@ export class FutureLog {
     this.#cutTo = UNCUT;
     const bytes = future.logEndOffset < current.logEndOffset ? this.#append(maxBytes) : 0;
     future.setHighWatermark(Math.min(current.highWatermark, future.logEndOffset));
+    if (future.removedTo < current.removedTo) future.removesTo(current.removedTo);
     this.#followStart();
     return bytes;
   }

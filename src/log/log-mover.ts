@@ -212,7 +212,7 @@ export class LogMover {
         const text = `nothing can be read at offset ${move.future.logEndOffset}`;
         throw new ProtocolError(ErrorCode.CORRUPT_MESSAGE, text);
       }
-      await move.future.flush();
+      await move.save();
       if (!move.isOver && this.#isNear(move)) await this.#finish(move);
       return true;
     } catch (error) {
@@ -263,7 +263,7 @@ export class LogMover {
    * place: from here on nothing more is promised until it has.
    */
   async #finish(move: FutureLog): Promise<void> {
-    const { current, future } = move;
+    const { current } = move;
     let decide: (successor: PartitionLog | null) => void = () => {};
     const successor = new Promise<PartitionLog | null>((resolve) => {
       decide = resolve;
@@ -271,7 +271,7 @@ export class LogMover {
     let moved: PartitionLog | null = null;
     try {
       await current.holdFlushes(successor);
-      if (!move.isOver && this.#isNear(move)) await future.flush();
+      if (!move.isOver && this.#isNear(move)) await move.save();
       if (!move.isOver && this.#isNear(move)) moved = this.#swap(move);
     } finally {
       decide(moved);
@@ -283,7 +283,7 @@ export class LogMover {
   /** In one turn: nobody sees the log in between. Null: it is not the time yet. */
   #swap(move: FutureLog): PartitionLog | null {
     const { current, future, target, unique } = move;
-    if (future.flushedOffset < current.flushedOffset) return null;
+    if (!move.isSafe) return null;
     const { owner, logger } = this.#options;
     const { topic, partition, path } = current;
     const dead = deletedDirectory(topic, partition, unique);

@@ -319,6 +319,28 @@ describe('LogMover', () => {
     expect(manager.get('t', 0)!.cleanedTo).toBe(after.cleanedTo);
   });
 
+  it('is known to lack tombstones when the process is killed behind the move', async () => {
+    const rig = makeRig({
+      segmentBytes: 500,
+      cleanupPolicy: ['compact'],
+      minCleanableDirtyRatio: 0.01,
+    });
+    const { manager, log } = await open(rig);
+    for (let i = 0; i < 60; i++) appendValues(log, [`value-${i}`], { key: 'k' });
+    log.setHighWatermark(60);
+    await log.flush();
+    await manager.cleaner.run();
+    const { removedTo } = log;
+    expect(removedTo).toBeGreaterThan(40);
+    manager.move(log, '/b');
+    await moved(rig, manager);
+    expect(manager.get('t', 0)!.removedTo).toBe(removedTo);
+    manager.abandon();
+    const again = await open(rig);
+    expect(again.log.path).toBe('/b/t-0');
+    expect(again.log.removedTo).toBe(removedTo);
+  });
+
   it('copies a compacted log anew after a start', async () => {
     const rig = makeRig({
       segmentBytes: 500,
