@@ -198,6 +198,8 @@ export class GroupShard implements HostedShard {
     const takeBack = group.type === 'classic' ? revival(group) : (): void => group.enter();
     const tombstones = this.offsets.groupTombstones(group);
     const offsetCount = [...group.offsets.entries()].length;
+    // Not those that come while the tombstones are on their way: their records lie behind.
+    const open = [...this.#transactional.ofGroup(group.id)];
     // Whoever joins from now on joins a new group, whose records come after the tombstones.
     this.#release(group, ErrorCode.UNKNOWN_MEMBER_ID);
     group.retire();
@@ -206,8 +208,8 @@ export class GroupShard implements HostedShard {
       this.#log.write(tombstones, (code) => {
         if (code === ErrorCode.NONE) {
           this.#options.probe.deletedOffsets += offsetCount;
-          for (const [topic, p] of [...this.#transactional.openOf(group.id)]) {
-            this.#transactional.cancel(group.id, topic, p);
+          for (const { producerId, offset } of open) {
+            this.#transactional.takeBack(producerId, offset);
           }
         } else if (!this.#log.isClosed && !this.groups.has(group.id)) {
           takeBack();

@@ -341,13 +341,18 @@ export class Offsets {
   }
 
   #forget(group: AnyGroup, doomed: readonly (readonly [string, number])[]): Promise<number> {
+    // Not those that come while the tombstones are on their way: their records lie behind.
+    const isDoomed = new Set(doomed.map(([topic, p]) => `${p} ${topic}`));
+    const open = [...this.#transactional.ofGroup(group.id)].filter(({ offset }) =>
+      isDoomed.has(`${offset.partition} ${offset.topic}`),
+    );
     return new Promise((resolve) => {
       const tombstones = doomed.map(([topic, p]) => offsetTombstone(group.id, topic, p));
       this.#store.write(tombstones, (code) => {
         if (code === ErrorCode.NONE) {
-          for (const [topic, p] of doomed) {
-            group.offsets.remove(topic, p);
-            this.#transactional.cancel(group.id, topic, p);
+          for (const [topic, p] of doomed) group.offsets.remove(topic, p);
+          for (const { producerId, offset } of open) {
+            this.#transactional.takeBack(producerId, offset);
           }
         }
         resolve(code);

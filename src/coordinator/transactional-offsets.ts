@@ -14,6 +14,12 @@ export interface TransactionalOffset {
   readonly committed: CommittedOffset;
 }
 
+/** One of them, with whose transaction it is in. */
+export interface OpenOffset {
+  readonly producerId: number;
+  readonly offset: TransactionalOffset;
+}
+
 const keyOf = ({ topic, partition }: TransactionalOffset): string => `${partition} ${topic}`;
 
 export class TransactionalOffsets {
@@ -72,13 +78,20 @@ export class TransactionalOffsets {
   }
 
   /** Of partitions of the topic. */
-  *ofTopic(topic: string): Generator<{ producerId: number; offset: TransactionalOffset }> {
+  *ofTopic(topic: string): Generator<OpenOffset> {
     for (const [producerId, offsets] of this.#byProducer) {
       for (const offset of offsets) if (offset.topic === topic) yield { producerId, offset };
     }
   }
+  /** Of the group. */
+  *ofGroup(groupId: string): Generator<OpenOffset> {
+    if (!this.has(groupId)) return;
+    for (const [producerId, offsets] of this.#byProducer) {
+      for (const offset of offsets) if (offset.groupId === groupId) yield { producerId, offset };
+    }
+  }
 
-  /** The offset was deleted: what is to come of it is, too. */
+  /** The log says that the offset was deleted: what was to come of it is, too. */
   cancel(groupId: string, topic: string, partition: number): void {
     if (!this.isOpen(groupId, topic, partition)) return;
     for (const [producerId, offsets] of this.#byProducer) {

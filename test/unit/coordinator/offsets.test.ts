@@ -8,6 +8,24 @@ const DAY_MS = 24 * 3_600_000;
 const WEEK_MS = 7 * DAY_MS;
 const none = { topics: null, groups: [], requireStable: false };
 
+/** Of the one producer that there is. */
+const commitInTransaction = (h: Harness, topic: string, partitionIndex: number, offset: number) => {
+  const what = { committedOffset: offset, committedLeaderEpoch: -1, committedMetadata: null };
+  return h.coordinator.commitInTransaction(
+    {
+      ...{ transactionalId: 'x', groupId: 'g', producerId: 7, producerEpoch: 0 },
+      ...{ generationId: -1, memberId: '', groupInstanceId: null },
+      topics: [{ name: topic, partitions: [{ partitionIndex, ...what }] }],
+    },
+    context(4),
+  );
+};
+const commitTransaction = (h: Harness) =>
+  h.coordinator.completeTransaction(h.coordinator.partitionFor('g'), {
+    ...{ producerId: 7, producerEpoch: 0, coordinatorEpoch: 0, transactionVersion: 0 },
+    ...{ committed: true, timestamp: h.clock.now() },
+  });
+
 describe('committing', () => {
   it('of a consumer without a group makes a simple one', async () => {
     const h = await Harness.start();
@@ -380,32 +398,50 @@ describe('deleting', () => {
 
   it('of a topic takes what open transactions are about to commit of it', async () => {
     const h = await Harness.start();
-    const partition = { committedLeaderEpoch: -1, committedMetadata: null };
-    const commit = (name: string, partitionIndex: number, committedOffset: number) =>
-      h.coordinator.commitInTransaction(
-        {
-          ...{ transactionalId: 'x', groupId: 'g', producerId: 7, producerEpoch: 0 },
-          ...{ generationId: -1, memberId: '', groupInstanceId: null },
-          topics: [{ name, partitions: [{ partitionIndex, committedOffset, ...partition }] }],
-        },
-        context(4),
-      );
-    await commit('t', 0, 1);
-    await commit('other', 0, 2);
+    await commitInTransaction(h, 't', 0, 1);
+    await commitInTransaction(h, 'other', 0, 2);
     // A group with nothing else is not there after a restart, before the transaction has ended.
     await h.restart();
     await h.coordinator.topicDeleted('t', 'CCCCCCCCCCCCCCCCCCCCCA');
     await h.coordinator.topicDeleted('t', TOPIC_ID);
-    await commit('t', 1, 3);
-    await h.coordinator.completeTransaction(h.coordinator.partitionFor('g'), {
-      ...{ producerId: 7, producerEpoch: 0, coordinatorEpoch: 0, transactionVersion: 0 },
-      ...{ committed: true, timestamp: h.clock.now() },
-    });
+    await commitInTransaction(h, 't', 1, 3);
+    await commitTransaction(h);
     const seen = () =>
       Promise.all([h.committed(), h.committed('g', 't', 1), h.committed('g', 'other')]);
     expect(await seen()).toEqual([-1, 3, 2]);
     await h.restart();
     expect(await seen()).toEqual([-1, 3, 2]);
+  });
+
+  it.each([
+    {
+      of: 'an offset',
+      remove: (h: Harness) =>
+        h.coordinator.deleteOffsets({
+          groupId: 'g',
+          topics: [{ name: 't', partitions: [{ partitionIndex: 0 }] }],
+        }),
+    },
+    {
+      of: 'a group',
+      remove: (h: Harness) => h.coordinator.deleteGroups({ groupsNames: ['g'] }),
+    },
+  ])('of $of takes what was there, and not what a transaction commits behind it', async (its) => {
+    const h = await Harness.start();
+    await h.commit(1);
+    await commitInTransaction(h, 't', 0, 2);
+    await commitInTransaction(h, 't', 1, 3);
+    h.log.hold();
+    const removed = its.remove(h);
+    const after = commitInTransaction(h, 't', 0, 4);
+    await h.log.release();
+    await Promise.all([removed, after]);
+    await commitTransaction(h);
+    const isGroup = its.of === 'a group';
+    const seen = () => Promise.all([h.committed(), h.committed('g', 't', 1)]);
+    expect(await seen()).toEqual([4, isGroup ? -1 : 3]);
+    await h.restart();
+    expect(await seen()).toEqual([4, isGroup ? -1 : 3]);
   });
 });
 
