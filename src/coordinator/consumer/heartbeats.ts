@@ -118,6 +118,8 @@ export class Heartbeats {
       checkEpoch(old, memberEpoch, owned);
       return old;
     }
+    // It begins anew, after a fence or because the answer to its join was lost; nobody else has its id.
+    if (old.id === memberId && old.epoch !== AWAY_EPOCH && old.classic === null) return old;
     // Who speaks the classic protocol is replaced without having left, as in that protocol.
     if (old.classic === null && old.epoch !== AWAY_EPOCH) {
       throw new ProtocolError(

@@ -248,6 +248,21 @@ describe('a static member of a consumer group', () => {
     expect((await first.beat()).errorCode).toBe(0);
   });
 
+  it('may begin anew under its own id, as the answer to its join may have been lost', async () => {
+    const other = new TestMember(h, 'other');
+    await other.join();
+    const first = await join('first');
+    await converge(h, [other, first]);
+    const had = first.partitions;
+    const { groupEpoch } = await describeGroup();
+    expect((await first.join()).errorCode).toBe(0);
+    expect(first.partitions).toEqual(had);
+    expect((await describeGroup()).groupEpoch).toBe(groupEpoch);
+    expect((await first.beat()).errorCode).toBe(0);
+    const second = new TestMember(h, 'second', { instanceId: 'i' });
+    expect((await second.join()).errorCode).toBe(ErrorCode.UNRELEASED_INSTANCE_ID);
+  });
+
   it('loses what it had when it is not back before its session is over', async () => {
     const other = new TestMember(h, 'other');
     await other.join();
