@@ -56,6 +56,8 @@ export class ProducerStateManager {
   readonly #producers = new Map<number, ProducerStateEntry>();
   readonly #verifications = new Map<number, Verification>();
   #endOffset = 0;
+  /** Where the log ended when expired producers were looked for the last time. */
+  #lookedTo = 0;
 
   constructor(options: SnapshotOptions, snapshots = new ProducerSnapshots(options)) {
     this.#options = options;
@@ -275,12 +277,19 @@ export class ProducerStateManager {
     logger.warn(`${directory}: more than ${PRODUCERS_MAX} idempotent producers, forgot the oldest`);
   }
 
-  /** Forgets producers that wrote nothing for `expirationMs` (`producer.id.expiration.ms`). */
+  /**
+   * Forgets producers that wrote nothing for `expirationMs` (`producer.id.expiration.ms`). The time
+   * known of them is that of their records, which may have been old when they came, as those of a
+   * mirrored topic are: whoever has written since the last call is at work, and may repeat it.
+   */
   removeExpired(nowMs: number, expirationMs: number): void {
     for (const [id, entry] of this.#producers) {
       const idle = nowMs - entry.lastTimestamp;
-      if (entry.currentTxnFirstOffset < 0 && idle >= expirationMs) this.#producers.delete(id);
+      const isAtWork = (entry.lastBatch?.lastOffset ?? -1) >= this.#lookedTo;
+      if (entry.currentTxnFirstOffset >= 0 || isAtWork) continue;
+      if (idle >= expirationMs) this.#producers.delete(id);
     }
+    this.#lookedTo = this.#endOffset;
     for (const [id, { sinceMs }] of this.#verifications) {
       if (nowMs - sinceMs >= expirationMs) this.#verifications.delete(id);
     }
@@ -297,6 +306,7 @@ export class ProducerStateManager {
   reload({ logStartOffset, logEndOffset, highWatermark }: ReloadBounds): void {
     this.snapshots.removeAfter(logEndOffset);
     this.#verifications.clear();
+    this.#lookedTo = 0;
     this.#loadNewest(logStartOffset, logEndOffset);
     if (this.#endOffset <= highWatermark || !this.#hasSeenMarkers()) return;
     this.#loadNewest(logStartOffset, highWatermark);
@@ -350,6 +360,7 @@ export class ProducerStateManager {
     for (const [id, asked] of former.#verifications) this.#verifications.set(id, asked);
     this.#transactions = former.#transactions;
     this.#endOffset = former.#endOffset;
+    this.#lookedTo = former.#lookedTo;
   }
 
   /** Nothing is known any more, and no snapshot is left. */
@@ -359,6 +370,7 @@ export class ProducerStateManager {
     this.transactions.clear();
     this.snapshots.removeAll();
     this.#endOffset = offset;
+    this.#lookedTo = 0;
   }
 }
 

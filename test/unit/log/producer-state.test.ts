@@ -66,6 +66,20 @@ describe('an idempotent producer', () => {
     expect(codeOf(log, 3, 9, 2, 0)).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
   });
 
+  it('is not forgotten while it is at work, however old its records are', async () => {
+    const { log } = await makeRig().open();
+    const hour = 3_600_000;
+    const look = (): void => log.removeExpiredProducers(START_MS + 48 * hour, 24 * hour);
+    send(log, 1, 9, 0, 0);
+    look();
+    expect(send(log, 1, 9, 0, 0).duplicate).toBe(true);
+    send(log, 1, 9, 0, 1);
+    look();
+    expect(codeOf(log, 1, 9, 0, 3)).toBe(ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER);
+    look();
+    expect([...log.activeProducers()]).toEqual([]);
+  });
+
   it('may begin anywhere when it is not known', async () => {
     const { log } = await makeRig().open();
     expect(send(log, 2, 9, 5, 1000).duplicate).toBe(false);
