@@ -124,7 +124,9 @@ export class ClassicMembers {
       member = advance(this.#parts, edit, id, isNew, owned) as ClassicMember;
     }
     if (isLastToChange) {
-      const why = isStale ? 'a group that was to be assigned anew is a classic one now' : null;
+      // Of what is still to move nobody would be told: a classic group that is stable stays as it is.
+      const isSettled = group.state === 'Stable';
+      const why = isSettled ? null : 'a group that was being assigned anew is a classic one now';
       this.#fencing.release(group);
       const code = await this.#conversions.downgrade(group, new Set(), why, edit.records);
       return code === ErrorCode.NONE ? joined(member) : joinError('', code);

@@ -204,6 +204,28 @@ describe('a consumer group', () => {
     expect(b.partitions).toEqual(others);
   });
 
+  it('that becomes a classic one while partitions move leaves none of them without a reader', async () => {
+    const h = await start();
+    const a = new TestMember(h, 'a', { instanceId: 'i' });
+    await a.join();
+    const b = new ClassicTestMember(h);
+    await settleAll(h, [a, b]);
+    const c = new ClassicTestMember(h);
+    await c.rejoin();
+    // Both have given up what is to be of the new one, which has not been told yet.
+    for (let i = 0; i < 3; i++) {
+      await h.clock.pass(1_500);
+      await Promise.all([a.beat(), b.beat()]);
+    }
+    expect(c.partitions).toEqual([]);
+    await a.leave(-2);
+    const next = new ClassicTestMember(h, 'i');
+    void next.beat();
+    await h.clock.pass(1);
+    expect(typeOf(h)).toBe('classic');
+    await settleAll(h, [next, b, c]);
+  });
+
   it.each(['disabled', 'upgrade'] as const)('stays one by the policy %s', async (policy) => {
     const h = await start({ consumerMigrationPolicy: policy });
     const a = new TestMember(h, 'a');
