@@ -88,14 +88,14 @@ export class FetchRound {
   }
 
   read(asked: SessionPartition): void {
-    const { partitions, access } = this.#context.broker;
+    const { partitions } = this.#context.broker;
     const topic =
       asked.topic === '' ? partitions.topicById(asked.topicId) : partitions.topic(asked.topic);
     const partition = topic?.partitions[asked.partition];
     partitions.totals.fetchRequests += 1;
     try {
       const name = asked.topic === '' ? topic?.name : asked.topic;
-      if (access !== null && name !== undefined && !this.#mayRead(name)) {
+      if (name !== undefined && !this.#mayRead(name)) {
         throw new ProtocolError(ErrorCode.TOPIC_AUTHORIZATION_FAILED);
       }
       if (partition === undefined) {
@@ -113,7 +113,10 @@ export class FetchRound {
     }
   }
 
-  /** Followers need a right on the cluster, consumers one on each topic. */
+  /**
+   * Followers need a right on the cluster, consumers one on each topic. Without an authorizer too: what
+   * a follower says it has counts as replicated, so nobody may speak for one who is not a broker.
+   */
   #mayRead(topic: string): boolean {
     return this.fetcher.replicaId >= 0
       ? this.#context.mayToCluster(AclOperation.clusterAction)

@@ -61,6 +61,30 @@ describe('brokers of a cluster', () => {
     await stranger.request('Metadata', 9, { topics: [] });
   });
 
+  it('believe nobody else what a follower has, nor show him what only followers see', async () => {
+    cluster = await TestCluster.start(2);
+    const stranger = await connect();
+    const { topics } = await stranger.request('CreateTopics', 7, {
+      topics: [{ name: 't', numPartitions: 1, replicationFactor: 2 }],
+    });
+    expect(topics[0].errorCode).toBe(0);
+    const { services } = cluster.broker(0);
+    await expect.poll(() => services.image.topic('t')?.partitions[0]?.leader).toBeDefined();
+    const { leader } = services.image.topic('t')!.partitions[0]!;
+    const client = await WireClient.connect(cluster.members[leader]!.port);
+    clients.push(client);
+    const ask = async (replicaId: number): Promise<number> => {
+      const partitions = [{ partition: 0, partitionMaxBytes: 1, fetchOffset: 0 }];
+      const body = { maxBytes: 1, topics: [{ topic: 't', partitions }] };
+      const answer = await client.request('Fetch', 11, { replicaId, ...body });
+      return answer.responses[0].partitions[0].errorCode;
+    };
+    await expect.poll(() => ask(-1)).toBe(0);
+    expect(await ask(1 - leader)).toBe(ErrorCode.TOPIC_AUTHORIZATION_FAILED);
+    expect(await prove(client, secretClient(SECRET, 'test', systemRandom))).toBe(0);
+    expect(await ask(1 - leader)).toBe(0);
+  });
+
   it('know each other by the secret of the appliance', async () => {
     cluster = await TestCluster.start(2);
     const principals = cluster.running.flatMap((broker) =>
