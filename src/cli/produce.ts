@@ -82,9 +82,15 @@ export const produceCommand: Command = {
           failure ??= error;
         },
       });
-      await send(args, producer, topic, form, requestBytesMax);
-      await producer.close();
-      return summary(args, producer, topic, failure);
+      let code: number = ExitCode.OK;
+      try {
+        await send(args, producer, topic, form, requestBytesMax);
+      } finally {
+        // What was read before a line that can be no record is sent, and answered for.
+        await producer.close();
+        code = summary(args, producer, topic, failure);
+      }
+      return code;
     });
   },
 };
@@ -135,6 +141,14 @@ async function send(
     const kept = { ...options, key: record.key === null ? null : Buffer.from(record.key) };
     refused.push(() => producer.append(topic, copy, kept));
   });
+  const take = async (read: () => void): Promise<void> => {
+    try {
+      read();
+    } finally {
+      for (const append of refused) while (!append()) await producer.drained();
+      refused = [];
+    }
+  };
   const progress = new SendProgress(args, producer);
   const input = args.terminal.input[Symbol.asyncIterator]();
   let stop = (): void => {};
@@ -149,13 +163,11 @@ async function send(
       input.next().then(resolve, reject);
     });
     if (next.done === true || interrupted) break;
-    splitter.push(next.value);
-    for (const append of refused) while (!append()) await producer.drained();
-    refused = [];
+    const chunk = next.value;
+    await take(() => splitter.push(chunk));
     progress.show();
   }
-  splitter.end();
-  for (const append of refused) while (!append()) await producer.drained();
+  await take(() => splitter.end());
 }
 
 function keyed(
