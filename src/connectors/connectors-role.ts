@@ -10,7 +10,7 @@ import type { Random } from '../base/random.ts';
 import type { Role, RoleStatus } from '../base/role.ts';
 import type { Settings } from '../config/settings.ts';
 import { MetricsRegistry } from '../observe/registry.ts';
-import { type MeasuredConnector, registerSinkMetrics } from './sink-metrics.ts';
+import { type MeasuredConnector, registerSinkMetrics, stateOf } from './sink-metrics.ts';
 
 export interface ConnectorsSeams {
   readonly clock: Clock;
@@ -21,8 +21,6 @@ export interface ConnectorsSeams {
 
 /** A connector that runs. */
 export interface Connector extends MeasuredConnector {
-  /** Why it will never read the log again, '' while it may. */
-  fatal(): string;
   /** What the destination says it is, '' before it was reached. */
   product(): string;
   stop(): Promise<void>;
@@ -81,7 +79,7 @@ function describe(connector: Connector): object {
   }
   return {
     name,
-    state: connector.fatal() === '' ? task.state : 'FAILED',
+    state: stateOf(connector),
     fault: faultOf(connector),
     destination: connector.product(),
     isOpen: task.shipping.isOpen,

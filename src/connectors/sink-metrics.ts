@@ -14,7 +14,13 @@ export interface MeasuredConnector {
   readonly task: SinkTask;
   readonly letters: DeadLetters;
   readonly bulk: BulkProbe;
+  /** Why it will never read the log again, '' while it may. */
+  readonly fatal: () => string;
 }
+
+/** A task that has lost the log for good does not know: its way to the destination still works. */
+export const stateOf = ({ task, fatal }: MeasuredConnector): ConnectorState =>
+  fatal() === '' ? task.state : 'FAILED';
 
 type Connectors = () => readonly MeasuredConnector[];
 type Value = (connector: MeasuredConnector) => number;
@@ -38,7 +44,8 @@ function unresolvedBytes({ task }: MeasuredConnector): number {
 }
 
 const perConnector: Values = {
-  weir_connector_up: ({ task }) => (task.light === 'red' || !task.shipping.isOpen ? 0 : 1),
+  weir_connector_up: ({ task, fatal }) =>
+    fatal() !== '' || task.light === 'red' || !task.shipping.isOpen ? 0 : 1,
   weir_connector_retries_total: ({ task }) => task.shipping.retries,
   weir_connector_retried_records_total: ({ bulk }) => bulk.retriedItems,
   weir_connector_requests_total: ({ bulk }) => bulk.requests,
@@ -90,7 +97,7 @@ const perTask: Values = {
     letters.failures,
 };
 
-const statusOf = ({ task }: MeasuredConnector): string => task.state.toLowerCase();
+const statusOf = (connector: MeasuredConnector): string => stateOf(connector).toLowerCase();
 
 /** Families whose series are not simply one number a connector. */
 const shaped: Partial<Record<MetricName, (c: MeasuredConnector, emit: Emit) => void>> = {
@@ -160,8 +167,8 @@ export function registerSinkMetrics(registry: MetricsRegistry, connectors: Conne
   }
   for (const [name, state] of entries(tasksByState)) {
     registry.family(metric(name), (emit) => {
-      for (const { name: connector, task } of connectors()) {
-        emit(task.state === state ? 1 : 0, connector);
+      for (const connector of connectors()) {
+        emit(stateOf(connector) === state ? 1 : 0, connector.name);
       }
     });
   }

@@ -6,19 +6,23 @@ import { nodeDisk } from '../../../src/base/node-disk.ts';
 import { systemRandom } from '../../../src/base/random.ts';
 import { type ApplianceValues, applianceKeys } from '../../../src/config/appliance-keys.ts';
 import { ConnectorsRole } from '../../../src/connectors/connectors-role.ts';
+import { startBroker } from '../broker/fixture.ts';
 import { FakeServer } from './fake-server.ts';
 
-function roleWith(given: Readonly<Record<string, unknown>>): ConnectorsRole {
+function roleWith(
+  given: Readonly<Record<string, unknown>>,
+  // Nobody listens there.
+  bootstrap = '127.0.0.1:1',
+): ConnectorsRole {
   const values: Record<string, unknown> = {};
   for (const key of applianceKeys) values[key.name] = key.default;
   const settings = {
     version: '1.2.3',
     dataDir: '/nowhere',
     roles: ['connectors'] as const,
-    // Nobody listens there.
     secret: null,
     interBroker: null,
-    bootstrap: ['127.0.0.1:1'],
+    bootstrap: [bootstrap],
     values: { ...values, ...given } as ApplianceValues,
     brokers: [],
     broker: {},
@@ -56,6 +60,38 @@ it('stops in time while the log is away', async () => {
   await role.stop();
   await role.stop();
   await server.stop();
+});
+
+it('tells as failed what somebody else has put out of its group', async () => {
+  const [server, broker] = [await FakeServer.start(), await startBroker()];
+  const given = { 'connectors.elasticsearch.url': server.url };
+  const bootstrap = `127.0.0.1:${broker.port}`;
+  const role = roleWith(given, bootstrap);
+  const same = roleWith(given, bootstrap);
+  const up = async (): Promise<string[]> =>
+    [
+      ...(await role.metrics()).matchAll(
+        /^(weir_connector_up|.*_(?:running|failed)_.*|.*_status)\{.*$/gm,
+      ),
+    ].map(([line]) => line);
+  await role.start();
+  await expect.poll(up).toContain('weir_connector_up{connector="elasticsearch"} 1');
+  await same.start();
+  await expect.poll(() => role.status().reason, { timeout: 10_000 }).toContain('consumer group');
+  expect(role.status()).toMatchObject({
+    light: 'red',
+    details: { connectors: [{ state: 'FAILED' }] },
+  });
+  expect(await up()).toEqual(
+    expect.arrayContaining([
+      'weir_connector_up{connector="elasticsearch"} 0',
+      'kafka_connect_connector_status{connector="elasticsearch",status="failed"} 1',
+      'kafka_connect_worker_connector_failed_task_count{connector="elasticsearch"} 1',
+      'kafka_connect_worker_connector_running_task_count{connector="elasticsearch"} 0',
+    ]),
+  );
+  await Promise.all([role.stop(), same.stop()]);
+  await Promise.all([server.stop(), broker.stop()]);
 });
 
 it.each([
