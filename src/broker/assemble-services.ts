@@ -35,6 +35,7 @@ import { FetchSessionCache } from './fetch-session.ts';
 import { InternalTopicLog } from './internal-topic-log.ts';
 import { BrokerLoggers } from './loggers.ts';
 import { FetchPurgatory } from './purgatory.ts';
+import { RemoteOffsets } from './remote-offsets.ts';
 import type { BrokerServices } from './services.ts';
 import type { SocketServer } from './socket-server.ts';
 import { ClientTelemetry } from './telemetry/client-telemetry.ts';
@@ -81,11 +82,14 @@ export function assembleServices(options: AssemblyOptions): BrokerServices {
   const { quorum, channel, partitions, peers, rack } = cluster;
   const hot = hotSettings(configs);
   const autoTopics = new AutoTopics({ channel, configs, image, logger });
+  const groupsAndTransactions = coordinators(options, cluster, hot);
+  const { groups } = groupsAndTransactions;
   const services: BrokerServices = {
     ...{ nodeId, clusterId, rack, isGuarded, clock, random, disk, logger, configs, hot, image },
     ...{ logs, sockets, autoTopics, controllerApis, fetchPurgatory },
     ...cluster,
-    ...coordinators(options, cluster, hot),
+    ...groupsAndTransactions,
+    remoteOffsets: new RemoteOffsets({ nodeId, image, partitions, groups, peers }),
     store: quorum,
     hasPeers: configs.list('cluster.brokers').length > 0,
     serving: { now: false },

@@ -287,7 +287,8 @@ export class Broker implements Role {
     onFatal(error);
   }
 
-  metrics(): Promise<string> {
+  async metrics(): Promise<string> {
+    await this.#services?.remoteOffsets.refresh();
     return this.#options.registry.text();
   }
 

@@ -3,6 +3,7 @@ import type { GroupProbe } from '../coordinator/group-probe.ts';
 import type { MetricName } from '../observe/catalogue.ts';
 import type { Family } from './metrics.ts';
 import { emitPartitions, meanLoadMs } from './metrics-shards.ts';
+import type { OffsetRange } from './remote-offsets.ts';
 import type { BrokerServices } from './services.ts';
 
 /** Series a family; groups come and go with their clients, so their number is bounded. */
@@ -52,7 +53,8 @@ interface Lag {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
-  readonly lag: number;
+  /** Null while nobody can tell where the log ends. */
+  readonly lag: number | null;
 }
 
 export function registerGroupMetrics(family: Family, services: BrokerServices): void {
@@ -71,23 +73,25 @@ export function registerGroupMetrics(family: Family, services: BrokerServices): 
     for (const state of groups.consumerGroupStates()) counts[state] += 1;
     for (const [state, count] of Object.entries(counts)) emit(count, state);
   });
-  const each = (name: MetricName, read: (lag: Lag) => number): void =>
+  const each = (name: MetricName, read: (lag: Lag) => number | null): void =>
     family(name, (emit) => {
       for (const lag of lags(services)) {
-        emit(read(lag), lag.group, lag.topic, String(lag.partition));
+        const value = read(lag);
+        if (value !== null) emit(value, lag.group, lag.topic, String(lag.partition));
       }
     });
   each('kafka_consumergroup_current_offset', ({ offset }) => offset);
   each('kafka_consumergroup_lag', ({ lag }) => lag);
-  const sum = (name: MetricName, read: (lag: Lag) => number): void =>
+  const sum = (name: MetricName, read: (lag: Lag) => number | null): void =>
     family(name, (emit) => {
       const sums = new Map<string, { value: number; labels: [string, string] }>();
       for (const lag of lags(services)) {
+        const value = read(lag);
+        if (value === null) continue;
         const key = `${lag.group}\n${lag.topic}`;
         const known = sums.get(key);
-        if (known === undefined)
-          sums.set(key, { value: read(lag), labels: [lag.group, lag.topic] });
-        else known.value += read(lag);
+        if (known === undefined) sums.set(key, { value, labels: [lag.group, lag.topic] });
+        else known.value += value;
       }
       for (const { value, labels } of sums.values()) emit(value, ...labels);
     });
@@ -102,15 +106,25 @@ export function registerGroupMetrics(family: Family, services: BrokerServices): 
   });
 }
 
-/** Committed offset and end of the log, read in the same tick: a lag is never negative by a race. */
-function* lags({ groups, partitions }: BrokerServices): Generator<Lag> {
+/** Of every committed offset whose partition there still is, wherever it is held. */
+function* lags(services: BrokerServices): Generator<Lag> {
   let room = GROUP_SERIES_MAX;
-  for (const { group, topic, partition, offset } of groups.lagView()) {
-    const held = partitions.get(topic, partition);
-    if (held === undefined || held.isOffline) continue;
+  for (const { group, topic, partition, offset } of services.groups.lagView()) {
+    if (services.image.topic(topic)?.partitions[partition] === undefined) continue;
     if (room-- === 0) return;
+    const range = rangeOf(services, topic, partition);
     // An offset before the log's start cannot be read any more; what is left is what lags.
-    const from = Math.max(offset, held.log.logStartOffset);
-    yield { group, topic, partition, offset, lag: Math.max(held.highWatermark - from, 0) };
+    const lag = range === undefined ? null : Math.max(range.end - Math.max(offset, range.start), 0);
+    yield { group, topic, partition, offset, lag };
   }
+}
+
+function rangeOf(
+  { partitions, remoteOffsets }: BrokerServices,
+  topic: string,
+  partition: number,
+): OffsetRange | undefined {
+  const held = partitions.get(topic, partition);
+  if (held === undefined || held.isOffline) return remoteOffsets.of(topic, partition);
+  return { start: held.log.logStartOffset, end: held.highWatermark };
 }

@@ -30,6 +30,7 @@ import type { ControllerApis } from './controller-apis.ts';
 import type { FetchSessionCache } from './fetch-session.ts';
 import type { BrokerLoggers } from './loggers.ts';
 import type { FetchPurgatory } from './purgatory.ts';
+import type { RemoteOffsets } from './remote-offsets.ts';
 import type { SocketServer } from './socket-server.ts';
 import type { ClientTelemetry } from './telemetry/client-telemetry.ts';
 import type { TelemetryTopic } from './telemetry/telemetry-topic.ts';
@@ -71,6 +72,8 @@ export interface BrokerServices {
   readonly logs: LogManager;
   readonly disk: Disk;
   readonly groups: GroupCoordinator;
+  /** Of what groups here read and this broker does not hold. */
+  readonly remoteOffsets: RemoteOffsets;
   /** Who may do what; null: everybody may do everything. */
   readonly access: AccessControl | null;
   readonly transactions: TransactionCoordinator;

@@ -1,4 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { Admin } from '../../../src/client/admin.ts';
+import { Client } from '../../../src/client/client.ts';
+import { Producer } from '../../../src/client/producer.ts';
 import { metricNames } from '../../../src/observe/catalogue.ts';
 import { parseExposition, type Sample } from '../../../src/observe/merge-exposition.ts';
 import { TestCluster } from '../../support/cluster.ts';
@@ -125,6 +128,38 @@ describe('the metrics of three brokers', () => {
     expect(
       await scrape('kafka_server_fetcherlagmetrics_consumerlag', { topic: TOPIC }),
     ).toHaveLength(2 * PARTITIONS);
+  });
+
+  it('tell of the lag of groups, whoever holds what they read', async () => {
+    await start();
+    const bootstrap = cluster.members.map(({ port }) => `127.0.0.1:${port}`);
+    const client = new Client({ bootstrap, clientId: 'test' });
+    const admin = new Admin(client);
+    await admin.createTopics([{ name: 'alone', partitions: 6, replicationFactor: 1 }]);
+    const producer = new Producer(client, { acks: -1 });
+    for (let partition = 0; partition < 6; partition++) {
+      for (let i = 0; i < 10; i++) producer.append('alone', Buffer.from(`${i}`), { partition });
+    }
+    await producer.close();
+    const committed = Array.from({ length: 6 }, (_, partition) => ({
+      ...{ topic: 'alone', partition, offset: partition },
+    }));
+    await admin.alterGroupOffsets('readers', committed);
+    const ofGroup = { consumergroup: 'readers', topic: 'alone' };
+    const each = await scrape('kafka_consumergroup_lag', ofGroup);
+    expect(each.map(({ sample }) => sample.value).toSorted((a, b) => a - b)).toEqual([
+      ...[5, 6, 7, 8, 9, 10],
+    ]);
+    expect(await sum('kafka_consumergroup_lag_sum', ofGroup)).toBe(45);
+    expect(await sum('kafka_consumergroup_current_offset_sum', ofGroup)).toBe(15);
+    const [coordinator] = each;
+    const away = cluster.members.find(({ id }) => id !== coordinator!.broker)!.id;
+    await cluster.stopBroker(away);
+    expect(await sum('kafka_consumergroup_current_offset_sum', ofGroup)).toBe(15);
+    expect(await scrape('kafka_consumergroup_lag', ofGroup)).toHaveLength(4);
+    await admin.deleteTopics(['alone']);
+    await expect.poll(() => scrape('kafka_consumergroup_current_offset', ofGroup)).toEqual([]);
+    client.close();
   });
 
   it('tell of replicas out of sync until their broker is back', async () => {
