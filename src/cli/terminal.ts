@@ -28,7 +28,9 @@ export function processTerminal(): Terminal {
   process.stdout.on('error', (error) => {
     // Nobody reads any more, so nothing is left to do.
     if (codeOf(error) === 'EPIPE') process.exit(ExitCode.OK);
-    throw error;
+    // Whoever writes may wait for this stream, and is told nothing by it.
+    process.stderr.write(`weir: what was to be written is lost: ${error.message}\n`);
+    process.exit(ExitCode.FAILURE);
   });
   return {
     isTty: process.stdout.isTTY === true,

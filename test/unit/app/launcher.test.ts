@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -208,4 +208,11 @@ describe('weir up', () => {
     second.child.kill('SIGTERM');
     expect(await second.ended).toBe(0);
   });
+});
+
+it.skipIf(!existsSync('/dev/full'))('says in one line that its output has no room', () => {
+  const words = ['-c', '"$0" "$@" > /dev/full', process.execPath, launcher, 'config', 'keys'];
+  const { status, stderr } = spawnSync('sh', words, { cwd: folder, encoding: 'utf8' });
+  expect(stderr).toMatch(/^weir: .*ENOSPC.*\n$/);
+  expect(status).toBe(1);
 });
