@@ -19,9 +19,9 @@ export const metricsCommand: Command = {
     const text = await askConsole(args, '/metrics');
     const wanted = args.words[0] ?? '';
     if (args.has('raw')) {
-      const lines = text.split('\n').filter((line) => line.includes(wanted));
-      await args.terminal.out(`${lines.join('\n')}\n`);
-      return ExitCode.OK;
+      const lines = text.split('\n').filter((line) => line !== '' && line.includes(wanted));
+      if (lines.length > 0) await args.terminal.out(`${lines.join('\n')}\n`);
+      return lines.length === 0 ? ExitCode.FAILURE : ExitCode.OK;
     }
     const { parseExposition } = await import('../observe/merge-exposition.ts');
     const samples = parseExposition(text).filter(({ name }) => name.includes(wanted));

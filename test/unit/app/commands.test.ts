@@ -139,6 +139,12 @@ describe('weir metrics', () => {
     expect((await run('metrics', '--raw', '--url', url)).out).toContain(
       '# TYPE bc counter\nbc 3\n',
     );
+    expect(await run('metrics', 'bc 3', '--raw', '--url', url)).toMatchObject({
+      ...{ code: 0, out: 'bc 3\n' },
+    });
+    expect(await run('metrics', 'nothing', '--raw', '--url', url)).toMatchObject({
+      ...{ code: 1, out: '' },
+    });
   });
 });
 
