@@ -19,6 +19,7 @@ import { Partitions } from '../cluster/partitions.ts';
 import { NetworkPeers } from '../cluster/peers.ts';
 import { allocateProducerIds, ProducerIds } from '../cluster/producer-ids.ts';
 import { openQuorum } from '../cluster/quorum/open-quorum.ts';
+import { RemoteOffsets } from '../cluster/remote-offsets.ts';
 import { Replication } from '../cluster/replication.ts';
 import { OFFSETS_TOPIC, TRANSACTIONS_TOPIC } from '../cluster/topic-names.ts';
 import { TopicWriter } from '../cluster/topic-writer.ts';
@@ -35,7 +36,6 @@ import { FetchSessionCache } from './fetch-session.ts';
 import { InternalTopicLog } from './internal-topic-log.ts';
 import { BrokerLoggers } from './loggers.ts';
 import { FetchPurgatory } from './purgatory.ts';
-import { RemoteOffsets } from './remote-offsets.ts';
 import type { BrokerServices } from './services.ts';
 import type { SocketServer } from './socket-server.ts';
 import { ClientTelemetry } from './telemetry/client-telemetry.ts';
@@ -89,7 +89,10 @@ export function assembleServices(options: AssemblyOptions): BrokerServices {
     ...{ logs, sockets, autoTopics, controllerApis, fetchPurgatory },
     ...cluster,
     ...groupsAndTransactions,
-    remoteOffsets: new RemoteOffsets({ nodeId, image, partitions, groups, peers }),
+    remoteOffsets: new RemoteOffsets({
+      ...{ nodeId, image, partitions, peers },
+      wanted: () => groups.lagView(),
+    }),
     store: quorum,
     hasPeers: configs.list('cluster.brokers').length > 0,
     serving: { now: false },

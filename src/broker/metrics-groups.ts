@@ -1,9 +1,10 @@
 /** Metrics of consumer groups: the coordinator's, and each group's lag. */
+
+import type { OffsetRange } from '../cluster/remote-offsets.ts';
 import type { GroupProbe } from '../coordinator/group-probe.ts';
 import type { MetricName } from '../observe/catalogue.ts';
 import type { Family } from './metrics.ts';
 import { emitPartitions, meanLoadMs } from './metrics-shards.ts';
-import type { OffsetRange } from './remote-offsets.ts';
 import type { BrokerServices } from './services.ts';
 
 /** Series a family; groups come and go with their clients, so their number is bounded. */

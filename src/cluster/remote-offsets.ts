@@ -5,11 +5,10 @@
  */
 import { OperatingError } from '../base/errors.ts';
 import { calls } from '../client/call.ts';
-import { type MetadataImage, NO_LEADER } from '../cluster/metadata-image.ts';
-import type { Partitions } from '../cluster/partitions.ts';
-import type { Peers } from '../cluster/peers.ts';
-import type { GroupCoordinator } from '../coordinator/group-coordinator.ts';
 import { ErrorCode } from '../protocol/error-codes.ts';
+import { type MetadataImage, NO_LEADER } from './metadata-image.ts';
+import type { Partitions } from './partitions.ts';
+import type { Peers } from './peers.ts';
 
 /** Time for the leaders to answer; a scrape waits for it. */
 const ASK_MS_MAX = 1_000;
@@ -30,8 +29,9 @@ export interface RemoteOffsetsOptions {
   readonly nodeId: number;
   readonly image: MetadataImage;
   readonly partitions: Partitions;
-  readonly groups: GroupCoordinator;
   readonly peers: Peers;
+  /** Partitions that groups here have committed offsets of, each as often as it likes. */
+  readonly wanted: () => Iterable<{ readonly topic: string; readonly partition: number }>;
 }
 
 const keyOf = (topic: string, partition: number): string => `${topic}/${partition}`;
@@ -52,7 +52,7 @@ export class RemoteOffsets {
     return this.#known.get(keyOf(topic, partition));
   }
 
-  /** Asks about every partition that a group here has committed an offset of. */
+  /** Asks about all that is wanted. */
   async refresh(): Promise<void> {
     const known = new Map<string, OffsetRange>();
     await Promise.all(
@@ -76,10 +76,10 @@ export class RemoteOffsets {
   }
 
   #wanted(): Map<number, Asked> {
-    const { nodeId, image, partitions, groups } = this.#options;
+    const { nodeId, image, partitions } = this.#options;
     const wanted = new Map<number, Asked>();
     let room = PARTITIONS_MAX;
-    for (const { topic, partition } of groups.lagView()) {
+    for (const { topic, partition } of this.#options.wanted()) {
       if (partitions.get(topic, partition)?.isOffline === false) continue;
       const leader = image.topic(topic)?.partitions[partition]?.leader ?? NO_LEADER;
       if (leader === NO_LEADER || leader === nodeId) continue;
