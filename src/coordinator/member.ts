@@ -85,6 +85,10 @@ export class Member {
   }
 }
 
+/** Clients that don't say (version 0) mean the session timeout. */
+export const rebalanceTimeoutOf = (request: JoinRequest): number =>
+  request.rebalanceTimeoutMs < 0 ? request.sessionTimeoutMs : request.rebalanceTimeoutMs;
+
 /** The request's protocols in bytes of our own: the request's belong to its frame. */
 export function protocolsOf(request: JoinRequest): MemberProtocol[] {
   const byName = new Map<string, MemberProtocol>();

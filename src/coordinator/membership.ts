@@ -17,7 +17,7 @@ import {
   REASON_CHARS_MAX,
 } from './group-settings.ts';
 import type { JoinRequest, JoinResponse, SyncRequest, SyncResponse } from './member.ts';
-import { Member, newMemberId, protocolsOf } from './member.ts';
+import { Member, newMemberId, protocolsOf, rebalanceTimeoutOf } from './member.ts';
 import type { Rebalancer, RebalancerParts } from './rebalancer.ts';
 import type { RequestContext } from './request-context.ts';
 
@@ -314,10 +314,6 @@ export class Membership {
     return ErrorCode.NONE;
   }
 }
-
-/** Clients that don't say (version 0) mean the session timeout. */
-const rebalanceTimeoutOf = (request: JoinRequest): number =>
-  request.rebalanceTimeoutMs < 0 ? request.sessionTimeoutMs : request.rebalanceTimeoutMs;
 
 const reasonOf = (reason: string | null): string =>
   reason === null || reason === '' ? 'not provided' : reason.slice(0, REASON_CHARS_MAX);

@@ -18,6 +18,7 @@ import {
   type JoinRequest,
   type JoinResponse,
   protocolsOf,
+  rebalanceTimeoutOf,
   type SyncRequest,
   type SyncResponse,
 } from '../member.ts';
@@ -134,7 +135,7 @@ export class ClassicMembers {
     this.#fencing.keepAlive(group, member);
     const code = await edit.commit(this.#parts.store);
     if (code !== ErrorCode.NONE) return joinError('', code);
-    this.#fencing.awaitSync(group, member, request.rebalanceTimeoutMs);
+    this.#fencing.awaitSync(group, member, member.rebalanceTimeoutMs);
     return joined(member);
   }
 
@@ -267,8 +268,7 @@ const updated = (
   clientHost: context.clientHost,
   topics: [...new Set(topics)],
   regex: '',
-  rebalanceTimeoutMs:
-    request.rebalanceTimeoutMs === -1 ? member.rebalanceTimeoutMs : request.rebalanceTimeoutMs,
+  rebalanceTimeoutMs: rebalanceTimeoutOf(request),
   assignor: member.assignor,
   classic: { sessionTimeoutMs: request.sessionTimeoutMs, protocols: protocolsOf(request) },
 });

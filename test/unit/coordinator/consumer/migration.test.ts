@@ -1,7 +1,7 @@
 /** Groups that change between the classic and the consumer protocol while they have members. */
 import { describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../../../src/protocol/error-codes.ts';
-import { Harness } from '../harness.ts';
+import { context, Harness, joinRequest } from '../harness.ts';
 import { ClassicTestMember } from './classic-member.ts';
 import { TestMember } from './member.ts';
 
@@ -262,6 +262,24 @@ describe('a consumer group', () => {
       await h.clock.pass(5_000);
     }
     await settleAll(h, [a, c]);
+  });
+
+  it('gives classic members that name no rebalance timeout their session timeout for it', async () => {
+    const h = await start();
+    const a = new TestMember(h, 'a');
+    await a.join();
+    const b = new ClassicTestMember(h);
+    const protocols = [{ name: 'cooperative-sticky', metadata: b.subscription }];
+    const request = joinRequest({ rebalanceTimeoutMs: -1, protocols });
+    const joined = await h.coordinator.joinGroup(request, context(0));
+    await h.clock.pass(100);
+    const sync = { protocolName: 'cooperative-sticky' };
+    expect((await h.sync(joined, [], sync)).errorCode).toBe(0);
+    await h.clock.pass(2_000);
+    await a.beat();
+    expect(h.heartbeat(joined)).toBe(ErrorCode.REBALANCE_IN_PROGRESS);
+    await h.clock.pass(100);
+    expect(h.heartbeat(joined)).toBe(ErrorCode.REBALANCE_IN_PROGRESS);
   });
 
   it('tells classic members what is wrong with their requests', async () => {
