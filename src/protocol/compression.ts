@@ -134,6 +134,8 @@ const LZ4_INDEPENDENT = 0x20;
 const LZ4_VERSION = 0x40;
 const LZ4_UNCOMPRESSED = 0x8000_0000;
 const LZ4_HISTORY_BYTES = 64 * 1024;
+/** A byte of a block stands for so many at most, all of them in a length. */
+const LZ4_EXPANSION_MAX = 255;
 /** Largest block by the code in bits 4-6 of BD. */
 const LZ4_BLOCK_BYTES: Readonly<Record<number, number>> = {
   4: 64 * 1024,
@@ -179,6 +181,7 @@ function readLz4Frame(bytes: Buffer, maxBytes: number): Buffer {
   const linked = (flags & LZ4_INDEPENDENT) === 0;
   const blockChecksumBytes = (flags & 0x10) !== 0 ? 4 : 0;
   let at = 7 + ((flags & 0x08) !== 0 ? 8 : 0) + ((flags & 0x01) !== 0 ? 4 : 0);
+  const history = linked ? new Lz4History() : null;
   const blocks: Buffer[] = [];
   let total = 0;
   for (;;) {
@@ -193,10 +196,11 @@ function readLz4Frame(bytes: Buffer, maxBytes: number): Buffer {
     const block =
       field >= LZ4_UNCOMPRESSED
         ? bytes.subarray(start, start + size)
-        : readLz4Block(bytes, at, start + size, blockBytes, linked ? blocks : []);
+        : readLz4Block(bytes, at, start + size, blockBytes, history?.last);
     total += block.length;
     if (total > maxBytes) throw new RangeError(`more than ${maxBytes} bytes`);
-    blocks.push(block);
+    history?.add(block);
+    if (block.length > 0) blocks.push(block);
     at = start + size + blockChecksumBytes;
   }
   if (blocks.length === 1) return blocks[0]!;
@@ -207,36 +211,45 @@ function readLz4Frame(bytes: Buffer, maxBytes: number): Buffer {
 
 /**
  * Unpacks one block. The routine wants the plain size in the four bytes before the block, where
- * the frame has the packed size: they are exchanged for the call, which saves a copy.
+ * the frame has the packed size: they are exchanged for the call, which saves a copy. It takes that
+ * much memory, so a short block gets no more than it can fill: there may be very many of them.
  */
 function readLz4Block(
   bytes: Buffer,
   at: number,
   end: number,
   blockBytes: number,
-  history: readonly Buffer[],
+  history: Buffer | undefined,
 ): Buffer {
   const field = bytes.readUInt32LE(at);
-  bytes.writeUInt32LE(blockBytes, at);
+  bytes.writeUInt32LE(Math.min(blockBytes, (end - at) * LZ4_EXPANSION_MAX), at);
   try {
     const block = bytes.subarray(at, end);
-    return history.length === 0
+    return history === undefined || history.length === 0
       ? lz4.uncompressSync(block)
-      : lz4.uncompressSync(block, lastBytes(history, LZ4_HISTORY_BYTES));
+      : lz4.uncompressSync(block, history);
   } finally {
     bytes.writeUInt32LE(field, at);
   }
 }
 
-function lastBytes(pieces: readonly Buffer[], size: number): Buffer {
-  const tail: Buffer[] = [];
-  let have = 0;
-  for (let i = pieces.length - 1; i >= 0 && have < size; i--) {
-    const piece = pieces[i]!.subarray(Math.max(0, pieces[i]!.length - (size - have)));
-    tail.unshift(piece);
-    have += piece.length;
+/** What linked blocks may refer to. Kept in one piece, whatever the length of the blocks. */
+class Lz4History {
+  readonly #bytes = Buffer.allocUnsafe(2 * LZ4_HISTORY_BYTES);
+  #end = 0;
+
+  get last(): Buffer {
+    return this.#bytes.subarray(Math.max(this.#end - LZ4_HISTORY_BYTES, 0), this.#end);
   }
-  return Buffer.concat(tail);
+
+  add(block: Buffer): void {
+    const tail = block.subarray(Math.max(block.length - LZ4_HISTORY_BYTES, 0));
+    if (this.#end + tail.length > this.#bytes.length) {
+      this.#bytes.copyWithin(0, this.#end - LZ4_HISTORY_BYTES, this.#end);
+      this.#end = LZ4_HISTORY_BYTES;
+    }
+    this.#end += tail.copy(this.#bytes, this.#end);
+  }
 }
 
 /** xxHash-32 with seed 0 of fewer than four bytes (the frame descriptor). */
