@@ -28,14 +28,18 @@ export const alterUserScramCredentialsHandler = controllerHandler<Request, Respo
   apis.get(51),
   async (request, context) => {
     const { controller, logger } = context.broker;
-    const alterations = [...request.deletions.map(deletion), ...request.upsertions.map(upsertion)];
     try {
       context.demand(AclOperation.alter, AclResource.cluster, CLUSTER_NAME);
+      // Each takes several digests, and a request has room for very many: rights come first.
+      const alterations = [
+        ...request.deletions.map(deletion),
+        ...request.upsertions.map(upsertion),
+      ];
       return { throttleTimeMs: 0, results: await controller.alterUsers(alterations, bounds) };
     } catch (error) {
       const errorCode = codeOfError(error, logger);
       const errorMessage = messageOfError(error);
-      const names = new Set(alterations.map(({ name }) => name));
+      const names = new Set([...request.deletions, ...request.upsertions].map(({ name }) => name));
       const results = [...names].map((user) => ({ user, errorCode, errorMessage }));
       return { throttleTimeMs: 0, results };
     }

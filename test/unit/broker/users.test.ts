@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ErrorCode } from '../../../src/protocol/error-codes.ts';
+import { silentLogger } from '../../../src/base/logger.ts';
+import type { RequestContext } from '../../../src/broker/handler.ts';
+import { alterUserScramCredentialsHandler } from '../../../src/broker/handlers/51-alter-user-scram-credentials.ts';
+import { ErrorCode, ProtocolError } from '../../../src/protocol/error-codes.ts';
 import { type Loose, type RunningBroker, startBroker, WireClient } from './fixture.ts';
 
 let running: RunningBroker;
@@ -52,5 +55,27 @@ describe('users of the cluster', () => {
       errorMessage: expect.stringContaining(message),
     });
     expect((await all()).results).toEqual([]);
+  });
+
+  it('cost nothing to refuse: passwords of who may not set them are not looked at', async () => {
+    const refusal = ErrorCode.CLUSTER_AUTHORIZATION_FAILED;
+    const context = {
+      broker: { controller: {}, logger: silentLogger },
+      demand: () => {
+        throw new ProtocolError(refusal);
+      },
+    } as unknown as RequestContext;
+    let looks = 0;
+    const upsertion = {
+      ...password('bob'),
+      get saltedPassword() {
+        looks += 1;
+        return Buffer.alloc(32);
+      },
+    };
+    const request = { deletions: [], upsertions: [upsertion, upsertion] };
+    const answer = await alterUserScramCredentialsHandler.controller!(request, context);
+    expect(answer).toMatchObject({ results: [{ user: 'bob', errorCode: refusal }] });
+    expect(looks).toBe(0);
   });
 });
