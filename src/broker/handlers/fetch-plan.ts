@@ -2,6 +2,7 @@
  * Which partitions a fetch asks for: those it names, and with a session (KIP-227) those that the
  * session remembers; and which of them its answer must name.
  */
+import { TOPIC_NAME_LENGTH_MAX } from '../../cluster/topic-names.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type { fetchRequest } from '../../protocol/messages/01-fetch.ts';
 import type { Infer } from '../../protocol/schema.ts';
@@ -42,12 +43,15 @@ export function planFetch(request: Request, context: RequestContext): FetchPlan 
   if (sessionEpoch === INITIAL_EPOCH) {
     if (sessionId !== NO_SESSION) fetchSessions.close(sessionId);
     const asked = named(request);
-    const session = fetchSessions.create(asked, byId, now);
+    const session = isMemorable(request) ? fetchSessions.create(asked, byId, now) : null;
     return { asked, sessionId: session?.id ?? NO_SESSION, session, incremental: false };
   }
   const session = fetchSessions.resume(sessionId, sessionEpoch, byId, now);
   if (typeof session === 'number') return session;
-  if (!fetchSessions.update(session, () => change(session, request))) {
+  const isKept =
+    isMemorable(request) && fetchSessions.update(session, () => change(session, request));
+  if (!isKept) {
+    fetchSessions.close(sessionId);
     // The client begins again with all that it wants, and is served without a session.
     return ErrorCode.FETCH_SESSION_ID_NOT_FOUND;
   }
@@ -57,6 +61,10 @@ export function planFetch(request: Request, context: RequestContext): FetchPlan 
   fetchSessions.close(sessionId);
   return { asked, sessionId: NO_SESSION, session: null, incremental: true };
 }
+
+/** Sessions are bounded by their partitions, so the names of these must be short. */
+const isMemorable = ({ topics }: Request): boolean =>
+  topics.every(({ topic }) => topic.length <= TOPIC_NAME_LENGTH_MAX);
 
 function named(request: Request): SessionPartition[] {
   const asked: SessionPartition[] = [];

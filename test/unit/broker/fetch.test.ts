@@ -353,6 +353,23 @@ describe('sessions', () => {
     expect([sessions.size, sessions.partitionCount]).toEqual(before);
   });
 
+  it('remember no names that no topic can have, however often they are asked for', async () => {
+    const topic = await newTopic();
+    const sessions = running.broker.services.fetchSessions;
+    const before = [sessions.size, sessions.partitionCount];
+    const long = 'x'.repeat(250);
+    expect(await ask(long, 0, 0, [at(0, 0)])).toMatchObject({
+      sessionId: 0,
+      responses: [{ partitions: [{ errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION }] }],
+    });
+    const { sessionId } = await ask(topic, 0, 0, [at(0, 0)]);
+    expect(sessionId).not.toBe(0);
+    expect(await ask(long, sessionId, 1, [at(0, 0)])).toMatchObject({
+      errorCode: ErrorCode.FETCH_SESSION_ID_NOT_FOUND,
+    });
+    expect([sessions.size, sessions.partitionCount]).toEqual(before);
+  });
+
   it('let everybody have a turn when an answer has no room for all', async () => {
     const topic = await newTopic(4);
     for (const partition of [0, 1, 2, 3]) {
