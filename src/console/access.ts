@@ -1,6 +1,11 @@
-/** Who may ask what over HTTP: a bearer token when there is one, and no other site's pages. */
+/**
+ * Who may ask what over HTTP: a bearer token when there is one, and no other site's pages. Where being
+ * on this machine is enough, the name that was asked for must be this machine's: a page of another
+ * site may give that site's name this address, and is the same site to the browser then.
+ */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { isIP } from 'node:net';
 import { isLoopback } from '../config/validate.ts';
 
 /** Answered to anybody: they say nothing but whether the process lives; the page itself is empty. */
@@ -31,9 +36,15 @@ export class Access {
       const message = 'requests that change something are not taken from pages of other sites';
       return { status: 403, code: 'foreign-origin', message };
     }
-    if (this.#token === null || open.has(path)) return null;
+    if (open.has(path)) return null;
     // The appliance scrapes itself; and numbers without data may be read on this machine.
-    if (path === '/metrics' && isLoopback(peer)) return null;
+    const isLocal = isLoopback(peer) && (this.#token === null || path === '/metrics');
+    if (isLocal && isOfThisMachine(headers.host)) return null;
+    if (this.#token === null) {
+      if (!isLocal) return null;
+      const message = `'${headers.host}' may be the name of another site: ask for localhost or an address, or set console.token`;
+      return { status: 403, code: 'foreign-host', message };
+    }
     const given = /^Bearer\s+(\S+)$/i.exec(headers.authorization ?? '')?.[1];
     // Digests have one length, and comparing them takes the same time wherever they differ.
     if (given !== undefined && timingSafeEqual(digest(given), this.#token)) return null;
@@ -50,6 +61,19 @@ function isForeign(method: string, headers: IncomingHttpHeaders): boolean {
   } catch {
     return true;
   }
+}
+
+/**
+ * By address, or by a name that no site on the internet has: one without a dot is of a network's own.
+ * Programs need not send any.
+ */
+function isOfThisMachine(host: string | undefined): boolean {
+  if (host === undefined) return true;
+  const name = host
+    .replace(/:\d*$/, '')
+    .replace(/^\[(.*)\]$/, '$1')
+    .toLowerCase();
+  return isIP(name) !== 0 || !name.includes('.') || name.endsWith('.localhost');
 }
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
