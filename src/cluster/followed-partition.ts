@@ -121,7 +121,8 @@ export class FollowedPartition {
     partition.toldReplicated(answer.replicated.offset, answer.replicated.partitionEpoch);
     if (answer.removedTo > log.removedTo) log.removesTo(answer.removedTo);
     this.lag = Math.max(answer.highWatermark - log.logEndOffset, 0);
-    if (bytes === 0 || this.lag === 0) this.#hasCaughtUp = true;
+    // An answer without records may be one that had no room for them, or was held back.
+    if (this.lag === 0) this.#hasCaughtUp = true;
     return bytes;
   }
 
