@@ -194,6 +194,20 @@ function fillableDisk(
   return { disk, state };
 }
 
+/** A broker that had a record in topic `t` when its disk was filled, and was started then. */
+async function startedOnFullDisk() {
+  const { disk, state } = fillableDisk();
+  const before = await startBroker({}, { disk });
+  const writer = await WireClient.connect(before.port);
+  await createTopic(writer, 't');
+  await produce(writer, 't', batchOf(['stored']));
+  await writer.close();
+  await before.broker.stop();
+  state.full = true;
+  const running = await startBroker({}, { disk, directory: before.directory });
+  return { running, client: await WireClient.connect(running.port), state };
+}
+
 describe('a full disk', () => {
   it('refuses appends and changes, serves reads, and recovers by itself', async () => {
     const { disk, state } = fillableDisk();
@@ -243,16 +257,7 @@ describe('a full disk', () => {
   });
 
   it('does not keep a broker from starting and serving what it has', async () => {
-    const { disk, state } = fillableDisk();
-    let running = await startBroker({}, { disk });
-    let client = await WireClient.connect(running.port);
-    await createTopic(client, 't');
-    await produce(client, 't', batchOf(['stored']));
-    await client.close();
-    await running.broker.stop();
-    state.full = true;
-    running = await startBroker({}, { disk, directory: running.directory });
-    client = await WireClient.connect(running.port);
+    const { running, client } = await startedOnFullDisk();
     expect(valuesOf((await fetch(client, 't', 0)).records)).toEqual(['stored']);
     expect((await produce(client, 't', batchOf(['x']))).errorCode).toBe(
       ErrorCode.KAFKA_STORAGE_ERROR,
@@ -262,16 +267,7 @@ describe('a full disk', () => {
   });
 
   it('keeps a broker that started on it from the cluster only while there is no room', async () => {
-    const { disk, state } = fillableDisk();
-    let running = await startBroker({}, { disk });
-    let client = await WireClient.connect(running.port);
-    await createTopic(client, 't');
-    await produce(client, 't', batchOf(['stored']));
-    await client.close();
-    await running.broker.stop();
-    state.full = true;
-    running = await startBroker({}, { disk, directory: running.directory });
-    client = await WireClient.connect(running.port);
+    const { running, client, state } = await startedOnFullDisk();
     const newProducer = async () => {
       const body = { transactionalId: null, transactionTimeoutMs: 1_000 };
       return (await client.request('InitProducerId', 4, body)).errorCode;
