@@ -55,5 +55,9 @@ export const knownSeeds: readonly (SeedOptions & { readonly found: string })[] =
     seed: 9200120,
     found: 'a broker that started on a full disk never registered, and led nothing anew',
   },
+  {
+    seed: 9304773,
+    found: 'a topic that was made while all was read for the last time was not read',
+  },
   { seed: 9101888, found: 'a quota that nobody had answered came late, and counted as lost' },
 ];
