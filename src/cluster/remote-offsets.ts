@@ -4,20 +4,17 @@
  * somebody scrapes, and not else; what none of them tells in time is unknown until the next scrape.
  */
 import { OperatingError } from '../base/errors.ts';
-import { calls } from '../client/call.ts';
-import { ErrorCode } from '../protocol/error-codes.ts';
 import { type MetadataImage, NO_LEADER } from './metadata-image.ts';
 import type { Partitions } from './partitions.ts';
+import { type AskedOffset, EARLIEST, LATEST, offsetKey, peerOffsets } from './peer-offsets.ts';
 import type { Peers } from './peers.ts';
 
 /** Time for the leaders to answer; a scrape waits for it. */
 const ASK_MS_MAX = 1_000;
 /** Partitions that leaders are asked about for one scrape. */
 const PARTITIONS_MAX = 5_000;
-/** What a consumer may ask, and sees. */
 const NO_REPLICA = -1;
-const LATEST = -1;
-const EARLIEST = -2;
+const ANY_EPOCH = -1;
 
 export interface OffsetRange {
   readonly start: number;
@@ -34,10 +31,8 @@ export interface RemoteOffsetsOptions {
   readonly wanted: () => Iterable<{ readonly topic: string; readonly partition: number }>;
 }
 
-const keyOf = (topic: string, partition: number): string => `${topic}/${partition}`;
-
-/** By topic, the partitions that one leader is asked about. */
-type Asked = Map<string, Set<number>>;
+/** What one leader is asked about, by `offsetKey`: several groups may read the same. */
+type Asked = Map<string, AskedOffset>;
 
 export class RemoteOffsets {
   readonly #options: RemoteOffsetsOptions;
@@ -49,7 +44,7 @@ export class RemoteOffsets {
 
   /** As of the last refresh. */
   of(topic: string, partition: number): OffsetRange | undefined {
-    return this.#known.get(keyOf(topic, partition));
+    return this.#known.get(offsetKey(topic, partition));
   }
 
   /** Asks about all that is wanted. */
@@ -83,40 +78,18 @@ export class RemoteOffsets {
       if (partitions.get(topic, partition)?.isOffline === false) continue;
       const leader = image.topic(topic)?.partitions[partition]?.leader ?? NO_LEADER;
       if (leader === NO_LEADER || leader === nodeId) continue;
-      let asked = wanted.get(leader);
-      if (asked === undefined) wanted.set(leader, (asked = new Map()));
-      let indexes = asked.get(topic);
-      if (indexes === undefined) asked.set(topic, (indexes = new Set()));
-      if (indexes.has(partition)) continue;
+      const asked = wanted.get(leader) ?? new Map<string, AskedOffset>();
+      wanted.set(leader, asked);
+      const key = offsetKey(topic, partition);
+      if (asked.has(key)) continue;
       if (room-- === 0) break;
-      indexes.add(partition);
+      asked.set(key, { topic, partition, leaderEpoch: ANY_EPOCH });
     }
     return wanted;
   }
 
-  async #ask(leader: number, asked: Asked, timestamp: number): Promise<Map<string, number>> {
-    const request = {
-      replicaId: NO_REPLICA,
-      isolationLevel: 0,
-      topics: [...asked].map(([name, indexes]) => ({
-        name,
-        partitions: [...indexes].map((partitionIndex) => ({
-          partitionIndex,
-          currentLeaderEpoch: -1,
-          timestamp,
-          maxNumOffsets: 1,
-        })),
-      })),
-      timeoutMs: ASK_MS_MAX,
-    };
-    const { peers } = this.#options;
-    const answer = await peers.send(leader, 'offsets', calls.listOffsets, request, ASK_MS_MAX);
-    const found = new Map<string, number>();
-    for (const { name, partitions } of answer.topics) {
-      for (const { partitionIndex, errorCode, offset } of partitions) {
-        if (errorCode === ErrorCode.NONE) found.set(keyOf(name, partitionIndex), offset);
-      }
-    }
-    return found;
+  #ask(leader: number, asked: Asked, timestamp: number): Promise<ReadonlyMap<string, number>> {
+    const question = { leader, channel: 'offsets', replicaId: NO_REPLICA, timestamp } as const;
+    return peerOffsets(this.#options.peers, { ...question, timeoutMs: ASK_MS_MAX }, asked.values());
   }
 }

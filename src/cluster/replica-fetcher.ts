@@ -14,6 +14,7 @@ import type { fetchRequest, fetchResponse } from '../protocol/messages/01-fetch.
 import type { Infer } from '../protocol/schema.ts';
 import { type FetchedPartition, FollowedPartition, verdictOn } from './followed-partition.ts';
 import type { Partition } from './partition.ts';
+import { EARLIEST, LATEST, offsetKey, peerOffsets } from './peer-offsets.ts';
 import type { Peers } from './peers.ts';
 import { ReplicaFetchSession, type Wanted } from './replica-fetch-session.ts';
 import type { ReplicationQuota } from './replication-quota.ts';
@@ -44,9 +45,6 @@ export interface ReplicaFetcherOptions {
   readonly stats: ReplicationStats;
   readonly quota: ReplicationQuota;
 }
-
-const LATEST = -1;
-const EARLIEST = -2;
 
 /** Answers that only newer metadata can change; they are no fault of anybody. */
 const BETWEEN_TERMS: ReadonlySet<number> = new Set([
@@ -303,8 +301,9 @@ export class ReplicaFetcher {
       const starts = await this.#offsets(outOfRange, EARLIEST);
       for (const followed of outOfRange) {
         if (this.#stopped || !this.#isFollowed(followed)) continue;
-        const end = ends.get(followed.key);
-        const start = starts.get(followed.key);
+        const { topic, index } = followed.partition;
+        const key = offsetKey(topic, index);
+        const [start, end] = [starts.get(key), ends.get(key)];
         if (start === undefined || end === undefined) {
           this.#denied(followed, ErrorCode.NOT_LEADER_OR_FOLLOWER);
           continue;
@@ -324,42 +323,21 @@ export class ReplicaFetcher {
     }
   }
 
-  async #offsets(
+  #offsets(
     of: readonly FollowedPartition[],
     timestamp: number,
   ): Promise<ReadonlyMap<string, number>> {
     const { peers, nodeId, settings } = this.#options;
-    const byTopic = Map.groupBy(of, ({ partition }) => partition.topic);
-    const keys = new Map(of.map(({ partition: p, key }) => [`${p.topic}/${p.index}`, key]));
-    const request = {
-      replicaId: nodeId,
-      isolationLevel: 0,
-      topics: [...byTopic].map(([name, followed]) => ({
-        name,
-        partitions: followed.map(({ partition, leaderEpoch }) => ({
-          partitionIndex: partition.index,
-          currentLeaderEpoch: leaderEpoch,
-          timestamp,
-          maxNumOffsets: 1,
-        })),
+    const { timeoutMs } = settings;
+    return peerOffsets(
+      peers,
+      { leader: this.leaderId, channel: 'fetch', replicaId: nodeId, timestamp, timeoutMs },
+      of.map(({ partition: { topic, index }, leaderEpoch }) => ({
+        topic,
+        partition: index,
+        leaderEpoch,
       })),
-      timeoutMs: settings.timeoutMs,
-    };
-    const answer = await peers.send(
-      this.leaderId,
-      'fetch',
-      calls.listOffsets,
-      request,
-      settings.timeoutMs,
     );
-    const found = new Map<string, number>();
-    for (const { name, partitions } of answer.topics) {
-      for (const { partitionIndex, errorCode, offset } of partitions) {
-        const key = keys.get(`${name}/${partitionIndex}`);
-        if (key !== undefined && errorCode === ErrorCode.NONE) found.set(key, offset);
-      }
-    }
-    return found;
   }
 
   #reached(): void {
