@@ -208,9 +208,7 @@ export class GroupShard implements HostedShard {
       this.#log.write(tombstones, (code) => {
         if (code === ErrorCode.NONE) {
           this.#options.probe.deletedOffsets += offsetCount;
-          for (const { producerId, offset } of open) {
-            this.#transactional.takeBack(producerId, offset);
-          }
+          this.#transactional.takeBack(open);
         } else if (!this.#log.isClosed && !this.groups.has(group.id)) {
           takeBack();
           this.groups.set(group.id, group);

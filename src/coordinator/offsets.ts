@@ -197,7 +197,7 @@ export class Offsets {
     return new Promise((resolve) => {
       const stored = (code: number): void => {
         if (code === ErrorCode.NONE) this.#probe.commits += taken.length;
-        else for (const offset of taken) this.#transactional.takeBack(producerId, offset);
+        else this.#transactional.takeBack(taken.map((offset) => ({ producerId, offset })));
         const isStored = (known: number): boolean => known === ErrorCode.NONE;
         for (const [key, was] of codes) if (isStored(was)) codes.set(key, code);
         resolve(codes);
@@ -293,9 +293,7 @@ export class Offsets {
         if (code === ErrorCode.NONE) {
           this.#probe.deletedOffsets += doomed.length;
           for (const { group, partition } of doomed) group.offsets.remove(name, partition);
-          for (const { producerId, offset } of open) {
-            this.#transactional.takeBack(producerId, offset);
-          }
+          this.#transactional.takeBack(open);
         }
         resolve();
       });
@@ -342,18 +340,13 @@ export class Offsets {
 
   #forget(group: AnyGroup, doomed: readonly (readonly [string, number])[]): Promise<number> {
     // Not those that come while the tombstones are on their way: their records lie behind.
-    const isDoomed = new Set(doomed.map(([topic, p]) => `${p} ${topic}`));
-    const open = [...this.#transactional.ofGroup(group.id)].filter(({ offset }) =>
-      isDoomed.has(`${offset.partition} ${offset.topic}`),
-    );
+    const open = this.#transactional.ofPartitions(group.id, doomed);
     return new Promise((resolve) => {
       const tombstones = doomed.map(([topic, p]) => offsetTombstone(group.id, topic, p));
       this.#store.write(tombstones, (code) => {
         if (code === ErrorCode.NONE) {
           for (const [topic, p] of doomed) group.offsets.remove(topic, p);
-          for (const { producerId, offset } of open) {
-            this.#transactional.takeBack(producerId, offset);
-          }
+          this.#transactional.takeBack(open);
         }
         resolve(code);
       });

@@ -20,7 +20,8 @@ export interface OpenOffset {
   readonly offset: TransactionalOffset;
 }
 
-const keyOf = ({ topic, partition }: TransactionalOffset): string => `${partition} ${topic}`;
+const keyOf = ({ topic, partition }: Pick<TransactionalOffset, 'topic' | 'partition'>): string =>
+  `${partition} ${topic}`;
 
 export class TransactionalOffsets {
   readonly #byProducer = new Map<number, TransactionalOffset[]>();
@@ -52,14 +53,16 @@ export class TransactionalOffsets {
     if (open?.size === 0) this.#open.delete(offset.groupId);
   }
 
-  /** It does not count, however the transaction ends: the log did not take it, or its topic is gone. */
-  takeBack(producerId: number, offset: TransactionalOffset): void {
-    const offsets = this.#byProducer.get(producerId);
-    const at = offsets?.indexOf(offset) ?? -1;
-    if (offsets === undefined || at < 0) return;
-    offsets.splice(at, 1);
-    if (offsets.length === 0) this.#byProducer.delete(producerId);
-    this.#close(offset);
+  /** They do not count, however the transaction ends: the log did not take them, or they were deleted. */
+  takeBack(taken: readonly OpenOffset[]): void {
+    for (const { producerId, offset } of taken) {
+      const offsets = this.#byProducer.get(producerId);
+      const at = offsets?.indexOf(offset) ?? -1;
+      if (offsets === undefined || at < 0) continue;
+      offsets.splice(at, 1);
+      if (offsets.length === 0) this.#byProducer.delete(producerId);
+      this.#close(offset);
+    }
   }
 
   /** The group has any. */
@@ -67,7 +70,7 @@ export class TransactionalOffsets {
     return this.#open.has(groupId);
   }
   isOpen(groupId: string, topic: string, partition: number): boolean {
-    return this.#open.get(groupId)?.has(`${partition} ${topic}`) === true;
+    return this.#open.get(groupId)?.has(keyOf({ topic, partition })) === true;
   }
   /** Topics and partitions of the group with any. */
   *openOf(groupId: string): Generator<[topic: string, partition: number]> {
@@ -89,6 +92,12 @@ export class TransactionalOffsets {
     for (const [producerId, offsets] of this.#byProducer) {
       for (const offset of offsets) if (offset.groupId === groupId) yield { producerId, offset };
     }
+  }
+
+  /** Of these partitions of the group. */
+  ofPartitions(groupId: string, among: readonly (readonly [string, number])[]): OpenOffset[] {
+    const keys = new Set(among.map(([topic, partition]) => keyOf({ topic, partition })));
+    return [...this.ofGroup(groupId)].filter(({ offset }) => keys.has(keyOf(offset)));
   }
 
   /** The log says that the offset was deleted: what was to come of it is, too. */
