@@ -97,8 +97,8 @@ async function tail(args: Arguments, client: Client, admin: Admin, plan: Plan): 
   if (partitions === null) return ExitCode.OK;
   const led = partitions.filter((p) => p.leader >= 0);
   const away = partitions.filter((p) => p.leader < 0);
-  const missing = new OperatingError('no-leader', `${namesOf(away)}: no leader`);
-  if (plan.follow && away.length > 0) terminal.err(`${missing.message}; ${WHEN_IT_COMES}\n`);
+  const missing = `${namesOf(away)}: no leader`;
+  if (plan.follow && away.length > 0) terminal.err(`${missing}; ${WHEN_IT_COMES}\n`);
   const ends = await admin.listOffsets(led, 'latest');
   const starts = await startOffsets(admin, led, ends, plan);
   const endOf = new Map(ends.map((end) => [end.partition, end.offset]));
@@ -131,7 +131,7 @@ async function tail(args: Arguments, client: Client, admin: Admin, plan: Plan): 
       if (plan.since !== null && view.bytes > ORDERED_BYTES_MAX) await view.showCollected();
     }
     await view.showCollected();
-    if (!plan.follow && away.length > 0) throw missing;
+    if (!plan.follow && away.length > 0) throw new OperatingError('no-leader', missing);
     while (plan.follow && !interrupted) {
       for (const batch of await fetcher.poll(POLL_MS)) view.collect(batch);
       await view.showCollected();

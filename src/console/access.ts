@@ -37,14 +37,11 @@ export class Access {
       return { status: 403, code: 'foreign-origin', message };
     }
     if (open.has(path)) return null;
+    const isNear = isLoopback(peer);
+    const isTrusted = isNear && isOfThisMachine(headers.host);
+    if (this.#token === null) return isTrusted || !isNear ? null : foreignHost(headers.host);
     // The appliance scrapes itself; and numbers without data may be read on this machine.
-    const isLocal = isLoopback(peer) && (this.#token === null || path === '/metrics');
-    if (isLocal && isOfThisMachine(headers.host)) return null;
-    if (this.#token === null) {
-      if (!isLocal) return null;
-      const message = `'${headers.host}' may be the name of another site: ask for localhost or an address, or set console.token`;
-      return { status: 403, code: 'foreign-host', message };
-    }
+    if (path === '/metrics' && isTrusted) return null;
     const given = /^Bearer\s+(\S+)$/i.exec(headers.authorization ?? '')?.[1];
     // Digests have one length, and comparing them takes the same time wherever they differ.
     if (given !== undefined && timingSafeEqual(digest(given), this.#token)) return null;
@@ -75,5 +72,11 @@ function isOfThisMachine(host: string | undefined): boolean {
     .toLowerCase();
   return isIP(name) !== 0 || !name.includes('.') || name.endsWith('.localhost');
 }
+
+const foreignHost = (host: string | undefined): Refusal => ({
+  status: 403,
+  code: 'foreign-host',
+  message: `'${host}' may be the name of another site: ask for localhost or an address, or set console.token`,
+});
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

@@ -48,10 +48,11 @@ export function planFetch(request: Request, context: RequestContext): FetchPlan 
   }
   const session = fetchSessions.resume(sessionId, sessionEpoch, byId, now);
   if (typeof session === 'number') return session;
-  const isKept =
-    isMemorable(request) && fetchSessions.update(session, () => change(session, request));
-  if (!isKept) {
+  if (!isMemorable(request)) {
     fetchSessions.close(sessionId);
+    return ErrorCode.FETCH_SESSION_ID_NOT_FOUND;
+  }
+  if (!fetchSessions.update(session, () => change(session, request))) {
     // The client begins again with all that it wants, and is served without a session.
     return ErrorCode.FETCH_SESSION_ID_NOT_FOUND;
   }
