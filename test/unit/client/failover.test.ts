@@ -1,20 +1,15 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
 import { Admin } from '../../../src/client/admin.ts';
-import { Client } from '../../../src/client/client.ts';
 import { forEachFetchedRecord } from '../../../src/client/fetched-batch.ts';
 import { Fetcher } from '../../../src/client/fetcher.ts';
 import { Producer } from '../../../src/client/producer.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import { setPartitionLeaderEpoch, valueOf } from '../../../src/protocol/record-batch.ts';
 import { RecordBatchBuilder } from '../../../src/protocol/record-batch-builder.ts';
+import { clientOf } from './client-of.ts';
 import { FakeBroker, type FakeRequest, MemoryTransport, type Verdict } from './fake-broker.ts';
 import { ManualClock } from './manual-clock.ts';
-
-const opened: { close(): void }[] = [];
-afterEach(() => {
-  for (const item of opened.splice(0)) item.close();
-});
 
 async function setup() {
   const clock = new ManualClock();
@@ -22,15 +17,7 @@ async function setup() {
   const broker = new FakeBroker(transport, { topics: { logs: 1 }, brokers: 3 });
   broker.idle = (ms) => new Promise((resolve) => clock.after(ms, resolve));
   await broker.start();
-  const client = new Client({
-    bootstrap: broker.address,
-    clientId: 'test',
-    transport,
-    clock,
-    random: seededRandom(7),
-    requestTimeoutMs: 30_000,
-  });
-  opened.push(client);
+  const client = clientOf({ broker, transport, clock }, { requestTimeoutMs: 30_000 });
   return { clock, transport, broker, client, partition: broker.partition('logs', 0) };
 }
 
@@ -160,7 +147,7 @@ describe('a fetcher', () => {
   test('leaves a silent broker as soon as another one leads, and reads nothing twice', async () => {
     const { clock, broker, client, partition } = await setup();
     const fetcher = new Fetcher(client);
-    opened.push(fetcher);
+    onTestFinished(() => fetcher.close());
     put(broker, '0');
     fetcher.assign([{ topic: 'logs', partition: 0, offset: 0 }]);
     expect(await valuesOf(clock, fetcher, 1)).toEqual(['0']);
@@ -190,7 +177,7 @@ describe('a fetcher', () => {
     const partition = broker.partition('logs', 0);
     partition.leaderEpoch = 3;
     const fetcher = new Fetcher(client);
-    opened.push(fetcher);
+    onTestFinished(() => fetcher.close());
     for (const value of ['a', 'b', 'c']) put(broker, value);
     fetcher.assign([{ topic: 'logs', partition: 0, offset: 0 }]);
     expect(await valuesOf(clock, fetcher, 3)).toEqual(['a', 'b', 'c']);

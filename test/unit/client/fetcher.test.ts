@@ -1,18 +1,12 @@
-import { afterEach, describe, expect, test } from 'vitest';
-import { seededRandom } from '../../../src/base/random.ts';
-import { Client } from '../../../src/client/client.ts';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { type FetchedBatch, forEachFetchedRecord } from '../../../src/client/fetched-batch.ts';
 import { Fetcher, type FetcherOptions } from '../../../src/client/fetcher.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import { BatchAttribute, setBaseOffset, valueOf } from '../../../src/protocol/record-batch.ts';
 import { RecordBatchBuilder } from '../../../src/protocol/record-batch-builder.ts';
+import { clientOf } from './client-of.ts';
 import { FakeBroker, MemoryTransport } from './fake-broker.ts';
 import { ManualClock, settle } from './manual-clock.ts';
-
-const opened: { close(): void }[] = [];
-afterEach(() => {
-  for (const item of opened.splice(0)) item.close();
-});
 
 async function setup(
   options: FetcherOptions = {},
@@ -24,16 +18,9 @@ async function setup(
   // A fetch without data waits as long as it was told.
   broker.idle = (ms) => new Promise((resolve) => clock.after(ms, resolve));
   await broker.start();
-  const client = new Client({
-    bootstrap: broker.address,
-    clientId: 'test',
-    transport,
-    clock,
-    random: seededRandom(7),
-    requestTimeoutMs: 5000,
-  });
+  const client = clientOf({ broker, transport, clock });
   const fetcher = new Fetcher(client, options);
-  opened.push(fetcher, client);
+  onTestFinished(() => fetcher.close());
   return { clock, transport, broker, client, fetcher };
 }
 

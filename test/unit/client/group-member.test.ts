@@ -1,18 +1,13 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type Logger, silentLogger } from '../../../src/base/logger.ts';
 import { seededRandom } from '../../../src/base/random.ts';
-import { Client } from '../../../src/client/client.ts';
 import { GroupMember, type GroupMemberOptions } from '../../../src/client/group-member.ts';
 import { assignRange } from '../../../src/client/range-assignor.ts';
 import { ErrorCode, ProtocolError } from '../../../src/protocol/error-codes.ts';
+import { clientOf } from './client-of.ts';
 import { FakeBroker, MemoryTransport } from './fake-broker.ts';
 import { FakeCoordinator } from './fake-coordinator.ts';
 import { ManualClock } from './manual-clock.ts';
-
-const opened: Client[] = [];
-afterEach(() => {
-  for (const client of opened.splice(0)) client.close();
-});
 
 async function setup() {
   const clock = new ManualClock();
@@ -25,16 +20,8 @@ async function setup() {
   const log = (message: string): unknown => logged.push(message);
   const logger: Logger = { ...silentLogger, info: log, warn: log };
   const join = (name: string, options: Partial<GroupMemberOptions> = {}): GroupMember => {
-    const client = new Client({
-      bootstrap: broker.address,
-      clientId: name,
-      transport,
-      clock,
-      random: seededRandom(3),
-      requestTimeoutMs: 5000,
-      logger,
-    });
-    opened.push(client);
+    const mine = { clientId: name, random: seededRandom(3), logger };
+    const client = clientOf({ broker, transport, clock }, mine);
     const member = new GroupMember(client, {
       groupId: 'g',
       topics: ['logs'],

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { threadVitals } from '../../../src/base/idle-collection.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import { Client } from '../../../src/client/client.ts';
@@ -10,6 +10,7 @@ import {
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import { partitionForKey } from '../../../src/protocol/murmur2.ts';
 import { forEachRecord, valueOf } from '../../../src/protocol/record-batch.ts';
+import { clientOf } from './client-of.ts';
 import { FakeBroker, MemoryTransport, produceError } from './fake-broker.ts';
 import { ManualClock, settle } from './manual-clock.ts';
 
@@ -23,14 +24,7 @@ async function setup(
   const transport = new MemoryTransport();
   const broker = new FakeBroker(transport, cluster);
   await broker.start();
-  const client = new Client({
-    bootstrap: broker.address,
-    clientId: 'test',
-    transport,
-    clock,
-    random: seededRandom(7),
-    requestTimeoutMs: 5000,
-  });
+  const client = clientOf({ broker, transport, clock });
   const reports: DeliveryReport[] = [];
   const producer = new Producer(client, {
     acks: -1,
@@ -38,14 +32,8 @@ async function setup(
     delivery: (report) => reports.push(report),
     ...options,
   });
-  opened.push(client);
   return { clock, transport, broker, client, producer, reports };
 }
-const opened: Client[] = [];
-afterEach(() => {
-  for (const client of opened.splice(0)) client.close();
-});
-
 const balanced = (producer: Producer): void => {
   const { counters } = producer;
   expect(counters.records).toBe(counters.delivered + counters.failed);

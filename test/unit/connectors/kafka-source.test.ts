@@ -1,18 +1,12 @@
-import { afterEach, expect, it } from 'vitest';
-import { seededRandom } from '../../../src/base/random.ts';
-import { Client } from '../../../src/client/client.ts';
+import { expect, it } from 'vitest';
 import { KafkaSource } from '../../../src/connectors/kafka-source.ts';
 import type { SourceBatches } from '../../../src/connectors/source.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import { RecordBatchBuilder } from '../../../src/protocol/record-batch-builder.ts';
+import { clientOf } from '../client/client-of.ts';
 import { FakeBroker, MemoryTransport } from '../client/fake-broker.ts';
 import { FakeCoordinator } from '../client/fake-coordinator.ts';
 import { ManualClock } from '../client/manual-clock.ts';
-
-const opened: Client[] = [];
-afterEach(() => {
-  for (const client of opened.splice(0)) client.close();
-});
 
 async function setup() {
   const clock = new ManualClock();
@@ -22,15 +16,7 @@ async function setup() {
   await broker.start();
   const coordinator = new FakeCoordinator(broker);
   const start = async () => {
-    const client = new Client({
-      bootstrap: broker.address,
-      clientId: 'test',
-      transport,
-      clock,
-      random: seededRandom(7),
-      requestTimeoutMs: 5000,
-    });
-    opened.push(client);
+    const client = clientOf({ broker, transport, clock });
     const fatal: Error[] = [];
     const source = new KafkaSource(client, {
       group: 'g',
