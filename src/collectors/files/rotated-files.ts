@@ -44,6 +44,9 @@ interface RotatedFilesOptions {
   readonly faults: Faults;
 }
 
+/** Times of files are those of the system's tick before, and of whole milliseconds here. */
+const TICK_MS = 10;
+
 export class RotatedFiles {
   readonly #options: RotatedFilesOptions;
   readonly #siblings: Siblings;
@@ -177,7 +180,8 @@ export class RotatedFiles {
     if (!patterns.isWanted(origin)) return;
     for (const sibling of this.#siblings.of(origin)) {
       const { path, stat } = sibling;
-      if (!isNumberedName(path, origin) || stat.size === 0 || stat.modifiedMs <= seenMs) continue;
+      const isOld = stat.modifiedMs < seenMs - TICK_MS;
+      if (!isNumberedName(path, origin) || stat.size === 0 || isOld) continue;
       if (tails.has(stat.key) || patterns.isExcluded(path) || patterns.isWanted(path)) continue;
       faults.guarded('a log file can not be looked at', () => this.#beginUnread(sibling, origin));
     }
