@@ -73,8 +73,9 @@ export interface GroupCoordinatorOptions {
   readonly transactions: TransactionGate;
   /**
    * Whether this broker can be sure that no other one has taken over its partitions. While it can't,
-   * it does not tell what was committed: others may have committed since; and puts no member out, of
-   * whom it may only have not heard. Default: it always can.
+   * it does not tell what was committed: others may have committed since; puts no member out, of
+   * whom it may only have not heard; and promises none that it stays, of whom another coordinator
+   * hears nothing meanwhile. Default: it always can.
    */
   readonly mayAnswer?: () => boolean;
   readonly clock: Clock;
@@ -205,7 +206,7 @@ export class GroupCoordinator {
     const shard = this.#shards.route(request.groupId);
     if (typeof shard === 'number') return heartbeatError(shard);
     const response = await shard.consumers.heartbeat(request, context);
-    return this.#mayTell(response) ? response : heartbeatError(ErrorCode.NOT_COORDINATOR);
+    return this.#mayAnswer() ? response : heartbeatError(ErrorCode.NOT_COORDINATOR);
   }
 
   #mayTell({ errorCode }: { readonly errorCode: number }): boolean {
@@ -264,8 +265,7 @@ export class GroupCoordinator {
 
   heartbeat(request: Infer<typeof heartbeatRequest>): Infer<typeof heartbeatResponse> {
     const response = this.#heartbeat(request);
-    if (this.#mayTell(response)) return response;
-    return { ...response, errorCode: ErrorCode.NOT_COORDINATOR };
+    return this.#mayAnswer() ? response : { ...response, errorCode: ErrorCode.NOT_COORDINATOR };
   }
 
   #heartbeat(request: Infer<typeof heartbeatRequest>): Infer<typeof heartbeatResponse> {

@@ -372,10 +372,33 @@ describe('leadership that comes and goes', () => {
     expect(sure).toEqual(['GROUP_ID_NOT_FOUND', ...Array(3).fill('UNKNOWN_MEMBER_ID')]);
     h.isInCharge = false;
     expect(await verdicts()).toEqual(Array(4).fill('NOT_COORDINATOR'));
-    // Whoever it knows it goes on with.
-    expect(h.heartbeat(member!)).toBe(0);
     h.isInCharge = true;
     expect(await verdicts()).toEqual(sure);
+    expect(h.heartbeat(member!)).toBe(0);
+  });
+
+  it('promises no member that it stays while it can’t be sure to lead', async () => {
+    const h = await Harness.start();
+    const [member] = await h.stable();
+    let memberEpoch = 0;
+    const beat = async (): Promise<string> => {
+      const joins = {
+        rebalanceTimeoutMs: 20_000,
+        subscribedTopicNames: ['t'],
+        topicPartitions: [],
+      };
+      const request = heartbeatRequest({ groupId: 'g2', memberEpoch });
+      const says = memberEpoch === 0 ? { ...request, ...joins } : request;
+      const response = await h.coordinator.consumerHeartbeat(says, context(1));
+      if (response.errorCode === 0) ({ memberEpoch } = response);
+      return name(response.errorCode);
+    };
+    expect([await beat(), name(h.heartbeat(member!))]).toEqual(['NONE', 'NONE']);
+    h.isInCharge = false;
+    // Its successor, who hears nothing of them, may be about to put them out.
+    expect([await beat(), name(h.heartbeat(member!))]).toEqual(Array(2).fill('NOT_COORDINATOR'));
+    h.isInCharge = true;
+    expect([await beat(), name(h.heartbeat(member!))]).toEqual(['NONE', 'NONE']);
   });
 
   it('leaves what the newest term says, whatever order loads end in', async () => {
