@@ -5,7 +5,7 @@
  */
 import type { Logger } from '../base/logger.ts';
 import { OffsetWindow } from './offset-window.ts';
-import type { Source, SourceBatches, SourcePartition } from './source.ts';
+import type { AssignedPartition, Source, SourceBatches } from './source.ts';
 
 /** Ranges of one partition that may be open; with small batches this is reached before the bytes. */
 const PARTITION_RANGES_MAX = 16_384;
@@ -46,9 +46,9 @@ export class Assignment {
     return count;
   }
 
-  add(partitions: readonly (SourcePartition & { readonly offset: number })[]): void {
-    for (const { topic, topicId, partition, offset } of partitions) {
-      const offsets = new OffsetWindow(topic, topicId, partition, offset);
+  add(partitions: readonly AssignedPartition[]): void {
+    for (const { topic, topicId, partition, offset, metadata } of partitions) {
+      const offsets = new OffsetWindow(topic, topicId, partition, offset, metadata);
       this.#partitions.set(keyOf(topic, partition), {
         offsets,
         isPaused: false,
@@ -107,7 +107,8 @@ export class Assignment {
       'kafka.offset': fetchOffset,
     });
     offsets.isClosed = true;
-    held.offsets = new OffsetWindow(topic, topicId, batches.partition, fetchOffset, -1);
+    const { partition } = batches;
+    held.offsets = new OffsetWindow(topic, topicId, partition, fetchOffset, offsets.since, -1);
     this.throttle(held.offsets);
     return held.offsets;
   }

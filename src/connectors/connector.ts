@@ -59,6 +59,12 @@ export interface WriteResult {
 
 export interface Destination<W extends Window = Window> {
   /**
+   * Where records go at present, where that changes in the course of time (the write index of a data
+   * stream); else ''. It may lag behind the truth. It is committed with offsets, so that whoever goes
+   * on from them knows since when to look for what was handed over before.
+   */
+  readonly generation: string;
+  /**
    * Makes what the destination needs (templates, streams). Idempotent; called again, with backoff,
    * until it says `settled`.
    */

@@ -92,6 +92,7 @@ export class KafkaSource implements Source {
         topicId: this.#topicId(p.topic, ZERO_UUID),
         partition: p.partition,
         offset: committed.get(partitionKey(p))?.offset ?? 0,
+        metadata: committed.get(partitionKey(p))?.metadata ?? '',
       })),
     );
     // Where a log begins is not asked here: one without a leader would keep all others waiting.

@@ -9,6 +9,7 @@ interface Moved {
   readonly offsets: OffsetWindow;
   readonly to: number;
   readonly epoch: number;
+  readonly generation: string;
 }
 
 /**
@@ -18,6 +19,7 @@ interface Moved {
 export class OffsetCommitter {
   readonly #source: Source;
   readonly #offsets: () => Iterable<OffsetWindow>;
+  readonly #generation: () => string;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #intervalMs: number;
@@ -29,14 +31,17 @@ export class OffsetCommitter {
   /** Milliseconds that commits have taken, all together. */
   totalMs = 0;
 
+  /** `generation`: that of the destination. */
   constructor(
     source: Source,
     offsets: () => Iterable<OffsetWindow>,
+    generation: () => string,
     seams: { clock: Clock; logger: Logger },
     intervalMs: number,
   ) {
     this.#source = source;
     this.#offsets = offsets;
+    this.#generation = generation;
     this.#clock = seams.clock;
     this.#logger = seams.logger;
     this.#intervalMs = intervalMs;
@@ -61,9 +66,11 @@ export class OffsetCommitter {
   async commit(): Promise<void> {
     while (this.#underWay !== null) await this.#underWay;
     const moved: Moved[] = [];
+    const present = this.#generation();
     for (const offsets of this.#offsets()) {
       const { committable: to, committableEpoch: epoch } = offsets;
-      if (to !== offsets.committed) moved.push({ offsets, to, epoch });
+      const generation = offsets.committableGeneration(present);
+      if (to !== offsets.committed) moved.push({ offsets, to, epoch, generation });
     }
     if (moved.length === 0) return;
     this.#underWay = this.#commitAll(moved);
@@ -75,11 +82,12 @@ export class OffsetCommitter {
     const started = this.#clock.monotonic();
     try {
       await this.#source.commit(
-        moved.map(({ offsets, to, epoch }) => ({
+        moved.map(({ offsets, to, epoch, generation }) => ({
           topic: offsets.topic,
           partition: offsets.partition,
           offset: to,
           leaderEpoch: epoch,
+          metadata: generation,
         })),
       );
       this.commits++;

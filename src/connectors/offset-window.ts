@@ -15,32 +15,44 @@ const RANGES_INITIAL = 16;
 
 const ring = (length: number): (OffsetRange | null)[] => Array.from({ length }, () => null);
 
+/** A batch that was fetched. */
+export interface Taken {
+  /** Behind its last record. */
+  readonly nextOffset: number;
+  /** Term of the leader that has appended it; -1: unknown. */
+  readonly leaderEpoch: number;
+  /** Of the destination, now. */
+  readonly generation: string;
+  /** Where it starts in `source`, and how long it is there. */
+  readonly source: Buffer;
+  readonly position: number;
+  readonly bytes: number;
+}
+
 /** The records of one batch. */
 export class OffsetRange {
   readonly window: OffsetWindow;
   readonly nextOffset: number;
-  /** Term of the leader that has appended the batch. */
   readonly leaderEpoch: number;
-  /** The batch as it was fetched, and where it starts; dropped when the range is resolved. */
+  /** The first of the destination that records of it can have been handed over to; '': unknown. */
+  readonly generation: string;
+  /** Another life may have handed them over. */
+  readonly mayRepeat: boolean;
+  /** Dropped when the range is resolved. */
   source: Buffer | null;
   readonly position: number;
   readonly bytes: number;
   #unresolved = 1; // The reader.
 
-  constructor(
-    window: OffsetWindow,
-    nextOffset: number,
-    leaderEpoch: number,
-    source: Buffer,
-    position: number,
-    bytes: number,
-  ) {
+  constructor(window: OffsetWindow, batch: Taken, mayRepeat: boolean) {
     this.window = window;
-    this.nextOffset = nextOffset;
-    this.leaderEpoch = leaderEpoch;
-    this.source = source;
-    this.position = position;
-    this.bytes = bytes;
+    this.nextOffset = batch.nextOffset;
+    this.leaderEpoch = batch.leaderEpoch;
+    this.generation = mayRepeat ? window.since : batch.generation;
+    this.mayRepeat = mayRepeat;
+    this.source = batch.source;
+    this.position = batch.position;
+    this.bytes = batch.bytes;
   }
 
   get isResolved(): boolean {
@@ -74,8 +86,12 @@ export class OffsetWindow {
   committableEpoch = -1;
   /** What was committed last; -1: nothing that counts. */
   committed: number;
-  /** The partition's end as the broker told it last. */
+  /** The generation of the destination that was committed where reading began; '': unknown. */
+  readonly since: string;
+  /** The partition's end as the broker told it last; -1: not yet. */
   highWatermark = -1;
+  /** The partition's end when reading began: what lies before it, another life may have handed over. */
+  #repeatsBefore = Number.POSITIVE_INFINITY;
   /** Bytes of the batches under way. */
   unresolvedBytes = 0;
   /** True when the partition belongs to another member by now: nothing more counts. */
@@ -90,6 +106,7 @@ export class OffsetWindow {
     topicId: string,
     partition: number,
     offset: number,
+    since = '',
     committed = offset,
   ) {
     this.topic = topic;
@@ -97,6 +114,7 @@ export class OffsetWindow {
     this.partition = partition;
     this.nextOffset = offset;
     this.committable = offset;
+    this.since = since;
     this.committed = committed;
   }
 
@@ -108,6 +126,20 @@ export class OffsetWindow {
     return this.#size === 0;
   }
 
+  /**
+   * The first generation that anything at or behind `committable` can have been handed over to;
+   * `present`: that of the destination now.
+   */
+  committableGeneration(present: string): string {
+    return this.#ring[this.#head]?.generation ?? present;
+  }
+
+  /** The broker has told where the partition ends. */
+  endsAt(highWatermark: number): void {
+    if (this.highWatermark < 0) this.#repeatsBefore = highWatermark;
+    this.highWatermark = highWatermark;
+  }
+
   /** The log has nothing between what was read and `offset`. */
   skipTo(offset: number): void {
     if (offset <= this.nextOffset) return;
@@ -117,17 +149,12 @@ export class OffsetWindow {
     this.committableEpoch = -1;
   }
 
-  /** Opens the range of a batch whose last offset is before `nextOffset`. */
-  open(
-    nextOffset: number,
-    leaderEpoch: number,
-    source: Buffer,
-    position: number,
-    bytes: number,
-  ): OffsetRange {
+  /** Opens the range of a batch that begins, or goes on, at `nextOffset`. */
+  open(batch: Taken): OffsetRange {
+    const { nextOffset, bytes } = batch;
     assert(nextOffset > this.nextOffset, 'ranges are opened in the order of their offsets');
     if (this.#size === this.#ring.length) this.#grow();
-    const range = new OffsetRange(this, nextOffset, leaderEpoch, source, position, bytes);
+    const range = new OffsetRange(this, batch, this.nextOffset < this.#repeatsBefore);
     this.#ring[(this.#head + this.#size) & (this.#ring.length - 1)] = range;
     this.#size++;
     this.nextOffset = nextOffset;

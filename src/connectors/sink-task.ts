@@ -11,7 +11,8 @@
  * partition is paused while too much of it is unresolved.
  *
  * After a crash the group's offsets are behind everything that was unresolved; what was handed over
- * beyond them comes again, and the destination knows it by its id.
+ * beyond them comes again, and the destination knows it by its id. Where it may have been handed over
+ * to is committed with the offsets.
  */
 
 import { assert } from '../base/assert.ts';
@@ -121,7 +122,8 @@ export class SinkTask<W extends Window = Window> {
     const { partitionBytesMax, commitIntervalMs } = this.#options;
     this.assignment = new Assignment(source, seams.logger, partitionBytesMax);
     const offsets = (): Iterable<OffsetWindow> => this.assignment.offsets();
-    this.committer = new OffsetCommitter(source, offsets, seams, commitIntervalMs);
+    const generation = (): string => destination.generation;
+    this.committer = new OffsetCommitter(source, offsets, generation, seams, commitIntervalMs);
     const settlement: Settlement = {
       resolved: (range, count, duplicates) => this.#resolved(range, count, duplicates),
       refused: (range, refusals) => this.#refused(range, refusals),
@@ -229,7 +231,7 @@ export class SinkTask<W extends Window = Window> {
     const { records } = batches;
     const offsets = this.assignment.windowFor(batches, held);
     if (offsets === null) return;
-    offsets.highWatermark = batches.highWatermark;
+    offsets.endsAt(batches.highWatermark);
     for (let at = 0; at + BATCH_OVERHEAD <= records.length; at += batchSize(records, at)) {
       while (this.#letters.isFull && !this.#stopping) await this.#wakeUp.wait();
       if (batchSize(records, at) > records.length - at) break; // Cut off: it comes again.
@@ -237,8 +239,14 @@ export class SinkTask<W extends Window = Window> {
       const next = lastOffset(records, at) + 1;
       if (next <= offsets.nextOffset) continue;
       const from = offsets.nextOffset;
-      const epoch = partitionLeaderEpoch(records, at);
-      const range = offsets.open(next, epoch, records, at, batchSize(records, at));
+      const range = offsets.open({
+        nextOffset: next,
+        leaderEpoch: partitionLeaderEpoch(records, at),
+        generation: this.#destination.generation,
+        source: records,
+        position: at,
+        bytes: batchSize(records, at),
+      });
       let rest = this.#fill({ range, source: records, position: at, fromOffset: from });
       while (rest !== null) {
         await this.#wakeUp.wait();

@@ -5,6 +5,13 @@ export interface SourcePartition {
   readonly partition: number;
 }
 
+export interface AssignedPartition extends SourcePartition {
+  /** Where reading starts, or the log if that is later. */
+  readonly offset: number;
+  /** What was committed with that; '': nothing. */
+  readonly metadata: string;
+}
+
 /** Whole record batches of one partition, one after another, as the broker sent them. */
 export interface SourceBatches {
   readonly topic: string;
@@ -17,8 +24,8 @@ export interface SourceBatches {
 }
 
 export interface SourceListener {
-  /** Partitions that are ours from now on, and where reading starts, or the log if that is later. */
-  assigned(partitions: readonly (SourcePartition & { readonly offset: number })[]): void;
+  /** Partitions that are ours from now on. */
+  assigned(partitions: readonly AssignedPartition[]): void;
   /**
    * Partitions that are about to belong to somebody else. What can be settled soon is settled and
    * committed before the promise resolves. `lost`: they belong to somebody else already.
@@ -36,6 +43,7 @@ export interface OffsetToCommit {
   readonly offset: number;
   /** Of the batch before it; -1: unknown. */
   readonly leaderEpoch: number;
+  readonly metadata: string;
 }
 
 export interface Source {

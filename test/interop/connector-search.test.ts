@@ -38,13 +38,15 @@ afterAll(async () => {
   await kafka?.stop();
 });
 
-function settingsFor(url: string, topic: string): Settings {
+const groupOf = (topic: string): string => `group-${topic}`;
+
+function settingsFor(url: string, topic: string, group: string): Settings {
   const values: Record<string, unknown> = {};
   for (const key of applianceKeys) values[key.name] = key.default;
   values['connectors.elasticsearch.url'] = url;
   values['connectors.elasticsearch.index'] = STREAM;
   values['connectors.elasticsearch.topics'] = [topic];
-  values['connectors.elasticsearch.group'] = `group-${topic}`;
+  values['connectors.elasticsearch.group'] = group;
   values['connectors.elasticsearch.linger.ms'] = 50;
   values['connectors.elasticsearch.request.max.records'] = 1_000;
   values['connectors.dead.letters.topic'] = `dead-${topic}`;
@@ -61,8 +63,12 @@ function settingsFor(url: string, topic: string): Settings {
   };
 }
 
-async function startRole(url: string, topic: string): Promise<ConnectorsRole> {
-  const role = new ConnectorsRole(settingsFor(url, topic), {
+async function startRole(
+  url: string,
+  topic: string,
+  group = groupOf(topic),
+): Promise<ConnectorsRole> {
+  const role = new ConnectorsRole(settingsFor(url, topic, group), {
     clock: systemClock,
     random: systemRandom,
     disk: nodeDisk,
@@ -152,7 +158,7 @@ for (const [name, flavour, start] of [
 
       const admin = new Admin(client);
       await eventually('everything is committed', async () => {
-        const offsets = await admin.groupOffsets(`group-${topic}`);
+        const offsets = await admin.groupOffsets(groupOf(topic));
         const total = offsets.reduce((sum, { offset }) => sum + offset, 0);
         return total === RECORDS ? true : null;
       });
@@ -188,6 +194,26 @@ for (const [name, flavour, start] of [
         log: { properties: { level: { type: 'keyword' } } },
         labels: { properties: { n: { type: 'keyword' } } },
       });
+    });
+
+    it('makes no document twice though the stream has rolled over before it is sent again', async () => {
+      await Promise.all(roles.splice(0).map((role) => role.stop()));
+      const rolled = await server.call('POST', `/${STREAM}/_rollover`);
+      const before = await countOf(server);
+      expect(rolled.body).toMatchObject({ rolled_over: true });
+      await produce(client, topic, RECORDS, RECORDS + 1_000);
+      // As after a kill before the first commit.
+      const group = `${groupOf(topic)}-again`;
+      const role = await startRole(server.url, topic, group);
+      roles.push(role);
+      await eventually('everything is committed', async () => {
+        const offsets = await new Admin(client).groupOffsets(group);
+        const total = offsets.reduce((sum, { offset }) => sum + offset, 0);
+        return total === RECORDS + 1_000 ? true : null;
+      });
+      expect(await countOf(server)).toBe(before + 1_000 - poisonIn(1_000));
+      const newest = await server.call('GET', `/${rolled.body.new_index}/_count`);
+      expect(newest.body.count).toBe(1_000 - poisonIn(1_000));
     });
 
     it('leaves a template that a user changed alone', async () => {

@@ -11,6 +11,7 @@ import { assert } from '../../base/assert.ts';
 import { ZERO_UUID } from '../../base/bytes.ts';
 import type { OffsetRange, OffsetWindow } from '../offset-window.ts';
 
+const START = '{"create":{"_id":"';
 const END = Buffer.from('"}}\n');
 const OFFSET_DIGITS_MAX = 16;
 const ZERO = 0x30;
@@ -37,6 +38,12 @@ export class ActionLine {
     this.#offset = offset;
   }
 
+  /** The id in the line that starts there. */
+  static idAt(bytes: Buffer, at: number): string {
+    const start = at + START.length;
+    return bytes.toString('latin1', start, bytes.indexOf(END, start));
+  }
+
   /** Returns how many bytes it took. */
   copy(to: Buffer, at: number): number {
     return this.#line.copy(to, at, 0, this.length);
@@ -48,7 +55,7 @@ export class ActionLine {
     const name = topicId === '' || topicId === ZERO_UUID ? window.topic : topicId;
     // Names of topics hold letters, digits, dots, dashes and underscores only.
     assert(/^[\w.-]+$/.test(name), `unexpected topic id or name '${name}'`);
-    const start = Buffer.from(`{"create":{"_id":"${name}-${window.partition}-${leaderEpoch}-`);
+    const start = Buffer.from(`${START}${name}-${window.partition}-${leaderEpoch}-`);
     this.#line = Buffer.alloc(start.length + OFFSET_DIGITS_MAX + END.length);
     start.copy(this.#line);
     this.#digits = start.length;

@@ -5,12 +5,9 @@
  *   {"create":{"_id":"<topic id>-<partition>-<leader epoch>-<offset>"}}\n
  *   {"@timestamp":"…",…}\n
  *
- * The id makes a repetition harmless: the server answers 409 to a `create` of what it has. It looks
- * only into the backing index that it writes to, so this does not hold across a rollover of the data
- * stream. What was under way when the process was killed, or a request timed out, and is sent again
- * after a rollover stands twice, in two backing indices under one `_id`; no record is lost by it.
- * (To ask for the ids first would need a refresh and a search over every index for everything that
- * was not committed, before the first request of each start.)
+ * The id makes a repetition harmless: the server answers 409 to a `create` of what it has in the
+ * backing index that it writes to. Of the others see `data-stream.ts`: the body knows which of its
+ * items may have been handed over before, and since when.
  *
  * A value must be one JSON object on one line. What looks different is looked at closely: line
  * breaks between tokens become spaces, a missing `@timestamp` (data streams demand one) is spliced
@@ -74,6 +71,8 @@ export class BulkBody implements Window {
   #count = 0;
   /** Answers that judged its items one by one, since it was filled. */
   answers = 0;
+  /** Items may have been handed over before: by another life, or without an answer to go by. */
+  mayRepeat = false;
   /** Where each item starts. */
   #starts = new Uint32Array(ITEMS_INITIAL);
   #offsets = new Float64Array(ITEMS_INITIAL);
@@ -156,6 +155,7 @@ export class BulkBody implements Window {
     const index = this.#count;
     if (index === this.#starts.length) this.#growItems();
     if (this.#ranges[this.#ranges.length - 1] !== range) this.#ranges.push(range);
+    this.mayRepeat ||= range.mayRepeat;
     this.#starts[index] = at;
     this.#offsets[index] = offset;
     this.#rangeOf[index] = this.#ranges.length - 1;
@@ -170,6 +170,27 @@ export class BulkBody implements Window {
       this.#starts[from],
       to < this.#count ? this.#starts[to] : this.#pos,
     );
+  }
+
+  /** The first generations of the data stream that items can have been handed over to. */
+  generations(): Set<string> {
+    return new Set(this.#ranges.map(({ generation }) => generation));
+  }
+
+  /** Items of that generation of which nothing is known. */
+  openItemsOf(generation: string): number[] {
+    const items: number[] = [];
+    for (let item = 0; item < this.#count; item++) {
+      const range = this.#ranges[this.#rangeOf[item]!]!;
+      const isOpen = this.#outcomes[item] === Outcome.again;
+      if (isOpen && range.generation === generation) items.push(item);
+    }
+    return items;
+  }
+
+  /** The `_id` in the item's action line. */
+  idOf(item: number): string {
+    return ActionLine.idAt(this.#buffer, this.#starts[item]!);
   }
 
   setOutcome(item: number, outcome: number, refusal?: Refusal): void {
@@ -227,7 +248,10 @@ export class BulkBody implements Window {
       kept++;
       pos += end - start;
     }
-    if (kept === 0) this.answers = 0;
+    if (kept === 0) {
+      this.answers = 0;
+      this.mayRepeat = false;
+    }
     this.#count = kept;
     this.#pos = pos;
     this.#ranges = ranges;

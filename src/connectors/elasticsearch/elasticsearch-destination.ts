@@ -3,8 +3,10 @@
  * `create` with an id of its own, and every item of an answer is judged by itself.
  *
  * Whatever is not known to have been taken is sent again; a document that is there already answers
- * 409, which is success. So a crash, a timeout or a broken answer costs a repetition, never a
- * document more or less, as long as the data stream does not roll over in between (`bulk-body.ts`).
+ * 409, which is success. That holds within the index that is written to: where the data stream may
+ * have rolled over in between, what is sent again is looked for in the older ones first
+ * (`data-stream.ts`). So a crash, a timeout or a broken answer costs a repetition, never a document
+ * more or less; but for a rollover in the very milliseconds between that look and the request.
  */
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
@@ -15,15 +17,18 @@ import type { Destination, Settlement, Verdict, WriteResult } from '../connector
 import { retryAfterMs } from '../retry.ts';
 import { BulkBody, type BulkLimits, Outcome } from './bulk-body.ts';
 import { BULK_FILTER, type ItemResult, readBulkResponse } from './bulk-response.ts';
+import { type Ask, DataStream } from './data-stream.ts';
 import { indexTemplate, TEMPLATE_VERSION } from './index-template.ts';
 import { actionFor } from './item-outcome.ts';
-import { type Answer, type Flavour, SearchServer } from './server.ts';
+import { type Answer, type Flavour, isPassing, parsed, SearchServer } from './server.ts';
 import type { ElasticsearchSettings } from './settings.ts';
 
 const gzipBody = promisify(gzip);
 
 /** However small the server wants its requests, they are not made smaller than this. */
 const REQUEST_BYTES_MIN = 64 * 1024;
+/** While it writes, it looks this often whether the data stream has rolled over. */
+const LOOK_MS = 60_000;
 /** Characters of an answer that an error message quotes. */
 const QUOTE_MAX = 300;
 
@@ -70,6 +75,9 @@ export class ElasticsearchDestination implements Destination<BulkBody> {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #limits: BulkLimits;
+  readonly #stream: DataStream;
+  /** When it looked at the data stream last, monotonic milliseconds. */
+  #lookedAt = 0;
   #server: SearchServer | null = null;
   #flavour: Flavour | null = null;
   #version = '';
@@ -87,11 +95,17 @@ export class ElasticsearchDestination implements Destination<BulkBody> {
     this.#clock = seams.clock;
     this.#logger = seams.logger;
     this.#limits = { bytes: settings.requestBytesMax, records: settings.requestRecordsMax };
+    const ask: Ask = (request) => this.#request(request);
+    this.#stream = new DataStream(settings.index, ask, seams.logger);
   }
 
   /** `elasticsearch 9.2.4`, or what is known of it. */
   get product(): string {
     return this.#flavour === null ? '' : `${this.#flavour} ${this.#version}`.trim();
+  }
+
+  get generation(): string {
+    return this.#stream.newest;
   }
 
   createWindow(): BulkBody {
@@ -152,6 +166,14 @@ export class ElasticsearchDestination implements Destination<BulkBody> {
     const stream = `/_data_stream/${encodeURIComponent(index)}`;
     const existing = await this.#request({ method: 'GET', path: stream, signal });
     if (existing.status === 404) await this.#request({ method: 'PUT', path: stream, signal });
+    await this.#look(signal, findings);
+  }
+
+  /** Which indices the data stream has. */
+  async #look(signal: AbortSignal, findings: Findings): Promise<void> {
+    this.#lookedAt = this.#clock.monotonic();
+    const refusal = await this.#stream.look(signal);
+    if (refusal !== null) this.#noteStatus(refusal, findings);
   }
 
   async write(
@@ -162,10 +184,56 @@ export class ElasticsearchDestination implements Destination<BulkBody> {
   ): Promise<WriteResult> {
     const findings = nothingFound();
     if (attempt > 1) this.probe.retriedItems += window.count;
-    await this.#send(window, 0, window.count, signal, findings);
+    const known = await this.#findRepeats(window, to, signal, findings);
+    if (window.count > 0 && findings.verdict === 'settled') {
+      await this.#send(window, 0, window.count, signal, findings);
+    }
     if (findings.hasJudged) window.answers++;
-    const settled = window.settle(to);
+    const settled = known + window.settle(to);
     return resultOf(window.count === 0 ? nothingFound() : findings, settled);
+  }
+
+  /**
+   * Settles what was handed over before the data stream rolled over, and returns how many that were.
+   * Only what may have been handed over before is looked for.
+   */
+  async #findRepeats(
+    window: BulkBody,
+    to: Settlement,
+    signal: AbortSignal,
+    findings: Findings,
+  ): Promise<number> {
+    const isLookDue = this.#clock.monotonic() - this.#lookedAt >= LOOK_MS;
+    if (!window.mayRepeat && !isLookDue) return 0;
+    try {
+      await this.#look(signal, findings);
+      if (!window.mayRepeat) return 0;
+      for (const generation of window.generations()) {
+        for (const index of this.#stream.olderThanNewest(generation)) {
+          if (findings.verdict !== 'settled') break;
+          await this.#findIn(index, window, generation, signal, findings);
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof OperatingError)) throw error;
+      this.probe.requestFaults++;
+      note(findings, 'again', error.message);
+    }
+    return window.settle(to);
+  }
+
+  async #findIn(
+    index: string,
+    window: BulkBody,
+    generation: string,
+    signal: AbortSignal,
+    findings: Findings,
+  ): Promise<void> {
+    const items = window.openItemsOf(generation);
+    const ids = items.map((item) => window.idOf(item));
+    const found = (at: number): void => window.setOutcome(items[at]!, Outcome.duplicate);
+    const refusal = await this.#stream.find(index, ids, found, signal);
+    if (refusal !== null) this.#noteStatus(refusal, findings);
   }
 
   /** Sends the items `[from, to)` and notes what became of them; in halves when they are too large. */
@@ -187,9 +255,12 @@ export class ElasticsearchDestination implements Destination<BulkBody> {
     } catch (error) {
       if (!(error instanceof OperatingError)) throw error;
       this.probe.requestFaults++;
+      window.mayRepeat = true;
       note(findings, 'again', error.message);
       return;
     }
+    // A proxy may say so of a request that went through.
+    if (isPassing(answer.status)) window.mayRepeat = true;
     if (answer.status !== 413) return this.#noteStatus(answer, findings);
     this.probe.requestsTooLarge++;
     if (to - from === 1) {
@@ -243,6 +314,8 @@ export class ElasticsearchDestination implements Destination<BulkBody> {
       else if (action === 'refused') window.setOutcome(item, Outcome.refused, result);
       else {
         if (action === 'slower') this.probe.pushBacks++;
+        // A copy of the shard may have taken it.
+        else window.mayRepeat = true;
         note(findings, action, `item status ${result.status} ${result.type}: ${result.reason}`);
       }
     }
@@ -293,14 +366,6 @@ function note(findings: Findings, verdict: Verdict, reason: string): void {
 }
 
 const quote = (body: Buffer): string => body.toString('utf8', 0, QUOTE_MAX).trim();
-
-function parsed(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    return null; // A proxy's page, say: what it means is decided by what is missing.
-  }
-}
 
 function templateVersion(body: Buffer): number {
   const answer = parsed(body) as {

@@ -42,6 +42,19 @@ export interface ServerRequest {
   readonly signal: AbortSignal;
 }
 
+/** The answer's JSON; null when it is none (a proxy's page, say): what is missing tells then. */
+export function parsed(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    return null;
+  }
+}
+
+/** A status that tells of the server's state, and nothing of what was asked. */
+export const isPassing = (status: number): boolean =>
+  status >= 500 || status === 429 || status === 408;
+
 /** An answer to 100,000 actions that all fail is some 40 MiB; more is no answer to us. */
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 

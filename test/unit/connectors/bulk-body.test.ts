@@ -3,7 +3,11 @@ import { systemClock } from '../../../src/base/clock.ts';
 import { below, seededRandom } from '../../../src/base/random.ts';
 import type { Settlement } from '../../../src/connectors/connector.ts';
 import { BulkBody, Outcome } from '../../../src/connectors/elasticsearch/bulk-body.ts';
-import { type OffsetRange, OffsetWindow } from '../../../src/connectors/offset-window.ts';
+import {
+  type OffsetRange,
+  OffsetWindow,
+  type Taken,
+} from '../../../src/connectors/offset-window.ts';
 import { CompressionType } from '../../../src/protocol/compression.ts';
 import {
   forEachPassingRecord,
@@ -22,13 +26,11 @@ const body = (bytes = 1_000_000, records = 1_000): BulkBody =>
 const LEADER_EPOCH = 7;
 
 const rangeOf = (next = 1_000, partition = 3): OffsetRange =>
-  new OffsetWindow('logs', 'abcdefghijklmnopqrstuv', partition, 0).open(
-    next,
-    LEADER_EPOCH,
-    NOTHING,
-    0,
-    1,
-  );
+  new OffsetWindow('logs', 'abcdefghijklmnopqrstuv', partition, 0).open(batchTo(next));
+
+const batchTo = (nextOffset: number, leaderEpoch = LEADER_EPOCH, generation = ''): Taken => ({
+  ...{ nextOffset, leaderEpoch, generation, source: NOTHING, position: 0, bytes: 1 },
+});
 
 function view(offset: number, value: string | Buffer | null, timestamp = TIME): RecordView {
   const bytes = value === null ? NOTHING : Buffer.from(value);
@@ -81,7 +83,7 @@ describe('bulk body', () => {
       [11, 12],
       [12, 9],
     ] as const) {
-      const range = partition.open(offset + 1, epoch, NOTHING, 0, 1);
+      const range = partition.open(batchTo(offset + 1, epoch));
       window.add(range, view(offset, '{"@timestamp":1}'));
     }
     expect(parseBulk(text(window)).map(({ id }) => id)).toEqual([

@@ -1,5 +1,6 @@
 /**
- * A `_bulk` server that keeps documents by id and does to requests and items what a script says.
+ * A `_bulk` server that keeps documents by id, as a data stream does that can roll over, and does to
+ * requests and items what a script says.
  */
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -39,6 +40,8 @@ const taken: Reaction = { kind: 'items' };
 
 export class FakeServer {
   readonly documents = new Map<string, string>();
+  /** Backing indices, oldest first, with the ids in each. */
+  readonly indices = new Map<string, Set<string>>();
   /** Times a document with an id that exists was sent. */
   conflicts = 0;
   bulkRequests = 0;
@@ -47,12 +50,16 @@ export class FakeServer {
   authorization = '';
   otherRequests: string[] = [];
   script: Script = () => taken;
+  /** What an index says of a document, by how often one was asked for it; null: the truth. */
+  docs: ((asked: number) => object) | null = null;
+  #asked = 0;
   /** Answers to everything but `_bulk`. */
   statusOfOthers = 200;
   largestBody = 0;
   readonly #server: http.Server;
 
   private constructor() {
+    this.rollOver();
     this.#server = http.createServer((request, response) => {
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -65,6 +72,17 @@ export class FakeServer {
     const fake = new FakeServer();
     await new Promise<void>((resolve) => fake.#server.listen(port, '127.0.0.1', resolve));
     return fake;
+  }
+
+  /** Writes go into a new index from now on. */
+  rollOver(): void {
+    this.indices.set(`.ds-logs-${String(this.indices.size + 1).padStart(6, '0')}`, new Set());
+  }
+
+  /** Ids that stand in more than one index. */
+  get repeated(): string[] {
+    const ids = [...this.indices.values()].flatMap((some) => [...some]);
+    return ids.filter((id, at) => ids.indexOf(id) !== at);
   }
 
   get port(): number {
@@ -88,7 +106,8 @@ export class FakeServer {
       // Like the integration-test distribution, which has no `GET /`.
       const status =
         this.statusOfOthers !== 200 ? this.statusOfOthers : request.url === '/' ? 405 : 200;
-      response.writeHead(status).end('{}');
+      const answer = status === 200 ? this.#tell(request.url ?? '', body) : {};
+      response.writeHead(status).end(JSON.stringify(answer));
       return;
     }
     this.bulkRequests++;
@@ -124,15 +143,33 @@ export class FakeServer {
     } else response.end(text);
   }
 
+  /** Which indices there are, and what one of them has. */
+  #tell(url: string, body: Buffer): object {
+    const { pathname } = new URL(url, this.url);
+    if (pathname.endsWith('/_settings')) {
+      // In no order, as the servers do.
+      const born = (at: number): object => ({ settings: { index: { creation_date: `9${at}` } } });
+      const indices = [...this.indices.keys()].map((name, at) => [name, born(at + 10)] as const);
+      return Object.fromEntries(indices.reverse());
+    }
+    const index = this.indices.get(pathname.slice(1, -'/_mget'.length));
+    if (index === undefined || !pathname.endsWith('/_mget')) return {};
+    const { ids } = JSON.parse(body.toString()) as { ids: string[] };
+    this.#asked++;
+    return { docs: ids.map((id) => this.docs?.(this.#asked) ?? { found: index.has(id) }) };
+  }
+
   #create(item: BulkItem, script: ItemScript): string {
     if (script !== null) {
       const error = JSON.stringify({ type: script.type, reason: 'scripted "status": 200' });
       return `{"create":{"status":${script.status},"error":${error}}}`;
     }
-    if (this.documents.has(item.id)) {
+    const newest = [...this.indices.values()].at(-1)!;
+    if (newest.has(item.id)) {
       this.conflicts++;
       return '{"create":{"status":409,"error":{"type":"version_conflict_engine_exception","reason":"exists"}}}';
     }
+    newest.add(item.id);
     this.documents.set(item.id, item.source);
     return '{"create":{"status":201}}';
   }

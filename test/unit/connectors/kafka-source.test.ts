@@ -86,7 +86,7 @@ it('notices that the log was cut before the committed offset and has grown again
   const first = await start();
   await first.read(1);
   await clock.until(
-    first.source.commit([{ topic: 'logs', partition: 0, offset: 6, leaderEpoch: 4 }]),
+    first.source.commit([{ topic: 'logs', partition: 0, offset: 6, leaderEpoch: 4, metadata: '' }]),
   );
   expect(coordinator.epochs.get('logs-0')).toBe(4);
   await clock.until(first.source.close());

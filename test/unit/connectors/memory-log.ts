@@ -2,6 +2,7 @@
 
 import type { LetterProducer } from '../../../src/connectors/dead-letters.ts';
 import type {
+  AssignedPartition,
   OffsetToCommit,
   Source,
   SourceBatches,
@@ -36,6 +37,8 @@ export class MemoryLog {
   topicId = TOPIC_ID;
   readonly partitions: Stored[][];
   readonly committed: number[];
+  /** What was committed with those. */
+  readonly metadata: string[];
   /** Of all partitions: that of the batches that come next. */
   leaderEpoch = 0;
   readonly records: MemoryRecord[][];
@@ -46,6 +49,7 @@ export class MemoryLog {
     this.partitions = Array.from({ length: partitions }, () => []);
     this.records = Array.from({ length: partitions }, () => []);
     this.committed = Array.from({ length: partitions }, () => 0);
+    this.metadata = Array.from({ length: partitions }, () => '');
   }
 
   append(
@@ -117,9 +121,12 @@ export class MemorySource implements Source {
   }
 
   /** All of them, where reading is. */
-  get partitions(): { topic: string; topicId: string; partition: number; offset: number }[] {
-    const { topic, topicId } = this.#log;
-    return this.#positions.map((offset, partition) => ({ topic, topicId, partition, offset }));
+  get partitions(): AssignedPartition[] {
+    const { topic, topicId, metadata } = this.#log;
+    return this.#positions.map((offset, partition) => ({
+      ...{ topic, topicId, partition, offset },
+      metadata: metadata[partition]!,
+    }));
   }
 
   async poll(): Promise<readonly SourceBatches[]> {
@@ -158,6 +165,7 @@ export class MemorySource implements Source {
     if (this.failCommits) return Promise.reject(new Error('scripted'));
     for (const offset of offsets) {
       this.#log.committed[offset.partition] = offset.offset;
+      this.#log.metadata[offset.partition] = offset.metadata;
       this.#log.commits.push(offset);
     }
     return Promise.resolve();

@@ -138,6 +138,7 @@ function checkAccounts(log: MemoryLog, letters: MemoryLetters): void {
 function expectAllDelivered(log: MemoryLog): void {
   const total = log.records.reduce((sum, records) => sum + records.length, 0);
   expect(server.documents.size).toBe(total);
+  expect(server.repeated).toEqual([]);
   checkAccounts(log, new MemoryLetters());
 }
 
@@ -669,6 +670,90 @@ describe('sink task that loses partitions or its life', () => {
     expect(server.conflicts).toBeGreaterThan(100);
   });
 
+  it('knows again after a rollover what it has sent without an answer', async () => {
+    const log = new MemoryLog(2);
+    numbered(log, 0, 20);
+    numbered(log, 1, 20);
+    server.script = ({ number }) => {
+      if (number > 1) return { kind: 'items' };
+      // Carried out by then.
+      setImmediate(() => server.rollOver());
+      return { kind: 'reset', execute: true };
+    };
+    const { task } = await startTask(log);
+    await allCommitted(log);
+    expectAllDelivered(log);
+    expect(task.probe.duplicates + task.probe.written).toBe(40);
+    expect(task.probe.duplicates).toBeGreaterThan(0);
+  });
+
+  it('knows again after rollovers what another life has sent, and sends the rest', async () => {
+    const log = new MemoryLog(2);
+    for (let i = 0; i < 10; i++) numbered(log, i % 2, 30);
+    const first = await startTask(log);
+    await allCommitted(log);
+    first.source.failCommits = true;
+    const small = { 'batch.size': '40' };
+    for (let i = 0; i < 10; i++) numbered(log, i % 2, 30);
+    await eventually('all is delivered', () => server.documents.size === 600);
+    first.source.die();
+    await first.task.stop();
+    expect(log.committed).toEqual([150, 150]);
+    expect(log.metadata).toEqual(['.ds-logs-000001', '.ds-logs-000001']);
+    server.rollOver();
+    for (let i = 0; i < 10; i++) numbered(log, i % 2, 30);
+    const second = await startTask(log, small, { commitIntervalMs: 1_000_000 });
+    await eventually('all is delivered', () => server.documents.size === 900);
+    second.source.die();
+    await second.task.stop();
+    server.rollOver();
+    const { task } = await startTask(log, small);
+    await allCommitted(log);
+    expectAllDelivered(log);
+    expect(task.probe).toMatchObject({ duplicates: 600, written: 0 });
+    expect(log.metadata).toEqual(['.ds-logs-000003', '.ds-logs-000003']);
+  });
+
+  it('looks no further back than what was committed says', async () => {
+    const log = new MemoryLog(1);
+    for (let i = 0; i < 3; i++) server.rollOver();
+    numbered(log, 0, 10);
+    log.metadata[0] = '.ds-logs-000003';
+    await startTask(log);
+    await allCommitted(log);
+    const looked = server.otherRequests.filter((request) => request.includes('_mget'));
+    expect(looked.map((request) => request.split('?')[0])).toEqual(['POST /.ds-logs-000003/_mget']);
+    // What comes from now on, nobody can have sent before.
+    numbered(log, 0, 10);
+    await allCommitted(log);
+    expect(server.otherRequests.filter((request) => request.includes('_mget'))).toEqual(looked);
+  });
+
+  it.each([
+    [{ error: { type: 'index_closed_exception' } }, 0],
+    [{ error: { type: 'no_shard_available_action_exception' } }, 1],
+    [{ found: true }, 0],
+  ])('judges an older index by its answer %j', async (doc, again) => {
+    const log = new MemoryLog(1);
+    server.rollOver();
+    numbered(log, 0, 1);
+    server.docs = (asked) => (again === 1 && asked > 1 ? { found: false } : doc);
+    const { task } = await startTask(log);
+    await allCommitted(log);
+    expect(server.documents.size).toBe('found' in doc ? 0 : 1);
+    expect(task.shipping.retries).toBe(again);
+  });
+
+  it('ships for a user who may write and not look', async () => {
+    const log = new MemoryLog(1);
+    server.rollOver();
+    numbered(log, 0, 10);
+    server.statusOfOthers = 403;
+    await startTask(log);
+    await allCommitted(log);
+    expectAllDelivered(log);
+  });
+
   for (let seed = 1; seed <= 12; seed++) {
     it(`accounts for every record in a storm of faults and deaths (seed ${seed})`, async () => {
       const random = seededRandom(seed);
@@ -678,10 +763,18 @@ describe('sink task that loses partitions or its life', () => {
         const [partition, , offset] = id.split('-').slice(-3).map(Number);
         return (offset! * 7 + partition!) % 29 === 0;
       };
-      server.script = ({ items }) => storm(random, items.length, isPoison);
+      // Two requests under way could fall on either side of a rollover.
+      const isAlone = seed % 2 === 0;
+      server.script = ({ items }) => {
+        if (isAlone && below(random, 5) === 0) setImmediate(() => server.rollOver());
+        return storm(random, items.length, isPoison);
+      };
       for (let life = 0; life < 4; life++) {
         for (let i = 0; i < 12; i++) numbered(log, below(random, 3), 1 + below(random, 60));
-        const config = { 'batch.size': '37', 'read.timeout.ms': '500', 'linger.ms': '1' };
+        const config = {
+          ...{ 'batch.size': '37', 'read.timeout.ms': '500', 'linger.ms': '1' },
+          'max.in.flight.requests': isAlone ? '1' : '4',
+        };
         const rig = await startTask(log, config, { letters, random, commitIntervalMs: 3 });
         const before = server.bulkRequests;
         await eventually(
@@ -691,6 +784,7 @@ describe('sink task that loses partitions or its life', () => {
         checkAccounts(log, letters);
         rig.source.die();
         await rig.task.stop();
+        server.rollOver();
       }
       server.script = () => ({
         kind: 'items',
@@ -706,6 +800,7 @@ describe('sink task that loses partitions or its life', () => {
           expect(server.documents.has(id), id).toBe(!isPoison(id));
         }
       }
+      expect(server.repeated).toEqual([]);
     });
   }
 });
