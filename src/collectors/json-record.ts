@@ -125,15 +125,15 @@ export class JsonRecordMaker {
       this.made.buffer = this.#source;
       this.made.start = start;
       this.made.end = end;
-      return this.#fits(end - start);
+      return end - start <= this.#writer.recordBytesMax || this.#refuseLong(end - start);
     }
     return this.#compose(start, end, receivedMs, 0);
   }
 
-  #fits(size: number): boolean {
-    if (size <= this.#writer.recordBytesMax) return true;
+  /** For a record that is longer than may be: its source, or what would have been made of it. */
+  #refuseLong(sourceBytes: number): false {
     this.reject = 'too_large';
-    this.reason = `record of ${size} bytes, at most ${this.#writer.recordBytesMax} fit`;
+    this.reason = `${sourceBytes} bytes of JSON make a record that is longer than the ${this.#writer.recordBytesMax} bytes that fit`;
     return false;
   }
 
@@ -143,9 +143,9 @@ export class JsonRecordMaker {
     writer.raw(MESSAGE_OPEN);
     if (this.scanner.invalidUtf8) {
       const repaired = Buffer.from(this.#source.toString('utf8', start, end));
-      if (!writer.json(repaired, 0, repaired.length)) return this.#fits(Number.POSITIVE_INFINITY);
+      if (!writer.json(repaired, 0, repaired.length)) return this.#refuseLong(end - start);
       writer.tags |= TAG_INVALID_UTF8;
-    } else if (!writer.json(this.#source, start, end)) return this.#fits(end - start);
+    } else if (!writer.json(this.#source, start, end)) return this.#refuseLong(end - start);
     writer.end();
     return this.#fromWriter();
   }
@@ -258,7 +258,7 @@ export class JsonRecordMaker {
       !this.#writeRest(end) ||
       (keepOriginal && !this.#writeOriginal(start, end))
     ) {
-      return this.#fits(Number.POSITIVE_INFINITY);
+      return this.#refuseLong(end - start);
     }
     if (this.#tagsMember === NONE) writer.tagList();
     writer.byte(0x7d);

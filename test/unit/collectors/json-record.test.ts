@@ -22,6 +22,9 @@ const json = (source: Buffer | string, fields?: JsonFields): unknown => {
   return JSON.parse(text);
 };
 
+const tooLong = (source: string): string =>
+  `${source.length} bytes of JSON make a record that is longer than the 950000 bytes that fit`;
+
 describe('JsonRecordMaker', () => {
   it('takes a finished record as the bytes it is', () => {
     const text =
@@ -158,9 +161,21 @@ describe('JsonRecordMaker', () => {
 
   it('refuses what nests too deeply or is too large', () => {
     expect(make(`{"a":${'['.repeat(100_000)}`).refused).toBe('nested too deeply');
-    expect(make(`{"a":"${'x'.repeat(2_000_000)}"}`).refused).toMatch(/^record of .* bytes/);
-    expect(
-      make(`{"@timestamp":"2025-11-22T15:04:05Z","a":"${'x'.repeat(2_000_000)}"}`).refused,
-    ).toMatch(/^record of/);
+    const long = 'x'.repeat(2_000_000);
+    for (const source of [
+      `{"a":"${long}"}`,
+      `"${long}"`,
+      `{"@timestamp":"2025-11-22T15:04:05Z","a":"${long}"}`,
+    ]) {
+      expect(make(source).refused).toBe(tooLong(source));
+    }
   });
+
+  it.each(['"…"', '{"message":"…"}', '{"a":"…"}', '{"level":"…"}'])(
+    'refuses %s whose record is too large while the source itself is not',
+    (form) => {
+      const source = form.replace('…', 'x'.repeat(950_000 - 2 - form.length));
+      expect(make(source).refused).toBe(tooLong(source));
+    },
+  );
 });
