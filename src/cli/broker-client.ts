@@ -21,8 +21,12 @@ export async function withBrokers(
     import('../client/admin.ts'),
     import('../client/cluster-admin.ts'),
   ]);
-  return withClient(args, (client) =>
-    work({ client, admin: new Topics(client), cluster: new Cluster(client) }),
+  return withClient(args, (client, progress) =>
+    work({
+      client,
+      admin: progress.with(new Topics(client)),
+      cluster: progress.with(new Cluster(client)),
+    }),
   );
 }
 

@@ -1,22 +1,19 @@
-/** What the commands that ask a Kafka cluster share: the client, what went wrong, and progress. */
-import { systemClock } from '../base/clock.ts';
+/** What the commands that ask a Kafka cluster share: the client, and what went wrong. */
 import { OperatingError } from '../base/errors.ts';
 import { Client } from '../client/client.ts';
 import type { ConnectionSecurity } from '../client/connection.ts';
 import { errorName, ProtocolError } from '../protocol/error-codes.ts';
 import type { Arguments } from './arguments.ts';
 import { usageError } from './arguments.ts';
-import type { Terminal } from './command.ts';
+import { Progress } from './progress.ts';
 
 const TIMEOUT_MS_MAX = 3_600_000;
 const CONNECT_TIMEOUT_MS = 5000;
-/** After this long people want to know that something is going on, and again every so often. */
-const PROGRESS_MS = 1000;
 
 /** Runs `work` with a client that has reached the cluster, and closes it. */
 export async function withClient<T>(
   args: Arguments,
-  work: (client: Client) => Promise<T>,
+  work: (client: Client, progress: Progress) => Promise<T>,
 ): Promise<T> {
   const bootstrap = args.required('bootstrap-server');
   const client = new Client({
@@ -27,15 +24,24 @@ export async function withClient<T>(
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
   });
   client.metadata.allowAutoCreate = false;
+  const progress = new Progress(args.terminal, `waiting for ${bootstrap}`);
   try {
-    await withProgress(args.terminal, `waiting for ${bootstrap}`, client.metadata.refresh());
-    return await work(client);
+    await progress.of(client.metadata.refresh());
+    return await work(client, progress);
   } catch (error) {
     throw explained(error);
   } finally {
     client.close();
   }
 }
+
+/** The same with an administrator, whose every answer is waited for with a word about that. */
+export const withAdministrator = <A extends object, T>(
+  args: Arguments,
+  Administrator: new (client: Client) => A,
+  work: (administrator: A) => Promise<T>,
+): Promise<T> =>
+  withClient(args, (client, progress) => work(progress.with(new Administrator(client))));
 
 /** How the client says who it is: as a part of the appliance, or as the file says. */
 async function accessOf(args: Arguments): Promise<ConnectionSecurity | null> {
@@ -68,30 +74,4 @@ function explained(error: unknown): unknown {
     return new ProtocolError(error.code, `${error.message} (${errorName(error.code)})`);
   }
   return error;
-}
-
-/** Says on the error stream, from one second on, that `work` is still under way. */
-export async function withProgress<T>(
-  terminal: Terminal,
-  what: string,
-  work: Promise<T>,
-): Promise<T> {
-  const started = systemClock.monotonic();
-  let shown = false;
-  let done = false;
-  const show = (): void => {
-    if (done) return;
-    const seconds = Math.round((systemClock.monotonic() - started) / 1000);
-    if (terminal.errIsTty) terminal.err(`\r${what} … ${seconds} s`);
-    else if (!shown) terminal.err(`${what} …\n`);
-    shown = true;
-    systemClock.after(PROGRESS_MS, show);
-  };
-  systemClock.after(PROGRESS_MS, show);
-  try {
-    return await work;
-  } finally {
-    done = true;
-    if (shown && terminal.errIsTty) terminal.err(`\r${' '.repeat(what.length + 12)}\r`);
-  }
 }

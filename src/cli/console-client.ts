@@ -2,6 +2,7 @@
 import { OperatingError, reasonOf } from '../base/errors.ts';
 import type { Arguments } from './arguments.ts';
 import type { Option } from './command.ts';
+import { Progress } from './progress.ts';
 
 const TIMEOUT_MS = 10_000;
 
@@ -17,7 +18,8 @@ export async function askConsole(args: Arguments, path: string): Promise<string>
   const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {};
   let answer: Response;
   try {
-    answer = await fetch(`${url}${path}`, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const asked = fetch(`${url}${path}`, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    answer = await new Progress(args.terminal, `waiting for ${url}`).of(asked);
   } catch (error) {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
     throw new OperatingError(

@@ -21,11 +21,11 @@ const groupOption: Option = {
 const common = [bootstrapOption, timeoutOption] as const;
 
 async function withAdmin(args: Arguments, work: (admin: Admin) => Promise<number>) {
-  const [{ withClient }, { Admin: Class }] = await Promise.all([
+  const [{ withAdministrator }, { Admin: Class }] = await Promise.all([
     import('./cluster.ts'),
     import('../client/admin.ts'),
   ]);
-  return withClient(args, (client) => work(new Class(client)));
+  return withAdministrator(args, Class, work);
 }
 
 function groupIds(args: Arguments): readonly string[] {

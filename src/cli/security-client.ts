@@ -7,9 +7,9 @@ export async function withSecurityAdmin(
   args: Arguments,
   work: (admin: SecurityAdmin) => Promise<number>,
 ): Promise<number> {
-  const [{ withClient }, { SecurityAdmin: Class }] = await Promise.all([
+  const [{ withAdministrator }, { SecurityAdmin: Class }] = await Promise.all([
     import('./cluster.ts'),
     import('../client/security-admin.ts'),
   ]);
-  return withClient(args, (client) => work(new Class(client)));
+  return withAdministrator(args, Class, work);
 }

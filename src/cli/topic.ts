@@ -30,11 +30,11 @@ const PARTITIONS_MAX = 10_000;
 const REPLICATION_MAX = 0x7fff;
 
 async function withAdmin(args: Arguments, work: (admin: Admin) => Promise<number>) {
-  const [{ withClient }, { Admin: Class }] = await Promise.all([
+  const [{ withAdministrator }, { Admin: Class }] = await Promise.all([
     import('./cluster.ts'),
     import('../client/admin.ts'),
   ]);
-  return withClient(args, (client) => work(new Class(client)));
+  return withAdministrator(args, Class, work);
 }
 
 function requiredNames(args: Arguments): readonly string[] {

@@ -17,11 +17,11 @@ const mechanismOption: Option = {
 };
 
 async function withUsers(args: Arguments, work: (users: UserAdmin) => Promise<number>) {
-  const [{ withClient }, { UserAdmin: Class }] = await Promise.all([
+  const [{ withAdministrator }, { UserAdmin: Class }] = await Promise.all([
     import('./cluster.ts'),
     import('../client/user-admin.ts'),
   ]);
-  return withClient(args, (client) => work(new Class(client)));
+  return withAdministrator(args, Class, work);
 }
 
 async function print(args: Arguments, users: UserAdmin, names: readonly string[] | null) {
