@@ -373,11 +373,6 @@ describe('idempotent producers', () => {
     const body = { transactionalId: null, transactionTimeoutMs: 1000 };
     expect((await client.request('InitProducerId', version, body)).errorCode).toBe(0);
   });
-
-  it('are refused a transactional id, for there are no transactions', async () => {
-    const body = { transactionalId: 'tx', transactionTimeoutMs: 1000 };
-    expect((await client.request('InitProducerId', 4, body)).errorCode).not.toBe(0);
-  });
 });
 
 describe('senders from before Kafka 0.11', () => {
