@@ -155,7 +155,7 @@ export function validateBatch(b: Buffer, p: number, end: number): BatchFault | n
 
 /**
  * What a client's batch must fulfil beyond being whole: at least one record, offsets without gaps,
- * a known codec, no control batch, sane timestamps (Kafka's LogValidator).
+ * a known codec, no control batch, sane timestamps (Kafka's LogValidator) and a sane producer id.
  */
 export function validateClientBatch(b: Buffer, p: number, end: number): BatchFault | null {
   const fault = validateBatch(b, p, end);
@@ -175,7 +175,10 @@ export function validateClientBatch(b: Buffer, p: number, end: number): BatchFau
   }
   const latest = maxTimestamp(b, p);
   if (!Number.isSafeInteger(latest) || latest < NO_TIMESTAMP) return invalid(`timestamp ${latest}`);
-  if (isTransactional(bits) && producerId(b, p) < 0) {
+  const producer = producerId(b, p);
+  // No cluster gives such an id, and what is kept of producers could not hold it.
+  if (!Number.isSafeInteger(producer)) return invalid(`producer id ${producer}`);
+  if (isTransactional(bits) && producer < 0) {
     return invalid('transactional batch without producer id');
   }
   return null;

@@ -6,6 +6,7 @@ import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import { murmur2, partitionForKey } from '../../../src/protocol/murmur2.ts';
 import * as batch from '../../../src/protocol/record-batch.ts';
 import { RecordBatchBuilder } from '../../../src/protocol/record-batch-builder.ts';
+import { fuzzRounds, fuzzSeed } from '../../support/fuzz.ts';
 
 interface Plain {
   timestamp: number;
@@ -121,7 +122,7 @@ test('every single flipped bit and every cut is found', () => {
   }
 });
 
-test('a client may not send control batches, gaps, or no records', () => {
+test('a client may not send control batches, gaps, no records, or a producer id of its own', () => {
   const refused = (attributes: number, change: (b: Buffer) => void): number | undefined => {
     const builder = new RecordBatchBuilder({ attributes });
     builder.append(1, null, Buffer.from('x'));
@@ -135,13 +136,17 @@ test('a client may not send control batches, gaps, or no records', () => {
   expect(refused(batch.BatchAttribute.transactional, () => {})).toBe(ErrorCode.INVALID_RECORD);
   expect(refused(0, (b) => b.writeInt32BE(4, 23))).toBe(ErrorCode.INVALID_RECORD);
   expect(refused(0, (b) => b.writeInt32BE(0, 57))).toBe(ErrorCode.INVALID_RECORD);
+  // Producer ids that no cluster gives, and that no snapshot of producers can hold.
+  for (const id of [2n ** 53n, 2n ** 63n - 1n, -(2n ** 63n)]) {
+    expect(refused(0, (b) => b.writeBigInt64BE(id, 43))).toBe(ErrorCode.INVALID_RECORD);
+  }
   expect(refused(7, () => {})).toBe(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE);
 });
 
 test('records that are not what the header says throw, and never read beyond the batch', () => {
-  const random = seededRandom(11);
+  const random = seededRandom(fuzzSeed(11));
   const good = build(randomRecords(6), CompressionType.none);
-  for (let round = 0; round < 2000; round++) {
+  for (let round = fuzzRounds(2000); round > 0; round--) {
     const bad = Buffer.from(good);
     for (let n = 0; n < 3; n++) bad[61 + below(random, bad.length - 61)] = below(random, 256);
     try {
