@@ -24,10 +24,11 @@ import {
 } from '../../src/protocol/stored/transaction-log.ts';
 import { describeWithPeers } from '../peers/gate.ts';
 import { randomMessage, versionsOf } from '../property/random-message.ts';
+import { fuzzRounds } from '../support/fuzz.ts';
 import { notInKafka } from './differential/coverage.ts';
 import { ProtocolPeer } from './protocol-java/peer.ts';
 
-const ROUNDS = 25 * Number(process.env['WEIR_FUZZ'] ?? 1);
+const ROUNDS = fuzzRounds(25);
 
 interface Compared {
   readonly message: Message<any>;

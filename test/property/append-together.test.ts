@@ -1,15 +1,16 @@
 /**
  * Batches appended together against the same batches one by one: random sizes, times, producers that
- * repeat, skip and change their epoch, and damage. `WEIR_APPEND_RUNS` (40 unless set) seeds.
+ * repeat, skip and change their epoch, and damage.
  */
 import { describe, expect, it } from 'vitest';
 import { below, type Random, seededRandom } from '../../src/base/random.ts';
 import { type AppendInfo, NotAppended } from '../../src/log/log-appends.ts';
 import { type PartitionLog } from '../../src/log/partition-log.ts';
 import { ProtocolError } from '../../src/protocol/error-codes.ts';
+import { fuzzRounds } from '../support/fuzz.ts';
 import { batchOf, makeRig, numbered, type Rig, readAll, START_MS } from '../unit/log/support.ts';
 
-const RUNS = Number(process.env['WEIR_APPEND_RUNS'] ?? 40);
+const RUNS = fuzzRounds(40);
 const GROUPS = 30;
 const GROUP_MAX = 8;
 const SEGMENT_BYTES = 600;

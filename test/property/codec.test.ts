@@ -22,6 +22,7 @@ import {
   uint32,
   uuid,
 } from '../../src/protocol/schema.ts';
+import { fuzzRounds, fuzzSeed } from '../support/fuzz.ts';
 import {
   mutated,
   pick,
@@ -33,9 +34,7 @@ import {
 } from './random-message.ts';
 import { oracleRead, oracleWrite } from './schema-oracle.ts';
 
-/** `WEIR_FUZZ=10` runs ten times as many rounds. */
-const FACTOR = Number(process.env['WEIR_FUZZ'] ?? 1);
-const SEED = Number(process.env['WEIR_SEED'] ?? 20_261_122);
+const SEED = fuzzSeed(20_261_122);
 
 /** What Kafka's messages have no example of, all in one. */
 const everything = message(
@@ -85,7 +84,7 @@ function eachVersion(rounds: number, check: (m: Message<any>, v: number, r: Rand
   for (const m of all) {
     for (const v of versionsOf(m)) {
       const random = seededRandom(seedOf(m.name, v));
-      for (let round = 0; round < rounds * FACTOR; round++) check(m, v, random);
+      for (let round = fuzzRounds(rounds); round > 0; round--) check(m, v, random);
     }
   }
 }

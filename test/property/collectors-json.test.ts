@@ -4,10 +4,10 @@ import { below, seededRandom } from '../../src/base/random.ts';
 import { EcsWriter } from '../../src/collectors/ecs-writer.ts';
 import { JsonRecordMaker } from '../../src/collectors/json-record.ts';
 import { JsonScanner } from '../../src/collectors/json-scanner.ts';
+import { fuzzRounds, fuzzSeed } from '../support/fuzz.ts';
 
-/** More rounds by option: FUZZ_ROUNDS=1000000. */
-const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 20_000);
-const SEED = Number(process.env['FUZZ_SEED'] ?? 20261122);
+const ROUNDS = fuzzRounds(20_000);
+const SEED = fuzzSeed(20_261_122);
 
 const parses = (text: string): boolean => {
   try {

@@ -5,11 +5,11 @@ import { Balance } from '../../src/collectors/balance.ts';
 import { fileParts, LineRecords } from '../../src/collectors/files/line-records.ts';
 import { joinerOf } from '../../src/collectors/files/multiline.ts';
 import { type BodyMode, Ingest } from '../../src/collectors/http/ingest.ts';
+import { fuzzRounds, fuzzSeed } from '../support/fuzz.ts';
 import { MemorySink } from '../unit/collectors/support/memory-sink.ts';
 
-/** More rounds by option: FUZZ_ROUNDS=1000000. */
-const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 20_000) / 10;
-const SEED = Number(process.env['FUZZ_SEED'] ?? 20261122);
+const ROUNDS = fuzzRounds(2_000);
+const SEED = fuzzSeed(20_261_122);
 
 const PIECES = [
   'plain text',

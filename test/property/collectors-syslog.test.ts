@@ -3,10 +3,10 @@ import { below, type Random, seededRandom } from '../../src/base/random.ts';
 import { EcsWriter } from '../../src/collectors/ecs-writer.ts';
 import { SyslogFramer } from '../../src/collectors/syslog/framer.ts';
 import { SyslogParser } from '../../src/collectors/syslog/syslog-parser.ts';
+import { fuzzRounds, fuzzSeed } from '../support/fuzz.ts';
 
-/** More rounds by option: FUZZ_ROUNDS=1000000. */
-const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 20_000);
-const SEED = Number(process.env['FUZZ_SEED'] ?? 20261122);
+const ROUNDS = fuzzRounds(20_000);
+const SEED = fuzzSeed(20_261_122);
 
 const SAMPLES = [
   '<165>1 2003-10-11T22:14:15.003Z host app 1234 ID47 [a@1 b="c\\"d" e="f"][g@2] \uFEFFtext',

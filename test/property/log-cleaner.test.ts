@@ -1,6 +1,6 @@
 /**
  * Random logs, cleaned at random times, against what compaction promises; and with a disk that loses
- * power or fails at every single call of a cleaning. `WEIR_CLEANER_RUNS` (25 unless set) seeds.
+ * power or fails at every single call of a cleaning.
  */
 import { describe, expect, it } from 'vitest';
 import { reasonOf } from '../../src/base/errors.ts';
@@ -11,10 +11,11 @@ import type { LogManager } from '../../src/log/log-manager.ts';
 import type { PartitionLog } from '../../src/log/partition-log.ts';
 import { CompressionType } from '../../src/protocol/compression.ts';
 import { systemError } from '../support/faulty-disk.ts';
+import { fuzzRounds } from '../support/fuzz.ts';
 import { clean, close, type Pair, put, type StoredRecord, stored } from '../unit/log/compacted.ts';
 import { makeRig, type Rig } from '../unit/log/support.ts';
 
-const RUNS = Number(process.env['WEIR_CLEANER_RUNS'] ?? 25);
+const RUNS = fuzzRounds(25);
 const STEPS = 60;
 const KEYS = 12;
 const RETENTION_MS = 100_000;

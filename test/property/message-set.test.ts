@@ -11,9 +11,10 @@ import {
   validateClientBatch,
   valueOf,
 } from '../../src/protocol/record-batch.ts';
+import { fuzzRounds } from '../support/fuzz.ts';
 import { messageSet, type OldMessage, oldMessage } from '../support/message-sets.ts';
 
-const RUNS = 400 * Number(process.env['WEIR_FUZZ'] ?? 1);
+const RUNS = fuzzRounds(400);
 const { none, gzip, snappy, lz4 } = CompressionType;
 const CODECS = [none, gzip, snappy, lz4];
 

@@ -5,6 +5,7 @@
 import { below, type Random, seededRandom } from '../../../src/base/random.ts';
 import type { Api } from '../../../src/protocol/apis.ts';
 import type { Message } from '../../../src/protocol/schema.ts';
+import { fuzzRounds, fuzzSeed } from '../../support/fuzz.ts';
 import {
   filled,
   type Odd,
@@ -20,8 +21,8 @@ import type { Loose } from '../../unit/broker/fixture.ts';
 import { comparedVersions, served } from './coverage.ts';
 import type { Side } from './side.ts';
 
-const RANDOM_STEPS = 600 * Number(process.env['WEIR_FUZZ'] ?? 1);
-const SEED = Number(process.env['WEIR_FUZZ_SEED'] ?? 20_261_128);
+const RANDOM_STEPS = fuzzRounds(600);
+const SEED = fuzzSeed(20_261_128);
 
 /** Fields whose every value is an answer later, or none: waiting is not what is compared here. */
 const WAITS = new Set(['maxWaitMs', 'timeoutMs', 'minBytes', 'rebalanceTimeoutMs']);

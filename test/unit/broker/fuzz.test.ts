@@ -1,10 +1,11 @@
 /**
  * Bytes that no client sends: the listener closes that connection or answers it, and serves the
- * others as if nothing had been. `WEIR_FUZZ_ROUNDS` makes it longer, `WEIR_FUZZ_SEED` repeats a run.
+ * others as if nothing had been.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { below, type Random, seededRandom } from '../../../src/base/random.ts';
 import { handlers } from '../../../src/broker/handlers/index.ts';
+import { fuzzRounds, fuzzSeed } from '../../support/fuzz.ts';
 import {
   batchOf,
   createTopic,
@@ -16,8 +17,8 @@ import {
   WireClient,
 } from './fixture.ts';
 
-const ROUNDS = Number(process.env['WEIR_FUZZ_ROUNDS'] ?? 300);
-const SEED = Number(process.env['WEIR_FUZZ_SEED'] ?? 20260101);
+const ROUNDS = fuzzRounds(300);
+const SEED = fuzzSeed(20_260_101);
 
 let running: RunningBroker;
 let neighbour: WireClient;

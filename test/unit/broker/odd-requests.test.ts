@@ -19,6 +19,7 @@ import { codec } from '../../../src/protocol/codec.ts';
 import { readResponseHeader } from '../../../src/protocol/frame.ts';
 import type { Message } from '../../../src/protocol/schema.ts';
 import { versionsOf } from '../../property/random-message.ts';
+import { fuzzRounds, fuzzSeed } from '../../support/fuzz.ts';
 import {
   filled,
   type Odd,
@@ -43,9 +44,9 @@ import {
 } from './fixture.ts';
 import { until } from './transactional-client.ts';
 
-const SEED = Number(process.env['WEIR_FUZZ_SEED'] ?? 20_261_129);
+const SEED = fuzzSeed(20_261_129);
 /** Of each field in versions before the newest. */
-const VALUES_PER_FIELD = 2 * Number(process.env['WEIR_FUZZ'] ?? 1);
+const VALUES_PER_FIELD = fuzzRounds(2);
 const CUTS = 12;
 
 const ANSWER_TIMEOUT_MS = 10_000;

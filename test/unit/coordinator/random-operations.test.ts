@@ -2,17 +2,16 @@
  * Random operations of many clients on one coordinator, from a seed: members come, go, vanish and
  * come back, time passes, the log refuses and stalls, the broker restarts. After every step the
  * group must be one that its clients could live with.
- *
- * `WEIR_FUZZ_SEEDS` asks for more seeds than the few of every day.
  */
 import { describe, expect, it } from 'vitest';
 import { below, type Random, seededRandom } from '../../../src/base/random.ts';
 import type { JoinResponse, SyncResponse } from '../../../src/coordinator/member.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
+import { fuzzRounds } from '../../support/fuzz.ts';
 import { Harness, subscription } from './harness.ts';
 import { settle } from './step-clock.ts';
 
-const SEEDS = Number(process.env['WEIR_FUZZ_SEEDS'] ?? 30);
+const SEEDS = fuzzRounds(30);
 const STEPS = 300;
 const PARTITIONS = 8;
 

@@ -1,6 +1,6 @@
 /**
- * Random operations against a model: an array of values. `WEIR_LOG_MODEL_RUNS` (60 unless set)
- * seeds are tried; a failure names its seed.
+ * Random operations against a model: an array of values. Many seeds are tried; a failure names its
+ * seed.
  */
 import { describe, expect, it } from 'vitest';
 import { reasonOf } from '../../../src/base/errors.ts';
@@ -8,9 +8,10 @@ import { below, type Random, seededRandom } from '../../../src/base/random.ts';
 import type { LogManager } from '../../../src/log/log-manager.ts';
 import type { PartitionLog } from '../../../src/log/partition-log.ts';
 import { CompressionType } from '../../../src/protocol/compression.ts';
+import { fuzzRounds } from '../../support/fuzz.ts';
 import { appendValues, makeRig, type Rig, readAll, START_MS } from './support.ts';
 
-const RUNS = Number(process.env['WEIR_LOG_MODEL_RUNS'] ?? 60);
+const RUNS = fuzzRounds(60);
 const STEPS = 120;
 
 /** What the log should hold. */

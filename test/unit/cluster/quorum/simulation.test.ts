@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
+import { fuzzRounds } from '../../../support/fuzz.ts';
 import { type SimulationOptions, type SimulationResult, simulate } from './simulation.ts';
 
-/** `WEIR_QUORUM_SEED` runs that seed alone, `WEIR_FUZZ` so many times as many. */
-const FUZZ = Number(process.env['WEIR_FUZZ'] ?? 1);
+/** `WEIR_QUORUM_SEED` runs that seed alone. */
 const ONE = Number(process.env['WEIR_QUORUM_SEED'] ?? 0);
 
 async function simulateMany(
   count: number,
   options: Omit<SimulationOptions, 'seed'>,
 ): Promise<(key: keyof SimulationResult) => number> {
-  const seeds = ONE > 0 ? [ONE] : Array.from({ length: count * FUZZ }, (_, i) => i + 1);
+  const seeds = ONE > 0 ? [ONE] : Array.from({ length: fuzzRounds(count) }, (_, i) => i + 1);
   const results: SimulationResult[] = [];
   for (const seed of seeds) {
     try {
@@ -21,7 +21,7 @@ async function simulateMany(
   return (key) => results.reduce((sum, result) => sum + result[key], 0);
 }
 
-const TIMEOUT_MS = 120_000 * FUZZ;
+const TIMEOUT_MS = fuzzRounds(120_000);
 
 describe('a quorum in trouble keeps what it has acknowledged, and recovers', () => {
   it('with three members', { timeout: TIMEOUT_MS }, async () => {

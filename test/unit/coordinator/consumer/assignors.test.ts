@@ -6,8 +6,9 @@ import {
   NO_PARTITIONS,
   type TopicPartitions,
 } from '../../../../src/coordinator/consumer/partitions.ts';
+import { fuzzRounds } from '../../../support/fuzz.ts';
 
-const SEEDS = Number(process.env['WEIR_FUZZ_SEEDS'] ?? 60);
+const SEEDS = fuzzRounds(60);
 
 type Counts = Readonly<Record<string, number>>;
 
