@@ -81,6 +81,45 @@ export function promtoolTest(
   });
 }
 
+/** What one recording rule makes of series at a time, without its cluster. */
+export interface RecordCase {
+  readonly record: string;
+  readonly input: readonly Series[];
+  readonly at: string;
+  readonly records: readonly {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly value: number;
+  }[];
+}
+
+/** The same file for a recording rule. */
+export function promtoolRecordTest(
+  { record, input, at, records }: RecordCase,
+  ruleFiles: readonly string[],
+): string {
+  const samples = records.map(({ labels, value }) => ({
+    labels: nameOf(record, { ...labels, kafka_cluster: 'c' }),
+    value,
+  }));
+  return JSON.stringify({
+    rule_files: ruleFiles,
+    evaluation_interval: '15s',
+    tests: [
+      {
+        interval: '1m',
+        input_series: input.map(inCluster),
+        promql_expr_test: [{ expr: record, eval_time: at, exp_samples: samples }],
+      },
+      { interval: '1m', promql_expr_test: [{ expr: record, eval_time: '1h', exp_samples: [] }] },
+    ],
+  });
+}
+
+const nameOf = (record: string, labels: Readonly<Record<string, string>>): string =>
+  `${record}{${Object.entries(labels)
+    .map(([label, value]) => `${label}="${value}"`)
+    .join(',')}}`;
+
 function inCluster({ series: name, values }: Series): Series {
   const brace = name.indexOf('{');
   const labels = brace < 0 ? '' : `,${name.slice(brace + 1, -1)}`;
