@@ -19,7 +19,7 @@ export const quorumKeys: readonly Key[] = [
     default: 300,
     min: 20,
     max: INT_MAX,
-    doc: 'Longest wait for votes, and between two attempts to be elected, in milliseconds.',
+    doc: 'Longest wait for votes, and between two attempts to be elected, in milliseconds; up to eight times as long after several that came to nothing.',
   },
   {
     name: 'metadata.log.max.record.bytes.between.snapshots',

@@ -4,7 +4,9 @@
  * votes in earnest. So a voter that can't reach a leader which the others still hear disturbs nobody.
  *
  * Waits are random, and ordered by the voters' places in the list where several notice the loss of
- * a leader in the same moment.
+ * a leader in the same moment. They grow with the attempts that come to nothing: on a machine where an
+ * answer takes longer than the first of them, every attempt would begin before the answers to the one
+ * before it, and end the term that another voter is about to win.
  */
 import type { Timer } from '../../base/clock.ts';
 import { reasonOf } from '../../base/errors.ts';
@@ -31,6 +33,10 @@ export interface ElectionEvents {
 const RANK_MS = 25;
 const JITTER_MS = 10;
 
+/** Attempts after which waits double, and how often they do at most: then up to eight times as long. */
+const ATTEMPTS_EQUAL = 2;
+const DOUBLINGS_MAX = 3;
+
 export class Election {
   readonly #context: QuorumContext;
   readonly #events: ElectionEvents;
@@ -39,6 +45,8 @@ export class Election {
   #round = 0;
   #phase: 'none' | 'pre-vote' | 'vote' = 'none';
   #begunAtMs = 0;
+  /** Since a leader answered, or this broker was elected. */
+  #attempts = 0;
 
   constructor(context: QuorumContext, events: ElectionEvents) {
     this.#context = context;
@@ -79,6 +87,12 @@ export class Election {
     this.#schedule(this.#retryMs() + this.#context.settings.electionTimeoutMs / 4);
   }
 
+  /** A leader answers. */
+  settle(): void {
+    this.#attempts = 0;
+    this.cancel();
+  }
+
   cancel(): void {
     this.#timer?.cancel();
     this.#timer = null;
@@ -102,14 +116,20 @@ export class Election {
     });
   }
 
+  /** By which waits are longer than at first. */
+  get #patience(): number {
+    return 2 ** Math.min(Math.max(this.#attempts - ATTEMPTS_EQUAL, 0), DOUBLINGS_MAX);
+  }
+
   #retryMs(): number {
     const { random, settings } = this.#context;
-    const quarter = settings.electionTimeoutMs / 4;
-    return quarter + below(random, quarter);
+    const leastMs = (settings.electionTimeoutMs / 4) * this.#patience;
+    return leastMs + below(random, leastMs);
   }
 
   #preVote(): void {
     this.#phase = 'pre-vote';
+    this.#attempts++;
     this.#context.counters.preVotes++;
     this.#ask(true, () => this.#vote());
   }
@@ -119,6 +139,8 @@ export class Election {
     if (!this.#context.isVoter) return;
     try {
       this.#events.candidacy();
+      // Of the time for answers nothing is gone that the device of this broker took.
+      this.#schedule(this.#retryMs());
     } catch (error) {
       if (!isExpected(error)) return this.#context.fail(error);
       // The next attempt is scheduled already.
@@ -129,13 +151,17 @@ export class Election {
     }
     this.#phase = 'vote';
     counters.elections++;
-    this.#ask(false, () => this.#events.won());
+    this.#ask(false, () => {
+      this.#attempts = 0;
+      this.#events.won();
+    });
   }
 
   /** One round: asks every other voter, and calls `won` when a majority has agreed. */
   #ask(preVote: boolean, won: () => void): void {
     const { self, log, clusterId, epoch, peers, settings } = this.#context;
     const voters = log.voters.latest;
+    const timeoutMs = settings.electionTimeoutMs * this.#patience;
     const round = ++this.#round;
     const granted: Voter[] = [self];
     const count = (): void => {
@@ -154,7 +180,7 @@ export class Election {
         endOffset: log.endOffset,
         preVote,
       });
-      peers.send(to.id, 'quorum', calls.vote, body, settings.electionTimeoutMs).then(
+      peers.send(to.id, 'quorum', calls.vote, body, timeoutMs).then(
         (response) => {
           const answer = response.topics[0]?.partitions[0];
           if (answer === undefined || round !== this.#round) return;

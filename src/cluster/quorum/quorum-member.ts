@@ -290,7 +290,7 @@ export class QuorumMember implements QuorumContext {
   }
 
   #fetched(highWatermark: number): void {
-    this.#election.cancel();
+    this.#election.settle();
     if (this.#catchUpTo < 0) this.#catchUpTo = highWatermark;
     this.#tellCaughtUp();
   }

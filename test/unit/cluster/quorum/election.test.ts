@@ -4,8 +4,8 @@ import type { MetadataQuorum } from '../../../../src/cluster/quorum/metadata-quo
 import { ErrorCode } from '../../../../src/protocol/error-codes.ts';
 import { QuorumRig, topicStep } from './rig.ts';
 
-async function started(members: number): Promise<QuorumRig> {
-  const rig = new QuorumRig({ members });
+async function started(members: number, seed = 1): Promise<QuorumRig> {
+  const rig = new QuorumRig({ members, seed });
   await rig.startAll();
   await rig.leader();
   await rig.run(50);
@@ -87,6 +87,18 @@ describe('an election', () => {
     await expect(lost).rejects.toMatchObject({ code: ErrorCode.NOT_CONTROLLER });
     expect(quorum!.counters.resignations).toBe(1);
   });
+
+  it.each([1, 2, 3, 4, 5, 6])(
+    'is won soon where answers take longer than the first attempts (seed %i)',
+    async (seed) => {
+      const rig = await started(3, seed);
+      rig.weather.delayMs = 200;
+      const { epoch } = rig.active!.quorum!;
+      rig.kill(rig.active!.id);
+      await rig.until(() => rig.active !== null, 'another leader', 4_000);
+      expect(rig.active!.quorum!.epoch - epoch).toBeLessThanOrEqual(5);
+    },
+  );
 
   it('is not begun by a voter that alone does not reach the leader', async () => {
     const rig = await started(3);
