@@ -147,6 +147,23 @@ describe('a broker that stopped uncleanly', () => {
     expect(harness.partition('t')).toMatchObject({ leader: 2, isr: [2] });
     expect(controller.stats.uncleanElections).toBe(1);
   });
+
+  it('does not lead when it comes back with its disk as it was in an earlier life', async () => {
+    const harness = new Harness({ 'log.flush.on.acks.all': true });
+    await harness.join(1, 2);
+    const { epoch } = harness.broker(1);
+    harness.controller.connectionClosed(1, 101);
+    await harness.register(1, { previousEpoch: epoch });
+    await harness.heartbeat(1);
+    await harness.createTopic('t', [[1, 2]]);
+    harness.controller.connectionClosed(2, 102);
+    await harness.pass(GRACE_MS + 100, [1]);
+    harness.controller.connectionClosed(1, 101);
+    // What every life takes away before it registers is there again.
+    await harness.register(1, { previousEpoch: epoch });
+    await harness.heartbeat(1);
+    expect(harness.partition('t')).toMatchObject({ leader: NO_LEADER, isr: [], elr: [] });
+  });
 });
 
 describe('a broker that falls silent', () => {
