@@ -155,14 +155,15 @@ export class BrokerRegistry {
   /**
    * Ends what the broker's last life led. After a clean stop, or where acknowledged records are on
    * the device, it still has everything that it had; a directory that is missing has taken it along.
-   * So has one that tells of the clean stop of another life than the last: every life takes that mark
+   * So has one that tells of the clean stop of a life before the last: every life takes that mark
    * away before it registers, so this is a copy that was put back, and lacks what came since.
    */
   #beginLife(draft: Draft, request: Registration, known: BrokerImage | undefined): void {
     const { configs, succession, index, logger } = this.#options;
     const { brokerId, logDirs, previousBrokerEpoch } = request;
     const isClean = known !== undefined && known.epoch === previousBrokerEpoch;
-    const isOld = known !== undefined && previousBrokerEpoch >= 0 && !isClean;
+    const isOld =
+      known !== undefined && previousBrokerEpoch >= 0 && previousBrokerEpoch < known.epoch;
     const isMissing = known?.logDirs.some((directory) => !logDirs.includes(directory)) === true;
     const isLost = isMissing || isOld;
     const keeps = !isLost && (isClean || configs.boolean('log.flush.on.acks.all'));
