@@ -179,15 +179,13 @@ export class IsrUpdates implements IsrUpdater {
       return false;
     }
     if (this.#wanted.get(partition) === change) this.#wanted.delete(partition);
-    if (errorCode === ErrorCode.NONE) partition.isrAltered(change, result);
-    else {
-      this.#options.logger.info('a change of the replicas in sync was refused', {
-        'kafka.topic': partition.topic,
-        'kafka.partition': partition.index,
-        'error.code': errorName(errorCode),
-      });
-      partition.isrRefused(change, errorCode);
-    }
+    if (errorCode === ErrorCode.NONE) return true;
+    this.#options.logger.info('a change of the replicas in sync was refused', {
+      'kafka.topic': partition.topic,
+      'kafka.partition': partition.index,
+      'error.code': errorName(errorCode),
+    });
+    partition.isrRefused(change, errorCode);
     return true;
   }
 }

@@ -5,7 +5,9 @@
  * Committed is what every replica in sync has. The high watermark says so, and never goes back in
  * here; it rises only while at least `min.insync.replicas` are in sync (KIP-966). A follower that
  * is being added counts already, one that is being taken away counts still, until the controller
- * has agreed (KIP-497): whichever the outcome, nothing counts as committed too early.
+ * has agreed (KIP-497): whichever the outcome, nothing counts as committed too early. That it has is
+ * told by the metadata, after all that it had decided before: by a `min.insync.replicas` that was
+ * raised then, the ISR may be too small to commit, and whoever left it may still be elected.
  *
  * A leader that has not heard yet that another one was chosen needs no session with the controller to
  * be safe. The other one was in the controller's ISR, and this one's contains that: it drops members only
@@ -20,7 +22,7 @@ import type { CommitWaiter } from './commit-queue.ts';
 import { CommitWaits } from './commit-waits.ts';
 import type { PartitionImage } from './metadata-image.ts';
 import type { Partition } from './partition.ts';
-import type { IsrAnswer, IsrChange, PartitionEnvironment } from './partition-environment.ts';
+import type { IsrChange, PartitionEnvironment } from './partition-environment.ts';
 import { type FollowerPosition, ReplicaState, UNKNOWN_BROKER_EPOCH } from './replica-state.ts';
 
 /** After the controller has refused to add a replica, no further attempt for that long. */
@@ -103,7 +105,6 @@ export class Leadership {
     this.#settle();
   }
 
-  /** The metadata may tell of a change before the controller's answer does. */
   #countChange(isr: readonly number[]): void {
     const pending = this.#pending;
     const { stats } = this.#environment;
@@ -349,27 +350,6 @@ export class Leadership {
     };
     this.#markInSync();
     updater.submit(this.#partition, this.#pending);
-  }
-
-  /** The controller has agreed; returns whether that is news. */
-  altered(change: IsrChange, answer: IsrAnswer): boolean {
-    if (this.#pending !== change) return false;
-    const { stats } = this.#environment;
-    const isStale =
-      answer.leaderEpoch !== this.#partition.leaderEpoch ||
-      answer.partitionEpoch < this.#partition.partitionEpoch;
-    if (isStale) {
-      // Newer metadata are under way, and say what is true.
-      stats.failedIsrUpdates += 1;
-      return false;
-    }
-    this.#countChange(answer.isr);
-    this.#pending = null;
-    this.#isr = answer.isr;
-    this.#partition.adopt(answer);
-    this.#markInSync();
-    this.#settle();
-    return true;
   }
 
   /**

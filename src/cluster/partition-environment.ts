@@ -15,14 +15,7 @@ export interface IsrChange {
   readonly partitionEpoch: number;
 }
 
-/** What the controller made of a partition. */
-export interface IsrAnswer {
-  readonly leaderEpoch: number;
-  readonly partitionEpoch: number;
-  readonly isr: readonly number[];
-}
-
-/** Takes changes to the controller; the partition is told by `isrAltered` or `isrRefused`. */
+/** Takes changes to the controller; the metadata tell of its leave, `isrRefused` of its refusal. */
 export interface IsrUpdater {
   submit(partition: Partition, change: IsrChange): void;
 }

@@ -18,7 +18,7 @@ import type { CommitWaiter } from './commit-queue.ts';
 import { Leadership } from './leadership.ts';
 import { LowWatermarkWaits } from './low-watermark-waits.ts';
 import { NO_LEADER, type PartitionImage } from './metadata-image.ts';
-import type { IsrAnswer, IsrChange, PartitionEnvironment } from './partition-environment.ts';
+import type { IsrChange, PartitionEnvironment } from './partition-environment.ts';
 import { type PartitionWatcher, PartitionWatchers, type WatchFor } from './partition-watchers.ts';
 import type { FollowerPosition, ReplicaState } from './replica-state.ts';
 import type { TopicStats } from './topic-stats.ts';
@@ -405,16 +405,9 @@ export class Partition {
     this.#watchers.highWatermarkMoved(before);
   }
 
-  /** The controller's answer to a change of the replicas in sync. */
-  isrAltered(change: IsrChange, answer: IsrAnswer): void {
-    this.#leadership?.altered(change, answer);
-  }
+  /** The controller does not agree to a change of the replicas in sync. */
   isrRefused(change: IsrChange, code: number): void {
     this.#leadership?.refused(change, code);
-  }
-  adopt(answer: IsrAnswer): void {
-    this.partitionEpoch = answer.partitionEpoch;
-    this.#knownIsr = answer.isr;
   }
 
   /**

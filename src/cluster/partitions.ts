@@ -175,14 +175,15 @@ export class Partitions {
   apply(delta: MetadataDelta, image: MetadataImage): void {
     this.#opening.beginStep();
     for (const topic of delta.removedTopics) this.#removeTopic(topic.id);
-    for (const [topicId, indexes] of delta.partitions) {
-      const topic = image.topicById(topicId);
-      if (topic !== undefined) this.#put(topic, indexes);
-    }
+    // First: what a change of its replicas means goes by them.
     for (const name of delta.topicSettings) this.reconfigure(name);
     const { nodeId } = this.#options;
     if (delta.brokerSettings.has('') || delta.brokerSettings.has(String(nodeId))) {
       this.reconfigure(null);
+    }
+    for (const [topicId, indexes] of delta.partitions) {
+      const topic = image.topicById(topicId);
+      if (topic !== undefined) this.#put(topic, indexes);
     }
     if (delta.brokers.size === 0) return;
     // A broker that is away holds no deletion of records up.

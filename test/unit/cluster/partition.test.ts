@@ -99,6 +99,31 @@ describe('acks', () => {
     expect((await produced).errorCode).toBe(0);
   });
 
+  it('all goes by the min.insync.replicas under which the ISR shrinks, though its leader hears of both late', async () => {
+    rig = await ReplicaRig.start(3, { 'min.insync.replicas': 2 });
+    await rig.pass(50);
+    rig.isolate(2);
+    const produced = rig.get(0).produce(['a'], { timeoutMs: 600_000 });
+    await rig.pass(100);
+    // The leader's wish to lose 2 reaches the controller, and the answer the leader, all the same.
+    rig.deaf.add(0);
+    rig.commit([
+      {
+        type: 'Config',
+        value: { resourceType: 2, resourceName: TOPIC, name: 'min.insync.replicas', value: '3' },
+      },
+    ]);
+    await rig.pass(16_000, 100);
+    expect(rig.state.isr).toEqual([0, 1]);
+    expect(rig.get(0).log.highWatermark).toBe(0);
+    rig.deaf.delete(0);
+    rig.hear(0);
+    // With so few in sync the controller takes 2 for one that has everything, and may have it lead.
+    expect(await isSettled(produced)).toBe(false);
+    expect(rig.get(0).log.highWatermark).toBe(0);
+    expect(rig.get(0).partition.isr).toEqual([0, 1]);
+  });
+
   it('all fails when the leadership goes', async () => {
     rig = await ReplicaRig.start(3);
     await rig.pass(50);
