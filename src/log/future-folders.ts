@@ -143,7 +143,10 @@ export class FutureFolders {
       const future = opener.open(target, name, log, left);
       return new FutureLog({ current: log, future, target, unique });
     } catch (error) {
-      throw target.directory.failed(`can't make ${path}`, error);
+      const shown = target.directory.failed(`can't make ${path}`, error);
+      // Each attempt makes one of its own; a start removes what can't be now.
+      if (target.directory.failure === null) disk.removeDirectory(path);
+      throw shown;
     }
   }
 

@@ -47,6 +47,12 @@ export interface LogMoverOptions {
   readonly bytesPerSecond: () => number;
 }
 
+/** A copy that could not be made anew yet. */
+interface Unmade {
+  readonly target: ManagedDirectory;
+  readonly retryAtMs: number;
+}
+
 /** Copied without giving others a turn. */
 const SLICE_BYTES = 1024 * 1024;
 
@@ -66,6 +72,8 @@ const SECOND_MS = 1_000;
 export class LogMover {
   readonly #options: LogMoverOptions;
   readonly #moves = new Map<PartitionLog, FutureLog>();
+  /** Logs that are to be moved still, and have no copy for lack of room. */
+  readonly #unmade = new Map<PartitionLog, Unmade>();
   #running: Promise<void> | null = null;
   /** Ends the rest that the loop takes. */
   #wake: (() => void) | null = null;
@@ -83,7 +91,7 @@ export class LogMover {
   }
 
   get size(): number {
-    return this.#moves.size;
+    return this.#moves.size + this.#unmade.size;
   }
   /** The future replica of the log, if it is being moved. */
   of(log: PartitionLog): FutureLog | undefined {
@@ -97,6 +105,10 @@ export class LogMover {
   add(move: FutureLog): void {
     move.target.addFuture(move.future);
     this.#moves.set(move.current, move);
+    this.#goOn();
+  }
+
+  #goOn(): void {
     if (this.#stopped) return;
     this.#running ??= this.#run().finally(() => {
       this.#running = null;
@@ -116,6 +128,7 @@ export class LogMover {
 
   /** Gives the move up; what was copied goes. Throws KAFKA_STORAGE_ERROR. */
   cancel(log: PartitionLog): void {
+    this.#unmade.delete(log);
     const move = this.#moves.get(log);
     if (move === undefined) return;
     this.#drop(move);
@@ -137,6 +150,9 @@ export class LogMover {
       const isCurrent = move.current.logDirectory === managed.directory;
       if (move.target === managed || isCurrent) this.#drop(move);
     }
+    for (const [log, { target }] of this.#unmade) {
+      if (target === managed || log.logDirectory === managed.directory) this.#unmade.delete(log);
+    }
   }
 
   #drop(move: FutureLog): void {
@@ -152,6 +168,7 @@ export class LogMover {
     this.#stopped = true;
     for (const move of this.#moves.values()) move.end();
     this.#moves.clear();
+    this.#unmade.clear();
     this.#wake?.();
     await this.#running;
   }
@@ -161,7 +178,7 @@ export class LogMover {
     this.#paidAtMs = clock.monotonic();
     // Whoever has asked for it goes on first.
     await this.#rest(0);
-    while (this.#moves.size > 0 && !this.#stopped) {
+    while (this.size > 0 && !this.#stopped) {
       const debtMs = this.#debtMs();
       if (debtMs > 0) await this.#rest(Math.min(debtMs, PACE_MS_MAX));
       else await this.#rest((await this.#round()) ? 0 : IDLE_MS);
@@ -194,6 +211,9 @@ export class LogMover {
   /** One step of the move that waits longest; returns whether something was done. */
   async #round(): Promise<boolean> {
     const now = this.#options.clock.monotonic();
+    for (const [log, { target, retryAtMs }] of this.#unmade) {
+      if (retryAtMs <= now) this.#make(log, target);
+    }
     for (const move of this.#moves.values()) {
       if (move.restUntilMs > now) continue;
       // The others have their turn before it has another one.
@@ -231,11 +251,25 @@ export class LogMover {
     const { current, target } = move;
     this.#options.logger.warn(`${move.future.path} is copied anew: ${reason.message}`);
     this.cancel(current);
+    this.#make(current, target);
+  }
+
+  /** Makes an empty copy, later where there is no room for it now. */
+  #make(log: PartitionLog, target: ManagedDirectory): void {
+    const { owner, logger, clock } = this.#options;
+    const isFirst = !this.#unmade.has(log);
     try {
-      this.add(this.#options.owner.makeFuture(current, target));
+      this.add(owner.makeFuture(log, target));
+      this.#unmade.delete(log);
     } catch (error) {
-      this.#options.logger.error(`${current.path} stays where it is: ${reasonOf(error)}`);
-      throw error;
+      if (!(error instanceof ProtocolError)) throw error;
+      this.failures++;
+      if (isFirst) {
+        logger.error(`${log.path} can't be moved to ${target.path} for now: ${error.message}`);
+      }
+      if (target.directory.failure !== null) return;
+      this.#unmade.set(log, { target, retryAtMs: clock.monotonic() + RETRY_MS });
+      this.#goOn();
     }
   }
 

@@ -357,6 +357,51 @@ describe('LogMover', () => {
     await moved(rig, again.manager);
     expect(values(again.manager.get('t', 0)!)).toEqual(numbered(60));
   });
+
+  it('copies it anew once there is room where there was none', async () => {
+    const rig = makeRig({ cleanupPolicy: ['compact'] });
+    const { manager, log } = await open(rig, { moveBytesPerSecond: () => 1000 });
+    for (let i = 0; i < 60; i++) appendValues(log, [`value-${i}`], { key: 'k' });
+    manager.move(log, '/b');
+    await until(rig, () => manager.mover.of(log)!.future.logEndOffset > 10);
+    await manager.stop();
+    let isFull = true;
+    rig.disk.fault = ({ path, operation }) =>
+      isFull && operation === 'open' && path.includes('-future/partition.metadata')
+        ? systemError('ENOSPC')
+        : null;
+    const again = await open(rig);
+    await until(rig, () => rig.clock.monotonic() > 70_000, 80_000);
+    expect(again.log.path).toBe('/a/t-0');
+    // Nothing of the attempts is left there.
+    expect(names(rig)).toEqual(['/a/t-0']);
+    isFull = false;
+    await moved(rig, again.manager);
+    expect(values(again.manager.get('t', 0)!)).toEqual(numbered(60));
+    expect(again.manager.get('t', 0)!.path).toBe('/b/t-0');
+    expect(rig.logger.lines.filter((line) => line.includes('for now'))).toHaveLength(1);
+  });
+
+  it('makes no copy anew of a log that is gone, or wanted elsewhere', async () => {
+    const rig = makeRig({ cleanupPolicy: ['compact'], fileDeleteDelayMs: 50 });
+    const { manager, log } = await open(rig, { moveBytesPerSecond: () => 1000 });
+    for (let i = 0; i < 60; i++) appendValues(log, [`value-${i}`], { key: 'k' });
+    manager.move(log, '/b');
+    await until(rig, () => manager.mover.of(log)!.future.logEndOffset > 10);
+    await manager.stop();
+    let isFull = true;
+    rig.disk.fault = ({ path, operation }) =>
+      isFull && operation === 'open' && path.includes('-future/partition.metadata')
+        ? systemError('ENOSPC')
+        : null;
+    const again = await open(rig);
+    expect(again.manager.mover.size).toBe(1);
+    again.manager.move(again.log, '/a');
+    isFull = false;
+    expect(again.manager.mover.size).toBe(0);
+    await until(rig, () => rig.clock.monotonic() > 10_000);
+    expect(names(rig)).toEqual(['/a/t-0']);
+  });
 });
 
 describe('a log that is moved, and its disks', () => {
