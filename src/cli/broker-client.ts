@@ -32,8 +32,8 @@ export async function withBrokers(
 
 /** Every partition with the replicas that it has once what is under way is done. */
 export async function settledPartitions(
-  admin: Admin,
-  cluster: ClusterAdmin,
+  admin: Pick<Admin, 'listTopics'>,
+  cluster: Pick<ClusterAdmin, 'listReassignments'>,
 ): Promise<PlannedPartition[]> {
   const underWay = new Map(
     (await cluster.listReassignments()).map((move) => [`${move.topic}-${move.partition}`, move]),
