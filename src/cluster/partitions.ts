@@ -140,6 +140,10 @@ export class Partitions {
   /** At start: opens what the image names, and deals with logs that it does not name. */
   load(image: MetadataImage): void {
     const { logs, logger } = this.#options;
+    logs.settle({
+      idOf: (name) => image.topic(name)?.id,
+      wasRemoved: (topicId) => image.wasRemoved(topicId),
+    });
     for (const log of [...logs.all()]) {
       if (log.topic === METADATA_TOPIC) continue;
       const topic = image.topic(log.topic);

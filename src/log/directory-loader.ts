@@ -8,8 +8,8 @@
  *    with once all directories are open.
  *
  * A directory that can't be opened is offline in this run, and the others go on. One that is not
- * this broker's, or two with records of the same partition, are a FatalError: whoever has mounted them
- * decides.
+ * this broker's is a FatalError, and so are two with records of the same partition where nothing tells
+ * whose they are: whoever has mounted them decides.
  */
 import type { Disk } from '../base/disk.ts';
 import { FatalError, reasonOf } from '../base/errors.ts';
@@ -31,6 +31,7 @@ import { claimLogDirectory } from './meta-properties.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { readTopicId } from './partition-metadata.ts';
 import type { LogProbe } from './probe.ts';
+import type { RivalFolders } from './rival-folders.ts';
 
 export interface DirectoryLoaderOptions {
   readonly disk: Disk;
@@ -42,6 +43,7 @@ export interface DirectoryLoaderOptions {
   readonly brokerId: number;
   readonly directories: LogDirectories;
   readonly futures: FutureFolders;
+  readonly rivals: RivalFolders;
   readonly opener: LogOpener;
   /** Called in the tick in which the directory fails. */
   readonly onOffline: (path: string) => void;
@@ -90,7 +92,7 @@ export class DirectoryLoader {
   }
 
   #loadLogs(managed: ManagedDirectory): void {
-    const { disk, logger, directories, futures, opener } = this.#options;
+    const { disk, logger, directories, futures, rivals, opener } = this.#options;
     const marker = managed.takeCleanMarker();
     const clean = marker !== null;
     this.#epochsOfCleanStop.push(marker?.brokerEpoch ?? -1);
@@ -102,7 +104,11 @@ export class DirectoryLoader {
       const path = `${managed.path}/${name}`;
       const topicId = readTopicId(disk, path);
       const other = directories.get(parsed.topic, parsed.partition);
-      if (other !== undefined && !this.#isRather(path, topicId, other)) continue;
+      if (other !== undefined && isRival(disk, path, topicId, other)) {
+        rivals.found({ managed, left, ...parsed, topicId });
+        continue;
+      }
+      if (other !== undefined && !this.#isRather(path, other)) continue;
       directories.serve(managed, opener.open(managed, name, { ...parsed, topicId }, left));
     }
     // Folders that were formatted and never used have nothing to recover.
@@ -116,17 +122,12 @@ export class DirectoryLoader {
    * Whether the log in the folder `path` takes the place of `other`, of the same partition, which was
    * found in another directory. A directory that fails while a partition is made in it leaves a folder
    * without records, and the partition is made elsewhere: when the directory is back, that folder goes.
-   * Throws FatalError where both have records, or are of two topics of that name: nobody can tell which
-   * counts before the metadata are known.
+   * Throws FatalError where both have records.
    */
-  #isRather(path: string, topicId: string | null, other: PartitionLog): boolean {
+  #isRather(path: string, other: PartitionLog): boolean {
     const { disk, logger, directories } = this.#options;
-    const areOfOne = topicId === null || other.topicId === null || topicId === other.topicId;
-    const isRather = areOfOne && hasRecords(disk, path);
-    if (!areOfOne || (isRather && other.logEndOffset > 0)) {
-      const key = partitionDirectory(other.topic, other.partition);
-      throw new FatalError(`${key} is in two log directories: ${path} and ${other.path}`);
-    }
+    const isRather = hasRecords(disk, path);
+    if (isRather && other.logEndOffset > 0) throw inTwoPlaces(path, other);
     const unmade = isRather ? other.path : path;
     logger.warn(`${unmade} was never finished, and is removed`);
     if (isRather) {
@@ -137,6 +138,17 @@ export class DirectoryLoader {
     return isRather;
   }
 }
+
+/** Whether only the metadata can tell which of the two counts, which both say whose they are. */
+const isRival = (disk: Disk, path: string, topicId: string | null, other: PartitionLog): boolean =>
+  topicId !== null &&
+  other.topicId !== null &&
+  (topicId !== other.topicId || (other.logEndOffset > 0 && hasRecords(disk, path)));
+
+const inTwoPlaces = (path: string, { topic, partition, path: other }: PartitionLog): FatalError =>
+  new FatalError(
+    `${partitionDirectory(topic, partition)} is in two log directories: ${path} and ${other}`,
+  );
 
 /** Or had some: a log that was emptied goes on at the offset that its segment is named by. */
 const hasRecords = (disk: Disk, folder: string): boolean =>

@@ -20,6 +20,8 @@ export const SWAP_SUFFIX = '.swap';
 export const TEMPORARY_SUFFIX = '.tmp';
 /** Renamed so, a partition's directory is dead: a start removes it. */
 export const DELETED_DIRECTORY_SUFFIX = '-delete';
+/** Renamed so, a partition's directory is of no use to a start, and left to a person. */
+const STRAY_DIRECTORY_SUFFIX = '-stray';
 /** A replica that is being moved to another log directory: see `log-mover.ts`. */
 export const FUTURE_DIRECTORY_SUFFIX = '-future';
 
@@ -59,10 +61,15 @@ export function parsePartitionDirectory(name: string): { topic: string; partitio
 }
 
 /** `topic-partition.<unique>-delete`. */
-export function deletedDirectory(topic: string, partition: number, unique: string): string {
-  const tail = `-${partition}.${unique}${DELETED_DIRECTORY_SUFFIX}`;
-  return topic.slice(0, NAME_LENGTH_MAX - tail.length) + tail;
-}
+export const deletedDirectory = (topic: string, partition: number, unique: string): string =>
+  shortened(topic, `-${partition}.${unique}${DELETED_DIRECTORY_SUFFIX}`);
+
+/** Of a log that is kept, and not served. */
+export const strayDirectory = (topic: string, partition: number, unique: string): string =>
+  shortened(topic, `-${partition}.${unique}${STRAY_DIRECTORY_SUFFIX}`);
+
+const shortened = (topic: string, tail: string): string =>
+  topic.slice(0, NAME_LENGTH_MAX - tail.length) + tail;
 
 /** `topic-partition.<unique>-future`. */
 export const futureDirectory = (topic: string, partition: number, unique: string): string =>

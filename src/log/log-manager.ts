@@ -25,6 +25,7 @@ import { writeTopicId } from './partition-metadata.ts';
 import { Placement } from './placement.ts';
 import { LogProbe } from './probe.ts';
 import { ReadAhead } from './read-ahead.ts';
+import { type KnownTopics, RivalFolders } from './rival-folders.ts';
 import { SegmentCache } from './segment-cache.ts';
 import { TAIL_CACHE_BYTES_MAX, TailCache } from './tail-cache.ts';
 
@@ -74,6 +75,7 @@ export interface LogManagerOptions {
  * - `LogCleaner`: which logs can't be compacted, and what is being cleaned;
  * - `LogChores`: the clock of retention and of the checkpoints;
  * - `DeadFiles`: what is to be removed, and when;
+ * - `RivalFolders`: partitions found in two directories, until the metadata tell which counts;
  * - `Placement`: where new partitions were wished for.
  */
 export class LogManager {
@@ -86,6 +88,7 @@ export class LogManager {
   readonly #placement = new Placement();
   readonly #opener: LogOpener;
   readonly #futures: FutureFolders;
+  readonly #rivals: RivalFolders;
   readonly #loader: DirectoryLoader;
   readonly #chores: LogChores;
   readonly #dead: DeadFiles;
@@ -124,10 +127,15 @@ export class LogManager {
       ...{ disk, random, logger, mover, directories, opener },
       bury: (path) => this.#dead.removeLater([path], 0),
     });
+    this.#rivals = new RivalFolders({
+      ...{ disk, random, logger, mover, directories, opener },
+      bury: (path) => this.#dead.removeLater([path], 0),
+    });
     this.#loader = new DirectoryLoader({
       ...{ disk, random, logger, clusterId, brokerId, directories, opener },
       probe: this.probe,
       futures: this.#futures,
+      rivals: this.#rivals,
       onOffline: (path) => this.#onOffline(path),
     });
     const { retentionCheckMs, checkpointMs, producerIdExpirationMs } = options;
@@ -205,15 +213,29 @@ export class LogManager {
     }));
   }
 
+  /** The metadata are known: of partitions that were found in two directories one log counts. */
+  settle(topics: KnownTopics): void {
+    this.#rivals.settle(topics);
+  }
+
   /**
    * The partition's log; when there is none, it is made where it was wished for, or where the fewest
-   * logs are. One that is not new may lie in a directory that is offline, and is not made then.
+   * logs are. One that is not new may lie in a directory that is offline, and is not made then; what
+   * lies there of one that is new does not count any more.
    * Throws ProtocolError: INCONSISTENT_TOPIC_ID when another topic's data is there,
-   * KAFKA_STORAGE_ERROR.
+   * KAFKA_STORAGE_ERROR. FatalError when the partition was found in two directories.
    */
   create(topic: string, topicId: string, partition: number, isNew = true): PartitionLog {
     const existing = this.get(topic, partition);
-    if (existing !== undefined) return this.#claimed(existing, topicId);
+    if (existing !== undefined && this.#rivals.has(topic, partition)) {
+      throw new FatalError(`${existing.path} is in another log directory, too`);
+    }
+    const isLost = isNew && existing?.logDirectory.failure !== null;
+    if (existing !== undefined && !isLost) return this.#claimed(existing, topicId);
+    if (existing !== undefined) {
+      existing.abandon();
+      this.#directories.withdraw(existing);
+    }
     const name = partitionDirectory(topic, partition);
     if (!isNew) this.#directories.assertWhole(name);
     const managed = this.#placement.placeFor(topic, partition, this.#directories.online);

@@ -1,8 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { FatalError } from '../../../src/base/errors.ts';
+import type { LogManager } from '../../../src/log/log-manager.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import { type FaultyDisk, systemError } from '../../support/faulty-disk.ts';
-import { appendValues, codeThrown, makeRig, numbered, readAll, TOPIC_ID } from './support.ts';
+import {
+  appendValues,
+  batchOf,
+  codeThrown,
+  makeRig,
+  numbered,
+  type Rig,
+  readAll,
+  TOPIC_ID,
+} from './support.ts';
 
 const OTHER_ID = 'b3RoZXItdG9waWMtaWQtMQ';
 
@@ -221,14 +231,106 @@ describe('LogManager', () => {
     await expect(rig.manager().start()).rejects.toThrow(/damaged/);
   });
 
-  it('refuses a partition that has records in two directories', async () => {
+  it('uses no partition that has records in two directories before the metadata are known', async () => {
     const rig = makeRig();
     for (const dir of ['/data', '/more']) {
       const { manager, log } = await rig.open({ dirs: [dir] });
       appendValues(log, numbered(1));
       await manager.stop();
     }
+    const manager = rig.manager({ dirs: ['/data', '/more'] });
+    await manager.start();
+    expect(() => manager.create('t', TOPIC_ID, 0, false)).toThrow(FatalError);
+  });
+
+  it('refuses two directories of which nothing tells whose the records are', async () => {
+    const rig = makeRig();
+    for (const dir of ['/data', '/more']) {
+      const { manager, log } = await rig.open({ dirs: [dir] });
+      appendValues(log, numbered(1));
+      await manager.stop();
+      rig.disk.remove(`${dir}/t-0/partition.metadata`);
+    }
     await expect(rig.manager({ dirs: ['/data', '/more'] }).start()).rejects.toThrow(/two log dir/);
+  });
+
+  describe.each([
+    ['/data', '/more'],
+    ['/more', '/data'],
+  ])('a directory that was offline while the partition came again, %s before %s', (...dirs) => {
+    const NEW_ID = 'c29tZS10b3BpYy1pZC0yMg';
+    const openBoth = async (rig: Rig): Promise<LogManager> => {
+      const manager = rig.manager({ dirs });
+      await manager.start();
+      return manager;
+    };
+    /** `/more` fails with three records of the topic, and `id` comes to be in `/data`. */
+    async function comesAgain(rig: Rig, id: string): Promise<LogManager> {
+      const manager = await openBoth(rig);
+      manager.prefer('t', 0, '/more');
+      const old = manager.create('t', TOPIC_ID, 0);
+      appendValues(old, ['a', 'b', 'c']);
+      await old.flush();
+      old.logDirectory.takeOffline('test', systemError('EIO'));
+      expect(codeThrown(() => manager.delete('t', 0))).toBe(ErrorCode.KAFKA_STORAGE_ERROR);
+      const log = manager.create('t', id, 0);
+      expect([log.path, log.topicId]).toEqual(['/data/t-0', id]);
+      expect(manager.get('t', 0)).toBe(log);
+      return manager;
+    }
+    async function openAgain(rig: Rig, known: string | undefined, removed: string[] = []) {
+      rig.disk.restart();
+      const again = await openBoth(rig);
+      again.settle({ idOf: () => known, wasRemoved: (id) => removed.includes(id) });
+      return again;
+    }
+    const namesIn = (rig: Rig, dir: string): string[] =>
+      rig.disk
+        .list(dir)
+        .filter((name) => name.startsWith('t-0'))
+        .map((name) => name.replace(/[0-9a-f]{32}/, 'U'));
+
+    it.each([
+      ['goes with the topic that was deleted', [TOPIC_ID], 't-0.U-delete'],
+      ['keeps aside what it has of a topic of which nobody knows', [], 't-0.U-stray'],
+    ])('%s', async (_, removed, left) => {
+      const rig = makeRig();
+      const manager = await comesAgain(rig, NEW_ID);
+      appendValues(manager.get('t', 0)!, ['new']);
+      await manager.stop();
+      const again = await openAgain(rig, NEW_ID, removed);
+      const log = again.create('t', NEW_ID, 0, false);
+      expect([log.path, ...readAll(log).values()]).toEqual(['/data/t-0', 'new']);
+      expect(namesIn(rig, '/more')).toEqual([left]);
+      await again.stop();
+      // Nothing is open any more.
+      const last = await openBoth(rig);
+      expect(last.create('t', NEW_ID, 0, false).path).toBe('/data/t-0');
+    });
+
+    it('has what counts where the new one was copied less far', async () => {
+      const rig = makeRig();
+      const manager = await comesAgain(rig, TOPIC_ID);
+      appendValues(manager.get('t', 0)!, ['a']);
+      await manager.stop();
+      const again = await openAgain(rig, TOPIC_ID);
+      const log = again.create('t', TOPIC_ID, 0, false);
+      expect([log.path, ...readAll(log).values()]).toEqual(['/more/t-0', 'a', 'b', 'c']);
+      expect(namesIn(rig, '/data')).toEqual(['t-0.U-stray']);
+    });
+
+    it('has nothing that counts where the new one has records of a later term', async () => {
+      const rig = makeRig();
+      const manager = await comesAgain(rig, TOPIC_ID);
+      const made = manager.get('t', 0)!;
+      appendValues(made, ['a']);
+      made.append(batchOf(['later']), { leaderEpoch: 1, origin: 'client' });
+      await manager.stop();
+      const again = await openAgain(rig, TOPIC_ID);
+      const log = again.create('t', TOPIC_ID, 0, false);
+      expect([log.path, ...readAll(log).values()]).toEqual(['/data/t-0', 'a', 'later']);
+      expect(namesIn(rig, '/more')).toEqual(['t-0.U-stray']);
+    });
   });
 
   for (const [first, second] of [
