@@ -160,11 +160,23 @@ export class OffsetRequests {
     const fetch = (topics: FetchGroupRequest['topics']): FetchTopics =>
       shard.offsets.fetch(groupId, group, topics, requireStable);
     if (apiVersion < TOPIC_ID_VERSION) {
-      return { groupId, topics: fetch(request.topics), errorCode: ErrorCode.NONE };
+      const asked = request.topics === null ? null : this.#identified(request.topics);
+      return { groupId, topics: fetch(asked), errorCode: ErrorCode.NONE };
     }
     const topics =
       request.topics === null ? this.#withIds(fetch(null)) : this.#fetchById(request.topics, fetch);
     return { groupId, topics, errorCode: ErrorCode.NONE };
+  }
+
+  /**
+   * Who asks by name means the topic that has it now: offsets of one that was deleted may be there
+   * still, where they could not be removed. (Kafka shows them, and records are left out then.)
+   */
+  #identified(topics: NonNullable<FetchGroupRequest['topics']>): FetchGroupRequest['topics'] {
+    return topics.map((topic) => {
+      const topicId = this.#topics.topicId(topic.name) ?? ZERO_UUID;
+      return { ...topic, topicId };
+    });
   }
 
   /** What has no id any more can't be shown. */

@@ -226,6 +226,18 @@ describe('committing', () => {
 });
 
 describe('fetching', () => {
+  it('shows nothing of a topic that was deleted to who asks for its successor by its name', async () => {
+    const h = await Harness.start();
+    await h.commit(5);
+    // What was to take its offsets away has failed.
+    h.topics.remove('t');
+    expect(await h.committed()).toBe(5);
+    h.topics.set('t', 8, 'bmV3LXRvcGljLWlkLTEyMw');
+    expect(await h.committed()).toBe(-1);
+    await h.commit(1);
+    expect(await h.committed()).toBe(1);
+  });
+
   it('shows -1 without an error where nothing is committed', async () => {
     const h = await Harness.start();
     expect(await h.committed('none')).toBe(-1);
