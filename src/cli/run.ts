@@ -22,13 +22,17 @@ async function dispatch(
   terminal: Terminal,
 ): Promise<number> {
   const [name, ...rest] = argv;
-  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    const asked = commands.find((command) => command.name === rest[0]);
-    await terminal.out(asked === undefined ? overview(commands) : helpText(asked));
-    return name === undefined ? ExitCode.USAGE : ExitCode.OK;
+  if (name !== undefined && !isHelp(name) && name !== 'help') {
+    return descend(commands, name, rest, terminal, '');
   }
-  return descend(commands, name, rest, terminal, '');
+  const [asked, ...below] = rest.filter((word) => !isHelp(word));
+  // `help topic list` is `topic list --help`.
+  if (asked !== undefined) return descend(commands, asked, [...below, '--help'], terminal, '');
+  await terminal.out(overview(commands));
+  return name === undefined ? ExitCode.USAGE : ExitCode.OK;
 }
+
+const isHelp = (word: string): boolean => word === '--help' || word === '-h';
 
 async function descend(
   commands: readonly Command[],
@@ -46,7 +50,7 @@ async function descend(
   }
   if (command.commands !== undefined) {
     const [next, ...after] = rest;
-    if (next === undefined || next === '--help' || next === '-h') {
+    if (next === undefined || isHelp(next)) {
       await terminal.out(helpText(command));
       return next === undefined ? ExitCode.USAGE : ExitCode.OK;
     }

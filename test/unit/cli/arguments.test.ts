@@ -97,6 +97,20 @@ describe('running', () => {
     expect(code).toBe(0);
     expect(out).toContain('Usage: weir fish');
   });
+
+  test('help of a command is what that command says with --help, at any depth', async () => {
+    expect(await run('help', 'fish')).toEqual(await run('fish', '--help'));
+    expect(await run('help', 'pond', 'fish')).toEqual(await run('pond', 'fish', '--help'));
+    expect(await run('help', 'pond')).toEqual(await run('pond', '--help'));
+    expect(await run('help', '--help')).toEqual(await run('--help'));
+  });
+
+  test('help of a command that does not exist is a mistake of the user', async () => {
+    expect(await run('help', 'fsih')).toEqual(await run('fsih', '--help'));
+    const { code, out, err } = await run('help', 'pond', 'fsih');
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain("unknown command 'pond fsih'; did you mean 'fish'?");
+  });
 });
 
 test('a table aligns its columns and shows null as a dash', () => {
