@@ -147,16 +147,15 @@ const printMembers = (args: Arguments, groups: readonly GroupDescription[]): Pro
 
 /** One row for each partition that has a committed offset or a member. */
 async function lagOf(admin: Admin, group: GroupDescription): Promise<LagRow[]> {
-  const key = (p: TopicPartition): string => JSON.stringify([p.topic, p.partition]);
   const rows = new Map<string, { p: TopicPartition; offset: number | null }>();
   for (const { topic, partition, offset } of await admin.groupOffsets(group.groupId)) {
-    if (offset >= 0) rows.set(key({ topic, partition }), { p: { topic, partition }, offset });
+    if (offset >= 0) rows.set(keyOf({ topic, partition }), { p: { topic, partition }, offset });
   }
   const owners = new Map<string, GroupDescription['members'][number]>();
   for (const member of group.members) {
     for (const p of member.assignment) {
-      owners.set(key(p), member);
-      if (!rows.has(key(p))) rows.set(key(p), { p, offset: null });
+      owners.set(keyOf(p), member);
+      if (!rows.has(keyOf(p))) rows.set(keyOf(p), { p, offset: null });
     }
   }
   const ends = await endOffsets(
@@ -166,8 +165,8 @@ async function lagOf(admin: Admin, group: GroupDescription): Promise<LagRow[]> {
   return [...rows.values()]
     .sort((a, b) => compare(a.p, b.p))
     .map(({ p, offset }) => {
-      const end = ends.get(key(p)) ?? null;
-      const owner = owners.get(key(p));
+      const end = ends.get(keyOf(p)) ?? null;
+      const owner = owners.get(keyOf(p));
       return {
         group: group.groupId,
         topic: p.topic,
@@ -183,6 +182,8 @@ async function lagOf(admin: Admin, group: GroupDescription): Promise<LagRow[]> {
     });
 }
 
+const keyOf = (p: TopicPartition): string => JSON.stringify([p.topic, p.partition]);
+
 const compare = (a: TopicPartition, b: TopicPartition): number =>
   a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1;
 
@@ -196,7 +197,7 @@ async function endOffsets(
     (p) => (existing.get(p.topic)?.partitions[p.partition]?.leader ?? -1) >= 0,
   );
   const listed = await admin.listOffsets(led, 'latest');
-  return new Map(listed.map((l) => [JSON.stringify([l.topic, l.partition]), l.offset]));
+  return new Map(listed.map((l) => [keyOf(l), l.offset]));
 }
 
 const resetOptions: readonly Option[] = [
@@ -277,7 +278,8 @@ function checkWay(args: Arguments, way: string): void {
   if (way === 'by-duration') parseDuration(args.required(way));
   if (way === 'to-offset') args.integer(way, 0);
   if (way === 'shift-by') args.integer(way);
-  if (!args.has('all-topics') && args.list('topic').length === 0) {
+  const scopes = args.list('topic').map(scopeOf);
+  if (!args.has('all-topics') && scopes.length === 0) {
     throw usageError('give --topic or --all-topics');
   }
 }
@@ -291,18 +293,26 @@ async function chosenPartitions(
     const committed = await admin.groupOffsets(groupId);
     return committed.map(({ topic, partition }) => ({ topic, partition }));
   }
-  const chosen: TopicPartition[] = [];
-  for (const text of args.list('topic')) {
-    const [topic = '', list] = text.split(':');
-    const [described] = await admin.describeTopics([topic]);
-    const all = described!.partitions.map((partition) => partition.index);
-    const wanted =
-      list === undefined
-        ? all
-        : list.split(',').map((p) => parseInteger('a partition', p, 0, all.length - 1));
-    for (const partition of wanted) chosen.push({ topic, partition });
+  const scopes = args.list('topic').map(scopeOf);
+  const topics = await admin.describeTopics(scopes.map(({ topic }) => topic));
+  // What is named twice moves once.
+  const chosen = new Map<string, TopicPartition>();
+  for (const [i, { topic, partitions }] of scopes.entries()) {
+    const last = topics[i]!.partitions.length - 1;
+    const what = `--topic ${topic}: a partition`;
+    const wanted = partitions?.map((p) => parseInteger(what, p, 0, last));
+    for (const partition of wanted ?? topics[i]!.partitions.keys()) {
+      chosen.set(keyOf({ topic, partition }), { topic, partition });
+    }
   }
-  return chosen;
+  return [...chosen.values()];
+}
+
+/** Reads `orders`, or `orders:0,1`; without partitions it is all of them. */
+function scopeOf(text: string): { topic: string; partitions: readonly string[] | undefined } {
+  const [, topic, partitions] = /^([^:]+)(?::(\d+(?:,\d+)*))?$/.exec(text) ?? [];
+  if (topic === undefined) throw usageError(`--topic takes TOPIC[:PARTITION,…]; saw '${text}'`);
+  return { topic, partitions: partitions?.split(',') };
 }
 
 async function newOffsets(
