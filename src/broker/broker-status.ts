@@ -1,6 +1,7 @@
 /** What a broker says of itself: its light, one line for people, and the numbers behind them. */
 import type { RoleStatus } from '../base/role.ts';
 import type { Partition } from '../cluster/partition.ts';
+import { isUnderReplicated } from '../protocol/replication-factor.ts';
 
 /** Replicas of this broker, counted. */
 export interface ReplicaCounts {
@@ -13,16 +14,17 @@ export interface ReplicaCounts {
   readonly offline: number;
 }
 
-export function countReplicas(partitions: Iterable<Partition>): ReplicaCounts {
+type Counted = Pick<Partition, 'isOffline' | 'isLeader' | 'replicas' | 'adding' | 'isr' | 'minIsr'>;
+
+export function countReplicas(partitions: Iterable<Counted>): ReplicaCounts {
   let [replicas, leaders, underReplicated, underMinIsr, offline] = [0, 0, 0, 0, 0];
   for (const partition of partitions) {
     replicas += 1;
     if (partition.isOffline) offline += 1;
     else if (partition.isLeader) {
       leaders += 1;
-      const inSync = partition.isr.length;
-      if (inSync < partition.replicas.length) underReplicated += 1;
-      if (inSync < partition.minIsr) underMinIsr += 1;
+      if (isUnderReplicated(partition)) underReplicated += 1;
+      if (partition.isr.length < partition.minIsr) underMinIsr += 1;
     }
   }
   return { replicas, leaders, underReplicated, underMinIsr, offline };

@@ -6,6 +6,7 @@ import { NO_LEADER, type PartitionImage } from '../cluster/metadata-image.ts';
 import { type MetricName, metric } from '../observe/catalogue.ts';
 import { LatencyHistogram } from '../observe/latency.ts';
 import type { MetricsRegistry } from '../observe/registry.ts';
+import { isUnderReplicated } from '../protocol/replication-factor.ts';
 import type { Family } from './metrics.ts';
 import { PARTITION_SERIES_MAX } from './metrics-topics.ts';
 import type { BrokerServices } from './services.ts';
@@ -99,9 +100,7 @@ function registerCluster(family: Family, services: BrokerServices): void {
   each('kafka_topic_partition_leader_is_preferred', (p) => Number(p.leader === p.replicas[0]));
   each('kafka_topic_partition_replicas', (p) => p.replicas.length);
   each('kafka_topic_partition_in_sync_replica', (p) => p.isr.length);
-  each('kafka_topic_partition_under_replicated_partition', (p) =>
-    Number(p.isr.length < p.replicas.length - p.adding.length),
-  );
+  each('kafka_topic_partition_under_replicated_partition', (p) => Number(isUnderReplicated(p)));
 }
 
 function activeBrokers({ image }: BrokerServices): number {

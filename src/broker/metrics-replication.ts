@@ -2,6 +2,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Partition } from '../cluster/partition.ts';
 import type { MetricName } from '../observe/catalogue.ts';
+import { isUnderReplicated } from '../protocol/replication-factor.ts';
 import type { Family } from './metrics.ts';
 import { PARTITION_SERIES_MAX } from './metrics-topics.ts';
 import type { BrokerServices } from './services.ts';
@@ -15,7 +16,7 @@ export function registerReplicationMetrics(family: Family, services: BrokerServi
     family(name, (emit) => emit(read()));
   const counted = (name: MetricName, is: (partition: Partition) => boolean): void =>
     value(name, () => count(partitions.all(), is));
-  counted('kafka_server_replicamanager_underreplicatedpartitions', isUnderReplicated);
+  counted('kafka_server_replicamanager_underreplicatedpartitions', lacksReplica);
   counted('kafka_server_replicamanager_underminisrpartitioncount', isUnderMinIsr);
   counted('kafka_server_replicamanager_atminisrpartitioncount', isAtMinIsr);
   counted('kafka_server_replicamanager_partitioncount', () => true);
@@ -47,9 +48,7 @@ export function registerReplicationMetrics(family: Family, services: BrokerServi
 }
 
 const leads = (p: Partition): boolean => p.leadership !== null;
-/** Replicas that are being added do not lack yet. */
-const isUnderReplicated = (p: Partition): boolean =>
-  leads(p) && p.isr.length < p.replicas.length - p.adding.length;
+const lacksReplica = (p: Partition): boolean => leads(p) && isUnderReplicated(p);
 const isUnderMinIsr = (p: Partition): boolean => leads(p) && p.isr.length < p.minIsr;
 const isAtMinIsr = (p: Partition): boolean => leads(p) && p.isr.length === p.minIsr;
 
@@ -61,7 +60,7 @@ function count(partitions: Iterable<Partition>, is: (partition: Partition) => bo
 
 /** Followers tell 0, as Kafka's do: sums and maxima over all brokers are the leader's value. */
 const perPartition: readonly [name: MetricName, read: (p: Partition) => number][] = [
-  ['kafka_cluster_partition_underreplicated', (p) => Number(isUnderReplicated(p))],
+  ['kafka_cluster_partition_underreplicated', (p) => Number(lacksReplica(p))],
   ['kafka_cluster_partition_underminisr', (p) => Number(isUnderMinIsr(p))],
   ['kafka_cluster_partition_atminisr', (p) => Number(isAtMinIsr(p))],
   ['kafka_cluster_partition_replicascount', (p) => (leads(p) ? p.replicas.length : 0)],

@@ -1,7 +1,8 @@
 /** `weir topic describe`: partitions with their replicas, offsets and settings; or those in trouble. */
 import type { Admin } from '../client/admin.ts';
-import type { ClusterAdmin, ReplicaState } from '../client/cluster-admin.ts';
-import type { PartitionInfo, TopicInfo } from '../client/metadata-cache.ts';
+import type { AssignedTopic, ClusterAdmin, ReplicaState } from '../client/cluster-admin.ts';
+import type { TopicInfo } from '../client/metadata-cache.ts';
+import { factorOf, isUnderReplicated } from '../protocol/replication-factor.ts';
 import { type Arguments, bootstrapOption, jsonOption, timeoutOption } from './arguments.ts';
 import { withBrokers } from './broker-client.ts';
 import { type Command, ExitCode } from './command.ts';
@@ -38,13 +39,14 @@ const offsetColumns: readonly Column<PartitionRow>[] = [
   { title: 'LOG-END-OFFSET', cell: (row) => row.latest, right: true },
 ];
 
-type Wanted = (partition: PartitionInfo, minIsr: number) => boolean;
+type AssignedPartition = AssignedTopic['partitions'][number];
+type Wanted = (partition: AssignedPartition, minIsr: number) => boolean;
 
 /** By Kafka's names of the same. A partition needs no more in sync than it has replicas. */
 const filters: Readonly<Record<string, { readonly doc: string; readonly wanted: Wanted }>> = {
   'under-replicated-partitions': {
     doc: 'Only partitions that lack a replica in sync.',
-    wanted: ({ isr, replicas }) => isr.length < replicas.length,
+    wanted: isUnderReplicated,
   },
   'unavailable-partitions': {
     doc: 'Only partitions without a leader.',
@@ -80,8 +82,9 @@ export const describeCommand: Command = {
   run: (args) =>
     withBrokers(args, async ({ admin, cluster }) => {
       const names = topicNames(args);
-      const topics =
-        names.length === 0 ? await admin.listTopics() : await admin.describeTopics(names);
+      const topics = await cluster.assigned(
+        names.length === 0 ? await admin.listTopics() : await admin.describeTopics(names),
+      );
       const filter = filterOf(args);
       const eligible = await eligibleReplicas(cluster, topics);
       const described = [];
@@ -125,7 +128,12 @@ async function eligibleReplicas(
 
 type Described = Awaited<ReturnType<typeof describe>>;
 
-async function describe(admin: Admin, topic: TopicInfo, eligible: Eligible, filter: Wanted | null) {
+async function describe(
+  admin: Admin,
+  topic: AssignedTopic,
+  eligible: Eligible,
+  filter: Wanted | null,
+) {
   const configs = await admin.describeConfigs('topic', topic.name);
   const minIsr = Number(configs.find(({ name }) => name === 'min.insync.replicas')?.value ?? 1);
   const wanted = topic.partitions.filter((partition) => filter?.(partition, minIsr) ?? true);
@@ -136,7 +144,7 @@ async function describe(admin: Admin, topic: TopicInfo, eligible: Eligible, filt
     topicId: topic.id,
     internal: topic.isInternal,
     partitionCount: topic.partitions.length,
-    replicationFactor: topic.partitions[0]?.replicas.length ?? 0,
+    replicationFactor: factorOf(topic.partitions),
     configs: Object.fromEntries(
       configs
         .filter((config) => config.source === 'DYNAMIC_TOPIC_CONFIG')

@@ -1,7 +1,7 @@
 /** `weir topic`: list, create, alter, delete; `topic-describe.ts` and `topic-elect.ts` have the rest. */
 import type { Admin, Result } from '../client/admin.ts';
-import type { TopicInfo } from '../client/metadata-cache.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
+import { factorOf, isUnderReplicated } from '../protocol/replication-factor.ts';
 import {
   type Arguments,
   bootstrapOption,
@@ -83,8 +83,8 @@ const listCommand: Command = {
     jsonOption,
   ],
   run: (args) =>
-    withAdmin(args, async (admin) => {
-      const topics = await admin.listTopics();
+    withBrokers(args, async ({ admin, cluster }) => {
+      const topics = await cluster.assigned(await admin.listTopics());
       const shown = topics.filter((topic) => !(args.has('exclude-internal') && topic.isInternal));
       await printRows(
         args,
@@ -92,17 +92,14 @@ const listCommand: Command = {
         shown.map((topic) => ({
           topic: topic.name,
           partitions: topic.partitions.length,
-          replicationFactor: topic.partitions[0]?.replicas.length ?? 0,
-          underReplicated: underReplicated(topic),
+          replicationFactor: factorOf(topic.partitions),
+          underReplicated: topic.partitions.filter(isUnderReplicated).length,
           internal: topic.isInternal,
         })),
       );
       return ExitCode.OK;
     }),
 };
-
-const underReplicated = (topic: TopicInfo): number =>
-  topic.partitions.filter((partition) => partition.isr.length < partition.replicas.length).length;
 
 const createCommand: Command = {
   name: 'create',

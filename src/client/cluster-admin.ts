@@ -6,10 +6,14 @@
  * error; those that ask reject with ProtocolError.
  */
 import { ErrorCode, errorName, ProtocolError } from '../protocol/error-codes.ts';
+import type { listPartitionReassignmentsResponse } from '../protocol/messages/46-list-partition-reassignments.ts';
+import type { Replicas } from '../protocol/replication-factor.ts';
+import type { Infer } from '../protocol/schema.ts';
 import type { Result } from './admin.ts';
 import { type Call, calls } from './call.ts';
 import type { Client } from './client.ts';
 import { byTopic, partitionKey, type TopicPartition } from './list-offsets.ts';
+import type { PartitionInfo, TopicInfo } from './metadata-cache.ts';
 import { retried } from './retried.ts';
 
 export interface ClusterBroker {
@@ -50,6 +54,11 @@ export interface Reassignment extends TopicPartition {
   readonly replicas: readonly number[];
   readonly adding: readonly number[];
   readonly removing: readonly number[];
+}
+
+/** A topic whose partitions tell which replicas are being added. */
+export interface AssignedTopic extends TopicInfo {
+  readonly partitions: readonly (PartitionInfo & Replicas)[];
 }
 
 export interface LogDir {
@@ -180,17 +189,37 @@ export class ClusterAdmin {
   async listReassignments(): Promise<Reassignment[]> {
     const body = { timeoutMs: this.#client.requestTimeoutMs, topics: null };
     const call = calls.listPartitionReassignments;
-    const answer = await this.#asked(call, body, (r) => [r.errorCode]);
-    check(answer.errorCode, 'the reassignments', answer.errorMessage);
-    return answer.topics.flatMap(({ name: topic, partitions }) =>
-      partitions.map((p) => ({
-        topic,
-        partition: p.partitionIndex,
-        replicas: p.replicas,
-        adding: p.addingReplicas,
-        removing: p.removingReplicas,
+    return reassignmentsOf(await this.#asked(call, body, (r) => [r.errorCode]));
+  }
+
+  /**
+   * The topics with the replicas that are being added. Where all are in sync it does not matter, and
+   * nobody is asked; where the cluster does not tell within `withinMs` (whoever asks may not know, or
+   * there is no controller just now), every replica counts.
+   */
+  async assigned(topics: readonly TopicInfo[], withinMs = ADDING_MS_MAX): Promise<AssignedTopic[]> {
+    const lacks = ({ isr, replicas }: PartitionInfo): boolean => isr.length < replicas.length;
+    const doLack = topics.some(({ partitions }) => partitions.some(lacks));
+    const adding = doLack ? await this.#adding(withinMs) : new Map<string, readonly number[]>();
+    return topics.map((topic) => ({
+      ...topic,
+      partitions: topic.partitions.map((p) => ({
+        ...p,
+        adding: adding.get(partitionKey({ topic: topic.name, partition: p.index })) ?? [],
       })),
-    );
+    }));
+  }
+
+  async #adding(withinMs: number): Promise<Map<string, readonly number[]>> {
+    const timeoutMs = Math.min(this.#client.requestTimeoutMs, withinMs);
+    const body = { timeoutMs, topics: null };
+    const call = calls.listPartitionReassignments;
+    try {
+      const moves = reassignmentsOf(await this.#client.request('any', call, body, { timeoutMs }));
+      return new Map(moves.map((move) => [partitionKey(move), move.adding]));
+    } catch {
+      return new Map();
+    }
   }
 
   /** The cluster forgets the broker. */
@@ -256,6 +285,22 @@ export class ClusterAdmin {
 
 /** Kafka's own limit. */
 const PARTITIONS_PER_ANSWER = 2_000;
+
+/** How long to wait for what only makes an answer better. */
+const ADDING_MS_MAX = 3_000;
+
+function reassignmentsOf(answer: Infer<typeof listPartitionReassignmentsResponse>): Reassignment[] {
+  check(answer.errorCode, 'the reassignments', answer.errorMessage);
+  return answer.topics.flatMap(({ name: topic, partitions }) =>
+    partitions.map((p) => ({
+      topic,
+      partition: p.partitionIndex,
+      replicas: p.replicas,
+      adding: p.addingReplicas,
+      removing: p.removingReplicas,
+    })),
+  );
+}
 
 const resultOf = (
   topic: string,

@@ -2,7 +2,9 @@
 import type { Clock } from '../base/clock.ts';
 import { Admin } from '../client/admin.ts';
 import type { Client } from '../client/client.ts';
+import { ClusterAdmin } from '../client/cluster-admin.ts';
 import type { ListedOffset } from '../client/list-offsets.ts';
+import { factorOf, isUnderReplicated } from '../protocol/replication-factor.ts';
 
 export interface TopicSummary {
   readonly name: string;
@@ -66,9 +68,10 @@ export class CachedTopics implements TopicSource {
 /** Asks the cluster behind `client`. */
 export function logTopics(client: Client): TopicSource {
   const admin = new Admin(client);
+  const cluster = new ClusterAdmin(client);
   return {
     async topics() {
-      const topics = await admin.listTopics();
+      const topics = await cluster.assigned(await admin.listTopics());
       const partitions = topics.flatMap((topic) =>
         topic.partitions
           // Nobody knows the offsets of a partition without a leader.
@@ -91,10 +94,8 @@ export function logTopics(client: Client): TopicSource {
         name: topic.name,
         partitions: topic.partitions.length,
         records: Math.max(0, records.get(topic.name) ?? 0),
-        replicationFactor: topic.partitions[0]?.replicas.length ?? 0,
-        underReplicated: topic.partitions.filter(
-          ({ isr, replicas }) => isr.length < replicas.length,
-        ).length,
+        replicationFactor: factorOf(topic.partitions),
+        underReplicated: topic.partitions.filter(isUnderReplicated).length,
       }));
     },
   };

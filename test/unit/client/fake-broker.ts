@@ -41,6 +41,8 @@ export class FakePartition {
   readonly records: Stored[] = [];
   readonly batches: Buffer[] = [];
   startOffset = 0;
+  /** Null: the leader alone. In sync is the leader, whatever they are. */
+  replicas: readonly number[] | null = null;
   /** `max.message.bytes` */
   maxBytes = Infinity;
   readonly producers = new Map<number, ProducerState>();
@@ -301,7 +303,7 @@ export class FakeBroker {
         partitionIndex: i,
         leaderId: partition.leader,
         leaderEpoch: partition.leaderEpoch,
-        replicaNodes: [partition.leader],
+        replicaNodes: partition.replicas ?? [partition.leader],
         isrNodes: [partition.leader],
         offlineReplicas: [],
       })),

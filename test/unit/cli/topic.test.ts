@@ -1,0 +1,70 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { nodeTransport } from '../../../src/base/node-transport.ts';
+import { commands } from '../../../src/cli/index.ts';
+import { runCommand } from '../../../src/cli/run.ts';
+import { ErrorCode } from '../../../src/protocol/error-codes.ts';
+import { FakeBroker } from '../client/fake-broker.ts';
+import { fakeTerminal } from './fake-terminal.ts';
+
+/** Two brokers, 1 and 2; topic `logs` has a partition on each. */
+let broker: FakeBroker;
+beforeEach(async () => {
+  broker = new FakeBroker(nodeTransport, { topics: { logs: 2 }, brokers: 2, host: '127.0.0.1' });
+  broker.handlers.set('DescribeConfigs', ({ body }) => ({
+    throttleTimeMs: 0,
+    results: body.resources.map(({ resourceType, resourceName }: any) => ({
+      errorCode: 0,
+      errorMessage: null,
+      resourceType,
+      resourceName,
+      configs: [],
+    })),
+  }));
+  // DescribeTopicPartitions: an older cluster has none.
+  broker.versions.set(75, { min: 0, max: -1 });
+  await broker.start();
+});
+afterEach(() => broker.stop());
+
+const run = async (...argv: string[]) => {
+  const terminal = fakeTerminal();
+  const to = ['--bootstrap-server', broker.address];
+  const code = await runCommand(commands, ['topic', ...argv, ...to], terminal);
+  return { code, out: terminal.written(), err: terminal.errors() };
+};
+
+/** Partition 0 has lost replica 2; in partition 1, replica 3 is being added and has nothing yet. */
+function reassign(answers: { errorCode: number }): void {
+  broker.partition('logs', 0).replicas = [1, 2];
+  broker.partition('logs', 1).replicas = [2, 3];
+  broker.handlers.set('ListPartitionReassignments', () => ({
+    throttleTimeMs: 0,
+    errorMessage: null,
+    topics: [
+      {
+        name: 'logs',
+        partitions: [
+          { partitionIndex: 1, replicas: [2, 3], addingReplicas: [3], removingReplicas: [] },
+        ],
+      },
+    ],
+    ...answers,
+  }));
+}
+
+const underReplicated = async (): Promise<unknown> => ({
+  listed: JSON.parse((await run('list', '--json')).out)[0].underReplicated,
+  described: JSON.parse(
+    (await run('describe', '--under-replicated-partitions', '--json')).out,
+  )[0].partitions.map(({ partition }: any) => partition),
+});
+
+it('counts a replica that is lost, and none that is being added', async () => {
+  reassign({ errorCode: ErrorCode.NONE });
+  expect(await underReplicated()).toEqual({ listed: 1, described: [0] });
+});
+
+it('counts every replica where the cluster does not tell which are being added', async () => {
+  reassign({ errorCode: ErrorCode.CLUSTER_AUTHORIZATION_FAILED });
+  expect(await underReplicated()).toEqual({ listed: 2, described: [0, 1] });
+});
