@@ -4,17 +4,10 @@
  * process started, so that a lock left by a killed process (even one whose id was given away
  * again, or a container's eternal 1) is known to be stale and taken over.
  */
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  statSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeOf, FatalError, reasonOf } from './errors.ts';
+import { makeDirectory } from './make-directory.ts';
 
 const LOCK_FILE = 'weir.lock';
 
@@ -43,8 +36,7 @@ export class DataDirectoryInUse extends FatalError {
 /** Throws a FatalError when the folder can't be used, DataDirectoryInUse when another process does. */
 export function openDataDirectory(path: string, lockFile: string = LOCK_FILE): DataDirectory {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-    if (!statSync(path).isDirectory()) throw new Error('it is not a folder');
+    makeDirectory(path, 0o700);
   } catch (error) {
     throw new FatalError(
       `can't use the data folder ${path}: ${reasonOf(error)}; choose another with --data`,

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Disk, DiskFile } from './disk.ts';
 import { codeOf, OperatingError } from './errors.ts';
+import { makeDirectory } from './make-directory.ts';
 
 /** Files of the appliance are its user's alone. */
 const FILE_MODE = 0o600;
@@ -106,7 +107,7 @@ export const nodeDisk: Disk = {
   list: (directory) => fs.readdirSync(directory),
   exists: (filePath) => fs.existsSync(filePath),
   makeDirectory(directory) {
-    fs.mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+    makeDirectory(directory, DIRECTORY_MODE);
   },
   rename(from, to) {
     fs.renameSync(from, to);

@@ -1,10 +1,11 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDataDirectory } from '../../../src/base/data-directory.ts';
 import { FatalError } from '../../../src/base/errors.ts';
+import { root } from '../../support/weir-process.ts';
 
 let parent: string;
 let folder: string;
@@ -24,6 +25,28 @@ describe('the data folder', () => {
   it('is made for its owner only', () => {
     openDataDirectory(folder).release();
     expect(statSync(folder).mode & 0o777).toBe(0o700);
+  });
+
+  it('is refused at once where none can be made', () => {
+    // In a process of its own: what fails here may be that it never ends.
+    const module = JSON.stringify(join(root, 'src/base/data-directory.ts'));
+    const script = `const { openDataDirectory } = await import(${module});
+      for (const folder of ['/proc/weir', '/proc/weir/data', '/dev/null/data']) {
+        try { openDataDirectory(folder); } catch (error) { console.log(error.message); }
+      }`;
+    const argv = ['--input-type=module', '--eval', script];
+    const { stdout } = spawnSync(process.execPath, argv, { timeout: 10_000, encoding: 'utf8' });
+    expect(stdout.trim().split('\n')).toEqual([
+      expect.stringContaining("can't use the data folder /proc/weir: ENOENT"),
+      expect.stringContaining("can't use the data folder /proc/weir/data: ENOENT"),
+      expect.stringContaining("can't use the data folder /dev/null/data: ENOTDIR"),
+    ]);
+  });
+
+  it('is refused where a file has its name', () => {
+    writeFileSync(join(parent, 'a'), '');
+    expect(() => openDataDirectory(join(parent, 'a'))).toThrow(`can't use the data folder`);
+    expect(() => openDataDirectory(folder)).toThrow(`can't use the data folder`);
   });
 
   it('is used by one process at a time, and named in the message', () => {
