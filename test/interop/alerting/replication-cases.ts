@@ -130,13 +130,15 @@ export const replicationCases: readonly RuleCase[] = [
   },
   {
     alert: 'WeirIsrFlapping',
-    // Shrinks in four minutes of fifteen; below, as many shrinks in one minute: a broker was stopped.
+    // Shrinks in four minutes of fifteen; below, as many shrinks in one minute, and the count of a broker that starts
+    // anew.
     ...one(
       `kafka_server_replicamanager_isrshrinks_total${broker0}`,
       '0 0 0 1 1 2 2 3 3 4+0x30',
-      '0 0 0 40 40 41 41 42+0x30',
+      '0 0 0 40 40 41 41 42 42 0+0x30',
     ),
     quietAt: ['4m', '8m', '12m', '20m'],
+    scrapedEvery: ['15s', '30s', '60s'],
     notYetAt: '8m',
     firesAt: '10m',
     resolvedAt: '30m',

@@ -9,6 +9,11 @@ export interface Series {
   readonly values: string;
 }
 
+/** Scrapes of a minute, in steps of 15 s: they need not be in the moment in which a rule is judged. */
+const SCRAPES = { '15s': '####', '30s': '_#_#', '60s': '_#__' } as const;
+const SCRAPES_STEP = '15s';
+type ScrapeInterval = keyof typeof SCRAPES;
+
 export interface RuleCase {
   readonly alert: string;
   /** Series that make it fire and, later, resolve. */
@@ -16,6 +21,8 @@ export interface RuleCase {
   /** Series that are just short of it; nothing fires at any of `quiet`. */
   readonly below: readonly Series[];
   readonly quietAt: readonly string[];
+  /** Does the same with these intervals between scrapes, not only with one in the minute it is judged. */
+  readonly scrapedEvery?: readonly ScrapeInterval[];
   /** Times on `input`: before `for` is over, when it fires, when it is over again. */
   readonly notYetAt: string;
   readonly firesAt: string;
@@ -55,27 +62,33 @@ export function promtoolTest(
     exp_labels: { severity: rule.labels?.['severity'], kafka_cluster: 'c', ...labels },
     exp_annotations: { summary, description, runbook_url: rule.annotations?.['runbook_url'] },
   }));
+  const on = (interval: string, form: (given: Series) => Series) => [
+    {
+      name: 'fires and resolves',
+      interval,
+      input_series: testCase.input.map(form).map(inCluster),
+      alert_rule_test: [
+        nothing(testCase.notYetAt),
+        { alertname: alert, eval_time: testCase.firesAt, exp_alerts: firing },
+        nothing(testCase.resolvedAt),
+      ],
+    },
+    {
+      name: 'is quiet just below',
+      interval,
+      input_series: testCase.below.map(form).map(inCluster),
+      alert_rule_test: testCase.quietAt.map(nothing),
+    },
+  ];
   return JSON.stringify({
     rule_files: ruleFiles,
     evaluation_interval: '15s',
     group_eval_order: groupOrder,
     tests: [
-      {
-        name: 'fires and resolves',
-        interval: '1m',
-        input_series: testCase.input.map(inCluster),
-        alert_rule_test: [
-          nothing(testCase.notYetAt),
-          { alertname: alert, eval_time: testCase.firesAt, exp_alerts: firing },
-          nothing(testCase.resolvedAt),
-        ],
-      },
-      {
-        name: 'is quiet just below',
-        interval: '1m',
-        input_series: testCase.below.map(inCluster),
-        alert_rule_test: testCase.quietAt.map(nothing),
-      },
+      ...on('1m', (given) => given),
+      ...(testCase.scrapedEvery ?? []).flatMap((every) =>
+        on(SCRAPES_STEP, (given) => scraped(given, SCRAPES[every])),
+      ),
       { name: 'is quiet without any data', interval: '1m', alert_rule_test: [nothing('1h')] },
     ],
   });
@@ -119,6 +132,16 @@ const nameOf = (record: string, labels: Readonly<Record<string, string>>): strin
   `${record}{${Object.entries(labels)
     .map(([label, value]) => `${label}="${value}"`)
     .join(',')}}`;
+
+/** The values of minutes, `0 1 1+0x10`, as scrapes saw them. */
+function scraped({ series: name, values }: Series, scrapes: string): Series {
+  const minutes = values.split(' ').flatMap((text) => {
+    const [, value, more] = /^(\d+)(?:\+0x(\d+))?$/.exec(text)!;
+    return Array.from({ length: 1 + Number(more ?? 0) }, () => value!);
+  });
+  const seen = minutes.map((value) => [...scrapes].join(' ').replaceAll('#', value));
+  return { series: name, values: seen.join(' ') };
+}
 
 function inCluster({ series: name, values }: Series): Series {
   const brace = name.indexOf('{');
