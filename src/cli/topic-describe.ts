@@ -1,6 +1,7 @@
 /** `weir topic describe`: partitions with their replicas, offsets and settings; or those in trouble. */
 import type { Admin } from '../client/admin.ts';
 import type { AssignedTopic, ClusterAdmin, ReplicaState } from '../client/cluster-admin.ts';
+import type { KnownOffsets } from '../client/list-offsets.ts';
 import type { TopicInfo } from '../client/metadata-cache.ts';
 import { factorOf, isUnderReplicated } from '../protocol/replication-factor.ts';
 import { type Arguments, bootstrapOption, jsonOption, timeoutOption } from './arguments.ts';
@@ -87,9 +88,10 @@ export const describeCommand: Command = {
       );
       const filter = filterOf(args);
       const eligible = await eligibleReplicas(cluster, topics);
+      const offsets = filter === null ? await offsetsOf(args, admin, topics) : null;
       const described = [];
       for (const topic of topics) {
-        const one = await describe(admin, topic, eligible, filter);
+        const one = await describe(admin, topic, { eligible, offsets, filter });
         if (filter === null || one.partitions.length > 0) described.push(one);
       }
       if (args.has('json')) {
@@ -128,17 +130,17 @@ async function eligibleReplicas(
 
 type Described = Awaited<ReturnType<typeof describe>>;
 
-async function describe(
-  admin: Admin,
-  topic: AssignedTopic,
-  eligible: Eligible,
-  filter: Wanted | null,
-) {
+interface Known {
+  readonly eligible: Eligible;
+  /** Null: nobody asked. */
+  readonly offsets: KnownOffsets | null;
+  readonly filter: Wanted | null;
+}
+
+async function describe(admin: Admin, topic: AssignedTopic, { eligible, offsets, filter }: Known) {
   const configs = await admin.describeConfigs('topic', topic.name);
   const minIsr = Number(configs.find(({ name }) => name === 'min.insync.replicas')?.value ?? 1);
   const wanted = topic.partitions.filter((partition) => filter?.(partition, minIsr) ?? true);
-  const [earliest, latest] =
-    filter === null ? await offsetsOf(admin, topic) : ([new Map(), new Map()] as const);
   return {
     topic: topic.name,
     topicId: topic.id,
@@ -151,7 +153,8 @@ async function describe(
         .map((config) => [config.name, config.value]),
     ),
     partitions: wanted.map((partition): PartitionRow => {
-      const state = eligible.get(`${topic.name}-${partition.index}`);
+      const key = `${topic.name}-${partition.index}`;
+      const state = eligible.get(key);
       return {
         partition: partition.index,
         leader: partition.leader < 0 ? null : partition.leader,
@@ -159,27 +162,42 @@ async function describe(
         isr: partition.isr,
         elr: state?.elr ?? null,
         lastKnownElr: state?.lastKnownElr ?? null,
-        earliest: earliest.get(partition.index) ?? null,
-        latest: latest.get(partition.index) ?? null,
+        earliest: offsets?.earliest.get(key) ?? null,
+        latest: offsets?.latest.get(key) ?? null,
       };
     }),
   };
 }
 
-type Offsets = ReadonlyMap<number, number>;
+/** A broker that has not told its offsets by then tells none. */
+const OFFSETS_MS_MAX = 5_000;
+/** Partitions that a line names; the others are counted. */
+const NAMED_MAX = 5;
 
-async function offsetsOf(admin: Admin, topic: TopicInfo): Promise<readonly [Offsets, Offsets]> {
-  // Offsets can be asked only of leaders.
-  const led = topic.partitions
-    .filter((partition) => partition.leader >= 0)
-    .map((partition) => ({ topic: topic.name, partition: partition.index }));
-  const [earliest, latest] = await Promise.all([
-    admin.listOffsets(led, 'earliest'),
-    admin.listOffsets(led, 'latest'),
-  ]);
-  const byPartition = (list: typeof earliest): Offsets =>
-    new Map(list.map(({ partition, offset }) => [partition, offset]));
-  return [byPartition(earliest), byPartition(latest)];
+/** Asks all leaders at once, and says which partitions they did not tell of, and why. */
+async function offsetsOf(
+  args: Arguments,
+  admin: Admin,
+  topics: readonly TopicInfo[],
+): Promise<KnownOffsets> {
+  const { withProgress } = await import('./cluster.ts');
+  const withinMs = Math.min(args.integer('timeout') ?? OFFSETS_MS_MAX, OFFSETS_MS_MAX);
+  const asking = admin.knownOffsets(topics, withinMs);
+  const offsets = await withProgress(args.terminal, 'waiting for offsets', asking);
+  for (const [reason, partitions] of grouped(offsets.unknown)) {
+    const named = partitions.slice(0, NAMED_MAX).join(', ');
+    const more = partitions.length - NAMED_MAX;
+    const list = more > 0 ? `${named} and ${more} more` : named;
+    args.terminal.err(`weir: not all offsets are known of ${list}: ${reason}\n`);
+  }
+  return offsets;
+}
+
+/** Keys by their values. */
+function grouped(pairs: ReadonlyMap<string, string>): Map<string, string[]> {
+  const groups = new Map<string, string[]>();
+  for (const [key, value] of pairs) groups.set(value, [...(groups.get(value) ?? []), key]);
+  return groups;
 }
 
 function topicText(topic: Described, withOffsets: boolean): string {

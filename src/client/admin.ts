@@ -19,6 +19,8 @@ import {
 } from './group-offsets.ts';
 import {
   byTopic,
+  type KnownOffsets,
+  knownOffsets,
   type ListedOffset,
   listOffsets,
   type OffsetSpec,
@@ -182,6 +184,11 @@ export class Admin {
 
   listOffsets(partitions: readonly TopicPartition[], spec: OffsetSpec): Promise<ListedOffset[]> {
     return listOffsets(this.#client, partitions, spec);
+  }
+
+  /** What leaders tell in time of where logs start and end; see there. */
+  knownOffsets(topics: readonly TopicInfo[], withinMs: number): Promise<KnownOffsets> {
+    return knownOffsets(this.#client, topics, withinMs);
   }
 
   /** Deletes what lies before the offsets (-1: everything readable); resolves to the new starts. */

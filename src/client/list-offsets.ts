@@ -1,12 +1,14 @@
 /** Asks leaders for offsets: earliest, latest, or the first at a point in time. */
 
 import { sleep } from '../base/clock.ts';
+import { reasonOf } from '../base/errors.ts';
 import { ErrorCode, errorName, isRetriable, ProtocolError } from '../protocol/error-codes.ts';
 import type { listOffsetsResponse } from '../protocol/messages/02-list-offsets.ts';
 import type { Infer } from '../protocol/schema.ts';
 import { backoffMs } from './backoff.ts';
 import { calls } from './call.ts';
 import type { Client } from './client.ts';
+import type { TopicInfo } from './metadata-cache.ts';
 import { isLost } from './retried.ts';
 
 /** A number is a time in milliseconds since 1970. */
@@ -43,16 +45,115 @@ export async function listOffsets(
   const found = new Map<string, ListedOffset>();
   const deadline = client.clock.monotonic() + client.requestTimeoutMs;
   await requireLeaders(client, partitions);
+  const { metadata } = client;
   for (let attempt = 1; ; attempt++) {
     const missing = partitions.filter((p) => !found.has(partitionKey(p)));
     if (missing.length === 0) break;
-    const last = await listMissing(client, missing, spec, isolation, found);
+    for (const p of missing) {
+      const known = metadata.topic(p.topic);
+      if (known !== undefined && p.partition >= known.partitions.length) {
+        throw offsetError(p, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
+      }
+    }
+    let last: Error | null = null;
+    await askLeaders(client, missing, {
+      spec,
+      isolation,
+      leaderOf: (p) => metadata.leader(p.topic, p.partition),
+      found,
+      failed: (_, error, passes) => {
+        if (!passes) throw error;
+        last = error;
+      },
+    });
     if (last === null) continue;
     if (client.clock.monotonic() >= deadline) throw last;
-    client.metadata.requestRefresh();
+    metadata.requestRefresh();
     await sleep(client.clock, backoffMs(client.retryBackoff, attempt, client.random));
   }
   return partitions.map((p) => found.get(partitionKey(p))!);
+}
+
+/** By `partitionKey`: where a partition's log starts and ends, or why that is not known. */
+export interface KnownOffsets {
+  readonly earliest: ReadonlyMap<string, number>;
+  readonly latest: ReadonlyMap<string, number>;
+  readonly unknown: ReadonlyMap<string, string>;
+}
+
+/**
+ * What leaders tell within `withinMs` of all partitions of `topics`, as they are described: one that
+ * does not answer keeps nobody from seeing what the others say. Never rejects.
+ */
+export async function knownOffsets(
+  client: Client,
+  topics: readonly TopicInfo[],
+  withinMs: number,
+): Promise<KnownOffsets> {
+  const unknown = new Map<string, string>();
+  const led: (TopicPartition & { readonly leader: number })[] = [];
+  for (const { name: topic, partitions } of topics) {
+    for (const { index: partition, leader } of partitions) {
+      if (leader >= 0) led.push({ topic, partition, leader });
+      else unknown.set(partitionKey({ topic, partition }), 'it has no leader');
+    }
+  }
+  for (const p of led) {
+    unknown.set(partitionKey(p), `broker ${p.leader} did not answer within ${withinMs} ms`);
+  }
+  const ended = new AbortController();
+  const ask = async (spec: OffsetSpec): Promise<ReadonlyMap<string, number>> => {
+    const found = new Map<string, ListedOffset>();
+    const failed = (p: TopicPartition, error: Error): void => {
+      if (!ended.signal.aborted) unknown.set(partitionKey(p), shortly(error));
+    };
+    const asking = askWhile(client, led, { spec, found, failed, signal: ended.signal });
+    await Promise.race([asking, sleep(client.clock, withinMs)]);
+    return new Map([...found].map(([key, { offset }]) => [key, offset]));
+  };
+  const [earliest, latest] = await Promise.all([ask('earliest'), ask('latest')]);
+  ended.abort();
+  for (const key of latest.keys()) if (earliest.has(key)) unknown.delete(key);
+  return { earliest, latest, unknown };
+}
+
+/** Without the partition: many have the same reason. */
+const shortly = (error: Error): string =>
+  error instanceof ProtocolError ? errorName(error.code) : reasonOf(error);
+
+/** Asks again where a leader has moved or is gone; what leads it then is looked up. */
+async function askWhile(
+  client: Client,
+  led: readonly (TopicPartition & { readonly leader: number })[],
+  {
+    spec,
+    found,
+    failed,
+    signal,
+  }: Pick<Asking, 'spec' | 'found' | 'failed'> & { readonly signal: AbortSignal },
+): Promise<void> {
+  const { metadata } = client;
+  const described = new Map(led.map((p) => [partitionKey(p), p.leader]));
+  let missing: readonly TopicPartition[] = led;
+  for (let attempt = 1; missing.length > 0 && !signal.aborted; attempt++) {
+    const again: TopicPartition[] = [];
+    await askLeaders(client, missing, {
+      spec,
+      isolation: 'read_uncommitted',
+      leaderOf: (p) =>
+        attempt === 1 ? described.get(partitionKey(p))! : metadata.leader(p.topic, p.partition),
+      found,
+      failed: (p, error, passes) => {
+        failed(p, error, passes);
+        if (passes) again.push(p);
+      },
+    });
+    missing = again;
+    if (missing.length === 0 || signal.aborted) return;
+    for (const { topic } of missing) metadata.watch(topic);
+    metadata.requestRefresh();
+    await sleep(client.clock, backoffMs(client.retryBackoff, attempt, client.random));
+  }
 }
 
 /** Waits for the leaders of these partitions; others of their topics may have none. */
@@ -65,27 +166,28 @@ export async function requireLeaders(
   }
 }
 
-/** One round over the leaders; returns the error to retry after, if any partition had one. */
-async function listMissing(
+interface Asking {
+  readonly spec: OffsetSpec;
+  readonly isolation: string;
+  /** -1: none. */
+  readonly leaderOf: (partition: TopicPartition) => number;
+  /** What is answered, by `partitionKey`. */
+  readonly found: Map<string, ListedOffset>;
+  /** Hears why a partition was not; whether that may pass. What it throws ends the round. */
+  readonly failed: (partition: TopicPartition, error: Error, passes: boolean) => void;
+}
+
+/** One round over the leaders. */
+async function askLeaders(
   client: Client,
-  missing: readonly TopicPartition[],
-  spec: OffsetSpec,
-  isolation: string,
-  found: Map<string, ListedOffset>,
-): Promise<Error | null> {
+  partitions: readonly TopicPartition[],
+  { spec, isolation, leaderOf, found, failed }: Asking,
+): Promise<void> {
   const byLeader = new Map<number, TopicPartition[]>();
-  let retry: Error | null = null;
-  for (const p of missing) {
-    const known = client.metadata.topic(p.topic);
-    if (known !== undefined && p.partition >= known.partitions.length) {
-      throw offsetError(p, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION);
-    }
-    const leader = client.metadata.leader(p.topic, p.partition);
-    if (leader < 0) {
-      retry = offsetError(p, ErrorCode.LEADER_NOT_AVAILABLE);
-      continue;
-    }
-    byLeader.set(leader, [...(byLeader.get(leader) ?? []), p]);
+  for (const p of partitions) {
+    const leader = leaderOf(p);
+    if (leader < 0) failed(p, offsetError(p, ErrorCode.LEADER_NOT_AVAILABLE), true);
+    else byLeader.set(leader, [...(byLeader.get(leader) ?? []), p]);
   }
   const answers = [...byLeader].map(async ([leader, list]) => {
     const body = {
@@ -103,28 +205,19 @@ async function listMissing(
     try {
       response = await client.request(leader, calls.listOffsets, body);
     } catch (error) {
-      if (!isLost(error)) throw error;
-      retry = error as Error;
+      for (const p of list) failed(p, error as Error, isLost(error));
       return;
     }
-    for (const { name: topic, partitions } of response.topics) {
-      for (const {
-        partitionIndex: partition,
-        errorCode,
-        offset,
-        timestamp,
-        leaderEpoch,
-      } of partitions) {
-        const p = { topic, partition };
+    for (const { name: topic, partitions: answered } of response.topics) {
+      for (const { partitionIndex, errorCode, offset, timestamp, leaderEpoch } of answered) {
+        const p = { topic, partition: partitionIndex };
         if (errorCode === ErrorCode.NONE) {
           found.set(partitionKey(p), { ...p, offset, timestamp, leaderEpoch });
-        } else if (isRetriable(errorCode)) retry = offsetError(p, errorCode);
-        else throw offsetError(p, errorCode);
+        } else failed(p, offsetError(p, errorCode), isRetriable(errorCode));
       }
     }
   });
   await Promise.all(answers);
-  return retry;
 }
 
 /** Groups partitions by topic, as requests do. */

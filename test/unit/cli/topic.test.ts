@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nodeTransport } from '../../../src/base/node-transport.ts';
 import { commands } from '../../../src/cli/index.ts';
 import { runCommand } from '../../../src/cli/run.ts';
@@ -67,4 +67,65 @@ it('counts a replica that is lost, and none that is being added', async () => {
 it('counts every replica where the cluster does not tell which are being added', async () => {
   reassign({ errorCode: ErrorCode.CLUSTER_AUTHORIZATION_FAILED });
   expect(await underReplicated()).toEqual({ listed: 2, described: [0, 1] });
+});
+
+describe('offsets that a leader does not tell', () => {
+  const describeLogs = async () => {
+    const { code, out, err } = await run('describe', 'logs', '--json', '--timeout', '1000');
+    const [{ partitions }] = JSON.parse(out);
+    const offsets = partitions.map(({ earliest, latest }: any) => [earliest, latest]);
+    return { code, offsets, err };
+  };
+
+  it('are unknown, and all others are shown', async () => {
+    broker.intercept = ({ api, broker: id }) =>
+      api === 'ListOffsets' && id === 2 ? 'silence' : undefined;
+    const { code, offsets, err } = await describeLogs();
+    expect({ code, offsets }).toEqual({
+      code: 0,
+      offsets: [
+        [0, 0],
+        [null, null],
+      ],
+    });
+    expect(err).toContain('not all offsets are known of logs-1: broker 2 did not answer within');
+  });
+
+  it('are told by the one that leads since', async () => {
+    broker.intercept = ({ api }) => {
+      if (api === 'ListOffsets') broker.partition('logs', 1).leader = 1;
+      return undefined;
+    };
+    const { offsets, err } = await describeLogs();
+    expect({ offsets, err }).toEqual({
+      offsets: [
+        [0, 0],
+        [0, 0],
+      ],
+      err: '',
+    });
+  });
+
+  it('are unknown at once where the leader refuses for good, or there is none', async () => {
+    broker.create('more', 2);
+    broker.partition('more', 1).leader = -1;
+    broker.handlers.set('ListOffsets', ({ body }) => ({
+      throttleTimeMs: 0,
+      topics: body.topics.map(({ name, partitions }: any) => ({
+        name,
+        partitions: partitions.map(({ partitionIndex }: any) => ({
+          partitionIndex,
+          errorCode: ErrorCode.TOPIC_AUTHORIZATION_FAILED,
+          oldStyleOffsets: [],
+          timestamp: -1,
+          offset: -1,
+          leaderEpoch: -1,
+        })),
+      })),
+    }));
+    const { code, err } = await run('describe');
+    expect(code).toBe(0);
+    expect(err).toContain('known of logs-0, logs-1, more-0: TOPIC_AUTHORIZATION_FAILED');
+    expect(err).toContain('known of more-1: it has no leader');
+  });
 });
