@@ -36,7 +36,7 @@ import { roleThreads, type ThreadKind, type ThreadRole } from './role-threads.ts
 const STOP_MS_MAX = 20_000;
 
 /** A log that does not answer within this keeps nobody from seeing the rest of the status. */
-const TOPICS_MS_MAX = 1_000;
+const TOPICS_MS_MAX = 2_500;
 
 type ClientRole = Exclude<ThreadRole, 'broker'>;
 

@@ -23,7 +23,6 @@ export const statusCommand: Command = {
 
 function statusText(status: ApplianceStatus): string {
   const { version, light, uptimeSeconds, dataDir, process } = status;
-  const several = brokersOf(status).length > 1;
   const megabytes = Math.round(process.residentBytes / 1_048_576);
   const parts = [
     `Weir ${version}: ${light}, up ${duration(uptimeSeconds)}, ${megabytes} MB resident, pid ${process.pid}\nData in ${dataDir}\n`,
@@ -48,23 +47,40 @@ function statusText(status: ApplianceStatus): string {
   if (status.topics === null) parts.push(`Topics: ${status.topicsReason}\n`);
   else {
     parts.push(
-      tableText(several ? [...topicColumns, ...replicaColumns] : topicColumns, status.topics),
+      tableText(
+        hasReplicas(status) ? [...topicColumns, ...replicaColumns] : topicColumns,
+        status.topics,
+      ),
+    );
+  }
+  const uncounted = (status.topics ?? []).filter(({ unknown }) => unknown > 0);
+  for (const { name, partitions, unknown } of uncounted) {
+    parts.push(
+      `! ${name}: records of ${unknown} of ${partitions} partitions are not counted: no leader tells of them\n`,
     );
   }
   for (const warning of status.warnings) parts.push(`! ${warning}\n`);
   return parts.join('\n');
 }
 
+/** At least so many, where not all partitions are counted. */
+const recordsOf = ({ records, unknown }: TopicSummary): Cell =>
+  unknown > 0 ? `≥ ${records}` : records;
+
 const topicColumns: readonly Column<TopicSummary>[] = [
   { title: 'TOPIC', cell: (topic) => topic.name },
   { title: 'PARTITIONS', cell: (topic) => topic.partitions, right: true },
-  { title: 'RECORDS', cell: (topic) => topic.records, right: true },
+  { title: 'RECORDS', cell: recordsOf, right: true },
 ];
 
 const replicaColumns: readonly Column<TopicSummary>[] = [
   { title: 'REPLICATION-FACTOR', cell: (topic) => topic.replicationFactor, right: true },
   { title: 'UNDER-REPLICATED', cell: (topic) => topic.underReplicated, right: true },
 ];
+
+/** Other brokers than this process's own are known by their addresses, or by what they hold. */
+const hasReplicas = ({ bootstrap, topics }: ApplianceStatus): boolean =>
+  bootstrap.length > 1 || (topics ?? []).some((topic) => topic.replicationFactor > 1);
 
 const brokersOf = ({ roles }: ApplianceStatus): RoleReport[] =>
   roles.filter(({ name }) => name.startsWith('broker-'));

@@ -44,7 +44,7 @@ async function refresh() {
   fill('topics', status.topics || [], (row, topic) => {
     const old = before && before.topics.get(topic.name);
     const rate = old === undefined || old === null ? '' : Math.max(0, (topic.records - old) / (now - before.at) * 1000).toFixed(0) + '/s';
-    cell(row, topic.name); cell(row, topic.partitions, 'number'); cell(row, topic.records.toLocaleString(), 'number'); cell(row, rate, 'number');
+    cell(row, topic.name); cell(row, topic.partitions, 'number'); cell(row, (topic.unknown > 0 ? '≥ ' : '') + topic.records.toLocaleString(), 'number'); cell(row, rate, 'number');
   });
   before = { at: now, topics: new Map((status.topics || []).map((topic) => [topic.name, topic.records])) };
   byId('problem').textContent = status.topicsReason;

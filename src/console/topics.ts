@@ -3,14 +3,16 @@ import type { Clock } from '../base/clock.ts';
 import { Admin } from '../client/admin.ts';
 import type { Client } from '../client/client.ts';
 import { ClusterAdmin } from '../client/cluster-admin.ts';
-import type { ListedOffset } from '../client/list-offsets.ts';
+import { partitionKey } from '../client/list-offsets.ts';
 import { factorOf, isUnderReplicated } from '../protocol/replication-factor.ts';
 
 export interface TopicSummary {
   readonly name: string;
   readonly partitions: number;
-  /** Sum over the partitions of end offset minus start offset. */
+  /** Sum over the partitions of end offset minus start offset, as far as that is known. */
   readonly records: number;
+  /** Partitions whose records are not counted: none leads them, or who does, did not tell in time. */
+  readonly unknown: number;
   readonly replicationFactor: number;
   /** Partitions that have fewer replicas in sync than they are to have. */
   readonly underReplicated: number;
@@ -37,6 +39,8 @@ export interface TopicSource {
 }
 
 const FRESH_MS = 1_000;
+/** Who has not answered by then is shown as unknown. */
+const ANSWER_MS_MAX = 1_000;
 
 /** One question at a time and at most one a second, however many ask. */
 export class CachedTopics implements TopicSource {
@@ -71,32 +75,28 @@ export function logTopics(client: Client): TopicSource {
   const cluster = new ClusterAdmin(client);
   return {
     async topics() {
-      const topics = await cluster.assigned(await admin.listTopics());
-      const partitions = topics.flatMap((topic) =>
-        topic.partitions
-          // Nobody knows the offsets of a partition without a leader.
-          .filter(({ leader }) => leader >= 0)
-          .map(({ index }) => ({ topic: topic.name, partition: index })),
-      );
-      const [ends, starts] = await Promise.all([
-        admin.listOffsets(partitions, 'latest'),
-        admin.listOffsets(partitions, 'earliest'),
+      const topics = await admin.listTopics();
+      const [assigned, { earliest, latest }] = await Promise.all([
+        cluster.assigned(topics, ANSWER_MS_MAX),
+        admin.knownOffsets(topics, ANSWER_MS_MAX),
       ]);
-      const records = new Map<string, number>();
-      const add = (offsets: readonly ListedOffset[], sign: 1 | -1): void => {
-        for (const { topic, offset } of offsets) {
-          if (offset >= 0) records.set(topic, (records.get(topic) ?? 0) + sign * offset);
+      return assigned.map(({ name, partitions }) => {
+        let [records, unknown] = [0, 0];
+        for (const { index: partition } of partitions) {
+          const key = partitionKey({ topic: name, partition });
+          const [start, end] = [earliest.get(key), latest.get(key)];
+          if (start === undefined || end === undefined) unknown += 1;
+          else records += Math.max(0, end - start);
         }
-      };
-      add(ends, 1);
-      add(starts, -1);
-      return topics.map((topic) => ({
-        name: topic.name,
-        partitions: topic.partitions.length,
-        records: Math.max(0, records.get(topic.name) ?? 0),
-        replicationFactor: factorOf(topic.partitions),
-        underReplicated: topic.partitions.filter(isUnderReplicated).length,
-      }));
+        return {
+          name,
+          partitions: partitions.length,
+          records,
+          unknown,
+          replicationFactor: factorOf(partitions),
+          underReplicated: partitions.filter(isUnderReplicated).length,
+        };
+      });
     },
   };
 }

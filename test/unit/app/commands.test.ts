@@ -57,7 +57,16 @@ const status: ApplianceStatus = {
     { name: 'broker', light: 'green', reason: '', details: {} },
     { name: 'collectors', light: 'yellow', reason: 'port 5514 is taken', details: {} },
   ],
-  topics: [{ name: 'logs', partitions: 1, records: 12, replicationFactor: 1, underReplicated: 0 }],
+  topics: [
+    {
+      name: 'logs',
+      partitions: 1,
+      records: 12,
+      unknown: 0,
+      replicationFactor: 1,
+      underReplicated: 0,
+    },
+  ],
   topicsReason: '',
   process: { pid: 7, residentBytes: 104_857_600, node: '26.0.0' },
 };
@@ -74,6 +83,7 @@ describe('weir status', () => {
     const url = await appliance({
       '/api/v1/status': JSON.stringify({
         ...status,
+        bootstrap: ['127.0.0.1:9092', '127.0.0.1:9093'],
         roles: [
           broker(0, { ...counts, isController: true, listeners: ['127.0.0.1:9092'] }),
           { ...broker(1, { restarts: 2 }), light: 'red', reason: 'does not run' },
@@ -85,6 +95,28 @@ describe('weir status', () => {
     expect(out).toMatch(/^ +0 +127\.0\.0\.1:9092 +yes +4 +9 +1 +0$/m);
     expect(out).toMatch(/^ +1 +- +- +- +- +2$/m);
     expect(out).toMatch(/logs +1 +12 +1 +0\n/);
+  });
+
+  it('tells of replicas, where the other brokers are processes of their own', async () => {
+    const [logs] = status.topics!;
+    const shown = async (more: Partial<ApplianceStatus>): Promise<string> => {
+      const url = await appliance({ '/api/v1/status': JSON.stringify({ ...status, ...more }) });
+      return (await run('status', '--url', url)).out;
+    };
+    const bootstrap = ['127.0.0.1:9092', '127.0.0.1:9093'];
+    expect(await shown({ bootstrap })).toMatch(/RECORDS +REPLICATION-FACTOR +UNDER-REPLICATED\n/);
+    const replicated = { ...logs!, replicationFactor: 3, underReplicated: 1 };
+    expect(await shown({ topics: [replicated] })).toMatch(/logs +1 +12 +3 +1\n/);
+    expect(await shown({})).not.toContain('UNDER-REPLICATED');
+  });
+
+  it('says of which partitions the records are not counted', async () => {
+    const [logs] = status.topics!;
+    const topics = [{ ...logs!, partitions: 3, unknown: 2 }];
+    const url = await appliance({ '/api/v1/status': JSON.stringify({ ...status, topics }) });
+    const { out } = await run('status', '--url', url);
+    expect(out).toMatch(/logs +3 +≥ 12\n/);
+    expect(out).toContain('! logs: records of 2 of 3 partitions are not counted');
   });
 
   it('prints what every part says, and exits with 0 while all work', async () => {

@@ -240,6 +240,7 @@ describe('the topics', () => {
             name: `t${++asked}`,
             partitions: 1,
             records: 0,
+            unknown: 0,
             replicationFactor: 1,
             underReplicated: 0,
           },
