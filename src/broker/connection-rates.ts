@@ -33,8 +33,6 @@ export class ConnectionRates {
   readonly #all: Meter;
   #version = -1;
   #hasLimits = false;
-  #overrides: readonly string[] = [];
-  #limits: ReadonlyMap<string, number> = new Map();
 
   constructor(configs: Configs, image: MetadataImage, clock: Clock) {
     this.#configs = configs;
@@ -43,21 +41,6 @@ export class ConnectionRates {
     const windowMs = configs.number('quota.window.size.seconds') * 1000;
     this.#settings = { windows: configs.number('quota.window.num'), windowMs };
     this.#all = this.#meter('', NO_LIMIT);
-  }
-
-  /** Connections that may be open at once from the address. */
-  mostFrom(ip: string): number {
-    const overrides = this.#configs.list('max.connections.per.ip.overrides');
-    if (overrides !== this.#overrides) {
-      this.#overrides = overrides;
-      this.#limits = new Map(
-        overrides.map((text) => {
-          const colon = text.lastIndexOf(':');
-          return [text.slice(0, colon), Number(text.slice(colon + 1))];
-        }),
-      );
-    }
-    return this.#limits.get(ip) ?? this.#configs.number('max.connections.per.ip');
   }
 
   /** Counts a new connection. */

@@ -141,6 +141,11 @@ export class Connection {
     );
   }
 
+  /** Clock time (monotonic) of the last request; of the beginning when there was none. */
+  get lastRequestAtMs(): number {
+    return this.#lastRequestAtMs;
+  }
+
   /** Takes no further request, answers those that are here, then closes. */
   drain(): void {
     this.#draining = true;

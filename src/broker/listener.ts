@@ -12,6 +12,7 @@ import type { BufferPool } from '../log/buffer-pool.ts';
 import { ANONYMOUS } from '../security/principal.ts';
 import { Connection } from './connection.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
+import type { ConnectionPlaces } from './connection-places.ts';
 import type { ConnectionRates } from './connection-rates.ts';
 import type { ConnectionStats } from './connection-stats.ts';
 import type { Dispatcher } from './dispatch.ts';
@@ -38,7 +39,7 @@ export interface ListenerOptions {
   readonly clock: Clock;
   readonly timers: TimerWheel;
   readonly logger: Logger;
-  readonly connectionsMax: () => number;
+  readonly places: ConnectionPlaces;
   readonly rates: ConnectionRates;
 }
 
@@ -49,7 +50,6 @@ let lastConnectionId = 0;
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #connections = new Set<Connection>();
-  readonly #byIp = new Map<string, number>();
   /** Connections whose time has not come, and how to forget them. */
   readonly #held = new Map<Stream, () => void>();
   #listening: Listening | null = null;
@@ -79,6 +79,10 @@ export class Listener {
   }
   get connections(): ReadonlySet<Connection> {
     return this.#connections;
+  }
+  /** Connections, those whose time has not come included. */
+  get open(): number {
+    return this.#connections.size + this.#held.size;
   }
 
   async start(): Promise<void> {
@@ -120,10 +124,8 @@ export class Listener {
     const options = this.#options;
     const { stats } = options;
     const ip = hostOf(stream.remote);
-    const open = this.#byIp.get(ip) ?? 0;
-    if (stats.open >= options.connectionsMax()) return this.#refuse(stream, 'max-connections');
-    if (open >= options.rates.mostFrom(ip)) return this.#refuse(stream, 'max-connections-per-ip');
-    this.#byIp.set(ip, open + 1);
+    const refusal = options.places.take(this, ip);
+    if (refusal !== null) return this.#refuse(stream, refusal);
     stats.open += 1;
     stats.opened += 1;
     const { waitMs, isRefused } = options.rates.admit(ip);
@@ -206,12 +208,10 @@ export class Listener {
   }
 
   #forget(ip: string): void {
-    const { stats } = this.#options;
+    const { stats, places } = this.#options;
     stats.open -= 1;
     stats.closed += 1;
-    const left = (this.#byIp.get(ip) ?? 1) - 1;
-    if (left === 0) this.#byIp.delete(ip);
-    else this.#byIp.set(ip, left);
+    places.leave(ip);
   }
 
   #refuse(stream: Stream, reason: string): void {

@@ -18,6 +18,7 @@ import { BufferPool } from '../log/buffer-pool.ts';
 import type { ConnectionSecurity } from '../security/client-security.ts';
 import type { TlsSettings } from '../security/tls-settings.ts';
 import { connectionLimits } from './broker-settings.ts';
+import { ConnectionPlaces } from './connection-places.ts';
 import { ConnectionRates } from './connection-rates.ts';
 import { ConnectionStats } from './connection-stats.ts';
 import type { Dispatcher } from './dispatch.ts';
@@ -143,7 +144,7 @@ export class SocketServer {
       limits: connectionLimits(configs),
       pool: new BufferPool(REQUEST_POOL_BYTES_MAX),
       rates: new ConnectionRates(configs, image, clock),
-      connectionsMax: () => configs.number('max.connections'),
+      places: new ConnectionPlaces(configs, this.#internal, () => this.#listeners),
     };
     this.#listeners = this.#addresses.map(
       (address, i) => new Listener({ address, security: this.#securities[i]!, ...shared }),

@@ -128,22 +128,6 @@ const network: readonly Key[] = [
     min: 1,
     doc: 'Requests of one connection that may wait or be under way before the broker stops reading from it.',
   },
-  {
-    name: 'max.connections',
-    type: 'int',
-    default: 2000,
-    min: 1,
-    dynamic: 'broker',
-    doc: 'Connections open at once; more are closed as they come.',
-  },
-  {
-    name: 'max.connections.per.ip',
-    type: 'int',
-    default: INT_MAX,
-    min: 0,
-    dynamic: 'broker',
-    doc: 'Connections open at once from one address; more are closed as they come.',
-  },
 ];
 
 const topics: readonly Key[] = [

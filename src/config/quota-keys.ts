@@ -3,7 +3,28 @@ import type { Key } from './table.ts';
 
 const INT_MAX = 2 ** 31 - 1;
 
+const connectionsMax: Key = {
+  name: 'max.connections',
+  type: 'int',
+  default: 2000,
+  min: 1,
+  dynamic: 'broker',
+  doc: 'Connections open at once; more are closed as they come. Only where brokers have a listener of their own, one more of them takes the place of the client that has been silent longest. With `listener.name.NAME.`, those of that listener.',
+};
+
+/** Those that a listener may have of its own. */
+export const listenerQuotaKeys: readonly Key[] = [connectionsMax];
+
 export const quotaKeys: readonly Key[] = [
+  connectionsMax,
+  {
+    name: 'max.connections.per.ip',
+    type: 'int',
+    default: INT_MAX,
+    min: 0,
+    dynamic: 'broker',
+    doc: 'Connections open at once from one address; more are closed as they come.',
+  },
   {
     name: 'quota.window.num',
     type: 'int',

@@ -3,6 +3,7 @@
  * `listenerKeys` may stand for one listener alone, `listener.name.NAME.KEY` with the name in lower
  * case, and those of SASL for one mechanism of it, `listener.name.NAME.MECHANISM.KEY`.
  */
+import { listenerQuotaKeys } from './quota-keys.ts';
 import type { Key } from './table.ts';
 
 const SKEW_SECONDS_MAX = 3_600;
@@ -222,8 +223,11 @@ const sasl: readonly Key[] = [
   },
 ];
 
+/** How clients and brokers prove who they are, and how it stays between them. */
+const protecting: readonly Key[] = [...tls, ...sasl];
+
 /** Those that a listener may have of its own. */
-export const listenerKeys: readonly Key[] = [...tls, ...sasl];
+export const listenerKeys: readonly Key[] = [...protecting, ...listenerQuotaKeys];
 
 const byName = new Map(listenerKeys.map((key) => [key.name, key]));
 const ofMechanism = new Set(sasl.map(({ name }) => name));
@@ -285,5 +289,5 @@ export const securityKeys: readonly Key[] = [
     max: 10_000,
     doc: 'Milliseconds that the answer to a failed authentication is held back, against guessing.',
   },
-  ...listenerKeys,
+  ...protecting,
 ];

@@ -216,6 +216,65 @@ describe('limits', () => {
     await later.request('ApiVersions', 0);
   });
 
+  describe('where brokers have a listener of their own', () => {
+    const settings = {
+      listeners: ['INSIDE://127.0.0.1:0', 'CLIENTS://127.0.0.1:0', 'MORE://127.0.0.1:0'],
+      'listener.security.protocol.map': ['INSIDE', 'CLIENTS', 'MORE'].map((n) => `${n}:PLAINTEXT`),
+      'max.connections': 3,
+    };
+    const to = async (listener: number): Promise<WireClient> => {
+      const client = await WireClient.connect(running.broker.listeners[listener]!.port);
+      clients.push(client);
+      return client;
+    };
+    const isServed = async (client: WireClient): Promise<boolean> =>
+      (await client.tryRequest('ApiVersions', 0, {})) !== null;
+
+    it('a broker takes the place of the client that has been silent longest', async () => {
+      running = await startBroker(settings);
+      const [first, second, third] = [await to(1), await to(2), await to(1)];
+      for (const client of [second, first, third]) expect(await isServed(client)).toBe(true);
+      const peer = await to(0);
+      expect(await isServed(peer)).toBe(true);
+      await second.closed;
+      expect(closes().get('displaced')).toBe(1);
+      expect(running.broker.connectionStats.open).toBe(3);
+      expect(await isServed(await to(1))).toBe(false);
+      for (const client of [first, third]) expect(await isServed(client)).toBe(true);
+    });
+
+    it('brokers do not take the places of each other', async () => {
+      running = await startBroker(settings);
+      const peers = [await to(0), await to(0), await to(0)];
+      for (const peer of peers) expect(await isServed(peer)).toBe(true);
+      expect(await isServed(await to(0))).toBe(false);
+      for (const peer of peers) expect(await isServed(peer)).toBe(true);
+    });
+
+    it('a broker that may not come in from its address displaces nobody', async () => {
+      running = await startBroker({ ...settings, 'max.connections.per.ip': 3 });
+      const three = [await to(1), await to(1), await to(2)];
+      expect(await isServed(await to(0))).toBe(false);
+      for (const client of three) expect(await isServed(client)).toBe(true);
+    });
+
+    it('each listener may have a limit of its own', async () => {
+      running = await startBroker({
+        ...settings,
+        'listener.name.clients.max.connections': 1,
+        'listener.name.inside.max.connections': 4,
+      });
+      expect(await isServed(await to(1))).toBe(true);
+      expect(await isServed(await to(1))).toBe(false);
+      expect(closes().get('max-connections')).toBe(1);
+      expect(await isServed(await to(2))).toBe(true);
+      // Beyond that of all, when it says so.
+      const peers = [await to(0), await to(0), await to(0), await to(0)];
+      for (const peer of peers) expect(await isServed(peer)).toBe(true);
+      expect(await isServed(await to(0))).toBe(false);
+    });
+  });
+
   it('refuses connections above max.connections.per.ip', async () => {
     running = await startBroker({ 'max.connections.per.ip': 1 });
     const first = await connect();
