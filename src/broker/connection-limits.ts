@@ -4,7 +4,7 @@
  */
 export interface ConnectionLimits {
   readonly requestBytesMax: number;
-  /** The same of a client that has not yet proved who it is. */
+  /** The same of a client that is about to prove who it is, for the first time or again. */
   readonly unknownBytesMax: number;
   /** Answers not taken by the client, above which its requests are not read. */
   readonly queuedResponseBytesMax: number;

@@ -86,7 +86,7 @@ export class Connection {
    */
   #gathered: Waiting[] = [];
   #isReceiving = false;
-  /** Frames that came before it was known whether they may pass. */
+  /** Frames that came before it was known whether they may pass, counted as request memory. */
   readonly #held: Buffer[] = [];
   /** A bare token is being looked at. */
   #isToken = false;
@@ -111,11 +111,10 @@ export class Connection {
     this.#options = options;
     this.info = options.info;
     this.#stream = options.stream;
-    const { pool, memory, limits, clock, info } = options;
+    const { pool, memory, limits, clock } = options;
     this.#isSecured = options.onSecured === null;
     this.#reader = new FrameReader({
-      maxBytes: () =>
-        info.sasl?.isUnknown === true ? limits.unknownBytesMax : limits.requestBytesMax,
+      maxBytes: () => (this.#isHolding ? limits.unknownBytesMax : limits.requestBytesMax),
       pool,
       memory,
       onFrame: (bytes, start, end, owned) => this.#onFrame(bytes, start, end, owned),
@@ -132,13 +131,10 @@ export class Connection {
 
   /** Whether a request is under way. */
   get isBusy(): boolean {
-    return (
-      this.#slots.length > 0 ||
-      this.#waiting.length > 0 ||
-      this.#queuedBytes > 0 ||
-      this.#isToken ||
-      this.#held.length > 0
-    );
+    return this.#isAnswering || this.#queuedBytes > 0 || this.#isToken || this.#held.length > 0;
+  }
+  get #isAnswering(): boolean {
+    return this.#slots.length > 0 || this.#waiting.length > 0;
   }
 
   /** Clock time (monotonic) of the last request; of the beginning when there was none. */
@@ -209,7 +205,7 @@ export class Connection {
     this.#reader.close();
     for (const { pooled } of this.#waiting) if (pooled !== null) this.#reader.release(pooled);
     this.#waiting.length = 0;
-    this.#held.length = 0;
+    this.#dropHeld();
     for (const slot of this.#slots) {
       slot.parsed.context.cancelled = true;
       slot.parsed.context.onCancelled?.();
@@ -271,35 +267,50 @@ export class Connection {
     this.#partialSinceMs = -1;
     const now = clock.monotonic();
     this.#lastRequestAtMs = now;
-    const { sasl } = this.info;
-    if (sasl !== null && !sasl.isOpen) {
-      this.#hold(Buffer.from(bytes.subarray(start, end)), sasl);
+    if (this.#isHolding) {
+      this.#hold(bytes, start, end);
       return false;
     }
     return this.#onRequest(bytes, start, end, owned, now);
   }
 
+  /** Whether the next frame has to wait until it is known what it is. */
+  get #isHolding(): boolean {
+    return this.info.sasl?.isOpen === false || this.#held.length > 0;
+  }
+
   /** One after another: what a frame is depends on how the one before it went. */
-  #hold(frame: Buffer, sasl: SaslSession): void {
+  #hold(bytes: Buffer, start: number, end: number): void {
     if (this.#held.length >= HELD_FRAMES_MAX) {
       return this.close(
         'not-authenticated',
         `${HELD_FRAMES_MAX} requests before the client is known`,
       );
     }
+    const frame = Buffer.from(bytes.subarray(start, end));
+    this.#options.memory.add(frame.length);
     this.#held.push(frame);
-    if (!this.#isToken && this.#slots.length === 0) this.#nextHeld(sasl);
+    this.#nextHeld();
   }
 
-  #nextHeld(sasl: SaslSession): void {
-    while (!this.#closed && !this.#isToken && this.#slots.length === 0) {
+  /** Frames that are held come when nothing before them is under way. */
+  #nextHeld(): void {
+    while (!this.#closed) {
+      this.#beginGathered();
+      if (this.#isToken || this.#isAnswering || !this.#isTaking) return;
       const frame = this.#held.shift();
       if (frame === undefined) return;
+      this.#options.memory.remove(frame.length);
+      const sasl = this.info.sasl!;
       if (this.#draining || sasl.hasFailed) continue;
       if (sasl.isOpen) this.#onRequest(frame, 0, frame.length, false, this.#now());
       else if (sasl.takesRawTokens) this.#token(frame, sasl);
       else this.#authenticate(frame, sasl);
     }
+  }
+
+  #dropHeld(): void {
+    for (const { length } of this.#held.splice(0)) this.#options.memory.remove(length);
   }
 
   #authenticate(frame: Buffer, sasl: SaslSession): void {
@@ -324,7 +335,7 @@ export class Connection {
         size.writeInt32BE(token.length);
         this.#options.stats.sentBytes += size.length + token.length;
         this.#stream.write([size, token]);
-        this.#nextHeld(sasl);
+        this.#nextHeld();
         this.#update();
       },
       (error: unknown) => {
@@ -338,7 +349,7 @@ export class Connection {
   #farewell(): void {
     this.#options.stats.countClose('authentication-failed');
     this.#draining = true;
-    this.#held.length = 0;
+    this.#dropHeld();
     this.#update();
     this.#options.clock.after(FAREWELL_MS, () => {
       if (this.#closed) return;
@@ -365,6 +376,10 @@ export class Connection {
         this.#beginGathered();
       }
       const mayBegin = this.#mayBegin(handler);
+      if (!mayBegin && handler.api.key === SASL_HANDSHAKE && this.info.sasl !== null) {
+        this.#hold(bytes, start, end);
+        return false;
+      }
       if (mayBegin && !handler.keepsRequest) {
         const parsed = dispatcher.parse(header, this.info, now, end - start);
         if (this.#isReceiving && handler.together?.takes(parsed.body) === true) {
@@ -438,10 +453,15 @@ export class Connection {
 
   /** Whether nothing that was begun before stands in its way. */
   #isTurnOf(handler: Parsed['handler']): boolean {
-    if (this.#queuedBytes > this.#options.limits.queuedResponseBytesMax) return false;
-    if (this.#mutedUntilMs >= 0) return false;
     const last = this.#slots.at(-1);
-    return last === undefined || (handler.pipelined && last.parsed.handler === handler);
+    if (last === undefined) return this.#isTaking;
+    return this.#isTaking && handler.pipelined && last.parsed.handler === handler;
+  }
+
+  /** Whether requests are begun at all: its answers do not pile up, and no quota holds it back. */
+  get #isTaking(): boolean {
+    const { queuedResponseBytesMax } = this.#options.limits;
+    return this.#queuedBytes <= queuedResponseBytesMax && this.#mutedUntilMs < 0;
   }
 
   /** Runs the handler. Unless it keeps its request, it needs the frame's bytes no more. */
@@ -502,17 +522,15 @@ export class Connection {
     }
     this.#slots.splice(0, sent);
     this.#options.stats.queuedRequests -= sent;
-    const { sasl } = this.info;
-    if (sasl?.hasFailed === true) return this.#farewell();
+    if (this.info.sasl?.hasFailed === true) return this.#farewell();
     this.#next();
-    if (sasl !== null && this.#held.length > 0) this.#nextHeld(sasl);
     this.#update();
   }
 
   #next(): void {
     while (!this.#closed) {
       const first = this.#waiting[0];
-      if (first === undefined) return;
+      if (first === undefined) return this.#nextHeld();
       const { handler } = first.parsed;
       if (!this.#isTurnOf(handler)) return;
       this.#waiting.shift();
@@ -598,7 +616,8 @@ export class Connection {
     if (answers && this.#stalledSinceMs < 0) this.#stalledSinceMs = this.#now();
     const requests = this.#slots.length + this.#waiting.length >= limits.queuedRequestsMax;
     const isMuted = this.#mutedUntilMs >= 0;
-    const pause = this.#draining || answers || requests || isMuted || this.#stopWaiting !== null;
+    const isFull = requests || this.#held.length > 0 || this.#stopWaiting !== null;
+    const pause = this.#draining || answers || isFull || isMuted;
     if (pause === this.#paused) return;
     this.#paused = pause;
     if (pause) {
@@ -622,7 +641,7 @@ export class Connection {
       stalledSinceMs: this.#stalledSinceMs,
       hasRequested: this.#requests > 0,
       isUnknown: this.info.sasl?.isUnknown === true,
-      isBusy: this.#slots.length > 0 || this.#waiting.length > 0,
+      isBusy: this.#isAnswering,
     };
     const { dueMs, passed } = deadlineOf(times, limits, now);
     this.#timer = null;

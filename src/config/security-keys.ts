@@ -272,7 +272,7 @@ export const securityKeys: readonly Key[] = [
     // Kafka's 512 KiB is for tickets of Kerberos.
     default: 65_536,
     min: 1_024,
-    doc: 'Longest request before a client has proved who it is, in bytes.',
+    doc: 'Longest request until a client has proved who it is, for the first time or again, in bytes.',
   },
   {
     name: 'connections.authentication.max.ms',

@@ -2,7 +2,7 @@ import { pbkdf2Sync } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import { type Mechanism, scramLogin } from '../../support/scram-login.ts';
-import { type RunningBroker, startBroker, WireClient } from './fixture.ts';
+import { createTopic, type RunningBroker, startBroker, WireClient } from './fixture.ts';
 
 const JAAS =
   'org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="alice secret" user_bob="bob";';
@@ -354,6 +354,115 @@ describe('a session with an end', () => {
     await client.closed;
     expect(running.broker.connectionStats.failedReauthentications).toBe(2);
   });
+});
+
+describe('a new authentication that comes behind a request that waits', () => {
+  const ending = { ...settings, 'listener.name.clients.plain.connections.max.reauth.ms': 60_000 };
+  const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+  /** Known as alice, and so late that a new authentication is in its place. */
+  async function known(): Promise<WireClient> {
+    running = await startBroker(ending);
+    await createTopic(await connect('inside'), 't');
+    const client = await connect();
+    await logIn(client);
+    await wait(1_050);
+    return client;
+  }
+  const waiting = (client: WireClient): Buffer =>
+    client.encode('Fetch', 11, {
+      maxWaitMs: 150,
+      minBytes: 1_000_000,
+      maxBytes: 1_000_000,
+      topics: [
+        { topic: 't', partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1000 }] },
+      ],
+    });
+  /** All in one piece; null where the connection was closed before the answer. */
+  async function answersTo(
+    client: WireClient,
+    requests: readonly Buffer[],
+  ): Promise<(Buffer | null)[]> {
+    const frames = requests.map(() => client.nextFrame());
+    client.write(Buffer.concat(requests));
+    return Promise.all(frames);
+  }
+  const shake = (client: WireClient) => client.encode('SaslHandshake', 1, { mechanism: 'PLAIN' });
+  const prove = (client: WireClient, name: string, password: string) =>
+    client.encode('SaslAuthenticate', 2, { authBytes: plain(name, password) });
+
+  it('is taken, and so is what comes behind it', async () => {
+    const client = await known();
+    const answers = await answersTo(client, [
+      waiting(client),
+      shake(client),
+      prove(client, 'alice', 'alice secret'),
+      client.encode('Metadata', 9, { topics: [] }),
+      waiting(client),
+      client.encode('Metadata', 9, { topics: [] }),
+    ]);
+    expect(answers).not.toContain(null);
+    expect(running.broker.connectionStats.reauthentications).toBe(1);
+    await client.request('Metadata', 9, { topics: [] });
+    expect(await running.broker.metrics()).toContain('weir_broker_request_memory_bytes 0');
+  });
+
+  it('can not be passed on to another user by beginning twice', async () => {
+    const client = await known();
+    const answers = await answersTo(client, [
+      waiting(client),
+      shake(client),
+      shake(client),
+      prove(client, 'bob', 'bob'),
+    ]);
+    expect(answers[2]!.readInt16BE(4)).toBe(ErrorCode.ILLEGAL_SASL_STATE);
+    expect(answers[3]).toBeNull();
+    expect(running.broker.connectionStats.authentications).toBe(1);
+  });
+
+  it('lets nothing else come between', async () => {
+    const client = await known();
+    const [, , answer] = await answersTo(client, [
+      waiting(client),
+      shake(client),
+      client.encode('ListGroups', 0, {}),
+    ]);
+    expect(answer!.readInt16BE(4)).toBe(ErrorCode.ILLEGAL_SASL_STATE);
+    await client.closed;
+  });
+});
+
+describe('a client that authenticates again', () => {
+  const ending = { ...settings, 'listener.name.clients.plain.connections.max.reauth.ms': 60_000 };
+
+  it('may not send long tokens, no more than the first time', async () => {
+    running = await startBroker(ending);
+    const client = await connect();
+    await logIn(client);
+    await new Promise((resolve) => setTimeout(resolve, 1_050));
+    expect(await handshake(client, 'PLAIN')).toMatchObject({ errorCode: 0 });
+    const size = Buffer.alloc(4);
+    size.writeInt32BE(65_537);
+    client.write(size);
+    await client.closed;
+    expect(running.broker.connectionStats.closedByReason.get('frame-too-large')).toBe(1);
+  });
+});
+
+it('requests of a client that is being looked at are counted as memory, and no more are read', async () => {
+  running = await startBroker({ ...settings, 'connection.failed.authentication.delay.ms': 600 });
+  const client = await connect();
+  await handshake(client, 'PLAIN');
+  const long = client.encode('SaslAuthenticate', 2, { authBytes: Buffer.alloc(60_000) });
+  client.write(client.encode('SaslAuthenticate', 2, { authBytes: plain('alice', 'wrong') }));
+  for (let i = 0; i < 20; i++) client.write(long);
+  const memory = async (): Promise<number> =>
+    Number(/weir_broker_request_memory_bytes (\d+)/.exec(await running.broker.metrics())![1]);
+  await expect.poll(memory, { interval: 10 }).toBeGreaterThan(50_000);
+  expect(running.broker.connectionStats.receivedBytes).toBeLessThan(400_000);
+  await client.closed;
+  await expect.poll(memory).toBe(0);
+  expect(running.broker.connectionStats.failedAuthentications).toBe(1);
 });
 
 describe('where nobody is asked who he is', () => {
