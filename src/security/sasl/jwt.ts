@@ -32,8 +32,14 @@ export interface Keys {
 
 export function jwtValidator(settings: JwtSettings, keys: Keys, clock: Clock): TokenValidator {
   const { audience, issuer } = settings;
-  const verify = (token: string, set: JSONWebKeySet) =>
-    jwtVerify(token, createLocalJWKSet(set), {
+  const prepared = new WeakMap<JSONWebKeySet, ReturnType<typeof createLocalJWKSet>>();
+  const keysOf = (set: JSONWebKeySet): ReturnType<typeof createLocalJWKSet> => {
+    const known = prepared.get(set) ?? createLocalJWKSet(set);
+    prepared.set(set, known);
+    return known;
+  };
+  const verify = async (token: string, set: JSONWebKeySet) =>
+    jwtVerify(token, keysOf(set), {
       algorithms: [...settings.algorithms],
       clockTolerance: settings.clockSkewSeconds,
       currentDate: new Date(clock.now()),

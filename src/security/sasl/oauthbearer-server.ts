@@ -10,9 +10,6 @@ import {
 /** Rejects with SaslFailure; the reason is logged and the client is told only that it is invalid. */
 export type TokenValidator = (token: string) => Promise<Authenticated>;
 
-/** The client's word that it has read what was wrong with its token. */
-const CONTROL_A = 0x01;
-
 const NAME = '(?:[\\x01-\\x2b\\x2d-\\x3c\\x3e-\\x7f]|=2C|=3D)+';
 const FIRST = new RegExp(
   `^n,(?:a=(${NAME}))?,\\x01((?:[A-Za-z]+=[\\x21-\\x7e \\t\\r\\n]+\\x01)*)\\x01$`,
@@ -30,10 +27,8 @@ export class OauthBearerServer implements SaslServer {
   }
 
   async evaluate(token: Buffer): Promise<Buffer> {
-    if (this.#refusal !== null && token.length === 1 && token[0] === CONTROL_A) {
-      throw this.#refusal;
-    }
-    this.#refusal = null;
+    // The client's word that it has read what was wrong, or another token: it had its one.
+    if (this.#refusal !== null) throw this.#refusal;
     const { bearer, authorizationId } = parseFirst(token);
     let found: Authenticated;
     try {

@@ -110,6 +110,30 @@ describe('a bearer token', () => {
   });
 });
 
+it('keys are prepared once, not for every token', async () => {
+  // Reading a set takes time: it may have a thousand keys.
+  let reads = 0;
+  const other = { ...keys.keys[0]!, kid: 'other' };
+  Object.defineProperty(other, 'n', {
+    enumerable: true,
+    get: () => {
+      reads += 1;
+      return keys.keys[0]!.n;
+    },
+  });
+  const set = { keys: [other, keys.keys[0]!] };
+  const validator = jwtValidator(
+    settings,
+    { current: () => Promise.resolve(set), refreshed: () => Promise.resolve(null) },
+    systemClock,
+  );
+  await validator(await signed(good()));
+  const once = reads;
+  expect(once).toBeGreaterThan(0);
+  await validator(await signed(good()));
+  expect(reads).toBe(once);
+});
+
 describe('OAUTHBEARER', () => {
   const server = () => new OauthBearerServer((token) => validate(token));
   it('lets a good token in, and says what is wrong with another one', async () => {
@@ -126,6 +150,20 @@ describe('OAUTHBEARER', () => {
     await expect(second.evaluate(Buffer.from([1]))).rejects.toMatchObject({
       told: '{"status":"invalid_token"}',
     });
+  });
+  it('looks at one token an exchange, whatever the client sends for an acknowledgement', async () => {
+    let looks = 0;
+    const one = new OauthBearerServer((token) => {
+      looks += 1;
+      return validate(token);
+    });
+    await one.evaluate(Buffer.from('n,,\x01auth=Bearer abc\x01\x01'));
+    const another = Buffer.from(`n,,\x01auth=Bearer ${await signed(good())}\x01\x01`);
+    await expect(one.evaluate(another)).rejects.toMatchObject({
+      told: '{"status":"invalid_token"}',
+    });
+    expect(looks).toBe(1);
+    expect(one.authenticated).toBeNull();
   });
   it.each([
     'n,,\x01auth=Basic abc\x01\x01',
