@@ -11,8 +11,11 @@ import {
 import { areEqual, isPassword, type ScramCredential, scramMechanisms } from './scram.ts';
 import { decoy, type ScramUsers } from './scram-server.ts';
 
-/** Passwords that are checked at once; one takes a thread of the pool for some milliseconds. */
+/** Passwords that are being checked or wait for it. */
 const CHECKS_MAX = 64;
+
+/** One takes a thread for some milliseconds, of the four that the disk needs, too. */
+const CHECKED_AT_ONCE = 2;
 
 /**
  * Names and passwords of the configuration (`user_NAME="…"` of `sasl.jaas.config`), and behind them
@@ -23,6 +26,8 @@ export class Passwords {
   readonly #users: ScramUsers;
   readonly #decoyKey: Buffer;
   #checks = 0;
+  /** Those who wait for one of the threads. */
+  readonly #waiting: (() => void)[] = [];
 
   constructor(given: ReadonlyMap<string, string>, users: ScramUsers, decoyKey: Buffer) {
     this.#given = given;
@@ -40,9 +45,13 @@ export class Passwords {
     }
     this.#checks += 1;
     try {
+      if (this.#checks > CHECKED_AT_ONCE) {
+        await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      }
       return (await this.#isStored(name, password)) && given === undefined ? true : isGiven;
     } finally {
       this.#checks -= 1;
+      this.#waiting.shift()?.();
     }
   }
 
