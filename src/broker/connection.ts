@@ -69,7 +69,7 @@ interface Ready {
 /** A complete frame that waits for its turn. */
 interface Waiting {
   readonly parsed: Parsed;
-  /** To be given back to the reader's pool; null: nobody's. */
+  /** To be given back to the reader's pool; null: nobody's, and it is counted as memory here. */
   readonly pooled: Buffer | null;
 }
 
@@ -203,8 +203,7 @@ export class Connection {
     if (this.#unmute !== null) timers.cancel(this.#unmute);
     this.#endMute();
     this.#reader.close();
-    for (const { pooled } of this.#waiting) if (pooled !== null) this.#reader.release(pooled);
-    this.#waiting.length = 0;
+    for (const waiting of this.#waiting.splice(0)) this.#giveBack(waiting, false);
     this.#dropHeld();
     for (const slot of this.#slots) {
       slot.parsed.context.cancelled = true;
@@ -367,7 +366,7 @@ export class Connection {
   }
 
   #onRequest(bytes: Buffer, start: number, end: number, owned: boolean, now: number): boolean {
-    const { dispatcher, stats } = this.#options;
+    const { dispatcher, stats, memory } = this.#options;
     try {
       const header = dispatcher.header(new ByteReader(bytes, start, end));
       const { handler } = header;
@@ -401,6 +400,8 @@ export class Connection {
       }
       this.#waiting.push({ parsed, pooled });
       stats.queuedRequests += 1;
+      if (!owned) memory.add(parsed.bytes);
+      if (memory.isFull) this.#awaitMemory();
       return owned;
     } catch (error) {
       this.#refuse(error);
@@ -540,10 +541,15 @@ export class Connection {
       } catch (error) {
         this.#refuse(error);
       }
-      if (first.pooled === null) continue;
-      if (handler.keepsRequest) this.#reader.abandon(first.pooled);
-      else this.#reader.release(first.pooled);
+      this.#giveBack(first, handler.keepsRequest);
     }
+  }
+
+  /** The memory of a request that waits no more; `isKept`: something still refers to it. */
+  #giveBack({ parsed, pooled }: Waiting, isKept: boolean): void {
+    if (pooled === null) this.#options.memory.remove(parsed.bytes);
+    else if (isKept) this.#reader.abandon(pooled);
+    else this.#reader.release(pooled);
   }
 
   #send(ready: readonly Ready[]): void {

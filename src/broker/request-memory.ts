@@ -1,6 +1,6 @@
 /**
- * Bytes of requests that are arriving or being handled, over all connections of a broker, against
- * `queued.max.request.bytes`. Only frames that do not fit the shared read buffer count.
+ * Bytes of requests that are arriving or wait for their turn, over all connections of a broker,
+ * against `queued.max.request.bytes`. One that is handled at once where it was read costs nothing.
  *
  * Whoever begins a frame while the limit is passed waits, in order, without being read from. Frames
  * begun before go on, so there is always somebody who makes progress or runs into its deadline.

@@ -284,6 +284,32 @@ describe('limits', () => {
     expect(closes().get('max-connections-per-ip')).toBe(1);
   });
 
+  it('counts requests that wait as memory, however short they are, and stops reading', async () => {
+    running = await startBroker({ 'queued.max.request.bytes': 1024 * 1024 });
+    const client = await connect();
+    await createTopic(client, 't');
+    const before = running.broker.connectionStats.receivedBytes;
+    const waiting = client.encode('Fetch', 11, {
+      maxWaitMs: 1_000,
+      minBytes: 1_000_000,
+      maxBytes: 1_000_000,
+      topics: [
+        { topic: 't', partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1000 }] },
+      ],
+    });
+    client.clientId = 'x'.repeat(30_000);
+    const more = Array.from({ length: 90 }, () => client.encode('ListGroups', 0, {}));
+    const frames = [waiting, ...more].map(() => client.nextFrame());
+    client.write(Buffer.concat([waiting, ...more]));
+    const memory = async (): Promise<number> =>
+      Number(/weir_broker_request_memory_bytes (\d+)/.exec(await running.broker.metrics())![1]);
+    await expect.poll(memory, { interval: 10 }).toBeGreaterThan(1_000_000);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(running.broker.connectionStats.receivedBytes - before).toBeLessThan(1_600_000);
+    expect(await Promise.all(frames)).not.toContain(null);
+    expect(await memory()).toBe(0);
+  });
+
   it('stops reading a client that does not take its answers', async () => {
     running = await startBroker({ 'connections.queued.response.max.bytes': 100_000 });
     const client = await connect();
