@@ -3,6 +3,7 @@
  * it may not be. Made from the schemas, so that no field of any version is forgotten.
  */
 import { ZERO_UUID } from '../../src/base/bytes.ts';
+import { below, type Random } from '../../src/base/random.ts';
 import type { Message, Spec } from '../../src/protocol/schema.ts';
 import type { Loose } from '../unit/broker/fixture.ts';
 
@@ -115,6 +116,32 @@ export function oddValues({ spec, path }: Place, version: number, value: unknown
     default:
       return version >= spec.nullFrom ? none : [];
   }
+}
+
+/** What says how long something is, and says it wrongly. */
+export function wrongLengths({ spec }: Place, isFlexible: boolean): Odd[] {
+  const { kind } = spec;
+  if (!['array', 'string', 'bytes', 'records'].includes(kind)) return [];
+  if (isFlexible) {
+    return ['ffffffff0f000000', 'ffffffffffffffff', 'fe03000000000000'].map((hex) => ({
+      label: `length ${hex}`,
+      value: Buffer.from(hex, 'hex').toString('base64url'),
+      as: { kind: 'bits64' },
+    }));
+  }
+  const as = { kind: kind === 'string' ? 'int16' : 'int32' } as const;
+  const most = kind === 'string' ? 0x7fff : 0x7fff_ffff;
+  return [-2, -most - 1, 100, most].map((value) => ({ label: `length ${value}`, value, as }));
+}
+
+/** As many of them, by chance. */
+export function some<T>(from: readonly T[], count: number, chance: Random): T[] {
+  const left = [...from];
+  const taken: T[] = [];
+  while (taken.length < count && left.length > 0) {
+    taken.push(...left.splice(below(chance, left.length), 1));
+  }
+  return taken;
 }
 
 export const valueAt = (body: any, path: Place['path']): unknown =>

@@ -11,26 +11,24 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { ByteReader } from '../../../src/base/bytes.ts';
-import { below, type Random, seededRandom } from '../../../src/base/random.ts';
+import { seededRandom } from '../../../src/base/random.ts';
 import { handlers } from '../../../src/broker/handlers/index.ts';
 import type { Api } from '../../../src/protocol/apis.ts';
-import { codec } from '../../../src/protocol/codec.ts';
-import { readResponseHeader } from '../../../src/protocol/frame.ts';
-import type { Message } from '../../../src/protocol/schema.ts';
 import { versionsOf } from '../../property/random-message.ts';
 import { fuzzRounds, fuzzSeed } from '../../support/fuzz.ts';
 import {
   filled,
-  type Odd,
   oddValues,
   type Place,
   places,
+  some,
   valueAt,
   withType,
   withValue,
+  wrongLengths,
 } from '../../support/odd-values.ts';
 import { bodyOf, type World } from '../../support/request-bodies.ts';
+import { Thrower } from '../../support/thrower.ts';
 import {
   batchOf,
   createTopic,
@@ -49,7 +47,6 @@ const SEED = fuzzSeed(20_261_129);
 const VALUES_PER_FIELD = fuzzRounds(2);
 const CUTS = 12;
 
-const ANSWER_TIMEOUT_MS = 10_000;
 /** Beyond what the tests themselves take. */
 const GROWTH_BYTES_MAX = 400 * 1024 * 1024;
 
@@ -132,92 +129,11 @@ afterEach(async () => {
   expect(process.memoryUsage().rss - rssAtStart).toBeLessThan(GROWTH_BYTES_MAX);
 });
 
-type Outcome = 'answered' | 'closed' | 'silent';
-
-/** One connection after another: a request that closes it gets the next one a new one. */
-class Thrower {
-  #client: WireClient | null = null;
-
-  /** Sends the request, and another one behind it, which tells whether the first gets an answer. */
-  async send(
-    api: Api,
-    version: number,
-    body: unknown,
-    schema: Message<any>,
-    change = (frame: Buffer): Buffer => frame,
-  ): Promise<Outcome> {
-    if (this.#client === null || this.#client.isClosed) {
-      this.#client = await WireClient.connect(running.port);
-    }
-    const client = this.#client;
-    const frame = change(client.encode(api.name, version, body as Loose, schema));
-    const first = client.nextFrame();
-    client.write(frame);
-    const after = client.encode('ApiVersions', 0, {});
-    const second = client.nextFrame();
-    client.write(after);
-    const answer = await this.#inTime(first, `${api.name} v${version}`);
-    if (answer === null) return 'closed';
-    if (answer.readInt32BE(0) === after.readInt32BE(8)) {
-      await client.close();
-      return 'silent';
-    }
-    const reader = new ByteReader(answer);
-    readResponseHeader(reader, api, version);
-    codec(api.response, version).read(reader);
-    expect(reader.remaining, `bytes behind the answer of ${api.name} v${version}`).toBe(0);
-    return (await this.#inTime(second, 'ApiVersions')) === null ? 'closed' : 'answered';
-  }
-
-  async #inTime(frame: Promise<Buffer | null>, what: string): Promise<Buffer | null> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const fail = (): void => reject(new Error(`${what} is not answered`));
-      timer = setTimeout(fail, ANSWER_TIMEOUT_MS);
-    });
-    try {
-      return await Promise.race([frame, late]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  async close(): Promise<void> {
-    await this.#client?.close();
-    this.#client = null;
-  }
-}
-
-const thrower = new Thrower();
-
-/** What says how long something is, and says it wrongly. */
-function wrongLengths({ spec }: Place, isFlexible: boolean): Odd[] {
-  const { kind } = spec;
-  if (!['array', 'string', 'bytes', 'records'].includes(kind)) return [];
-  if (isFlexible) {
-    return ['ffffffff0f000000', 'ffffffffffffffff', 'fe03000000000000'].map((hex) => ({
-      label: `length ${hex}`,
-      value: Buffer.from(hex, 'hex').toString('base64url'),
-      as: { kind: 'bits64' },
-    }));
-  }
-  const as = { kind: kind === 'string' ? 'int16' : 'int32' } as const;
-  const most = kind === 'string' ? 0x7fff : 0x7fff_ffff;
-  return [-2, -most - 1, 100, most].map((value) => ({ label: `length ${value}`, value, as }));
-}
+const thrower = new Thrower(() => WireClient.connect(running.port));
 
 /** A group that is in use: the answer comes when its other members have come back, or are given up. */
 const waitsForOthers = (api: Api, { path: at }: Place): boolean =>
   api.name === 'JoinGroup' && at[0] === 'groupId';
-
-function some<T>(from: readonly T[], count: number, chance: Random): T[] {
-  const left = [...from];
-  const taken: T[] = [];
-  while (taken.length < count && left.length > 0) {
-    taken.push(...left.splice(below(chance, left.length), 1));
-  }
-  return taken;
-}
 
 describe.each(served.map((api) => [api.name, api] as const))('%s', (name, api) => {
   const versions = versionsOf(api.request);
@@ -260,14 +176,8 @@ describe.each(served.map((api) => [api.name, api] as const))('%s', (name, api) =
 
   it('may end too early or too late', async () => {
     for (const version of new Set([versions[0]!, newest])) {
-      const send = async (change: (body: Buffer) => Buffer): Promise<void> => {
-        await thrower.send(api, version, bodyOf(name, world), api.request, (frame) => {
-          const changed = change(frame.subarray(4));
-          const size = Buffer.alloc(4);
-          size.writeInt32BE(changed.length, 0);
-          return Buffer.concat([size, changed]);
-        });
-      };
+      const send = (change: (body: Buffer) => Buffer) =>
+        thrower.sendChanged(api, version, bodyOf(name, world), change);
       for (let part = 0; part < CUTS; part++) {
         await send((body) => body.subarray(0, Math.floor((body.length * part) / CUTS)));
       }
