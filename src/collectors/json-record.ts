@@ -1,4 +1,5 @@
 import type { RejectReason } from './balance.ts';
+import { type EcsObject, ecsObjectAt, ecsObjects } from './ecs-objects.ts';
 import { epochToMs, parseIsoTime, TIME_MS_MAX } from './ecs-time.ts';
 import {
   type EcsWriter,
@@ -18,6 +19,7 @@ import { JsonScanner } from './json-scanner.ts';
  *   in `event.original`.
  * - `message`: from `message`, `msg`, `log`, `_msg` (strings), or the field the sender names.
  * - `log.level`: from `level` or `severity`; pino's numbers become names.
+ * - A bare value where ECS has an object (`"error":"boom"`) goes into that object: `ecs-objects.ts`.
  * - All other members stay as they are, in order. Numbers keep all digits.
  *
  * An object that has all this already is not copied at all: the record is the source range.
@@ -42,6 +44,8 @@ export const USUAL_FIELDS: JsonFields = { message: null, time: null };
 const MESSAGE_OPEN = fragment(',"message":');
 const MESSAGE_TEXT_OPEN = fragment(',"message":"');
 const LEVEL_OPEN = fragment(',"log":{"level":');
+const ORIGINAL_LOG_OPEN = fragment(',"log":{"original":');
+const MORE_ORIGINAL_LOG_OPEN = fragment(',"original":');
 const ORIGINAL_OPEN = fragment(',"event":{"original":"');
 const TEXT_CLOSE_OBJECT = fragment('"}');
 const TAGS_OPEN = fragment(',"tags":[');
@@ -59,10 +63,8 @@ const NUMBERED_LEVELS = new Map([
 const TIMES = ['@timestamp', 'timestamp', 'time', 'ts'].map((key) => Buffer.from(key));
 const MESSAGES = ['message', 'msg', 'log', '_msg'].map((key) => Buffer.from(key));
 const LEVELS = ['level', 'severity'].map((key) => Buffer.from(key));
-const LOG = Buffer.from('log');
 const LOG_LEVEL = Buffer.from('log.level');
 const TAGS = Buffer.from('tags');
-const EVENT = Buffer.from('event');
 
 const NONE = -1;
 
@@ -83,6 +85,12 @@ export class JsonRecordMaker {
   #time = NONE;
   #message = NONE;
   #level = NONE;
+  #levelRank = LEVELS.length;
+  /** A bare `log` that is not the message. */
+  #originalLog = NONE;
+  /** Other bare values in the place of objects: the members, and the objects. */
+  readonly #bareMembers = new Int32Array(ecsObjects.length);
+  readonly #bareObjects: EcsObject[] = [];
   #tagsMember = NONE;
   #hasLog = false;
   #hasLogLevel = false;
@@ -187,8 +195,9 @@ export class JsonRecordMaker {
   #find(): void {
     let time = this.#times.length;
     let message = this.#messages.length;
-    let level = LEVELS.length;
-    this.#time = this.#message = this.#level = this.#tagsMember = NONE;
+    this.#levelRank = LEVELS.length;
+    this.#time = this.#message = this.#level = this.#originalLog = this.#tagsMember = NONE;
+    this.#bareObjects.length = 0;
     this.#hasLog = this.#hasLogLevel = this.#hasEvent = false;
     for (let n = 0; n < this.scanner.members; n++) {
       const timeRank = this.#rank(n, this.#times);
@@ -201,23 +210,50 @@ export class JsonRecordMaker {
       }
       const messageRank = this.#rank(n, this.#messages);
       const isObvious = messageRank === 0 || this.#keyIs(n, MESSAGES[0]!);
-      if (messageRank !== NONE && (this.#isText(n) || isObvious)) {
-        if (messageRank < message) {
-          message = messageRank;
-          this.#message = n;
-        }
-        continue;
-      }
-      const levelRank = this.#rank(n, LEVELS);
-      if (levelRank !== NONE && levelRank < level && this.#isLevel(n)) {
-        level = levelRank;
-        this.#level = n;
-      } else if (this.#keyIs(n, LOG)) this.#hasLog = true;
-      else if (this.#keyIs(n, LOG_LEVEL)) this.#hasLogLevel = true;
-      else if (this.#keyIs(n, TAGS)) this.#tagsMember = n;
-      else if (this.#keyIs(n, EVENT)) this.#hasEvent = true;
+      const isMessage = messageRank !== NONE && (this.#isText(n) || isObvious);
+      if (isMessage && messageRank < message) {
+        message = messageRank;
+        if (this.#message !== NONE) this.#findOther(this.#message);
+        this.#message = n;
+      } else this.#findOther(n);
     }
     if (this.#hasLog || this.#hasLogLevel) this.#level = NONE;
+  }
+
+  /** Notes what a member means that is neither time nor message. */
+  #findOther(n: number): void {
+    const levelRank = this.#rank(n, LEVELS);
+    if (levelRank !== NONE && levelRank < this.#levelRank && this.#isLevel(n)) {
+      this.#levelRank = levelRank;
+      this.#level = n;
+    } else if (this.#keyIs(n, LOG_LEVEL)) this.#hasLogLevel = true;
+    else if (this.#keyIs(n, TAGS)) this.#tagsMember = n;
+    else {
+      const object = ecsObjectAt(this.#source, this.scanner.keyStart(n), this.scanner.keyEnd(n));
+      if (object !== null) this.#findObject(n, object);
+    }
+  }
+
+  #findObject(n: number, object: EcsObject): void {
+    if (object.name === 'event') this.#hasEvent = true;
+    const isBare = this.#isBare(n);
+    if (object.name === 'log') {
+      if (isBare) this.#originalLog = n;
+      else this.#hasLog = true;
+    } else if (isBare && this.#bareObjects.length < this.#bareMembers.length) {
+      this.#bareMembers[this.#bareObjects.length] = n;
+      this.#bareObjects.push(object);
+    }
+  }
+
+  /** Neither an object, or several, nor null, which an index takes for absent. */
+  #isBare(n: number): boolean {
+    let at = this.scanner.valueStart(n);
+    const first = this.#source[at];
+    if (first !== 0x5b) return first !== 0x7b && first !== 0x6e;
+    do at++;
+    while (this.#source[at]! <= 0x20);
+    return this.#source[at] !== 0x7b && this.#source[at] !== 0x5d;
   }
 
   #isLevel(n: number): boolean {
@@ -233,6 +269,7 @@ export class JsonRecordMaker {
   /** The source is the record: nothing to rename, to add or to repair. */
   #isFinal(): boolean {
     if (this.#level !== NONE || this.#time === NONE || this.scanner.multiLine) return false;
+    if (this.#originalLog !== NONE || this.#bareObjects.length > 0) return false;
     if (!this.#keyIs(this.#time, TIMES[0]!) || !this.#isText(this.#time)) return false;
     const message = this.#message;
     if (message !== NONE && !(this.#keyIs(message, MESSAGES[0]!) && this.#isText(message)))
@@ -254,7 +291,8 @@ export class JsonRecordMaker {
     const keepOriginal = !timeOk && !this.#hasEvent;
     if (
       !this.#writeMessage() ||
-      !this.#writeLevel() ||
+      !this.#writeLog() ||
+      !this.#writeBare() ||
       !this.#writeRest(end) ||
       (keepOriginal && !this.#writeOriginal(start, end))
     ) {
@@ -317,17 +355,37 @@ export class JsonRecordMaker {
     return whole;
   }
 
-  #writeLevel(): boolean {
-    const n = this.#level;
-    if (n === NONE) return true;
+  /** `log` with the level and the bare `log`, as far as there are any. */
+  #writeLog(): boolean {
+    const level = this.#level;
+    const original = this.#originalLog;
+    if (level === NONE && original === NONE) return true;
     const writer = this.#writer;
-    writer.raw(LEVEL_OPEN);
-    if (this.#isText(n)) {
-      if (!writer.json(this.#source, this.scanner.valueStart(n), this.scanner.valueEnd(n)))
-        return false;
-    } else writer.raw(NUMBERED_LEVELS.get(this.#number(n))!);
+    if (level !== NONE) {
+      writer.raw(LEVEL_OPEN);
+      if (!this.#isText(level)) writer.raw(NUMBERED_LEVELS.get(this.#number(level))!);
+      else if (!this.#writeValue(level)) return false;
+    }
+    if (original !== NONE) {
+      writer.raw(level === NONE ? ORIGINAL_LOG_OPEN : MORE_ORIGINAL_LOG_OPEN);
+      if (!this.#writeValue(original)) return false;
+    }
     writer.byte(0x7d);
     return true;
+  }
+
+  #writeBare(): boolean {
+    for (let i = 0; i < this.#bareObjects.length; i++) {
+      this.#writer.raw(this.#bareObjects[i]!.open);
+      if (!this.#writeValue(this.#bareMembers[i]!)) return false;
+      this.#writer.byte(0x7d);
+    }
+    return true;
+  }
+
+  #writeValue(n: number): boolean {
+    const { scanner } = this;
+    return this.#writer.json(this.#source, scanner.valueStart(n), scanner.valueEnd(n));
   }
 
   /** All members without a meaning, in runs. */
@@ -335,7 +393,7 @@ export class JsonRecordMaker {
     const { scanner } = this;
     let n = 0;
     while (n < scanner.members) {
-      if (n === this.#time || n === this.#message || n === this.#level) {
+      if (this.#isWritten(n)) {
         n++;
         continue;
       }
@@ -355,9 +413,15 @@ export class JsonRecordMaker {
     return this.#writer.json(this.#source, scanner.valueEnd(scanner.members - 1), end - 1);
   }
 
+  #isWritten(n: number): boolean {
+    if (n === this.#time || n === this.#message || n === this.#level || n === this.#originalLog)
+      return true;
+    for (let i = 0; i < this.#bareObjects.length; i++) if (n === this.#bareMembers[i]) return true;
+    return false;
+  }
+
   #stopsRun(n: number): boolean {
-    if (n === this.#time || n === this.#message || n === this.#level) return true;
-    return n === this.#tagsMember && this.#writer.tags !== 0;
+    return this.#isWritten(n) || (n === this.#tagsMember && this.#writer.tags !== 0);
   }
 
   /** The sender's own tags behind ours. */

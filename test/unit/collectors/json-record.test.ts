@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { ecsObjects } from '../../../src/collectors/ecs-objects.ts';
 import { EcsWriter } from '../../../src/collectors/ecs-writer.ts';
 import { type JsonFields, JsonRecordMaker } from '../../../src/collectors/json-record.ts';
+import { indexTemplate } from '../../../src/connectors/elasticsearch/index-template.ts';
 
 const NOW = Date.UTC(2026, 10, 22, 12);
 const NOW_TEXT = '2026-11-22T12:00:00.000Z';
@@ -76,7 +78,7 @@ describe('JsonRecordMaker', () => {
     expect(json('{"body":"b","when":"2025-11-22T15:04:05Z","log":"other"}', fields)).toEqual({
       '@timestamp': '2025-11-22T15:04:05Z',
       message: 'b',
-      log: 'other',
+      log: { original: 'other' },
     });
     expect(json('{"body":"b","message":"own"}', fields)).toEqual({
       '@timestamp': NOW_TEXT,
@@ -100,6 +102,55 @@ describe('JsonRecordMaker', () => {
       '@timestamp': NOW_TEXT,
       log: { logger: 'x' },
       level: 'info',
+    });
+  });
+
+  it('puts a bare value under an object of ECS where indices have its like', () => {
+    expect(
+      json('{"message":"m","error":"boom","host":"web1","service":["a","b"],"trace":7,"n":1}'),
+    ).toEqual({
+      '@timestamp': NOW_TEXT,
+      message: 'm',
+      error: { message: 'boom' },
+      host: { name: 'web1' },
+      service: { name: ['a', 'b'] },
+      trace: { id: 7 },
+      n: 1,
+    });
+    const final = '{"@timestamp":"2025-11-22T15:04:05Z","message":"m","error":false}';
+    expect(json(final)).toMatchObject({ error: { message: false } });
+  });
+
+  it('knows all objects that the index template has', () => {
+    const { template } = indexTemplate('logs-a-b', 'elasticsearch') as {
+      template: { mappings: { properties: Record<string, { properties?: object }> } };
+    };
+    const names = Object.entries(template.mappings.properties)
+      .filter(([, { properties }]) => properties !== undefined)
+      .map(([name]) => name);
+    expect(ecsObjects.map(({ name }) => name).sort()).toEqual(names.sort());
+  });
+
+  it('leaves objects, and what an index takes for absent, where they are', () => {
+    const text =
+      '{"@timestamp":"2025-11-22T15:04:05Z","error":null,"host":{"name":"a"},"trace":[{"line":1}],"event":[ ]}';
+    expect(make(text)).toEqual({ text, refused: '', copied: true });
+  });
+
+  it('names no key twice when the text of "log" is not the message', () => {
+    for (const source of [
+      '{"message":"m","log":"raw","level":"info"}',
+      '{"log":"raw","level":"info","message":"m"}',
+    ]) {
+      expect(make(source).text).toBe(
+        `{"@timestamp":"${NOW_TEXT}","message":"m","log":{"level":"info","original":"raw"}}`,
+      );
+    }
+    expect(json('{"message":"m","log":null,"level":"info"}')).toMatchObject({ level: 'info' });
+    expect(json('{"log":"x","log.level":"warn"}')).toEqual({
+      '@timestamp': NOW_TEXT,
+      message: 'x',
+      'log.level': 'warn',
     });
   });
 
