@@ -23,20 +23,30 @@ function errorFields(error: Error): Fields {
   const fields: Fields = { type: error.name, message: error.message };
   if (error.stack !== undefined) fields['stack_trace'] = error.stack;
   if (error.cause !== undefined) fields['cause'] = error.cause;
+  const { code, errors } = error as { code?: unknown; errors?: unknown };
+  if (typeof code === 'string' || typeof code === 'number') fields['code'] = code;
+  if (error instanceof AggregateError) fields['errors'] = errors;
   return fields;
 }
 
 /** A replacer for `JSON.stringify` that cuts cycles and keeps what JSON has no form for. */
 function safeReplacer(): (this: unknown, key: string, value: unknown) => unknown {
   const ancestors: unknown[] = [];
+  /** What was written for them: of an error that is not itself. */
+  const holders: unknown[] = [];
   return function replace(this: unknown, _key, value) {
     if (typeof value === 'bigint') return value.toString();
     if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
     if (typeof value !== 'object' || value === null) return value;
-    while (ancestors.length > 0 && ancestors.at(-1) !== this) ancestors.pop();
+    while (holders.length > 0 && holders.at(-1) !== this) {
+      holders.pop();
+      ancestors.pop();
+    }
     if (ancestors.includes(value)) return '[circular]';
-    ancestors.push(value instanceof Error ? this : value);
-    return value instanceof Error ? errorFields(value) : value;
+    const written = value instanceof Error ? errorFields(value) : value;
+    ancestors.push(value);
+    holders.push(written);
+    return written;
   };
 }
 
@@ -44,6 +54,8 @@ function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   if (value === undefined) return '';
   if (value instanceof Error) return value.message;
+  if (typeof value === 'bigint' || typeof value === 'number') return String(value);
+  if (typeof value === 'symbol') return value.toString();
   return JSON.stringify(value, safeReplacer()) ?? typeof value;
 }
 
@@ -61,6 +73,9 @@ function base(info: Fields, nowMs: number, origin: Origin): Fields {
     host: { name: origin.host },
   };
   if (origin.service !== undefined) record['service'] = { name: origin.service };
+  // `logger.error(error)`: the error itself is what winston hands on.
+  const error = info instanceof Error ? info : info['message'];
+  if (error instanceof Error) record['error'] = errorFields(error);
   return record;
 }
 
@@ -68,7 +83,8 @@ const TAKEN = new Set(['level', 'message', 'timestamp', '@timestamp']);
 
 /** Adds what the application logged beside the message; its objects are merged into ours. */
 function addMetadata(record: Fields, info: Fields): void {
-  for (const [key, value] of Object.entries(info)) {
+  for (const [key, given] of Object.entries(info)) {
+    const value = given instanceof Error ? errorFields(given) : given;
     if (TAKEN.has(key)) {
       if (key === 'timestamp' && !isIsoTime(value)) record['timestamp'] = value;
       continue;

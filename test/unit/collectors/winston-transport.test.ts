@@ -113,6 +113,55 @@ describe('WeirTransport', () => {
     });
   });
 
+  it('keeps kind, code, stack and causes of an error, however it was logged', async () => {
+    const { transport, logger } = make();
+    const failure = (): Error =>
+      Object.assign(new TypeError('bad', { cause: new Error('root') }), { code: 'ECONNREFUSED' });
+    logger.error(failure());
+    logger.log({ level: 'error', message: failure() as unknown as string });
+    logger.error('said', { error: failure() });
+    // As winston itself logs an uncaught exception.
+    const thrown = failure();
+    logger.log({ level: 'error', message: 'uncaught', error: thrown, stack: thrown.stack });
+    logger.error(new AggregateError([new RangeError('one')], 'many'));
+    // A child logger hands on a copy that has the text of the stack, and no kind.
+    logger.child({ n: 1 }).error(failure());
+    await finish(logger, transport);
+    const lines = requests.flatMap((request) => request.lines);
+    for (const line of lines.slice(0, 4)) {
+      expect(line['error']).toMatchObject({
+        type: 'TypeError',
+        message: 'bad',
+        code: 'ECONNREFUSED',
+        stack_trace: expect.stringContaining('TypeError: bad\n'),
+        cause: { type: 'Error', message: 'root' },
+      });
+    }
+    expect(messages()).toEqual(['bad', 'bad', 'said', 'uncaught', 'many', 'bad']);
+    expect(lines[4]).toMatchObject({ error: { errors: [{ type: 'RangeError', message: 'one' }] } });
+    expect(lines[5]).toMatchObject({ error: { stack_trace: expect.stringContaining('bad') } });
+  });
+
+  it('cuts an error that is its own cause', () => {
+    const failure = new Error('loop');
+    failure.cause = { failure };
+    const line = recordLine({ level: 'info', message: 'm', failure }, 0, {
+      service: undefined,
+      host: 'h',
+    });
+    expect(JSON.parse(line)).toMatchObject({
+      failure: { message: 'loop', cause: { failure: { cause: '[circular]' } } },
+    });
+  });
+
+  it('makes a text of a message that is none', () => {
+    const texts = [Symbol('s'), 10n, null, undefined, Number.NaN, ['a', 1n]].map((message) => {
+      const line = recordLine({ level: 'info', message }, 0, { service: undefined, host: 'h' });
+      return (JSON.parse(line) as { message: unknown }).message;
+    });
+    expect(texts).toEqual(['Symbol(s)', '10', 'null', '', 'NaN', '["a","1"]']);
+  });
+
   it('writes the message of a record whose metadata throws', () => {
     const info = {
       level: 'info',
