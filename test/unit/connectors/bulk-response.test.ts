@@ -78,10 +78,25 @@ describe('bulk response', () => {
     [400, 'document_parsing_exception', 'refused'],
     [400, 'mapper_parsing_exception', 'refused'],
     [400, 'illegal_argument_exception', 'refused'],
-    [404, 'index_not_found_exception', 'refused'],
+    [404, 'index_not_found_exception', 'stuck'],
+    [404, 'shard_not_found_exception', 'again'],
+    [404, 'illegal_index_shard_state_exception', 'again'],
+    [400, 'validation_exception', 'stuck'],
+    [400, 'action_request_validation_exception', 'refused'],
     [413, '', 'refused'],
   ])('judges status %d %s as %s', (status, type, action) => {
     expect(actionFor({ status, type, reason: '' }, 1)).toBe(action);
+  });
+
+  it.each([
+    'no write index is defined for alias [logs]. The write index may be explicitly disabled',
+    'Validation Failed: 1: this action would add [2] shards, but this cluster has [1000]/[1000]',
+    'pipeline with id [geo] does not exist',
+  ])('waits for a person when the index is at fault: %s', (reason) => {
+    const item = { status: 400, type: 'illegal_argument_exception', reason };
+    expect(actionFor(item, 1)).toBe('stuck');
+    // What only quotes it is a document's own fault.
+    expect(actionFor({ ...item, reason: `failed to parse: ${reason}` }, 1)).toBe('refused');
   });
 
   it('gives an unknown 500 up after ten attempts', () => {

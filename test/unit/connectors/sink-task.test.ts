@@ -486,13 +486,14 @@ describe('sink task with items that fail', () => {
     expect(letters.letters.length).toBe(40);
   });
 
-  it('waits for a closed index instead of burying its records', async () => {
+  it.each([
+    [400, 'index_closed_exception'],
+    [404, 'index_not_found_exception'],
+    [400, 'validation_exception'],
+  ])('waits for an index (%d %s) instead of burying its records', async (status, type) => {
     const log = new MemoryLog(1);
     numbered(log, 0, 5);
-    server.script = () => ({
-      kind: 'items',
-      item: () => ({ status: 400, type: 'index_closed_exception' }),
-    });
+    server.script = () => ({ kind: 'items', item: () => ({ status, type }) });
     const { task, letters } = await startTask(log);
     await eventually('FAILED', () => task.state === 'FAILED');
     expect(letters.letters).toEqual([]);
