@@ -14,6 +14,8 @@ interface Limits {
 /** What may stand before the body. */
 const HEAD_BYTES_MAX = 16_384;
 
+/** Elsewhere; or not in HTTP/1.0, as Envoy says it unless told otherwise. */
+const NEEDS_MORE = /^(?:3\d\d|426|505)$/;
 const HEAD_END = Buffer.from('\r\n\r\n');
 
 /**
@@ -21,8 +23,9 @@ const HEAD_END = Buffer.from('\r\n\r\n');
  * `target-too-large`, `target-closed`.
  *
  * A plain HTTP target is asked in HTTP/1.0, whose answer is a head and then the body until the
- * connection ends (RFC 1945, 7.2.2). What that can't do (TLS, passwords, answers in chunks all the
- * same) goes through Node's client, which is loaded when the first target needs it.
+ * connection ends (RFC 1945, 7.2.2), or as many bytes as it has announced. What that can't do (TLS,
+ * passwords, redirects, targets that speak no HTTP/1.0, answers in chunks or compressed all the same)
+ * goes through Node's client, which is loaded when the first target needs it.
  */
 export function httpGet(clock: Clock, transport: Transport): Get & { close(): void } {
   const demanding = new Set<string>();
@@ -52,6 +55,9 @@ class Answer {
   readonly #limits: Limits;
   readonly #chunks: Buffer[] = [];
   #size = 0;
+  /** Bytes of head and body together; Infinity while they are not known. */
+  #wholeSize = Number.POSITIVE_INFINITY;
+  #hasHead = false;
   #isSettled = false;
   #stream: Stream | null = null;
 
@@ -95,6 +101,8 @@ class Answer {
         if (this.#size <= this.#limits.bytesMax + HEAD_BYTES_MAX) {
           this.#chunks.push(Buffer.from(bytes));
         } else reject(this.#tooLarge());
+        if (!this.#hasHead) this.#findHead();
+        if (this.#size >= this.#wholeSize) resolve();
       };
       stream.onClose = (error) => (error === null ? resolve() : reject(error));
     });
@@ -105,6 +113,15 @@ class Answer {
     await ended;
   }
 
+  #findHead(): void {
+    const all = Buffer.concat(this.#chunks, this.#size);
+    const end = all.indexOf(HEAD_END);
+    if (end < 0) return;
+    this.#hasHead = true;
+    const length = lengthIn(all.toString('latin1', 0, end));
+    if (length !== null) this.#wholeSize = end + HEAD_END.length + length;
+  }
+
   #body(): Buffer | null {
     const all = Buffer.concat(this.#chunks, this.#size);
     const end = all.indexOf(HEAD_END);
@@ -113,12 +130,12 @@ class Answer {
     if (status === undefined) {
       throw new OperatingError('target-closed', 'the connection ended before the answer');
     }
+    if (NEEDS_MORE.test(status)) return null;
     if (status !== '200') throw new OperatingError('target-status', `answered ${status}`);
-    if (/^transfer-encoding:/im.test(head)) return null;
+    if (/^(?:transfer|content)-encoding:/im.test(head)) return null;
     const body = all.subarray(end + HEAD_END.length);
     if (body.length > this.#limits.bytesMax) throw this.#tooLarge();
-    const length = /^content-length:[ \t]*(\d+)/im.exec(head)?.[1];
-    if (length !== undefined && body.length < Number(length)) {
+    if (body.length < (lengthIn(head) ?? 0)) {
       throw new OperatingError('target-closed', 'the connection ended within the answer');
     }
     return body;
@@ -127,4 +144,10 @@ class Answer {
   #tooLarge(): OperatingError {
     return new OperatingError('target-too-large', `more than ${this.#limits.bytesMax} bytes`);
   }
+}
+
+/** What the head says of the body's length; null when it does not. */
+function lengthIn(head: string): number | null {
+  const length = /^content-length:[ \t]*(\d+)/im.exec(head)?.[1];
+  return length === undefined ? null : Number(length);
 }

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../base/clock.ts';
-import { reasonOf } from '../../base/errors.ts';
+import { OperatingError, reasonOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import type { RoleStatus } from '../../base/role.ts';
@@ -19,8 +19,9 @@ import type { Get } from './http-get.ts';
 
 /**
  * Scrapes Prometheus targets into topic `metrics`. Each scrape adds `up`, `scrape_duration_seconds`
- * and `scrape_samples_scraped`, as Prometheus does. A target that is down is `up` 0 and a yellow
- * light; samples that find no room are dropped and counted, the next scrape brings newer ones.
+ * and `scrape_samples_scraped`, as Prometheus does. A target that is down, or answers something else
+ * (a page), is `up` 0 and a yellow light. Of an answer with some malformed lines the others are taken;
+ * samples that find no room are dropped and counted, the next scrape brings newer ones.
  */
 export interface ScrapeCollectorOptions {
   readonly settings: ScrapeSettings;
@@ -104,7 +105,11 @@ export class ScrapeCollector implements Collector {
         timeoutMs: settings.timeoutMs,
         bytesMax: settings.bodyBytesMax,
       });
+      const malformed = this.balance.rejectedTotal;
       samples = this.#samples(target, body, nowMs);
+      if (samples === 0 && this.balance.rejectedTotal > malformed) {
+        throw new OperatingError('target-malformed', 'no line of the answer is a sample');
+      }
     } catch (error) {
       failure = reasonOf(error);
       this.#failures++;

@@ -1,5 +1,6 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
@@ -141,12 +142,12 @@ describe('ExpositionReader', () => {
 describe('the scrape collector', () => {
   let collector: ScrapeCollector;
   let server: http.Server;
-  let answer: (response: http.ServerResponse) => void;
+  let answer: (response: http.ServerResponse, request: http.IncomingMessage) => void;
   const sinks = memorySinks();
   const get = httpGet(systemClock, nodeTransport);
 
   async function serve(limits: { timeoutMs?: number; bodyBytesMax?: number } = {}): Promise<void> {
-    server = http.createServer((_request, response) => answer(response));
+    server = http.createServer((request, response) => answer(response, request));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const targets = [`http://127.0.0.1:${(server.address() as AddressInfo).port}/metrics`];
     collector = new ScrapeCollector({
@@ -196,6 +197,37 @@ describe('the scrape collector', () => {
 
   it.each([
     [
+      // As Envoy does, unless it is told otherwise.
+      'speaks no HTTP/1.0',
+      (response: http.ServerResponse, request: http.IncomingMessage) =>
+        request.httpVersion === '1.0' ? response.writeHead(426).end() : response.end('x 7\n'),
+    ],
+    [
+      'keeps the connection open, asked or not',
+      (response: http.ServerResponse) =>
+        response.socket?.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nx 7\n'),
+    ],
+    [
+      'is elsewhere',
+      (response: http.ServerResponse, request: http.IncomingMessage) =>
+        request.url === '/metrics'
+          ? response.writeHead(302, { location: '/prometheus?a=b' }).end()
+          : response.end(request.url === '/prometheus?a=b' ? 'x 7\n' : ''),
+    ],
+    [
+      'compresses unasked',
+      (response: http.ServerResponse) =>
+        response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('x 7\n')),
+    ],
+  ])('reads a target that %s', async (_what, behave) => {
+    answer = behave;
+    await serve({ timeoutMs: 2000 });
+    await expect.poll(() => values('x'), { timeout: 1500 }).toContain(7);
+    expect(values('up')).not.toContain(0);
+  });
+
+  it.each([
+    [
       'answers 500',
       (response: http.ServerResponse) => response.writeHead(500).end(),
       'answered 500',
@@ -205,6 +237,24 @@ describe('the scrape collector', () => {
       'says too much',
       (response: http.ServerResponse) => response.end('x'.repeat(20_000)),
       'more than 10000 bytes',
+    ],
+    [
+      'unpacks to too much',
+      (response: http.ServerResponse) =>
+        response
+          .writeHead(200, { 'content-encoding': 'gzip' })
+          .end(gzipSync('x 1\n'.repeat(5_000))),
+      'more than 10000 bytes',
+    ],
+    [
+      'sends on to what is no HTTP',
+      (response: http.ServerResponse) => response.writeHead(302, { location: 'ftp://x/' }).end(),
+      'answered 302',
+    ],
+    [
+      'answers with a page',
+      (response: http.ServerResponse) => response.end('<html>\n<p>Welcome</p>\n</html>\n'),
+      'no line of the answer is a sample',
     ],
     [
       'hangs up',
