@@ -54,6 +54,10 @@ export interface SinkOptions {
 
 export type SinkFactory = (options: SinkOptions) => RecordSink;
 
+/** A sender's address, the same whether IPv4 came to a listener of IPv4 or, mapped, of IPv6. */
+export const plainAddress = (address: string): string =>
+  address.replace(/^::ffff:(?=\d+\.\d+\.)/, '');
+
 /** Packs a record's headers: where it came from, and more when there is more to say. */
 export function recordHeaders(source: string, peer: string, error?: string): Uint8Array {
   const headers: Header[] = [{ key: 'weir.source', value: Buffer.from(source) }];

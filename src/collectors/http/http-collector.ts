@@ -6,7 +6,7 @@ import type { RoleStatus } from '../../base/role.ts';
 import { Balance } from '../balance.ts';
 import type { Collector, Tally } from '../collector.ts';
 import type { JsonFields } from '../json-record.ts';
-import type { RecordSink, SinkFactory } from '../record-sink.ts';
+import { plainAddress, type RecordSink, type SinkFactory } from '../record-sink.ts';
 import type { HttpSettings } from '../settings.ts';
 import { BodyBudget, decodeBody, isIdentity, readBody } from './body.ts';
 import { type BodyMode, Ingest } from './ingest.ts';
@@ -184,7 +184,7 @@ class HttpIngestCollector implements HttpCollector {
       return await ingest.take({
         body,
         mode: mode ?? sniff(body),
-        peer: request.ip,
+        peer: plainAddress(request.ip),
         fields: fieldsOf(request),
       });
     } finally {

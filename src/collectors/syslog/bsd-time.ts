@@ -1,8 +1,8 @@
 import { daysSinceEpoch, digitsAt } from '../ecs-time.ts';
 
 /**
- * Reads `Mmm dd hh:mm:ss` (RFC 3164), with what devices add: a leading `*` or `.`, a year, a
- * fraction, a zone name, a colon. The year that is missing is the one that puts the time nearest
+ * Reads `Mmm dd hh:mm:ss` (RFC 3164), with what devices add: a leading `*` or `.`, a year before or
+ * behind the time, a fraction, a zone name, a colon. The year that is missing is the one that puts the time nearest
  * to now; the zone that is missing is the listener's.
  */
 
@@ -24,8 +24,38 @@ const MONTHS = new Map(
   ),
 );
 
+const UTC = packed(0x55, 0x54, 0x43);
+const GMT = packed(0x47, 0x4d, 0x54);
+/** Years behind the time, as devices that have been running may say them. */
+const YEAR_MIN = 1990;
+const YEAR_MAX = 2099;
+
 const isUpper = (byte: number | undefined): boolean =>
   byte !== undefined && byte >= 0x41 && byte <= 0x5a;
+
+/** ` 2026 `: no host is called that. */
+function isYearNext(bytes: Uint8Array, at: number, end: number): boolean {
+  if (at + 5 >= end || bytes[at] !== 0x20 || bytes[at + 5] !== 0x20) return false;
+  const year = digitsAt(bytes, at + 1, 4);
+  return year >= YEAR_MIN && year <= YEAR_MAX;
+}
+
+const isUtc = (bytes: Uint8Array, start: number, end: number): boolean => {
+  if (end - start !== 3) return false;
+  const name = packed(bytes[start]!, bytes[start + 1]!, bytes[start + 2]!);
+  return name === UTC || name === GMT;
+};
+
+/** Where the name of a zone behind the stamp ends; `at` when none follows. */
+function zoneNameEnd(bytes: Uint8Array, at: number, end: number): number {
+  if (at >= end || bytes[at] !== 0x20) return at;
+  let stop = at + 1;
+  while (stop < end && isUpper(bytes[stop])) stop++;
+  if (stop - at < 3 || stop - at > 6 || stop >= end) return at;
+  // A host name in capitals has no colon behind it; and none is called UTC.
+  const isZone = bytes[stop] === 0x3a || (bytes[stop] === 0x20 && isUtc(bytes, at + 1, stop));
+  return isZone ? stop : at;
+}
 
 export class BsdTimeReader {
   /** Result of the last `read`: milliseconds since 1970. */
@@ -88,22 +118,17 @@ export class BsdTimeReader {
         scale /= 10;
       }
     }
-    let zone = this.#zone;
-    const named =
-      at + 2 < end && bytes[at] === 0x20 && isUpper(bytes[at + 1]) && isUpper(bytes[at + 2]);
-    if (named) {
-      let stop = at + 1;
-      while (stop < end && isUpper(bytes[stop])) stop++;
-      // A zone name ends the stamp; a host name in capitals has no colon behind it.
-      if (stop - at <= 6 && stop < end && bytes[stop] === 0x3a) {
-        const isUtc = packed(bytes[at + 1]!, bytes[at + 2]!, bytes[at + 3]!);
-        if (isUtc === packed(0x55, 0x54, 0x43) || isUtc === packed(0x47, 0x4d, 0x54)) zone = 0;
-        at = stop;
-      }
+    let writtenYear = year;
+    if (year < 0 && isYearNext(bytes, at, end)) {
+      writtenYear = digitsAt(bytes, at + 1, 4);
+      at += 5;
     }
+    const zoneEnd = zoneNameEnd(bytes, at, end);
+    const zone = zoneEnd > at && isUtc(bytes, at + 1, zoneEnd) ? 0 : this.#zone;
+    at = zoneEnd;
     if (at < end && bytes[at] === 0x3a) at++;
     this.ms =
-      this.#minuteStart(nowMs, year, month, day, hour, minute, zone) +
+      this.#minuteStart(nowMs, writtenYear, month, day, hour, minute, zone) +
       second * 1000 +
       Math.floor(millis);
     return at;

@@ -11,6 +11,7 @@ import { EcsWriter, TAG_TRUNCATED } from '../ecs-writer.ts';
 import {
   type AppendOptions,
   type DeliveryReport,
+  plainAddress,
   type RecordSink,
   recordHeaders,
   type SinkFactory,
@@ -148,7 +149,8 @@ export class SyslogCollector implements Collector {
     let peer = this.#peers.get(address);
     if (peer === undefined) {
       if (this.#peers.size === PEERS_MAX) this.#peers.clear();
-      peer = { address: Buffer.from(address), headers: recordHeaders('syslog', address) };
+      const name = plainAddress(address);
+      peer = { address: Buffer.from(name), headers: recordHeaders('syslog', name) };
       this.#peers.set(address, peer);
     }
     return peer;

@@ -183,8 +183,13 @@ export class SyslogParser {
     const msgid = pidEnd + 1;
     const msgidEnd = pidEnd < 0 ? -1 : this.#field(bytes, msgid, end);
     if (msgidEnd < 0) return false;
-    const dataEnd = this.#data.find(bytes, msgidEnd + 1, end);
-    if (dataEnd < 0 || (dataEnd < end && bytes[dataEnd] !== SPACE)) return false;
+    let dataEnd = this.#data.find(bytes, msgidEnd + 1, end);
+    if (dataEnd < 0 || (dataEnd < end && bytes[dataEnd] !== SPACE)) {
+      // Broken, or left out: the header is good all the same, and all behind it is the message.
+      this.#data.clear();
+      this.#tags |= TAG_PARSE_ERROR;
+      dataEnd = msgidEnd;
+    }
 
     this.#isModern = true;
     this.#isoStamp(bytes, start, stampEnd);

@@ -82,6 +82,22 @@ describe('the syslog collector', () => {
     expect(event('udp_kernel_drops')).toBe(0);
   });
 
+  it('names a sender over IPv4 the same whatever the listener is bound to', async () => {
+    await serve({ host: '::' });
+    await tcp('<13>one\n');
+    await expect.poll(() => sinks.sink().messages()).toEqual(['one']);
+    await udp('<13>two');
+    await expect.poll(() => sinks.sink().messages()).toEqual(['one', 'two']);
+    for (const { headers } of sinks.sink().stored) {
+      expect(headers['weir.peer']).toBe('127.0.0.1');
+    }
+    const hosts = sinks
+      .sink()
+      .records('logs')
+      .map((record) => record['host']);
+    expect(hosts).toEqual([{ name: '127.0.0.1' }, { name: '127.0.0.1' }]);
+  });
+
   it('takes a million bytes of lines in order', async () => {
     await serve();
     const lines = Array.from(

@@ -91,20 +91,38 @@ describe('RFC 5424', () => {
     });
   });
 
+  it.each(['<34>1 ', '<34>1 x', '<34>1 - - - - -', `<34>1 - ${'h'.repeat(300)} - - - - m`])(
+    'keeps %j whole',
+    (line) => {
+      const parsed = parse(line);
+      expect(parsed.event).toEqual({ original: line });
+      expect(parsed.tags).toEqual(['parse_error']);
+      expect(parsed.message).toBe(line.slice(4));
+      expect(parsed.log.syslog['priority']).toBe(34);
+    },
+  );
+});
+
+describe('RFC 5424 with structured data that is none', () => {
   it.each([
-    '<34>1 ',
-    '<34>1 x',
-    '<34>1 - - - - - [a x="1 m',
-    '<34>1 - - - - - [a x=1] m',
-    '<34>1 - - - - -',
-    '<34>1 - - - - - []m',
-    `<34>1 - ${'h'.repeat(300)} - - - - m`,
-  ])('keeps %j whole', (line) => {
-    const parsed = parse(line);
-    expect(parsed.event).toEqual({ original: line });
-    expect(parsed.tags).toEqual(['parse_error']);
-    expect(parsed.message).toBe(line.slice(4));
-    expect(parsed.log.syslog['priority']).toBe(34);
+    '[a x="1 m',
+    '[a x=1] m',
+    '[]m',
+    // Some devices leave it out.
+    'link is up',
+  ])('keeps the header, and %j as the message', (rest) => {
+    const line = `<34>1 2026-11-22T10:00:00Z h app 42 id ${rest}`;
+    expect(parse(line)).toMatchObject({
+      '@timestamp': '2026-11-22T10:00:00Z',
+      message: rest,
+      log: { syslog: { priority: 34, msgid: 'id' } },
+      host: { name: 'h' },
+      service: { name: 'app' },
+      process: { pid: 42 },
+      event: { original: line },
+      tags: ['parse_error'],
+    });
+    expect(parse(line).log.syslog).not.toHaveProperty('structured_data');
   });
 });
 
@@ -146,6 +164,12 @@ describe('RFC 3164', () => {
     ],
     ['<13>2026-11-22 10:00:00 h app: m', '2026-11-22T10:00:00.000Z', 'h', 'app', 'm'],
     ['<13>Nov 22 2025 10:00:00 h app: m', '2025-11-22T10:00:00.000Z', 'h', 'app', 'm'],
+    ['<13>Nov 22 10:00:00 2025 h app: m', '2025-11-22T10:00:00.000Z', 'h', 'app', 'm'],
+    ['<13>Nov 22 10:00:00 2025', NOW_TEXT.replace('12:', '10:'), '10.0.0.9', undefined, '2025'],
+    ['<13>Nov 22 10:00:00 1234 app: m', '2026-11-22T10:00:00.000Z', '1234', 'app', 'm'],
+    ['<13>Nov 22 10:00:00 UTC h app: m', '2026-11-22T10:00:00.000Z', 'h', 'app', 'm'],
+    ['<13>Nov 22 10:00:00 GMT: app: m', '2026-11-22T10:00:00.000Z', '10.0.0.9', 'app', 'm'],
+    ['<13>Nov 22 10:00:00 UTCHOST app: m', '2026-11-22T10:00:00.000Z', 'UTCHOST', 'app', 'm'],
     [
       '<189>29: *Jan  1 03:13:14.663 UTC: %LINK-3-UPDOWN: Interface up',
       '2027-01-01T03:13:14.663Z',
@@ -176,6 +200,9 @@ describe('RFC 3164', () => {
   it('uses the zone of the listener', () => {
     expect(parse('<13>Nov 22 10:00:00 h a: m', NOW, '+05:30')['@timestamp']).toBe(
       '2026-11-22T04:30:00.000Z',
+    );
+    expect(parse('<13>Nov 22 10:00:00 UTC h a: m', NOW, '+05:30')['@timestamp']).toBe(
+      '2026-11-22T10:00:00.000Z',
     );
     const local = new Date(2026, 10, 22, 10).toISOString();
     expect(parse('<13>Nov 22 10:00:00 h a: m', NOW, 'local')['@timestamp']).toBe(local);
