@@ -1,13 +1,12 @@
 import type { Readable } from 'node:stream';
-import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 import type { Clock } from '../../base/clock.ts';
 import { codeOf, OperatingError, reasonOf } from '../../base/errors.ts';
 
 /**
- * Request bodies: read under a cap and a deadline, decompressed under a cap. All refusals are
- * `OperatingError`s: `body-too-large`, `body-timeout`, `body-incomplete`, `body-malformed`,
- * `encoding-unsupported`, `overload`.
+ * Request bodies: read under a cap and a deadline, decompressed and made UTF-8 under a cap. All
+ * refusals are `OperatingError`s: `body-too-large`, `body-timeout`, `body-incomplete`,
+ * `body-malformed`, `encoding-unsupported`, `charset-unsupported`, `overload`.
  */
 
 /** Bytes of all bodies that are held at one time. */
@@ -84,11 +83,23 @@ export function readBody(stream: Readable, declared: number, limits: BodyLimits)
   });
 }
 
-type Inflate = (body: Buffer, options: zlib.ZlibOptions) => Promise<Buffer>;
-const gunzip: Inflate = promisify(zlib.gunzip);
-const inflate: Inflate = promisify(zlib.inflate);
-const inflateRaw: Inflate = promisify(zlib.inflateRaw);
-const unzstd: Inflate = promisify(zlib.zstdDecompress) as Inflate;
+/** What `info: true` gets besides the bytes: the types of Node do not know of it. */
+interface Inflated {
+  readonly buffer: Buffer;
+  /** `bytesWritten`: those that were read of the body. */
+  readonly engine: { readonly bytesWritten: number };
+}
+type Inflate = (
+  body: Buffer,
+  options: zlib.ZlibOptions,
+  done: (error: Error | null, inflated: Inflated) => void,
+) => void;
+const [gunzip, inflate, inflateRaw, unzstd] = [
+  zlib.gunzip,
+  zlib.inflate,
+  zlib.inflateRaw,
+  zlib.zstdDecompress,
+] as unknown as readonly [Inflate, Inflate, Inflate, Inflate];
 
 /** Low four bits of a zlib stream's first byte; raw deflate, which some send, starts otherwise. */
 const ZLIB_METHOD = 8;
@@ -135,10 +146,43 @@ export async function decodeBody(
       `Content-Encoding ${JSON.stringify(name.slice(0, 40))}: expected gzip, zstd, deflate or identity`,
     );
   }
+  const { promise, resolve, reject } = Promise.withResolvers<Inflated>();
+  decode(body, { maxOutputLength: bytesMax, info: true }, (error, inflated) =>
+    error === null ? resolve(inflated) : reject(error),
+  );
   try {
-    return await decode(body, { maxOutputLength: bytesMax });
+    const { buffer, engine } = await promise;
+    // Zeros behind the last member are padding to gzip, and anything else it refuses by itself.
+    if (decode === gunzip || engine.bytesWritten === body.length) return buffer;
   } catch (error) {
     if (codeOf(error) === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(bytesMax);
     throw new OperatingError('body-malformed', `the body is not ${name}: ${reasonOf(error)}`);
   }
+  throw new OperatingError('body-malformed', `the body is not ${name} up to its end`);
 }
+
+/** Whose bytes are taken as they come; what is not UTF-8 in them is repaired and tagged. */
+const UTF_8 = new Set(['', 'utf-8', 'utf8', 'us-ascii', 'ascii']);
+
+/** The body as UTF-8, from the charset that its media type names. */
+export function asUtf8(charset: string, body: Buffer, bytesMax: number): Buffer {
+  const label = nameOf(charset);
+  if (UTF_8.has(label)) return body;
+  const isBigEndian = label === 'utf-16' && body[0] === 0xfe && body[1] === 0xff;
+  let decoder: TextDecoder;
+  try {
+    decoder = new TextDecoder(isBigEndian ? 'utf-16be' : label);
+  } catch {
+    throw new OperatingError(
+      'charset-unsupported',
+      `charset ${JSON.stringify(label.slice(0, 40))} is not known`,
+    );
+  }
+  const text = Buffer.from(decoder.decode(body));
+  if (text.length > bytesMax) throw tooLarge(bytesMax);
+  return text;
+}
+
+/** Without the mark that some write in front of UTF-8, which is neither JSON nor text. */
+export const withoutMark = (body: Buffer): Buffer =>
+  body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? body.subarray(3) : body;

@@ -8,15 +8,16 @@ import type { Collector, Tally } from '../collector.ts';
 import type { JsonFields } from '../json-record.ts';
 import { plainAddress, type RecordSink, type SinkFactory } from '../record-sink.ts';
 import type { HttpSettings } from '../settings.ts';
-import { BodyBudget, decodeBody, isIdentity, readBody } from './body.ts';
+import { asUtf8, BodyBudget, decodeBody, isIdentity, readBody, withoutMark } from './body.ts';
 import { type BodyMode, Ingest } from './ingest.ts';
 
 /**
- * `POST /ingest`: JSON (object, array, concatenated), NDJSON, text; gzip, zstd and deflate bodies.
+ * `POST /ingest`: JSON (object, array, concatenated), NDJSON, text, in UTF-8 or the charset that is
+ * named; gzip, zstd and deflate bodies.
  *
  * 200 `{"accepted":n,"rejected":m,"errors":[{"line","reason"}]}` when something was taken (or
  * nothing was sent), after the log has it as the collector's `acks` says; 400, the same, when
- * all is bad; 408 slow, 413 too long, 415 unknown type or encoding; 429 and 503 with `Retry-After`
+ * all is bad; 408 slow, 413 too long, 415 unknown type, charset or encoding; 429 and 503 with `Retry-After`
  * for the whole request. A request that is refused with 429 or 503 has to be sent again as a whole.
  */
 export interface HttpCollector extends Collector {
@@ -43,6 +44,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   'body-malformed': 400,
   'encoding-unsupported': 415,
   'type-unsupported': 415,
+  'charset-unsupported': 415,
   overload: 429,
   'log-unavailable': 503,
 };
@@ -71,6 +73,9 @@ function modeOf(contentType: string): BodyMode | null {
     `Content-Type ${JSON.stringify(type.slice(0, 80))}: expected application/json, application/x-ndjson or text/plain`,
   );
 }
+
+const charsetOf = (contentType: string): string =>
+  /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(contentType)?.[1] ?? '';
 
 function sniff(body: Buffer): BodyMode {
   for (const byte of body) {
@@ -164,7 +169,8 @@ class HttpIngestCollector implements HttpCollector {
     const { settings, clock } = this.#options;
     const [ingest, sink] = [this.#ingest, this.#sink];
     if (ingest === null || sink === null) throw new OperatingError('log-unavailable', 'stopping');
-    const mode = modeOf(request.headers['content-type'] ?? '');
+    const contentType = request.headers['content-type'] ?? '';
+    const mode = modeOf(contentType);
     if (sink.bufferedBytes > settings.bufferBytesMax) {
       throw new OperatingError('overload', 'the log takes records slower than they come');
     }
@@ -176,14 +182,16 @@ class HttpIngestCollector implements HttpCollector {
     });
     let held = sent.length;
     try {
-      const body = await this.#decode(request.headers['content-encoding'] ?? '', sent);
+      const unpacked = await this.#unpack(request.headers['content-encoding'] ?? '', sent);
+      const body = asUtf8(charsetOf(contentType), unpacked, settings.decodedBytesMax);
       if (body !== sent) {
         this.#budget.take(body.length);
         held += body.length;
       }
+      const text = withoutMark(body);
       return await ingest.take({
-        body,
-        mode: mode ?? sniff(body),
+        body: text,
+        mode: mode ?? sniff(text),
         peer: plainAddress(request.ip),
         fields: fieldsOf(request),
       });
@@ -192,7 +200,7 @@ class HttpIngestCollector implements HttpCollector {
     }
   }
 
-  async #decode(encoding: string, sent: Buffer): Promise<Buffer> {
+  async #unpack(encoding: string, sent: Buffer): Promise<Buffer> {
     const { decodedBytesMax } = this.#options.settings;
     if (isIdentity(encoding)) return decodeBody(encoding, sent, decodedBytesMax);
     if (this.#decoding >= DECODING_MAX) {

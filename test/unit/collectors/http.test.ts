@@ -231,8 +231,51 @@ describe('encodings', () => {
 
   it('refuses what is not what it says', async () => {
     expect((await post(body, '', { 'content-encoding': 'gzip' })).status).toBe(400);
+    for (const [encoding, good] of [
+      ['zstd', zlib.zstdCompressSync(body)],
+      ['deflate', zlib.deflateSync(body)],
+    ] as const) {
+      const bytes = Buffer.concat([good, Buffer.from('what follows is no member')]);
+      const { status } = await post(bytes, '', { 'content-encoding': encoding });
+      expect([encoding, status]).toEqual([encoding, 400]);
+    }
     const half = zlib.gzipSync(body.repeat(100)).subarray(0, 60);
     expect((await post(half, '', { 'content-encoding': 'gzip' })).status).toBe(400);
+  });
+
+  it.each([
+    ['application/json', '\uFEFF{"message":"a"}', 'a'],
+    ['', '\uFEFF{"message":"a"}', 'a'],
+    ['application/x-ndjson', '\uFEFF{"message":"a"}\n', 'a'],
+    ['text/plain', '\uFEFFa\n', 'a'],
+  ])('reads %j with a byte order mark', async (type, text, message) => {
+    expect((await post(text, type)).body).toMatchObject({ accepted: 1, rejected: 0 });
+    expect(sinks.sink().messages()).toEqual([message]);
+  });
+
+  it.each([
+    ['text/plain; charset=ISO-8859-1', Buffer.from('caf\u00e9', 'latin1')],
+    ['application/json; charset="windows-1252"', Buffer.from('{"message":"caf\u00e9"}', 'latin1')],
+    ['application/json;charset=utf-16le', Buffer.from('{"message":"caf\u00e9"}', 'utf16le')],
+    ['text/plain; charset=utf-16', Buffer.from('\uFEFFcaf\u00e9', 'utf16le')],
+    ['text/plain; format=flowed; charset=US-ASCII', Buffer.from('caf\u00e9')],
+    ['application/json; charset=utf8', Buffer.from('{"message":"caf\u00e9"}')],
+  ])('reads %s', async (type, body) => {
+    expect((await post(body, '', { 'content-type': type })).body).toMatchObject({ accepted: 1 });
+    expect(sinks.sink().messages()).toEqual(['caf\u00e9']);
+    expect(sinks.sink().records('logs')[0]?.['tags']).toBeUndefined();
+  });
+
+  it('refuses a charset that it does not know with 415', async () => {
+    const answer = await post('a', '', { 'content-type': 'text/plain; charset=klingon' });
+    expect([answer.status, answer.body.error]).toEqual([415, 'charset-unsupported']);
+  });
+
+  it('bounds what a charset makes of a body', async () => {
+    await app.close();
+    await serve({ decodedBytesMax: 1000 });
+    const type = { 'content-type': 'text/plain; charset=latin1' };
+    expect((await post(Buffer.alloc(900, 0xe9), '', type)).status).toBe(413);
   });
 
   it('refuses unknown media types with 415', async () => {
