@@ -13,6 +13,8 @@ export interface Checkpoint {
   readonly path: string;
   /** The name by which it was found, when no pattern yields the one it has now. */
   readonly foundAs?: string;
+  /** Where its name, a link, led: rotation happens there. */
+  readonly target?: string;
   /** Device and inode. */
   readonly key: string;
   /** Bytes that are handed over for good. */
@@ -26,6 +28,10 @@ export interface Checkpoint {
 
 /** The name that made the file worth following. */
 export const originOf = ({ foundAs, path }: Checkpoint): string => foundAs ?? path;
+
+/** The name that rotation changes: the origin, or what it leads to. */
+export const placeOf = (checkpoint: Checkpoint): string =>
+  checkpoint.target ?? originOf(checkpoint);
 
 export const CHECKPOINTS_MAX = 10_000;
 const KEEP_UNSEEN_MS = 7 * 86_400_000;

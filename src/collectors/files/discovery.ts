@@ -50,7 +50,7 @@ export class Discovery {
     const patterns = (this.#patterns = new Patterns(settings, dataDir, logger));
     const faults = (this.#faults = new Faults(logger));
     const remembered = (this.remembered = new Remembered(checkpoints.loaded));
-    const starts = (this.starts = new Starts(settings, clock, tails, remembered));
+    const starts = (this.starts = new Starts(settings, files, clock, tails, remembered));
     this.rotated = new RotatedFiles({
       files,
       clock,
@@ -109,7 +109,8 @@ export class Discovery {
 
   /** The file of that inode has that name now; two names of one file (links) stay the first. */
   #rename(tail: Tail, path: string): void {
-    if (tail.path !== path && this.#files.stat(tail.path)?.key === tail.key) return;
-    tail.named(path);
+    if (tail.path === path) tail.named(path, tail.target);
+    else if (this.#files.stat(tail.path)?.key !== tail.key)
+      tail.named(path, this.#files.linkTarget(path));
   }
 }

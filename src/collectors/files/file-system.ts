@@ -10,6 +10,8 @@ export interface FileSystem {
   list(folder: string): readonly FolderEntry[];
   /** Of the file that the name leads to; null when there is none, or it may not be looked at. */
   stat(path: string): FileStat | null;
+  /** Where a link leads in the end; null when the name is no link, or leads nowhere. */
+  linkTarget(path: string): string | null;
   /** Throws the system's error. */
   open(path: string): OpenFile;
 }
@@ -74,6 +76,14 @@ export const nodeFileSystem: FileSystem = {
         modifiedMs: Number(stats.mtimeMs),
         isFile: stats.isFile(),
       };
+    } catch (error) {
+      if (ABSENT.has(codeOf(error))) return null;
+      throw error;
+    }
+  },
+  linkTarget(path) {
+    try {
+      return fs.lstatSync(path).isSymbolicLink() ? fs.realpathSync.native(path) : null;
     } catch (error) {
       if (ABSENT.has(codeOf(error))) return null;
       throw error;

@@ -1,7 +1,8 @@
-import { CHECKPOINTS_MAX, type Checkpoint, originOf } from './checkpoints.ts';
+import { basename } from 'node:path';
+import { CHECKPOINTS_MAX, type Checkpoint, originOf, placeOf } from './checkpoints.ts';
 import type { FileStat, OpenFile } from './file-system.ts';
 import { COPY_HEAD_BYTES_MIN, fullyMatches } from './fingerprint.ts';
-import { isRotatedName } from './siblings.ts';
+import { isBesideOrBelow, isRotatedName } from './siblings.ts';
 
 /**
  * What is known of files that are not followed now: how far each was read, because it or a copy of
@@ -13,16 +14,22 @@ import { isRotatedName } from './siblings.ts';
 /** Keys of files that were truncated start with it. */
 const COPY = 'copy:';
 
+interface NameSeen {
+  readonly seenMs: number;
+  /** The name that rotation changes. */
+  readonly place: string;
+}
+
 export class Remembered {
   readonly #checkpoints = new Map<string, Checkpoint>();
-  readonly #names = new Map<string, number>();
+  readonly #names = new Map<string, NameSeen>();
 
   constructor(loaded: readonly Checkpoint[]) {
     for (const checkpoint of loaded) {
       this.add(checkpoint);
       const origin = originOf(checkpoint);
-      const seenMs = this.#names.get(origin) ?? 0;
-      this.#names.set(origin, Math.max(seenMs, checkpoint.seenMs));
+      const seenMs = Math.max(this.#names.get(origin)?.seenMs ?? 0, checkpoint.seenMs);
+      this.#names.set(origin, { seenMs, place: placeOf(checkpoint) });
     }
   }
 
@@ -35,7 +42,7 @@ export class Remembered {
    * Names under which files were followed before, and when that was last. Those whose file turns out
    * to be the same leave; under the others files may have come and gone.
    */
-  get names(): ReadonlyMap<string, number> {
+  get names(): ReadonlyMap<string, NameSeen> {
     return this.#names;
   }
 
@@ -90,5 +97,7 @@ export const wasTruncated = ({ key }: Checkpoint): boolean => key.startsWith(COP
 export function isCopy(path: string, stat: FileStat, file: OpenFile, known: Checkpoint): boolean {
   const { fingerprint, position } = known;
   if (fingerprint.length < COPY_HEAD_BYTES_MIN || position > stat.size) return false;
-  return isRotatedName(path, originOf(known)) && fullyMatches(file, fingerprint);
+  const place = placeOf(known);
+  const isName = isBesideOrBelow(path, place) && isRotatedName(basename(path), basename(place));
+  return isName && fullyMatches(file, fingerprint);
 }

@@ -1,6 +1,7 @@
+import { basename, dirname } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
-import { type Checkpoint, originOf } from './checkpoints.ts';
+import { type Checkpoint, originOf, placeOf } from './checkpoints.ts';
 import type { Faults } from './faults.ts';
 import type { FileSystem, OpenFile } from './file-system.ts';
 import {
@@ -25,8 +26,10 @@ import type { Tail } from './tail.ts';
 /**
  * Files that were rotated to names that no pattern yields.
  *
- * A file that is no longer where it was is looked for among the names beside it, and read to its end
- * there; and so are files that came and were rotated while nobody looked. It is looked for once:
+ * A file that is no longer where it was is looked for among the names beside it and in folders near
+ * it, and read to its end there; and so are files that came and were rotated while nobody looked, in
+ * a folder of their own only when what was followed is found there. Of a name that is a link, all
+ * this is so of what it led to. It is looked for once:
  * what is not there then is compressed, was removed or moved elsewhere, and when it may have held
  * more than was read, that is said and counted.
  *
@@ -52,6 +55,8 @@ export class RotatedFiles {
   readonly #siblings: Siblings;
   /** Compressed files that are known to be of files that were followed. */
   readonly #zipped = new Set<string>();
+  /** Folders where rotation puts files, other than their own, by the name that it changes. */
+  readonly #oldFolders = new Map<string, string>();
   readonly #startedMs: number;
   /** Files that were found outside the patterns. */
   found = 0;
@@ -83,26 +88,26 @@ export class RotatedFiles {
       if (checkpoint.isFinished !== true && !tails.has(checkpoint.key))
         faults.guarded(what, () => this.#seekCheckpoint(checkpoint));
     }
-    for (const [origin, seenMs] of remembered.names) {
-      faults.guarded(what, () => this.#seekUnread(origin, seenMs));
+    for (const [origin, { seenMs, place }] of remembered.names) {
+      faults.guarded(what, () => this.#seekUnread(origin, place, seenMs));
     }
     this.#zipped.clear();
+    this.#oldFolders.clear();
     return gone;
   }
 
   /** Its name leads elsewhere since it was closed; false when it is nowhere to be found. */
   #seekTail(tail: Tail): boolean {
-    const { path, firstPath, isOutside, lastCheckpoint, key, confirmed } = tail;
-    const origin = isOutside ? firstPath : path;
+    const { place, lastCheckpoint, key, confirmed } = tail;
     const found = this.#find(
-      origin,
+      this.#siblings.near(place),
       (sibling) =>
         sibling.stat.key === key &&
         sibling.stat.size >= confirmed &&
         (lastCheckpoint === null || this.#isSame(sibling, lastCheckpoint)),
     );
     if (found !== null) this.#finish(tail, found);
-    else if (tail.isConfirmed && lastCheckpoint !== null) this.#tellZipped(lastCheckpoint, origin);
+    else if (tail.isConfirmed && lastCheckpoint !== null) this.#tellZipped(lastCheckpoint);
     return found !== null;
   }
 
@@ -111,26 +116,28 @@ export class RotatedFiles {
     const { files, patterns, remembered, starts } = this.#options;
     const { key } = checkpoint;
     const origin = originOf(checkpoint);
+    const place = placeOf(checkpoint);
     if (!patterns.isWanted(origin)) return;
     // It is where patterns find it, but can't be read now.
     if (files.stat(origin)?.key === key) return;
     // Its disk may come back.
-    if (this.#siblings.isFolderEmpty(origin)) return;
+    if (this.#siblings.isFolderEmpty(place)) return;
     const isTruncated = wasTruncated(checkpoint);
-    const found = this.#find(origin, (sibling) =>
-      isTruncated ? this.#isRest(sibling, checkpoint) : sibling.stat.key === key,
-    );
+    const found = isTruncated
+      ? this.#find(this.#siblings.besideAndBelow(place), (it) => this.#isRest(it, checkpoint))
+      : this.#find(this.#siblings.near(place), ({ stat }) => stat.key === key);
     if (found !== null && patterns.isWanted(found.path)) return;
     const isFound = found !== null && (isTruncated || this.#isSame(found, checkpoint));
     if (!isFound || isTruncated) remembered.add({ ...checkpoint, isFinished: true });
     else remembered.delete(checkpoint);
     if (isFound) {
+      this.#oldFolders.set(place, dirname(found.path));
       this.#finish(starts.resume(found.path, found.stat, checkpoint), found);
-    } else if (!this.#tellZipped(checkpoint, origin)) this.#tellReplaced(checkpoint, origin);
+    } else if (!this.#tellZipped(checkpoint)) this.#tellReplaced(checkpoint, origin);
   }
 
-  #find(origin: string, isIt: (sibling: Sibling) => boolean): Sibling | null {
-    for (const sibling of this.#siblings.of(origin)) {
+  #find(siblings: Iterable<Sibling>, isIt: (sibling: Sibling) => boolean): Sibling | null {
+    for (const sibling of siblings) {
       if (!isCompressedName(sibling.path) && isIt(sibling)) return sibling;
     }
     return null;
@@ -173,15 +180,20 @@ export class RotatedFiles {
   }
 
   /** Files that got the name, and were rotated, after anything of that name was seen. */
-  #seekUnread(origin: string, seenMs: number): void {
+  #seekUnread(origin: string, place: string, seenMs: number): void {
     const { tails, patterns, remembered, faults } = this.#options;
-    if (this.#siblings.isFolderEmpty(origin)) return;
+    if (this.#siblings.isFolderEmpty(place)) return;
     remembered.deleteName(origin);
     if (!patterns.isWanted(origin)) return;
-    for (const sibling of this.#siblings.of(origin)) {
+    const own = dirname(place);
+    const oldFolder = this.#oldFolders.get(place) ?? own;
+    const siblings = oldFolder === own ? this.#siblings.beside(place) : this.#siblings.near(place);
+    for (const sibling of siblings) {
       const { path, stat } = sibling;
+      const folder = dirname(path);
+      if (folder !== own && folder !== oldFolder) continue;
       const isOld = stat.modifiedMs < seenMs - TICK_MS;
-      if (!isNumberedName(path, origin) || stat.size === 0 || isOld) continue;
+      if (!isNumberedName(basename(path), basename(place)) || stat.size === 0 || isOld) continue;
       if (tails.has(stat.key) || patterns.isExcluded(path) || patterns.isWanted(path)) continue;
       faults.guarded('a log file can not be looked at', () => this.#beginUnread(sibling, origin));
     }
@@ -210,14 +222,18 @@ export class RotatedFiles {
   }
 
   /** Says what is lost of a file that was compressed; false when it was not, as far as is known. */
-  #tellZipped({ fingerprint, position }: Checkpoint, origin: string): boolean {
+  #tellZipped(checkpoint: Checkpoint): boolean {
+    const { fingerprint, position } = checkpoint;
+    const place = placeOf(checkpoint);
     const isTelling = fingerprint.length >= COPY_HEAD_BYTES_MIN;
-    for (const { path } of this.#siblings.of(origin)) {
+    const siblings = isTelling ? this.#siblings.near(place) : this.#siblings.beside(place);
+    for (const { path } of siblings) {
       if (!isCompressedName(path)) continue;
       const length = this.#openedIfItCan(path, (file) => lengthBeforeGzip(file, fingerprint));
       // Another file may start with as little, but not be as short, too.
       if (length === null || (!isTelling && length !== position)) continue;
       this.#zipped.add(path);
+      this.#oldFolders.set(place, dirname(path));
       const unread = (length - position) >>> 0;
       const what = 'a rotated log file was compressed before it was read to its end';
       if (unread > 0) this.#tellUnfinished(what, path, { 'weir.bytes.unread': unread });

@@ -3,17 +3,22 @@ import type { FileStat, FileSystem } from './file-system.ts';
 import { ENTRIES_MAX, isCompressedName } from './glob.ts';
 
 /**
- * The files beside a log file that have names as rotation gives them. A folder is listed once, and
- * each name looked at once, until `renew`: many files of one folder are rotated at one time.
+ * The files that have names as the rotation of a log file gives them: those beside it, and those in
+ * folders near it, where logrotate's `olddir` is. A folder is listed once, and each name looked at
+ * once, until `renew`: many files of one folder are rotated at one time.
  */
 export interface Sibling {
   readonly path: string;
   readonly stat: FileStat;
 }
 
+/** Folders near a file that are looked through. */
+const FOLDERS_MAX = 256;
+
 interface Folder {
   /** In order, so that those with one beginning lie together. */
   readonly names: readonly string[];
+  readonly folders: readonly string[];
   readonly stats: Map<string, FileStat | null>;
 }
 
@@ -30,34 +35,59 @@ export class Siblings {
     this.#folders.clear();
   }
 
-  /** Whether there is anything in the file's folder; a disk that is not mounted shows nothing. */
+  /** Whether there is nothing in the file's folder; a disk that is not mounted shows nothing. */
   isFolderEmpty(path: string): boolean {
-    return this.#folderOf(path).names.length === 0;
+    const { names, folders } = this.#folderAt(dirname(path));
+    return names.length + folders.length === 0;
   }
 
-  /** Files whose names a rotation of the file may have given them, itself included. */
-  *of(path: string): Iterable<Sibling> {
-    const folder = this.#folderOf(path);
-    const original = withoutNumber(path);
-    const first = basename(original);
-    const stem = withoutExtension(first);
-    for (let at = lowerBound(folder.names, stem); at < folder.names.length; at++) {
-      const name = folder.names[at]!;
+  /** Files beside it whose names a rotation of the file may have given them, itself included. */
+  *beside(path: string): Iterable<Sibling> {
+    yield* this.#within(dirname(path), path);
+  }
+
+  /** Those, and such in the folders below. */
+  *besideAndBelow(path: string): Iterable<Sibling> {
+    yield* this.beside(path);
+    for (const folder of this.#below(dirname(path))) yield* this.#within(folder, path);
+  }
+
+  /** Those, and such in the folders beside the file's own. */
+  *near(path: string): Iterable<Sibling> {
+    yield* this.besideAndBelow(path);
+    const own = dirname(path);
+    for (const folder of this.#below(dirname(own))) {
+      if (folder !== own) yield* this.#within(folder, path);
+    }
+  }
+
+  #below(folder: string): string[] {
+    return this.#folderAt(folder)
+      .folders.slice(0, FOLDERS_MAX)
+      .map((name) => join(folder, name));
+  }
+
+  *#within(at: string, path: string): Iterable<Sibling> {
+    const folder = this.#folderAt(at);
+    const original = basename(withoutNumber(path));
+    const stem = withoutExtension(original);
+    for (let n = lowerBound(folder.names, stem); n < folder.names.length; n++) {
+      const name = folder.names[n]!;
       if (!name.startsWith(stem)) return;
-      const sibling = join(dirname(path), name);
-      if (!isRotatedName(sibling, original)) continue;
+      if (!isRotatedName(name, original)) continue;
+      const sibling = join(at, name);
       const stat = this.#statOf(folder, sibling);
       if (stat?.isFile === true) yield { path: sibling, stat };
     }
   }
 
-  #folderOf(path: string): Folder {
-    const at = dirname(path);
+  #folderAt(at: string): Folder {
     let folder = this.#folders.get(at);
     if (folder === undefined) {
       const entries = this.#files.list(at).slice(0, ENTRIES_MAX);
-      const names = entries.filter(({ isFolder }) => !isFolder).map(({ name }) => name);
-      folder = { names: names.sort(), stats: new Map() };
+      const names = (isFolder: boolean): string[] =>
+        entries.filter((entry) => entry.isFolder === isFolder).map(({ name }) => name);
+      folder = { names: names(false).sort(), folders: names(true), stats: new Map() };
       this.#folders.set(at, folder);
     }
     return folder;
@@ -84,14 +114,17 @@ function lowerBound(names: readonly string[], text: string): number {
   return low;
 }
 
-/** `app.log.1`, `app.log-20261122`, `app-20261122.log` of `app.log`. */
-export function isRotatedName(path: string, original: string): boolean {
-  if (dirname(path) !== dirname(original)) return false;
-  const name = basename(path);
-  const first = basename(original);
-  if (name.startsWith(first)) return true;
-  const extension = extname(first);
-  const stem = withoutExtension(first);
+/** Whether the file is in the folder of the other one, or in a folder of that. */
+export function isBesideOrBelow(path: string, original: string): boolean {
+  const [folder, own] = [dirname(path), dirname(original)];
+  return folder === own || dirname(folder) === own;
+}
+
+/** `app.log.1`, `app.log-20261122`, `app-20261122.log` of `app.log`: names without folders. */
+export function isRotatedName(name: string, original: string): boolean {
+  if (name.startsWith(original)) return true;
+  const extension = extname(original);
+  const stem = withoutExtension(original);
   return (
     extension !== '' &&
     name.endsWith(extension) &&
@@ -114,11 +147,12 @@ export const withoutExtension = (path: string): string =>
 /**
  * Whether the name is the original's with a number or date, and nothing else: the file is of the
  * same log for certain, though nothing is known of what it holds. `app-2.log` may be another log.
+ * Names without folders.
  */
-export function isNumberedName(path: string, original: string): boolean {
-  const name = isCompressedName(path) ? withoutExtension(path) : path;
-  if (name === original || dirname(name) !== dirname(original)) return false;
-  if (withoutNumber(name) === original) return true;
+export function isNumberedName(given: string, original: string): boolean {
+  const name = isCompressedName(given) ? withoutExtension(given) : given;
+  if (name === original) return false;
+  if (name.replace(NUMBER_AT_END, '') === original) return true;
   const extension = extname(original);
   const stem = withoutExtension(original);
   return (

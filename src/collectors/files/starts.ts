@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import { recordHeaders } from '../record-sink.ts';
 import type { FilesSettings } from '../settings.ts';
 import { type Checkpoint, originOf } from './checkpoints.ts';
-import type { FileStat, OpenFile } from './file-system.ts';
+import type { FileStat, FileSystem, OpenFile } from './file-system.ts';
 import { isCopy, type Remembered } from './remembered.ts';
 import { Tail } from './tail.ts';
 
@@ -25,6 +25,7 @@ const SKIPPED_MAX = 100_000;
 
 export class Starts {
   readonly #settings: FilesSettings;
+  readonly #files: FileSystem;
   readonly #clock: Clock;
   readonly #tails: Map<string, Tail>;
   readonly #remembered: Remembered;
@@ -33,11 +34,13 @@ export class Starts {
 
   constructor(
     settings: FilesSettings,
+    files: FileSystem,
     clock: Clock,
     tails: Map<string, Tail>,
     remembered: Remembered,
   ) {
     this.#settings = settings;
+    this.#files = files;
     this.#clock = clock;
     this.#tails = tails;
     this.#remembered = remembered;
@@ -82,6 +85,8 @@ export class Starts {
   resume(path: string, stat: FileStat, checkpoint: Checkpoint): Tail {
     const tail = this.#follow(path, stat, checkpoint.position, originOf(checkpoint));
     tail.lastFingerprint = checkpoint.fingerprint;
+    // Rotated from where a link led: where that was is not to be seen any more.
+    if (path !== tail.firstPath) tail.target = checkpoint.target ?? null;
     return tail;
   }
 
@@ -129,6 +134,7 @@ export class Starts {
       this.#clock.monotonic(),
       firstPath,
     );
+    tail.target = this.#files.linkTarget(path);
     this.#skipped.delete(stat.key);
     this.#tails.set(stat.key, tail);
     return tail;

@@ -32,6 +32,8 @@ export class Tail {
   /** Name the file has now; records keep the first one. */
   path: string;
   readonly firstPath: string;
+  /** Where the name that patterns yield leads, when it is a link. */
+  target: string | null = null;
   key: string;
   readonly parts: FileParts;
   readonly headers: Uint8Array;
@@ -156,9 +158,15 @@ export class Tail {
     this.file = null;
   }
 
-  /** It has a name that patterns yield. */
-  named(path: string): void {
+  /** The name that rotation changes. */
+  get place(): string {
+    return this.target ?? (this.isOutside ? this.firstPath : this.path);
+  }
+
+  /** It has a name that patterns yield, a link to `target` or none. */
+  named(path: string, target: string | null): void {
     this.path = path;
+    this.target = target;
     this.isGone = false;
     this.isOutside = false;
     this.isMissing = false;
@@ -182,9 +190,16 @@ export class Tail {
 
   /** The same without looking at the file: its fingerprint may be of an earlier position. */
   get lastCheckpoint(): Checkpoint | null {
-    const { path, firstPath, key, confirmed, lastFingerprint, seenMs } = this;
+    const { path, firstPath, target, key, confirmed, lastFingerprint, seenMs } = this;
     if (lastFingerprint === null) return null;
-    const known = { path, key, position: confirmed, fingerprint: lastFingerprint, seenMs };
-    return this.isOutside ? { ...known, foundAs: firstPath } : known;
+    return {
+      path,
+      ...(this.isOutside ? { foundAs: firstPath } : {}),
+      ...(target === null ? {} : { target }),
+      key,
+      position: confirmed,
+      fingerprint: lastFingerprint,
+      seenMs,
+    };
   }
 }

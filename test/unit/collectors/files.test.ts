@@ -41,6 +41,7 @@ const failing: FileSystem = {
     return stat === null || key === undefined ? stat : { ...stat, key };
   },
   list: (at) => refuse(at) ?? nodeFileSystem.list(at),
+  linkTarget: (at) => nodeFileSystem.linkTarget(at),
 };
 
 function refuse(what: string): null {
@@ -411,6 +412,82 @@ describe('rotation to names that no pattern yields', () => {
     expect(sorted(seen())).toEqual(sorted([...numbers(0, 3), 'half']));
   });
 
+  it.each(['old/a.log.1', '../old/a.log-20261130', 'archive/a-20261130.log'])(
+    'finishes a file that was moved to %s while nobody looked',
+    async (name) => {
+      await beforeStop();
+      write('a.log', text(numbers(10, 12)));
+      fs.mkdirSync(path.dirname(at(name)));
+      rename('a.log', name);
+      write('a.log', text(numbers(12, 15)));
+      await start(settings);
+      await expectOnce(15);
+      expect(warned).toEqual([]);
+    },
+  );
+
+  it('finishes a file that was closed and moved to another folder', async () => {
+    write('a.log', text(numbers(0, 10)));
+    fs.mkdirSync(at('old'));
+    await start({ ...settings, closeIdleMs: 40 });
+    await expect.poll(() => seen().length).toBe(10);
+    await expect.poll(() => gauge('files_open')).toBe(0);
+    write('a.log', text(numbers(10, 12)));
+    rename('a.log', 'old/a.log.1');
+    write('a.log', text(numbers(12, 15)));
+    await expectOnce(15);
+  });
+
+  it('reads what came and was moved to the folder where what was followed is found', async () => {
+    fs.mkdirSync(at('old'));
+    fs.mkdirSync(at('other'));
+    await beforeStop();
+    write('a.log', text(numbers(10, 20)));
+    rename('a.log', 'old/a.log.2');
+    write('a.log', text(numbers(20, 30)));
+    rename('a.log', 'old/a.log.1');
+    write('a.log', text(numbers(30, 32)));
+    write('other/a.log.1', 'another log\n');
+    await start(settings);
+    await expectOnce(32);
+    expect(warned).toEqual([]);
+  });
+
+  it('reads no copy again that was put into another folder', async () => {
+    fs.mkdirSync(at('old'));
+    await beforeStop();
+    write('a.log', text(numbers(10, 12)));
+    fs.copyFileSync(at('a.log'), at('old/a-20261130.log'));
+    fs.truncateSync(at('a.log'));
+    write('a.log', text(numbers(12, 15)));
+    await start({ paths: [at('*.log'), at('*/*.log')] });
+    await expect.poll(() => sorted(seen())).toEqual(sorted(numbers(0, 15)));
+    await settled();
+    expect(seen().length).toBe(15);
+  });
+
+  it.each([
+    ['is turned to another file', 'a-1.log', 'a-2.log'],
+    ['leads to a file that was renamed', 'a-1.log.1', 'a-1.log'],
+    ['leads to a file that was moved', 'old/a-1.log', 'a-1.log'],
+  ])('finishes a file when the link to it %s', async (_, moved, next) => {
+    const there = path.join(root, 'elsewhere');
+    fs.mkdirSync(path.join(there, 'old'), { recursive: true });
+    fs.writeFileSync(path.join(there, 'a-1.log'), text(numbers(0, 10)));
+    fs.symlinkSync(path.join(there, 'a-1.log'), at('a.log'));
+    await start(settings);
+    await expect.poll(() => seen().length).toBe(10);
+    await stop();
+    write('a.log', text(numbers(10, 12)));
+    fs.renameSync(path.join(there, 'a-1.log'), path.join(there, moved));
+    fs.writeFileSync(path.join(there, next), text(numbers(12, 15)));
+    fs.rmSync(at('a.log'));
+    fs.symlinkSync(path.join(there, next), at('a.log'));
+    await start(settings);
+    await expectOnce(15);
+    expect(warned).toEqual([]);
+  });
+
   it('reads what came and was rotated while nobody looked', async () => {
     write('a.log.9', 'older than all that was followed\n');
     await beforeStop();
@@ -561,14 +638,14 @@ describe('rotation to names that no pattern yields', () => {
     }));
     new CheckpointFile(nodeDisk, file, silentLogger).save(files, Date.now());
     write('50.log', '');
-    let lists = 0;
+    const lists: string[] = [];
     const discovery = new Discovery(
       {
         settings: { ...collectorDefaults.files, paths: files.map((known) => known.path) },
         files: {
           ...nodeFileSystem,
           list: (folder) => {
-            lists++;
+            lists.push(folder);
             return nodeFileSystem.list(folder);
           },
         },
@@ -581,7 +658,8 @@ describe('rotation to names that no pattern yields', () => {
     );
     discovery.run();
     discovery.run();
-    expect(lists).toBe(1);
+    expect(lists).toContain(folder);
+    expect(new Set(lists).size).toBe(lists.length);
   });
 });
 
