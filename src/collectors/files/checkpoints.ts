@@ -22,6 +22,8 @@ export interface Checkpoint {
   readonly fingerprint: Fingerprint;
   /** When the file was seen last, in milliseconds since 1970. */
   readonly seenMs: number;
+  /** It was read to its end, and had not grown for long: what is there by now may be all there is. */
+  readonly isResting?: boolean;
   /** It was read to its end and let go. Else it has to be looked for when its name leads elsewhere. */
   readonly isFinished?: boolean;
 }

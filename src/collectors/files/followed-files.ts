@@ -19,6 +19,9 @@ const PAUSE_FACTOR_MAX = 8;
 /** Pause between looks at a file that can't be read. */
 const FAULT_PAUSE_MS = 1000;
 
+/** A file that has not grown for so long may be one that is written once: at each boot, say. */
+const RESTING_MS = 3_600_000;
+
 const FORBIDDEN = new Set(['EACCES', 'EPERM']);
 
 export class FollowedFiles {
@@ -255,11 +258,14 @@ export class FollowedFiles {
   save(): void {
     const { clock, files } = this.#options;
     const nowMs = clock.now();
+    const restsSinceMs = clock.monotonic() - RESTING_MS;
     const current: Checkpoint[] = [];
     for (const tail of this.#tails.values()) {
       tail.seenMs = nowMs;
       const checkpoint = checkpointOf(tail, files);
-      if (checkpoint !== null) current.push(checkpoint);
+      if (checkpoint === null) continue;
+      const isResting = tail.confirmed === tail.size && tail.grownMs <= restsSinceMs;
+      current.push(isResting ? { ...checkpoint, isResting } : checkpoint);
     }
     try {
       const all = [...current, ...this.#discovery.remembered.except(this.#tails)];

@@ -243,14 +243,17 @@ export class RotatedFiles {
   }
 
   /** Says that nobody knows how much of it was not read. */
-  #tellReplaced({ seenMs, position }: Checkpoint, origin: string): void {
+  #tellReplaced({ seenMs, position, isResting }: Checkpoint, origin: string): void {
     // The oldest of rotated files goes because that is its time; what was truncated while it was
     // followed is told of by who saw it.
     if (seenMs >= this.#startedMs || withoutNumber(origin) !== origin) return;
     if (this.#options.files.stat(origin) === null) return;
     const what =
       'a log file was replaced or truncated while it was not followed; its rest is not beside it';
-    this.#tellUnfinished(what, origin, { 'weir.bytes.read': position });
+    const fields = { 'weir.bytes.read': position };
+    // Such as `dmesg`, at each boot: nothing says that it had grown before.
+    if (isResting !== true) this.#tellUnfinished(what, origin, fields);
+    else this.#options.logger.info(what, { 'log.file.path': origin, ...fields });
   }
 
   #tellUnfinished(what: string, path: string, fields: Readonly<Record<string, number>> = {}): void {

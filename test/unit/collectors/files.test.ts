@@ -14,9 +14,11 @@ import {
 import { Discovery } from '../../../src/collectors/files/discovery.ts';
 import { type FileSystem, nodeFileSystem } from '../../../src/collectors/files/file-system.ts';
 import { FilesCollector } from '../../../src/collectors/files/files-collector.ts';
+import { FollowedFiles } from '../../../src/collectors/files/followed-files.ts';
 import { ENTRIES_MAX } from '../../../src/collectors/files/glob.ts';
 import { collectorDefaults, type FilesSettings } from '../../../src/collectors/settings.ts';
 import { ErrorCode, ProtocolError } from '../../../src/protocol/error-codes.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { type MemorySink, memorySinks } from './support/memory-sink.ts';
 
 let root = '';
@@ -577,6 +579,47 @@ describe('rotation to names that no pattern yields', () => {
     await start(settings);
     await expectOnce(lines + 2);
     expect(warned).toEqual([]);
+  });
+
+  it.each([
+    [59, 1],
+    [61, 0],
+  ])('warns of a file that rested %i minutes and is then written anew: %i', (minutes, times) => {
+    write('a.log', text(numbers(0, 10)));
+    write('busy.log', 'x\n');
+    const clock = new ManualClock();
+    const follow = (): FollowedFiles => {
+      const state = path.join(root, 'data');
+      const followed = new FollowedFiles({
+        settings: { ...collectorDefaults.files, paths: [at('*.log')] },
+        sinks: memorySinks().factory,
+        files: nodeFileSystem,
+        disk: nodeDisk,
+        clock,
+        logger: { ...silentLogger, warn: (_, fields) => warned.push(fields) },
+        stateDir: state,
+        dataDir: state,
+      });
+      followed.discover(clock.monotonic());
+      return followed;
+    };
+    const readAll = (followed: FollowedFiles): void => {
+      for (const tail of followed.due(Number.POSITIVE_INFINITY)) {
+        if (followed.look(tail, clock.monotonic())) tail.endRange(tail.beginRange(), tail.size);
+      }
+    };
+    const followed = follow();
+    readAll(followed);
+    clock.advance(minutes * 60_000);
+    // Another file that grows is why the positions are written again.
+    write('busy.log', 'x\n');
+    readAll(followed);
+    followed.save();
+    followed.closeAll();
+    fs.writeFileSync(at('a.log'), text(numbers(20, 40)));
+    clock.advance(1000);
+    follow().closeAll();
+    expect(warned.length).toBe(times);
   });
 
   it('leaves alone what is not to be followed any more', async () => {
