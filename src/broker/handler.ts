@@ -9,6 +9,7 @@ import {
   CLUSTER_NAME,
   operationBits,
   refusalOf,
+  refusalWords,
 } from '../protocol/acl.ts';
 import type { Api } from '../protocol/apis.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
@@ -118,7 +119,8 @@ export class RequestContext {
   }
   /** Throws the error to answer unless the client may. */
   demand(operation: number, resourceType: number, name: string): void {
-    if (!this.may(operation, resourceType, name)) throw new ProtocolError(refusalOf[resourceType]!);
+    if (this.may(operation, resourceType, name)) return;
+    throw new ProtocolError(refusalOf[resourceType]!, refusalWords[resourceType]);
   }
   /** Whether there may be a resource of the kind on which the client may. */
   mayOnAny(operation: number, resourceType: number): boolean {

@@ -10,6 +10,7 @@ import {
   parseClientPatterns,
 } from '../config/client-metrics-keys.ts';
 import { groupKeys } from '../config/group-keys.ts';
+import { listenerKey, listenerKeys } from '../config/security-keys.ts';
 import { type Key, type KeyValue, parseValue } from '../config/table.ts';
 import { topicKeys } from '../config/topic-keys.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
@@ -95,19 +96,29 @@ export function checkTopicSettings(settings: SettingTexts, configs: Configs): vo
 }
 
 /**
- * Throws unless a running broker takes these settings. A name that nobody knows is taken, as by
- * Kafka, where a plug-in may know it (KIP-226).
+ * Throws unless a running broker takes these settings; `resourceName` is its number, empty for all
+ * brokers. A name that nobody knows is taken, as by Kafka, where a plug-in may know it (KIP-226).
  */
-export function checkBrokerSettings(settings: SettingTexts): void {
+export function checkBrokerSettings(resourceName: string, settings: SettingTexts): void {
   const known = [...settings].flatMap(([name, text]) => {
     const key = brokerKey(name);
     return key === undefined ? [] : [{ key, text }];
   });
-  const fixed = known.filter(({ key }) => key.dynamic !== 'broker').map(({ key }) => key.name);
-  if (fixed.length > 0) {
-    invalidRequest(`Cannot update these configs dynamically: [${fixed.join(', ')}]`);
-  }
+  const none = (message: string, isWrong: (key: Key) => boolean): void => {
+    const wrong = known.filter(({ key }) => isWrong(key)).map(({ key }) => key.name);
+    if (wrong.length > 0) invalidRequest(`${message}: [${wrong.join(', ')}]`);
+  };
+  none('Cannot update these configs dynamically', ({ dynamic }) => dynamic !== 'broker');
+  none(
+    'These security configs can be dynamically updated only per-listener using the listener prefix',
+    ({ name }) => listenerKeys.some((key) => key.name === name),
+  );
   for (const { key, text } of known) checkValue(key, text, ErrorCode.INVALID_REQUEST);
+  if (resourceName !== '') return;
+  none(
+    'Cannot update these configs at default cluster level, broker id must be specified',
+    ({ name }) => listenerKey(name) !== undefined,
+  );
 }
 
 function checkClientMetrics(settings: SettingTexts): void {
@@ -178,12 +189,19 @@ function checkValue(key: Key, text: string, code: number = ErrorCode.INVALID_CON
     const parsed = parseValue(key, text);
     if ('value' in parsed && parsed.value !== null) return parsed.value;
   }
-  return refuse(`Invalid value ${text} for configuration ${key.name}: ${problem(key, text)}`, code);
+  return refuseValue(key, text, code);
 }
 
+const refuseValue = (key: Key, text: string, code: number): never =>
+  refuse(`Invalid value ${text} for configuration ${key.name}: ${problem(key, text)}`, code);
+
 function checkList(key: Key, text: string, code: number): void {
-  if (text.trim() === '' || text.split(',').every((item) => item.trim() !== '')) return;
-  refuse(`Configuration '${key.name}' values must not be empty.`, code);
+  if (text.trim() === '') return;
+  const items = text.split(',').map((item) => item.trim());
+  if (items.includes('')) refuse(`Configuration '${key.name}' values must not be empty.`, code);
+  const { values } = key;
+  const wrong = items.find((item) => values !== undefined && !values.includes(item));
+  if (wrong !== undefined) refuseValue(key, wrong, code);
 }
 
 function problem(key: Key, text: string): string {

@@ -7,6 +7,9 @@ import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 /** A folder's name has 255 bytes at most; `-12345` and a suffix follow. */
 export const TOPIC_NAME_LENGTH_MAX = 249;
 
+/** Of a name that is too long, in what is said of it: the rest of the sentence must not be cut. */
+const QUOTED_CHARS_MAX = 500;
+
 export const OFFSETS_TOPIC = '__consumer_offsets';
 export const TRANSACTIONS_TOPIC = '__transaction_state';
 export const METADATA_TOPIC = '__cluster_metadata';
@@ -21,7 +24,7 @@ export function topicNameFault(name: string): string | null {
   if (name === '') return 'Topic name is invalid: the empty string is not allowed';
   if (name === '.' || name === '..') return `Topic name is invalid: '${name}' is not allowed`;
   if (name.length > TOPIC_NAME_LENGTH_MAX) {
-    return `Topic name is invalid: it is longer than ${TOPIC_NAME_LENGTH_MAX} characters`;
+    return `Topic name is invalid: the length of '${name.slice(0, QUOTED_CHARS_MAX)}' is longer than the max allowed length ${TOPIC_NAME_LENGTH_MAX}`;
   }
   if (!/^[a-zA-Z0-9._-]+$/.test(name)) {
     return `Topic name is invalid: '${name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'`;

@@ -222,7 +222,7 @@ function checkBrokerName(name: string, context: RequestContext, mayBeAll: boolea
   if (Number(name) !== nodeId) {
     throw new ProtocolError(
       ErrorCode.INVALID_REQUEST,
-      `Unexpected broker id, expected ${nodeId}${mayBeAll ? ' or empty string' : ''}, but received ${name}`,
+      `Unexpected broker id, expected ${nodeId}${mayBeAll ? ' or empty string,' : ''} but received ${name}`,
     );
   }
 }

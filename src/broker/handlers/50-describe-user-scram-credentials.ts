@@ -10,6 +10,7 @@ import type {
 } from '../../protocol/messages/50-describe-user-scram-credentials.ts';
 import type { Infer } from '../../protocol/schema.ts';
 import { handler } from '../handler.ts';
+import { CLUSTER_DENIED } from './rights.ts';
 
 type Request = Infer<typeof describeUserScramCredentialsRequest>;
 type Response = Infer<typeof describeUserScramCredentialsResponse>;
@@ -21,7 +22,7 @@ export const describeUserScramCredentialsHandler = handler<Request, Response>(
     const { broker } = context;
     if (!context.mayToCluster(AclOperation.describe)) {
       const errorCode = ErrorCode.CLUSTER_AUTHORIZATION_FAILED;
-      return { throttleTimeMs: 0, errorCode, errorMessage: REFUSED, results: [] };
+      return { throttleTimeMs: 0, errorCode, errorMessage: CLUSTER_DENIED, results: [] };
     }
     const { users } = broker.image;
     const names =
@@ -36,7 +37,6 @@ export const describeUserScramCredentialsHandler = handler<Request, Response>(
 
 /** Where other answers have null, Kafka's of this API has an empty text. */
 const NO_MESSAGE = '';
-const REFUSED = 'Cluster authorization failed.';
 
 const twice = (user: string): Result => ({
   user,

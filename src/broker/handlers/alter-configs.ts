@@ -126,7 +126,7 @@ function isSettledHere<R extends Resource>(
     case ResourceType.broker: {
       if (resourceName !== '') checkNodeId(resourceName, context);
       const now = context.broker.image.settings(resourceType, resourceName);
-      checkBrokerSettings(after(now, changesOf(resource, now)));
+      checkBrokerSettings(resourceName, after(now, changesOf(resource, now)));
       return false;
     }
     case ResourceType.brokerLogger:
@@ -144,7 +144,7 @@ function checkNodeId(name: string, { broker }: RequestContext): void {
     throw invalid(`Node id must be an integer, but it is: ${name}`);
   }
   if (Number(name) !== broker.nodeId) {
-    throw invalid(`Unexpected broker id, expected ${broker.nodeId}, but received ${name}`);
+    throw invalid(`Unexpected node id. Expected ${broker.nodeId}, but received ${name}`);
   }
 }
 

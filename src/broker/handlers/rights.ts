@@ -2,13 +2,12 @@
  * How handlers keep out who lacks a right: of the whole request, or of single items of it. What they
  * ask is Kafka's (KafkaApis, ControllerApis); see `RequestContext.may` for the rest.
  */
-import { AclResource } from '../../protocol/acl.ts';
+import { AclResource, refusalWords } from '../../protocol/acl.ts';
 import { ErrorCode } from '../../protocol/error-codes.ts';
 import type { RequestContext } from '../handler.ts';
 
-/** Kafka's words beside the codes. */
-export const CLUSTER_DENIED = 'Cluster authorization failed.';
-export const TOPIC_DENIED = 'Topic authorization failed.';
+export const CLUSTER_DENIED = refusalWords[AclResource.cluster]!;
+export const TOPIC_DENIED = refusalWords[AclResource.topic]!;
 
 type Handle<Q, R> = (request: Q, context: RequestContext) => R | Promise<R>;
 

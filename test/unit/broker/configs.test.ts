@@ -193,6 +193,12 @@ describe('IncrementalAlterConfigs', () => {
       'Invalid value x for configuration retention.ms: Not a number of type LONG',
     ],
     [
+      'a wrong item of a list',
+      [['cleanup.policy', SET, 'compact, shred']],
+      ErrorCode.INVALID_CONFIG,
+      'Invalid value shred for configuration cleanup.policy: String must be one of: compact, delete',
+    ],
+    [
       'a name twice',
       [
         ['retention.ms', SET, '1'],
@@ -299,6 +305,30 @@ describe('IncrementalAlterConfigs', () => {
     const answer = await alter(BROKER, '0', ['num.partitions', SET, '5']);
     expect(answer.errorCode).toBe(ErrorCode.INVALID_REQUEST);
     expect(answer.errorMessage).toContain('Cannot update these configs dynamically');
+  });
+
+  it.each([
+    ['keys of no listener', '0', 'ssl.keystore.password', 'only per-listener'],
+    ['keys of no listener for all', '', 'ssl.keystore.key', 'only per-listener'],
+    [
+      'keys of a listener for all',
+      '',
+      'listener.name.plaintext.ssl.keystore.password',
+      'at default cluster level',
+    ],
+  ])('refuses %s', async (_, broker, name, message) => {
+    const answer = await alter(BROKER, broker, [name, SET, 'secret']);
+    expect(answer.errorCode).toBe(ErrorCode.INVALID_REQUEST);
+    expect(answer.errorMessage).toContain(message);
+    expect(answer.errorMessage).toContain(`[${name}]`);
+  });
+
+  it('refuses the settings of another broker', async () => {
+    const answer = await alter(BROKER, '7', ['log.retention.ms', SET, '1']);
+    expect(answer).toMatchObject({
+      errorCode: ErrorCode.INVALID_REQUEST,
+      errorMessage: 'Unexpected node id. Expected 0, but received 7',
+    });
   });
 
   it('gives topics the broker’s new default', async () => {

@@ -198,6 +198,22 @@ describe('without any right', () => {
     return port;
   }
 
+  it('a denial is told in Kafka’s words', async () => {
+    const resources = [
+      { resourceType: 2, resourceName: 'no-business-of-theirs' },
+      { resourceType: 32, resourceName: 'g' },
+      { resourceType: 4, resourceName: '0' },
+    ];
+    const { results } = await nobody.request('DescribeConfigs', 4, {
+      resources: resources.map((resource) => ({ ...resource, configurationKeys: null })),
+    });
+    expect(results.map(({ errorMessage }: { errorMessage: string }) => errorMessage)).toEqual([
+      'Topic authorization failed.',
+      'Group authorization failed.',
+      'Cluster authorization failed.',
+    ]);
+  });
+
   it('a denial is told with who, what and where', () => {
     const denials = cluster.logged.filter(({ message }) => message === 'an operation is denied');
     expect(denials[0]?.fields).toMatchObject({

@@ -16,6 +16,7 @@ import { brokerKeys } from '../../../src/config/broker-keys.ts';
 import { groupKeys } from '../../../src/config/group-keys.ts';
 import { parseValue } from '../../../src/config/table.ts';
 import { topicKeys } from '../../../src/config/topic-keys.ts';
+import { ProtocolError } from '../../../src/protocol/error-codes.ts';
 
 const ID = 'S9M0RZaDS02vYH3ohG4FXA';
 
@@ -269,7 +270,7 @@ describe('settings', () => {
     expect(() => check('retention.ms', '')).toThrow('Not a number of type LONG');
     expect(() => check('min.cleanable.dirty.ratio', '1.5')).toThrow('Value must be no more than 1');
     expect(() => check('retention.ms', '9223372036854775807')).not.toThrow();
-    expect(() => checkBrokerSettings(new Map([['node.id', '1']]))).toThrow(
+    expect(() => checkBrokerSettings('0', new Map([['node.id', '1']]))).toThrow(
       'Cannot update these configs dynamically',
     );
   });
@@ -285,6 +286,13 @@ describe('names', () => {
       expect(topicNameFault(name)).toContain('Topic name is invalid');
     },
   );
+  it('that are too long are told so, to the end', () => {
+    expect(topicNameFault('x'.repeat(250))).toBe(
+      `Topic name is invalid: the length of '${'x'.repeat(250)}' is longer than the max allowed length 249`,
+    );
+    const { message } = new ProtocolError(1, topicNameFault('x'.repeat(10_000))!);
+    expect(message).toMatch(/max allowed length 249$/);
+  });
   it('collide when they differ in dots alone', () => {
     expect(collisionKey('a.b_c')).toBe(collisionKey('a_b.c'));
   });
