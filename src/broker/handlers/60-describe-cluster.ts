@@ -27,12 +27,7 @@ export const describeClusterHandler = handler<Request, Response>(
     const known = endpointType === BROKERS;
     return {
       throttleTimeMs: 0,
-      errorCode: known
-        ? ErrorCode.NONE
-        : endpointType === CONTROLLERS
-          ? ErrorCode.MISMATCHED_ENDPOINT_TYPE
-          : ErrorCode.UNSUPPORTED_ENDPOINT_TYPE,
-      errorMessage: known ? null : 'The request was sent to an endpoint of the wrong type.',
+      ...faultOf(endpointType),
       endpointType: BROKERS,
       clusterId: known ? broker.clusterId : '',
       controllerId: known ? broker.store.leaderId : -1,
@@ -44,6 +39,25 @@ export const describeClusterHandler = handler<Request, Response>(
     };
   },
 );
+
+/** In Kafka's words. */
+function faultOf(endpointType: number): Pick<Response, 'errorCode' | 'errorMessage'> {
+  switch (endpointType) {
+    case BROKERS:
+      return { errorCode: ErrorCode.NONE, errorMessage: null };
+    case CONTROLLERS:
+      return {
+        errorCode: ErrorCode.MISMATCHED_ENDPOINT_TYPE,
+        errorMessage:
+          'The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER',
+      };
+    default:
+      return {
+        errorCode: ErrorCode.UNSUPPORTED_ENDPOINT_TYPE,
+        errorMessage: `Unsupported endpoint type ${endpointType}`,
+      };
+  }
+}
 
 function brokersOf(context: RequestContext, withFenced: boolean): Response['brokers'] {
   const { image } = context.broker.store;

@@ -447,8 +447,15 @@ describe('DescribeCluster', () => {
     });
   });
   it('refuses to speak for controllers', async () => {
-    const response = await client.request('DescribeCluster', 1, { endpointType: 2 });
-    expect(response.errorCode).toBe(ErrorCode.MISMATCHED_ENDPOINT_TYPE);
+    expect(await client.request('DescribeCluster', 1, { endpointType: 2 })).toMatchObject({
+      errorCode: ErrorCode.MISMATCHED_ENDPOINT_TYPE,
+      errorMessage:
+        'The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER',
+    });
+    expect(await client.request('DescribeCluster', 1, { endpointType: 7 })).toMatchObject({
+      errorCode: ErrorCode.UNSUPPORTED_ENDPOINT_TYPE,
+      errorMessage: 'Unsupported endpoint type 7',
+    });
   });
 });
 
