@@ -32,8 +32,10 @@ const settings = {
   'offsets.topic.num.partitions': 5,
   'transaction.state.log.num.partitions': 5,
   'transaction.state.log.min.isr': 1,
-  // Assignments must not depend on how fast each side is.
+  // Assignments must not depend on how fast each side is, nor must who is still there.
   'group.consumer.assignment.interval.ms': 0,
+  'group.consumer.max.session.timeout.ms': 600_000,
+  'group.consumer.session.timeout.ms': 600_000,
   'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
   'super.users': 'User:ANONYMOUS',
 };
@@ -80,6 +82,7 @@ describeWithPeers(['kafka'], 'Apache Kafka and we', () => {
     ['replace settings', resources.replacing],
     ['keep settings of groups', resources.groups],
     ['keep subscriptions to metrics of clients', resources.clientMetrics],
+    ['take metrics of clients', resources.pushes],
     ['change settings of brokers', resources.brokers],
     ['change levels of loggers', resources.loggers],
     ['switch features', resources.features],

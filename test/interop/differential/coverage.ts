@@ -20,10 +20,9 @@ export const notInKafka: ReadonlyMap<string, readonly number[]> = new Map([
 
 /** What a scene can't be answered without an error, and why. */
 const refused: ReadonlyMap<string, string> = new Map([
-  ['SaslHandshake', 'The listener asks nobody who it is: see the tests of those that do.'],
-  ['SaslAuthenticate', 'The listener asks nobody who it is: see the tests of those that do.'],
-  ['UnregisterBroker', 'One broker alone can lose none: see the tests with several.'],
-  ['PushTelemetry', 'It needs numbers of an answer before: see the tests with clients that push.'],
+  ['SaslHandshake', 'The listener asks nobody who it is: see `sasl.ts`, of one that does.'],
+  ['SaslAuthenticate', 'The listener asks nobody who it is: see `sasl.ts`, of one that does.'],
+  ['UnregisterBroker', 'One broker alone can lose none: see the tools, on several.'],
 ]);
 
 /** What a client may ask us for. */

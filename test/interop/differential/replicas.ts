@@ -136,3 +136,16 @@ export async function quorum(side: Side): Promise<void> {
     await side.ask('DescribeQuorum', version, { topics: [metadata, metadata] });
   }
 }
+
+/** Broker `gone` is fenced, and stays so. */
+export async function unregistering(side: Side, gone: number): Promise<void> {
+  const unregister = (brokerId: number): Promise<unknown> =>
+    side.ask('UnregisterBroker', 0, { brokerId });
+  for (const nobody of [9, -1, 2_147_483_647]) await unregister(nobody);
+  await unregister(gone);
+  const all = { includeClusterAuthorizedOperations: false, includeFencedBrokers: true };
+  await side.settle('DescribeCluster', 2, all, ({ brokers }) =>
+    brokers.every(({ brokerId }: { brokerId: number }) => brokerId !== gone),
+  );
+  await unregister(gone);
+}

@@ -1,8 +1,14 @@
 /** Settings of groups, clients' metrics, brokers and loggers; the older way to set them; features. */
+import { ZERO_UUID } from '../../../src/base/bytes.ts';
+import { CompressionType, compress } from '../../../src/protocol/compression.ts';
+import { metricsData } from '../../support/otlp.ts';
 import type { Side } from './side.ts';
 
 const [TOPIC, BROKER, LOGGER, CLIENT_METRICS, GROUP] = [2, 4, 8, 16, 32];
 const [SET, DELETE, APPEND, SUBTRACT] = [0, 1, 2, 3];
+
+/** The id of the topic of metadata, which no client has. */
+const METADATA_TOPIC = 'AAAAAAAAAAAAAAAAAAAAAQ';
 
 type Change = readonly [name: string, operation: number, value: string | null];
 
@@ -152,6 +158,90 @@ export async function clientMetrics(side: Side): Promise<void> {
     await own(side, CLIENT_METRICS, name, 7, []);
   }
   await side.settle('ListConfigResources', 0, {}, (a) => a.configResources.length === 0);
+}
+
+/** Its number's; the one of the metadata topic is another kind of 1. */
+const instanceId = (number: number): string => {
+  const bytes = Buffer.alloc(16, 0xc1);
+  bytes.writeInt32BE(number, 12);
+  return bytes.toString('base64url');
+};
+
+/** Clients that push, each of which would have to wait for the rest of an hour between two pushes. */
+export async function pushes(side: Side): Promise<void> {
+  const alter = altering(side);
+  // What is pushed to us comes into this topic, which is there on both sides then.
+  await side.makeTopic('metrics');
+  const hour = String(3_600_000);
+  await alter(
+    resource(CLIENT_METRICS, 'pushed', ['metrics', SET, 'org.'], ['interval.ms', SET, hour]),
+  );
+  const isSubscribed = (wanted: boolean): Promise<unknown> =>
+    side.settle(
+      'GetTelemetrySubscriptions',
+      0,
+      { clientInstanceId: ZERO_UUID },
+      ({ requestedMetrics }) => requestedMetrics.length > 0 === wanted,
+    );
+  await isSubscribed(true);
+  /** Asks what to push; the number of what it was told. */
+  const told = async (client: number, note = ''): Promise<number> => {
+    const body = { clientInstanceId: instanceId(client) };
+    const answer = await side.quietly('GetTelemetrySubscriptions', 0, body);
+    side.keep(`GetTelemetrySubscriptions v0 of ${client} ${note}`, answer);
+    return answer.subscriptionId;
+  };
+  const metrics = metricsData([{ name: 'org.apache.kafka.producer.x', value: 1 }], {});
+  const push = async (
+    client: number,
+    subscriptionId: number,
+    note: string,
+    more: object = {},
+  ): Promise<void> => {
+    const body = { clientInstanceId: instanceId(client), subscriptionId, metrics, ...more };
+    const answer = await side.quietly('PushTelemetry', 0, body);
+    side.keep(`PushTelemetry v0 of ${client} ${note}`, answer);
+  };
+  const first = await told(1);
+  await told(1, 'at once again');
+  await push(1, first, 'first');
+  await push(1, first, 'too soon');
+  await told(1, 'after a push');
+  await push(1, first, 'last', { terminating: true });
+  await push(1, first, 'after the last', { terminating: true });
+  await push(1, first, 'after the last, not terminating');
+  await told(1, 'after the last');
+  await push(2, 0, 'unasked');
+  await push(2, await told(2, 'after it pushed unasked'), 'once asked');
+  await push(3, (await told(3)) + 1, 'of another subscription');
+  await push(3, await told(3, 'again'), 'too late');
+  for (const [index, compressionType] of Object.values(CompressionType).entries()) {
+    const client = 10 + index;
+    const packed = compress(compressionType, metrics);
+    await push(client, await told(client), `packed by ${compressionType}`, {
+      ...{ metrics: packed, compressionType },
+    });
+  }
+  for (const [client, compressionType] of [20, -1, 5, 127].entries()) {
+    await push(30 + client, await told(30 + client), `packed by ${compressionType}`, {
+      compressionType,
+    });
+    await told(30 + client, 'after that');
+  }
+  await push(40, await told(40), 'of nothing', { metrics: Buffer.alloc(0) });
+  await push(41, await told(41), 'too large', { metrics: Buffer.alloc(1_048_577) });
+  await told(41, 'after that');
+  await push(42, await told(42), 'the only one', { terminating: true });
+  const last = await told(50);
+  await alter(
+    resource(CLIENT_METRICS, 'pushed', ['metrics', DELETE, null], ['interval.ms', DELETE, null]),
+  );
+  await isSubscribed(false);
+  await push(50, last, 'of a subscription that is gone');
+  await push(50, await told(50, 'of which nothing is left'), 'of nothing that is wanted');
+  for (const clientInstanceId of [ZERO_UUID, METADATA_TOPIC]) {
+    await side.ask('PushTelemetry', 0, { clientInstanceId, subscriptionId: 1, metrics });
+  }
 }
 
 export async function brokers(side: Side): Promise<void> {
