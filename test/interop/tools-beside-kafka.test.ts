@@ -14,6 +14,10 @@ import { batchOf, produce, WireClient } from '../unit/broker/fixture.ts';
 import { differences } from './differential/differences.ts';
 import * as replicas from './differential/replicas.ts';
 import { Side as WireSide } from './differential/side.ts';
+import { configs } from './tools/configs.ts';
+import { type Comparison, type ToolSide, ToolSides } from './tools/tool-sides.ts';
+import { TOPICS, topics } from './tools/topics.ts';
+import { transactions } from './tools/transactions.ts';
 
 const ACLS = 'org.apache.kafka.tools.AclCommand';
 const API_VERSIONS = 'org.apache.kafka.tools.BrokerApiVersionsCommand';
@@ -27,7 +31,6 @@ const LOG_DIRS = 'org.apache.kafka.tools.LogDirsCommand';
 const OFFSETS = 'org.apache.kafka.tools.GetOffsetShell';
 const QUORUM = 'org.apache.kafka.tools.MetadataQuorumCommand';
 const REASSIGN = 'org.apache.kafka.tools.reassign.ReassignPartitionsCommand';
-const TOPICS = 'org.apache.kafka.tools.TopicCommand';
 const VERIFIABLE_CONSUMER = 'org.apache.kafka.tools.VerifiableConsumer';
 const VERIFIABLE_PRODUCER = 'org.apache.kafka.tools.VerifiableProducer';
 
@@ -44,32 +47,12 @@ const RECORDS = 40;
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
 
-/** One of the two clusters. */
-interface Side {
-  readonly name: string;
-  readonly bootstrap: string;
-  readonly ports: readonly number[];
-}
-
-interface Printed {
-  readonly code: number;
-  readonly lines: readonly string[];
-}
-
-interface Comparison {
-  /** Lines come in the order of a hash table. */
-  readonly sorted?: boolean;
-  /** Further pairs of what is replaced before comparing. */
-  readonly mask?: readonly (readonly [RegExp, string])[];
-}
-
-const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
-
 describeWithPeers(['kafka'], 'Kafka’s tools print the same of us and of Apache Kafka:', () => {
   let kafka: Kafka[] = [];
   let cluster: TestCluster;
   let shell: ToolShell;
-  let sides: Side[];
+  let sides: readonly [ToolSide, ToolSide];
+  let tools: ToolSides;
   let folder: string;
   /** Of the first record; each one is a minute later than the one before. */
   const firstMs = Date.now() - HOUR_MS;
@@ -91,6 +74,7 @@ describeWithPeers(['kafka'], 'Kafka’s tools print the same of us and of Apache
         ports: cluster.members.map(({ port }) => port),
       },
     ];
+    tools = new ToolSides(sides, shell, folder);
     await eachSide(fill);
   });
   afterAll(async () => {
@@ -100,11 +84,13 @@ describeWithPeers(['kafka'], 'Kafka’s tools print the same of us and of Apache
     fs.rmSync(folder, { recursive: true, force: true });
   });
 
-  const eachSide = <T>(work: (side: Side) => Promise<T>): Promise<T[]> =>
-    Promise.all(sides.map(work));
+  const eachSide = <T>(work: (side: ToolSide) => Promise<T>): Promise<T[]> => tools.eachSide(work);
+  const alike: ToolSides['alike'] = (...asked) => tools.alike(...asked);
+  const print: ToolSides['print'] = (...asked) => tools.print(...asked);
+  const inFile: ToolSides['inFile'] = (...file) => tools.inFile(...file);
 
   /** Two topics with the same records in the same places. */
-  async function fill({ bootstrap, ports }: Side): Promise<void> {
+  async function fill({ bootstrap, ports }: ToolSide): Promise<void> {
     const create = ['--bootstrap-server', bootstrap, '--create'];
     for (const topic of ['orders', 'other']) {
       const assignment = ['--replica-assignment', '0:1:2,0:2:1'];
@@ -122,50 +108,8 @@ describeWithPeers(['kafka'], 'Kafka’s tools print the same of us and of Apache
     await client.close();
   }
 
-  async function print(
-    { bootstrap, ports }: Side,
-    tool: string,
-    args: readonly string[],
-    { sorted = false, mask = [] }: Comparison,
-  ): Promise<Printed> {
-    const all = ['--bootstrap-server', bootstrap, ...args];
-    const { code, stdout, stderr } = await shell.run(tool, all);
-    let text = `${stdout}\n${stderr}`.replaceAll(bootstrap, 'BOOTSTRAP').replaceAll(UUID, 'UUID');
-    for (const port of ports) text = text.replaceAll(`127.0.0.1:${port}`, 'BROKER');
-    text = text
-      .replaceAll(/^[\d-]{10} [\d:,]{12} /gm, '')
-      .replaceAll(/clientId=[\w-]+/g, 'clientId=ID');
-    for (const [pattern, replacement] of mask) text = text.replaceAll(pattern, replacement);
-    const lines = text
-      .split('\n')
-      // Columns are as wide as their longest value; traces are Java's.
-      .map((line) => line.replaceAll(/\s+/g, ' ').trim())
-      .filter((line) => line !== '' && !/^at [\w.]+|^\.\.\. \d+ more|^WARN /.test(line));
-    return { code, lines: sorted ? lines.toSorted() : lines };
-  }
-
-  /** Both print the same, `expected` among it. Returns what we print. */
-  async function alike(
-    tool: string,
-    args: readonly string[],
-    expected: RegExp,
-    comparison: Comparison = {},
-  ): Promise<string> {
-    const [theirs, ours] = await eachSide((side) => print(side, tool, args, comparison));
-    expect(ours, args.join(' ')).toEqual(theirs);
-    const text = ours!.lines.join('\n');
-    expect(text).toMatch(expected);
-    return text;
-  }
-
-  function inFile(name: string, content: unknown): string {
-    const file = path.join(folder, name);
-    fs.writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content));
-    return file;
-  }
-
   /** Groups have coordinators from now on. */
-  async function coordinate({ ports }: Side): Promise<void> {
+  async function coordinate({ ports }: ToolSide): Promise<void> {
     const client = await WireClient.connect(ports[0]!);
     const coordinatorKeys = Array.from({ length: 20 }, (_, i) => `group-${i}`);
     const find = () => client.request('FindCoordinator', 4, { keyType: 0, coordinatorKeys });
@@ -352,6 +296,12 @@ describeWithPeers(['kafka'], 'Kafka’s tools print the same of us and of Apache
     await rules([...removing, '--cluster'], /^$|Current/);
     await rules(['--list'], /./);
   });
+
+  it('TopicCommand creates, lists, describes, alters and deletes, and says what it can not', () =>
+    topics(tools));
+  it('ConfigCommand sets, describes and deletes what can be set of everything', () =>
+    configs(tools));
+  it('TransactionsCommand lists, describes, finds and aborts', () => transactions(tools));
 
   it('GetOffsetShell knows the offsets of all kinds of times', async () => {
     const orders = ['--topic', 'orders'];
@@ -623,5 +573,14 @@ describeWithPeers(['kafka'], 'Kafka’s tools print the same of us and of Apache
     await alike(ELECTION, ['--election-type', 'preferred', ...one], /lost-0/);
     await alike(ELECTION, ['--election-type', 'unclean', ...one], /Successfully completed/);
     await described(/Leader: 1 Replicas: 2,1 Isr: 1\b/);
+  });
+
+  it('and the brokers forget the one that stays away alike', async () => {
+    const base = Date.now();
+    const asked = sides.map(({ name, ports }) => new WireSide(name, ports[0]!, base));
+    await Promise.all(asked.map((side) => replicas.unregistering(side, 2)));
+    expect(asked[1]!.succeeded.get('UnregisterBroker')).toEqual(new Set([0]));
+    expect(differences(asked[0]!.entries, asked[1]!.entries)).toEqual([]);
+    for (const side of asked) side.close();
   });
 });
