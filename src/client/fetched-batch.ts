@@ -11,7 +11,7 @@ import {
   type RecordView,
 } from '../protocol/record-batch.ts';
 
-/** Whole record batches of one partition, as the broker keeps them. */
+/** Whole record batches of one partition, as the broker keeps them, whose checksums are right. */
 export interface FetchedBatch {
   readonly topic: string;
   readonly topicId: string;
@@ -28,13 +28,16 @@ export interface FetchedBatch {
   readonly records: Buffer;
 }
 
-/** Calls `visit` with the position of every batch in `records`. Stops before a batch cut short. */
-export function forEachBatch(records: Buffer, visit: (position: number) => void): number {
+/**
+ * Calls `visit` with the position of every batch in `records`. Stops before a batch cut short, and
+ * before one for which `visit` returns false; returns where it has stopped.
+ */
+export function forEachBatch(records: Buffer, visit: (position: number) => boolean | void): number {
   let position = 0;
   while (records.length - position >= BATCH_OVERHEAD) {
     const size = batchSize(records, position);
     if (size < BATCH_OVERHEAD || size > records.length - position) break;
-    visit(position);
+    if (visit(position) === false) break;
     position += size;
   }
   return position;

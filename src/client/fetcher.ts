@@ -10,7 +10,7 @@ import { ZERO_UUID } from '../base/bytes.ts';
 import { OperatingError, reasonOf } from '../base/errors.ts';
 import { ErrorCode, errorName, isRetriable, ProtocolError } from '../protocol/error-codes.ts';
 import type { fetchResponse } from '../protocol/messages/01-fetch.ts';
-import { lastOffset, partitionLeaderEpoch } from '../protocol/record-batch.ts';
+import { lastOffset, partitionLeaderEpoch, validateBatch } from '../protocol/record-batch.ts';
 import type { Infer } from '../protocol/schema.ts';
 import { backoffMs } from './backoff.ts';
 import { calls } from './call.ts';
@@ -263,14 +263,18 @@ export class Fetcher {
     if (bytes === null || bytes.length === 0) return;
     let nextOffset = fetchOffset;
     let batchEpoch = state.epoch;
+    // As Kafka's consumer: a broker reads what it has checked once as the disk gives it.
     const end = forEachBatch(bytes, (position) => {
+      if (validateBatch(bytes, position, bytes.length) !== null) return false;
       nextOffset = Math.max(nextOffset, lastOffset(bytes, position) + 1);
       batchEpoch = partitionLeaderEpoch(bytes, position);
       this.counters.batches++;
+      return true;
     });
     if (nextOffset === fetchOffset) {
       this.#backOff(leader, [state]);
-      const what = `${state.key} at offset ${fetchOffset}: ${bytes.length} bytes without a batch`;
+      const { reason } = validateBatch(bytes, end, bytes.length)!;
+      const what = `${state.key} at offset ${fetchOffset}: ${reason}`;
       return this.#buffer.fail(new OperatingError('damaged-records', what));
     }
     state.position = nextOffset;

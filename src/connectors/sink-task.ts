@@ -30,7 +30,6 @@ import {
   lastOffset,
   partitionLeaderEpoch,
   type RecordView,
-  validateBatch,
 } from '../protocol/record-batch.ts';
 import { Assignment, type HeldPartition } from './assignment.ts';
 import type { ConnectorState, Destination, Refusal, Settlement, Window } from './connector.ts';
@@ -260,8 +259,6 @@ export class SinkTask<W extends Window = Window> {
   /** Adds records until the batch is done (null) or no window is free. */
   #fill({ range, source, position, fromOffset }: Unfinished): Unfinished | null {
     let stoppedAt = -1;
-    const fault = validateBatch(source, position, source.length);
-    if (fault !== null) return this.#skipBatch(range, fault.reason);
     const visit = (record: RecordView): boolean => {
       if (record.offset < fromOffset || this.#add(range, record)) return true;
       stoppedAt = record.offset;
@@ -306,7 +303,7 @@ export class SinkTask<W extends Window = Window> {
     } else this.#refuseRecord(range, record, refusal);
   }
 
-  /** A batch that nobody can read: counted and said, because no record of it can be shown. */
+  /** A batch whose records nobody can read, whole as it is: counted and said, as none can be shown. */
   #skipBatch(range: OffsetRange, reason: string): null {
     const { topic, partition } = range.window;
     this.probe.unreadableBatches++;

@@ -12,7 +12,7 @@ export interface AssignedPartition extends SourcePartition {
   readonly metadata: string;
 }
 
-/** Whole record batches of one partition, one after another, as the broker sent them. */
+/** Whole record batches of one partition, one after another, as the broker keeps them, and checked. */
 export interface SourceBatches {
   readonly topic: string;
   readonly topicId: string;

@@ -93,6 +93,19 @@ describe('fetching', () => {
     expect(valuesOf(await clock.until(fetcher.poll()))).toEqual(['b']);
   });
 
+  test('hands out nothing that is damaged, and goes on when it is not any more', async () => {
+    const { clock, broker, fetcher } = await setup();
+    put(broker, 0, 'a');
+    put(broker, 0, 'b');
+    const damaged = broker.partition('logs', 0).batches[1]!;
+    damaged[damaged.length - 2]! ^= 1;
+    fetcher.assign([logs(0, 0)]);
+    expect(valuesOf(await clock.until(fetcher.poll()))).toEqual(['a']);
+    await expect(clock.until(fetcher.poll(1000))).rejects.toThrow(/offset 1: CRC-32C does not/);
+    damaged[damaged.length - 2]! ^= 1;
+    expect(valuesOf(await clock.until(fetcher.poll(5000)))).toEqual(['b']);
+  });
+
   test('takes a batch larger than the limit, so that it can go on', async () => {
     const { clock, broker, fetcher } = await setup({ partitionMaxBytes: 50 });
     put(broker, 0, 'x'.repeat(500));
