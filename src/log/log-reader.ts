@@ -249,7 +249,11 @@ export class LogReader {
       segment.rebuildIndexes(`entry for position ${from} leads to no batch`);
       found = this.#locate(segment, offset, segment.index.lookup(offset));
     }
-    if (found.reason === 'invalid') return this.#findBehindDamage(segment, offset, found.position);
+    if (found.reason === 'invalid') {
+      // The batch before may lie about its length, and hide whole ones.
+      const isHidden = found.previous >= 0 && !this.#isSoundAt(segment, found.previous);
+      return this.#findBehindDamage(segment, offset, isHidden ? found.previous : found.position);
+    }
     // Offsets may be missing in a cleaned log, or because the batch before lies about its own.
     const isGap = found.baseOffset > offset && found.previous >= 0;
     if (isGap && !this.#isSoundAt(segment, found.previous)) {

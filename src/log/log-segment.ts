@@ -9,6 +9,7 @@ import {
   batchSize,
   lastOffset as lastOffsetOf,
   maxTimestamp as maxTimestampOf,
+  validateBatch,
 } from '../protocol/record-batch.ts';
 import { isPlausibleHeader, type Scan, scanHeaders } from './batch-scanner.ts';
 import { LentFile } from './lent-file.ts';
@@ -68,6 +69,21 @@ export interface BatchPlace {
   readonly baseOffset: number;
   readonly lastOffset: number;
 }
+
+const placeOf = (buffer: Buffer, at: number, position: number): BatchPlace => ({
+  position,
+  size: batchSize(buffer, at),
+  baseOffset: baseOffsetOf(buffer, at),
+  lastOffset: lastOffsetOf(buffer, at),
+});
+
+/** Where no batch is to be read, and a log is cut that ends at `offset` then. */
+const cutPlace = (position: number, offset: number): BatchPlace => ({
+  position,
+  size: 0,
+  baseOffset: offset,
+  lastOffset: offset,
+});
 
 const UNKNOWN = -2;
 
@@ -478,24 +494,64 @@ export class LogSegment {
     const scan = scanHeaders(this.#opened(), start, this.size, (buffer, at, position) => {
       const lastOffset = lastOffsetOf(buffer, at);
       if (lastOffset < offset) return true;
-      const baseOffset = baseOffsetOf(buffer, at);
-      place = { position, size: batchSize(buffer, at), baseOffset, lastOffset };
+      place = placeOf(buffer, at, position);
       return false;
     });
     if (place !== null || scan.reason !== 'invalid') return place;
     return { position: scan.position, size: 0, baseOffset: Infinity, lastOffset: Infinity };
   }
 
-  /** The same for one who must go on: what is damaged before is passed over. */
+  /**
+   * The same for one who must go on, and cuts there: what is damaged before is passed over. A batch is
+   * believed when its checksum is right: another one may claim offsets that lie behind it, or a length
+   * that hides batches. Null: the segment ends before.
+   */
   findPastDamage(offset: number): BatchPlace | null {
-    let from: number | undefined;
+    let from = this.index.lookup(offset);
     for (;;) {
-      const place = this.find(offset, from);
-      if (place === null || place.size > 0) return place;
-      const next = findNextBatch(this.#opened(), place.position + 1, this.size, this.baseOffset);
-      if (next === null) return null;
+      const { before, place, scan } = this.#around(offset, from);
+      let damagedAt = before === null ? null : this.#damageAt(before);
+      if (damagedAt === null && scan.reason === 'invalid') {
+        // What goes with the cut may be damaged.
+        const isBehind = before !== null && before.lastOffset + 1 === offset;
+        if (isBehind) return cutPlace(scan.position, offset);
+        damagedAt = scan.position;
+      }
+      if (damagedAt === null && place !== null && place.baseOffset < offset) {
+        damagedAt = this.#damageAt(place);
+      }
+      if (damagedAt === null) return place;
+      const next = findNextBatch(this.#opened(), damagedAt + 1, this.size, this.baseOffset);
+      if (next === null) return cutPlace(this.size, offset);
       from = next;
     }
+  }
+
+  /** By the headers from `from` on: the last batch that ends before `offset`, and the one behind it. */
+  #around(
+    offset: number,
+    from: number,
+  ): {
+    readonly before: BatchPlace | null;
+    readonly place: BatchPlace | null;
+    readonly scan: Scan;
+  } {
+    let before: BatchPlace | null = null;
+    let place: BatchPlace | null = null;
+    const scan = this.scanHeaders(from, (buffer, at, position) => {
+      const found = placeOf(buffer, at, position);
+      if (found.lastOffset < offset) before = found;
+      else place = found;
+      return place === null;
+    });
+    return { before, place, scan };
+  }
+
+  /** Where the batch lies, if it is damaged. */
+  #damageAt(place: BatchPlace): number | null {
+    const batch = Buffer.allocUnsafe(place.size);
+    const read = this.read(batch, 0, place.size, place.position);
+    return validateBatch(batch, 0, read) === null ? null : place.position;
   }
 
   scanHeaders(
