@@ -180,10 +180,8 @@ async function offsetsOf(
   admin: Admin,
   topics: readonly TopicInfo[],
 ): Promise<KnownOffsets> {
-  const { withProgress } = await import('./cluster.ts');
   const withinMs = Math.min(args.integer('timeout') ?? OFFSETS_MS_MAX, OFFSETS_MS_MAX);
-  const asking = admin.knownOffsets(topics, withinMs);
-  const offsets = await withProgress(args.terminal, 'waiting for offsets', asking);
+  const offsets = await admin.knownOffsets(topics, withinMs);
   for (const [reason, partitions] of grouped(offsets.unknown)) {
     const named = partitions.slice(0, NAMED_MAX).join(', ');
     const more = partitions.length - NAMED_MAX;
