@@ -10,7 +10,7 @@ import {
   parseClientPatterns,
 } from '../config/client-metrics-keys.ts';
 import { groupKeys } from '../config/group-keys.ts';
-import { listenerKey, listenerKeys } from '../config/security-keys.ts';
+import { isProtecting, listenerKey } from '../config/security-keys.ts';
 import { type Key, type KeyValue, parseValue } from '../config/table.ts';
 import { topicKeys } from '../config/topic-keys.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
@@ -111,13 +111,13 @@ export function checkBrokerSettings(resourceName: string, settings: SettingTexts
   none('Cannot update these configs dynamically', ({ dynamic }) => dynamic !== 'broker');
   none(
     'These security configs can be dynamically updated only per-listener using the listener prefix',
-    ({ name }) => listenerKeys.some((key) => key.name === name),
+    ({ name }) => isProtecting(name) && listenerKey(name) === undefined,
   );
   for (const { key, text } of known) checkValue(key, text, ErrorCode.INVALID_REQUEST);
   if (resourceName !== '') return;
   none(
     'Cannot update these configs at default cluster level, broker id must be specified',
-    ({ name }) => listenerKey(name) !== undefined,
+    ({ name }) => isProtecting(name),
   );
 }
 

@@ -230,6 +230,7 @@ const protecting: readonly Key[] = [...tls, ...sasl];
 export const listenerKeys: readonly Key[] = [...protecting, ...listenerQuotaKeys];
 
 const byName = new Map(listenerKeys.map((key) => [key.name, key]));
+const protectingNames = new Set(protecting.map(({ name }) => name));
 const ofMechanism = new Set(sasl.map(({ name }) => name));
 
 const PREFIXED =
@@ -243,6 +244,10 @@ export function listenerKey(name: string): Key | undefined {
     return undefined;
   return { ...key, name };
 }
+
+/** Whether it says how a listener is protected; else it is a limit, which may be one of them all. */
+export const isProtecting = (name: string): boolean =>
+  protectingNames.has(PREFIXED.exec(name)?.[3] ?? name);
 
 export const securityKeys: readonly Key[] = [
   {
