@@ -2,7 +2,8 @@
 export function nearest(word: string, candidates: Iterable<string>): string | null {
   let best: string | null = null;
   // A third of the letters may be wrong: further off it is another word, not a slip.
-  let bestDistance = Math.floor(Math.max(word.length, 3) / 3) + 1;
+  // Of a single letter nothing is left then.
+  let bestDistance = Math.min(Math.floor(Math.max(word.length, 3) / 3) + 1, word.length);
   for (const candidate of candidates) {
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];

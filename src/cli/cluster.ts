@@ -1,6 +1,6 @@
 /** What the commands that ask a Kafka cluster share: the client, and what went wrong. */
-import { OperatingError } from '../base/errors.ts';
-import { Client } from '../client/client.ts';
+import { OperatingError, reasonOf } from '../base/errors.ts';
+import { Client, parseAddresses } from '../client/client.ts';
 import type { ConnectionSecurity } from '../client/connection.ts';
 import { errorName, ProtocolError } from '../protocol/error-codes.ts';
 import type { Arguments } from './arguments.ts';
@@ -16,8 +16,9 @@ export async function withClient<T>(
   work: (client: Client, progress: Progress) => Promise<T>,
 ): Promise<T> {
   const bootstrap = args.required('bootstrap-server');
+  checkAddresses(bootstrap);
   const client = new Client({
-    bootstrap: parsed(bootstrap),
+    bootstrap,
     security: await accessOf(args),
     clientId: 'weir-cli',
     requestTimeoutMs: args.integer('timeout', 1, TIMEOUT_MS_MAX) ?? 30_000,
@@ -54,17 +55,18 @@ async function accessOf(args: Arguments): Promise<ConnectionSecurity | null> {
 }
 
 /** A bad address is the user's mistake. */
-function parsed(bootstrap: string): string {
+function checkAddresses(bootstrap: string): void {
   if (!/^[^\s]+$/.test(bootstrap)) {
     throw usageError(`--bootstrap-server takes HOST:PORT; saw '${bootstrap}'`);
   }
-  return bootstrap;
+  try {
+    parseAddresses(bootstrap);
+  } catch (error) {
+    throw usageError(`--bootstrap-server: ${reasonOf(error)}`);
+  }
 }
 
 function explained(error: unknown): unknown {
-  if (error instanceof OperatingError && error.code === 'bad-address') {
-    return usageError(`--bootstrap-server: ${error.message}`);
-  }
   if (error instanceof OperatingError && error.code === 'no-broker') {
     return new OperatingError(error.code, `${error.message}; is \`npm start\` running?`, {
       cause: error,

@@ -1,5 +1,6 @@
 /** `weir config`: says what is wrong with a configuration, or what it comes to. */
-import { jsonOption } from './arguments.ts';
+import { OperatingError } from '../base/errors.ts';
+import { jsonOption, meant } from './arguments.ts';
 import { type Command, ExitCode } from './command.ts';
 import { configurationOf, configurationOptions } from './configuration-options.ts';
 import { tableText } from './table.ts';
@@ -74,9 +75,18 @@ const keys: Command = {
     const { describeType, isSecret } = await import('../config/table.ts');
     const { shownText } = await import('../config/print.ts');
     const wanted = args.words[0]?.toLowerCase() ?? '';
-    const found = [...configurationTable().values(), ...memberKeys].filter(({ name, doc }) =>
-      `${name} ${doc}`.toLowerCase().includes(wanted),
-    );
+    const all = [...configurationTable().values(), ...memberKeys];
+    const found = all.filter(({ name, doc }) => `${name} ${doc}`.toLowerCase().includes(wanted));
+    if (found.length === 0) {
+      const near = meant(
+        wanted,
+        all.map(({ name }) => name),
+      );
+      throw new OperatingError(
+        'no-key',
+        `no key has '${args.words[0]}' in its name or meaning${near}`,
+      );
+    }
     if (args.has('json')) {
       await args.terminal.out(`${JSON.stringify(found, null, 2)}\n`);
       return ExitCode.OK;

@@ -1,6 +1,6 @@
 /** Asks the console of a running appliance over HTTP. */
 import { OperatingError, reasonOf } from '../base/errors.ts';
-import type { Arguments } from './arguments.ts';
+import { type Arguments, usageError } from './arguments.ts';
 import type { Option } from './command.ts';
 import { Progress } from './progress.ts';
 
@@ -14,6 +14,9 @@ export const consoleOptions: readonly Option[] = [
 /** Resolves to the body. Rejects with an OperatingError that says what to look at. */
 export async function askConsole(args: Arguments, path: string): Promise<string> {
   const url = args.required('url').replace(/\/+$/, '');
+  if (!/^https?:\/\/./.test(url) || !URL.canParse(url)) {
+    throw usageError(`--url takes http://HOST:PORT; saw '${args.required('url')}'`);
+  }
   const token = args.text('token') ?? process.env['WEIR_CONSOLE_TOKEN'];
   const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {};
   let answer: Response;

@@ -135,7 +135,7 @@ async function readPlan(args: Arguments): Promise<Plan> {
 function startOf(text: string): Start {
   if (text === 'earliest' || text === 'latest') return text;
   if (/^\d+$/.test(text)) return Number(text);
-  return { time: parseTime(text) };
+  return { time: parseTime(text, '--offset takes earliest, latest, a number or') };
 }
 
 async function positions(

@@ -1,4 +1,5 @@
 /** `weir group`: list, describe, reset-offsets, delete. */
+import { OperatingError } from '../base/errors.ts';
 import type { Admin, GroupDescription } from '../client/admin.ts';
 import type { TopicPartition } from '../client/list-offsets.ts';
 import {
@@ -272,10 +273,15 @@ const resetCommand: Command = {
   },
 };
 
+const toDatetime = (args: Arguments): number =>
+  parseTime(args.required('to-datetime'), '--to-datetime takes');
+const byDuration = (args: Arguments): number =>
+  Date.now() - parseDuration(args.required('by-duration'), '--by-duration takes');
+
 /** Mistakes are told before the cluster is asked. */
 function checkWay(args: Arguments, way: string): void {
-  if (way === 'to-datetime') parseTime(args.required(way));
-  if (way === 'by-duration') parseDuration(args.required(way));
+  if (way === 'to-datetime') toDatetime(args);
+  if (way === 'by-duration') byDuration(args);
   if (way === 'to-offset') args.integer(way, 0);
   if (way === 'shift-by') args.integer(way);
   const scopes = args.list('topic').map(scopeOf);
@@ -291,6 +297,12 @@ async function chosenPartitions(
 ): Promise<TopicPartition[]> {
   if (args.has('all-topics')) {
     const committed = await admin.groupOffsets(groupId);
+    if (committed.length === 0) {
+      throw new OperatingError(
+        'no-offsets',
+        `group '${groupId}' has no committed offsets; name topics with --topic`,
+      );
+    }
     return committed.map(({ topic, partition }) => ({ topic, partition }));
   }
   const scopes = args.list('topic').map(scopeOf);
@@ -344,14 +356,16 @@ async function newOffsets(
     'to-latest': () => last.map((l) => l.offset),
     'to-current': current,
     'to-offset': () => partitions.map((_, i) => bounded(i, args.integer('to-offset', 0)!)),
-    'to-datetime': () => at(parseTime(args.required('to-datetime'))),
-    'by-duration': () => at(Date.now() - parseDuration(args.required('by-duration'))),
+    'to-datetime': () => at(toDatetime(args)),
+    'by-duration': () => at(byDuration(args)),
     'shift-by': async () =>
       (await current()).map((offset, i) => bounded(i, offset + args.integer('shift-by')!)),
   };
   const chosen = await offsets[way]!();
   return partitions.map((p, i) => ({ topic: p.topic, partition: p.partition, offset: chosen[i]! }));
 }
+
+const GROUP_ID_NOT_FOUND = 69;
 
 const deleteCommand: Command = {
   name: 'delete',
@@ -368,7 +382,9 @@ const deleteCommand: Command = {
         if (error === null) await args.terminal.out(`deleted group ${name}\n`);
         else {
           failures++;
-          args.terminal.err(`weir: ${error.message}\n`);
+          const isMissing = error.code === GROUP_ID_NOT_FOUND;
+          const why = isMissing ? `group '${name}' does not exist` : error.message;
+          args.terminal.err(`weir: ${why}\n`);
         }
       }
       return failures === 0 ? ExitCode.OK : ExitCode.FAILURE;

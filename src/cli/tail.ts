@@ -76,16 +76,20 @@ function readPlan(args: Arguments): Plan {
   } catch (error) {
     throw usageError(`--grep: ${(error as Error).message}`);
   }
-  const isAge = since !== undefined && /^\d+(\.\d+)?[a-z]+$/.test(since);
   return {
     topic: args.required('topic'),
     lines: args.integer('lines', 0, LINES_MAX)!,
-    since:
-      since === undefined ? null : isAge ? Date.now() - parseDuration(since) : parseTime(since),
+    since: since === undefined ? null : sinceOf(since),
     follow: !args.has('no-follow'),
     pattern,
   };
 }
+
+/** An age, or a point in time; milliseconds since 1970. */
+const sinceOf = (text: string): number =>
+  /^\d+(\.\d+)?[a-z]+$/.test(text)
+    ? Date.now() - parseDuration(text, '--since takes a time, or')
+    : parseTime(text, '--since takes an age like 2h, or');
 
 async function tail(args: Arguments, client: Client, admin: Admin, plan: Plan): Promise<number> {
   const { terminal } = args;

@@ -50,7 +50,9 @@ function report(args: Arguments, results: readonly Result[], verb: string): numb
     if (error === null) void args.terminal.out(`${verb} topic ${name}\n`);
     else {
       failures++;
-      args.terminal.err(`weir: ${error.message}\n`);
+      const isMissing = error.code === UNKNOWN_TOPIC_OR_PARTITION;
+      const why = isMissing ? `topic '${name}' does not exist` : error.message;
+      args.terminal.err(`weir: ${why}\n`);
     }
   }
   return failures === 0 ? ExitCode.OK : ExitCode.FAILURE;

@@ -145,6 +145,15 @@ describe('weir status', () => {
     expect(err).toMatch(/^weir: no console answers at http:.* is it running \(weir up\)/);
   });
 
+  it.each(['banana', 'ftp://127.0.0.1', '127.0.0.1:8080'])(
+    'takes %j for a mistake of the user',
+    async (url) => {
+      const { code, err } = await run('status', '--url', url);
+      expect(code).toBe(2);
+      expect(err).toBe(`weir: --url takes http://HOST:PORT; saw '${url}'\n`);
+    },
+  );
+
   it('sends its token, and says when one is wanted', async () => {
     const url = await appliance({ '/api/v1/status': JSON.stringify(status) }, 's3cret');
     expect((await run('status', '--url', url, '--token', 's3cret')).code).toBe(0);
@@ -181,6 +190,13 @@ describe('weir metrics', () => {
 });
 
 describe('weir config', () => {
+  it('says that no key has a text, and which may have been meant', async () => {
+    const { code, out, err } = await run('config', 'keys', 'brokrs');
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toBe("weir: no key has 'brokrs' in its name or meaning; did you mean 'brokers'?\n");
+    expect((await run('config', 'keys', 'brokers')).code).toBe(0);
+  });
+
   it('checks a file, and exits with 1 when something is wrong', async () => {
     const file = join(folder, 'weir.yaml');
     writeFileSync(file, 'console:\n  prot: 1\n');

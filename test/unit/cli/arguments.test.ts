@@ -60,6 +60,7 @@ describe('command line', () => {
     expect(() => parse('lake', '--kind', 'trouut').choice('kind', ['trout', 'eel'])).toThrow(
       "did you mean 'trout'",
     );
+    expect(() => parse('lake', '--kind', '7').choice('kind', ['0', '1'])).toThrow(/saw '7'$/);
   });
 
   test('help names every option, its default and the examples', () => {

@@ -41,3 +41,14 @@ it('refuses partitions that it can not read, before anything is moved', async ()
     expect(err, topic).toContain('--topic');
   }
 });
+
+it('says that a group to delete does not exist', async () => {
+  const { code, err } = await run('delete', 'nosuch');
+  expect({ code, err }).toEqual({ code: 1, err: "weir: group 'nosuch' does not exist\n" });
+});
+
+it('has nothing to move for a group without offsets, and says so', async () => {
+  const { code, out, err } = await run('reset-offsets', 'nosuch', '--all-topics', '--to-latest');
+  expect({ code, out }).toEqual({ code: 1, out: '' });
+  expect(err).toBe("weir: group 'nosuch' has no committed offsets; name topics with --topic\n");
+});

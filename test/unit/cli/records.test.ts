@@ -134,9 +134,9 @@ describe('log lines', () => {
 });
 
 test('reads times and durations', () => {
-  expect(parseDuration('1.5h')).toBe(5_400_000);
-  expect(parseDuration('250ms')).toBe(250);
-  expect(() => parseDuration('soon')).toThrow('expected a duration');
-  expect(parseTime('2026-11-22T15:00:00Z')).toBe(Date.UTC(2026, 10, 22, 15));
-  expect(() => parseTime('15:00')).toThrow('expected a time');
+  expect(parseDuration('1.5h', '--age takes')).toBe(5_400_000);
+  expect(parseDuration('250ms', '--age takes')).toBe(250);
+  expect(() => parseDuration('soon', '--age takes')).toThrow('--age takes a duration like 30s');
+  expect(parseTime('2026-11-22T15:00:00Z', '--at takes')).toBe(Date.UTC(2026, 10, 22, 15));
+  expect(() => parseTime('15:00', '--at takes')).toThrow('--at takes a time like 2026');
 });

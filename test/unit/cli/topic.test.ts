@@ -129,3 +129,25 @@ describe('offsets that a leader does not tell', () => {
     expect(err).toContain('known of more-1: it has no leader');
   });
 });
+
+it('says that a topic to delete does not exist', async () => {
+  const { UNKNOWN_TOPIC_OR_PARTITION: errorCode } = ErrorCode;
+  broker.handlers.set('DeleteTopics', ({ body }) => ({
+    throttleTimeMs: 0,
+    responses: body.topics.map(({ name, topicId }: any) => ({
+      name,
+      topicId,
+      errorCode,
+      errorMessage: 'This server does not host this topic-partition.',
+    })),
+  }));
+  const { code, err } = await run('delete', 'nosuch');
+  expect({ code, err }).toEqual({ code: 1, err: "weir: topic 'nosuch' does not exist\n" });
+});
+
+it.each([':9092', '127.0.0.1:99999', 'a b'])('takes %j for a mistake of the user', async (to) => {
+  const terminal = fakeTerminal();
+  const code = await runCommand(commands, ['topic', 'list', '--bootstrap-server', to], terminal);
+  expect(code).toBe(2);
+  expect(terminal.errors()).toContain('--bootstrap-server');
+});
