@@ -219,7 +219,14 @@ function recoverSegment(
       return { end, cut: true };
     }
     const next = skipDamage(options, segment, scan.position, end);
-    if (next === null) return { end: sealDamaged(options, segment, end), cut: true };
+    if (next === null) {
+      // All of it had been flushed: what follows in the next segment is none of its damage.
+      if (limit <= options.recoveryPoint) {
+        segment.completeIndexes();
+        return { end: limit, cut: false };
+      }
+      return { end: sealDamaged(options, segment, end), cut: true };
+    }
     from = next;
   }
   segment.completeIndexes();
@@ -265,8 +272,9 @@ function skipDamage(
 }
 
 /**
- * Nothing whole follows the damage, but offsets up to the recovery point were given out. The
- * segment stays as it is and a new one begins behind them, so that no offset is used twice.
+ * Nothing whole follows the damage in a segment of which not all had been flushed, but offsets up to the
+ * recovery point were given out. The segment stays as it is and a new one begins behind them, so that no
+ * offset is used twice.
  */
 function sealDamaged(options: LoadOptions, segment: LogSegment, end: number): number {
   segment.completeIndexes();

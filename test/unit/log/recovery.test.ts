@@ -138,6 +138,27 @@ describe('recovery', () => {
     expect(readAll(second.log, 1000, 6).get(6)).toBe('behind');
   });
 
+  it('goes on with the next segment when the flushed end of one is damaged', async () => {
+    const config = { indexIntervalBytes: 100, segmentBytes: 360 };
+    const rig = makeRig(config);
+    const { manager, log } = await rig.open();
+    for (let i = 0; i < 4; i++) appendValues(log, numbered(2, 2 * i));
+    await log.flush();
+    await manager.checkpoint();
+    for (let i = 4; i < 6; i++) appendValues(log, numbered(2, 2 * i));
+    await log.flush();
+    manager.abandon();
+    const bytes = rig.disk.content(SEGMENT);
+    expect(positions(bytes)).toHaveLength(4);
+    bytes[bytes.length - 1]! ^= 1;
+    rig.disk.setContent(SEGMENT, bytes);
+    const { log: again } = await makeRig(config, rig.disk).open();
+    expect(again.logEndOffset).toBe(12);
+    expect([...readAll(again, 1000, 8).values()]).toEqual(numbered(4, 8));
+    expect(codeThrown(() => readAll(again, 1000, 6))).toBe(ErrorCode.CORRUPT_MESSAGE);
+    expect(appendValues(again, ['new'])).toBe(12);
+  });
+
   it('cuts a torn tail that lies close behind damage', async () => {
     const rig = makeRig();
     const { manager, log } = await rig.open();
