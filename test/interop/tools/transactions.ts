@@ -59,8 +59,6 @@ export async function transactions(tools: ToolSides): Promise<void> {
   await alike(['describe', '--transactional-id', 'absent'], /absent/);
   const place = ['--topic', 'tt', '--partition', '0'];
   await alike(['describe-producers', ...place], /ID/);
-  await alike(['describe-producers', '--topic', 'absent', '--partition', '0'], /absent/);
-  await alike(['describe-producers', ...place, '--broker-id', '9'], /9/);
   await alike(['find-hanging', ...place], /^/);
   const older = ['--max-transaction-timeout', '1'];
   await alike(['find-hanging', '--topic', 'tt', ...older], /^/);
