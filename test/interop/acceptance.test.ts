@@ -224,7 +224,14 @@ const UNHEARD_BYTES = 64 * 1024;
 /** From the look at the counters to the end of the process, and what the collector's batches linger. */
 const WINDOW_MS = 100;
 
-/** Kills it; returns how many of rsyslog's lines may have been on their way just then. */
+/** Lines that the lives that were ended had received when they were looked at. */
+let receivedBefore = 0;
+
+/**
+ * Kills it; returns how many of rsyslog's lines may have been on their way just then. On a machine that
+ * is so busy that the look itself takes long, what came meanwhile can't be told from the rate before:
+ * it may be all that nobody had received yet.
+ */
 async function killInFlight(weir: WeirProcess): Promise<number> {
   const before = await syslogCounts(weir);
   const from = performance.now();
@@ -236,9 +243,13 @@ async function killInFlight(weir: WeirProcess): Promise<number> {
   const given = progress.toRsyslog;
   await weir.kill();
   // What came meanwhile, taken from the kernel's buffers or put into them.
-  const taken = perMs * (performance.now() - from + WINDOW_MS);
+  const tookMs = performance.now() - from;
+  const taken = perMs * (tookMs + WINDOW_MS);
   const put = progress.toRsyslog - given;
-  return counts.inFlight + (queued + UNHEARD_BYTES) / LINE_BYTES + taken + put;
+  receivedBefore += counts.received;
+  const unknown = tookMs > WINDOW_MS ? progress.toRsyslog - receivedBefore : 0;
+  const onTheWay = (queued + UNHEARD_BYTES) / LINE_BYTES + taken + put;
+  return counts.inFlight + Math.max(onTheWay, unknown);
 }
 
 /** Lines that lie behind the positions which the collector of files has kept: it reads them (again). */
