@@ -32,18 +32,6 @@ export const recordCases: readonly RecordCase[] = [
       { labels: { consumergroup: 'h', topic: 'a' }, value: 1 },
     ],
   },
-  {
-    record: 'broker:kafka_isr_shrinks:any1m',
-    input: [
-      series(`kafka_server_replicamanager_isrshrinks_total{${target('0')}}`, '4 4 9 9'),
-      series(`kafka_server_replicamanager_isrshrinks_total{${target('1')}}`, '4 9 9 9'),
-    ],
-    at: '2m',
-    records: [
-      { labels: { broker: '0' }, value: 1 },
-      { labels: { broker: '1' }, value: 0 },
-    ],
-  },
   summed('cluster:kafka_bytesin:rate5m', 'kafka_server_brokertopicmetrics_bytesin_total'),
   summed('cluster:kafka_bytesout:rate5m', 'kafka_server_brokertopicmetrics_bytesout_total'),
   summed('cluster:kafka_messagesin:rate5m', 'kafka_server_brokertopicmetrics_messagesin_total'),

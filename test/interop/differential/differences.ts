@@ -131,6 +131,11 @@ const allowed: readonly Allowed[] = [
       'Other things are written for groups and transactions, at other times; Kafka leaves what clients push to a plug-in.',
   },
   {
+    what: /^AlterPartitionReassignments .*topics empty/,
+    path: /^allowReplicationFactorChange$/,
+    reason: 'With nothing to do, Kafka tells the default.',
+  },
+  {
     path: /^finalizedFeaturesEpoch$/,
     reason: 'An offset of the metadata log.',
   },
@@ -163,10 +168,20 @@ const allowed: readonly Allowed[] = [
     reason: 'Members whom earlier scenes left are given up at some time.',
   },
   {
+    what: /^IncrementalAlterConfigs .*resourceName "absent"/,
+    path: /errorCode$/,
+    reason: 'Topic and setting are both unknown: either may be told first.',
+  },
+  {
     what: /^CreateTopics .*topics\.0\..* topics\.0\./,
     path: /errorCode$/,
     values: (kafka, ours) => kafka !== 0 && ours !== 0,
     reason: 'Two things are wrong: either may be told first.',
+  },
+  {
+    what: /^OffsetForLeaderEpoch .*\.leaderEpoch -/,
+    path: /(leaderEpoch|endOffset)$/,
+    reason: 'A term before the first, of a log with nothing in it: here none has begun.',
   },
   {
     what: /^GetTelemetrySubscriptions /,
@@ -177,6 +192,23 @@ const allowed: readonly Allowed[] = [
     path: /cleanup\.policy\.value$/,
     values: (kafka, ours) => kafka === 'delete' && ours === 'delete,delete',
     reason: 'What a list names twice is shown once by Kafka.',
+  },
+  {
+    what: /^ListTransactions .*transactionalIdPattern "x…/,
+    path: /^errorCode$/,
+    reason: 'A pattern that long is refused: it is work for every transaction.',
+  },
+  {
+    what: /^InitProducerId .*producerEpoch -[23]/,
+    path: /^errorCode$/,
+    values: (kafka, ours) => kafka !== 0 && ours !== 0,
+    reason: 'An epoch that is none: Kafka looks for the producer first.',
+  },
+  {
+    what: /^AddPartitionsToTxn /,
+    path: /^resultsByTransaction\./,
+    values: (kafka, ours) => kafka === undefined && hasNoPartition(ours),
+    reason: 'A topic without a partition: Kafka leaves it out of the answer.',
   },
   {
     what: /^DescribeTopicPartitions .*cursor\.partitionIndex 2147483647/,
