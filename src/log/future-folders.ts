@@ -23,7 +23,8 @@ import { type ManagedDirectory, NOTHING_SAVED, type SavedOffsets } from './manag
 import type { PartitionLog } from './partition-log.ts';
 import { readTopicId, writeTopicId } from './partition-metadata.ts';
 
-export interface FutureFoldersOptions {
+/** What those work with who deal with folders that a start finds. */
+export interface FoldersOptions {
   readonly disk: Disk;
   readonly random: Random;
   readonly logger: Logger;
@@ -44,11 +45,11 @@ interface FoundFuture {
 }
 
 export class FutureFolders {
-  readonly #options: FutureFoldersOptions;
+  readonly #options: FoldersOptions;
   #futures: FoundFuture[] = [];
   #dead: { readonly managed: ManagedDirectory; readonly name: string }[] = [];
 
-  constructor(options: FutureFoldersOptions) {
+  constructor(options: FoldersOptions) {
     this.#options = options;
   }
 

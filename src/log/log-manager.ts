@@ -9,7 +9,7 @@ import { type CleaningEngine, SlicedEngine } from './cleaning-engine.ts';
 import { DeadFiles } from './dead-files.ts';
 import { setAside } from './dead-folder.ts';
 import { DirectoryLoader } from './directory-loader.ts';
-import { FutureFolders } from './future-folders.ts';
+import { type FoldersOptions, FutureFolders } from './future-folders.ts';
 import type { FutureLog } from './future-log.ts';
 import { LogChores } from './log-chores.ts';
 import { type CleanerSettings, defaultCleanerSettings, LogCleaner } from './log-cleaner.ts';
@@ -123,14 +123,12 @@ export class LogManager {
     });
     const { mover } = this;
     const opener = this.#opener;
-    this.#futures = new FutureFolders({
+    const folders: FoldersOptions = {
       ...{ disk, random, logger, mover, directories, opener },
       bury: (path) => this.#dead.removeLater([path], 0),
-    });
-    this.#rivals = new RivalFolders({
-      ...{ disk, random, logger, mover, directories, opener },
-      bury: (path) => this.#dead.removeLater([path], 0),
-    });
+    };
+    this.#futures = new FutureFolders(folders);
+    this.#rivals = new RivalFolders(folders);
     this.#loader = new DirectoryLoader({
       ...{ disk, random, logger, clusterId, brokerId, directories, opener },
       probe: this.probe,

@@ -9,28 +9,13 @@
  * stray (Kafka's name for it), for a person to look at; or goes, where it is known that its topic was
  * deleted.
  */
-import type { Disk } from '../base/disk.ts';
-import type { Logger } from '../base/logger.ts';
-import type { Random } from '../base/random.ts';
 import { ProtocolError } from '../protocol/error-codes.ts';
 import { setAside } from './dead-folder.ts';
-import type { LogDirectories } from './log-directories.ts';
+import type { FoldersOptions } from './future-folders.ts';
 import { deletedDirectory, partitionDirectory, strayDirectory, uniqueName } from './log-files.ts';
-import type { LogMover } from './log-mover.ts';
-import type { LeftBehind, LogIdentity, LogOpener } from './log-opener.ts';
+import type { LeftBehind, LogIdentity } from './log-opener.ts';
 import type { ManagedDirectory } from './managed-directory.ts';
 import type { PartitionLog } from './partition-log.ts';
-
-export interface RivalFoldersOptions {
-  readonly disk: Disk;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly mover: LogMover;
-  readonly directories: LogDirectories;
-  readonly opener: LogOpener;
-  /** The folder is dead, and goes. */
-  readonly bury: (path: string) => void;
-}
 
 /** What the metadata say of topics. */
 export interface KnownTopics {
@@ -45,10 +30,10 @@ interface Rival extends LogIdentity {
 }
 
 export class RivalFolders {
-  readonly #options: RivalFoldersOptions;
+  readonly #options: FoldersOptions;
   readonly #found = new Map<string, Rival[]>();
 
-  constructor(options: RivalFoldersOptions) {
+  constructor(options: FoldersOptions) {
     this.#options = options;
   }
 
