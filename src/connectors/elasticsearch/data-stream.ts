@@ -58,7 +58,7 @@ export class DataStream {
     const path = `/${encodeURIComponent(this.#name)}/_settings`;
     const query = { filter_path: BORN_FILTER };
     const answer = await this.#ask({ method: 'GET', path, query, signal });
-    if (isPassing(answer.status) || answer.status === 401) return answer;
+    if (isAskedAgain(answer.status)) return answer;
     if (answer.status !== 200 && answer.status !== 404) this.#refused(answer.status, path);
     // The answers to two that look at once may come in any order.
     if (look < this.#lookTaken) return null;
@@ -90,7 +90,7 @@ export class DataStream {
       const some = ids.slice(from, from + IDS_MAX);
       const body = Buffer.from(JSON.stringify({ ids: some }));
       const answer = await this.#ask({ method: 'POST', path, query, body, signal });
-      if (isPassing(answer.status) || answer.status === 401) return answer;
+      if (isAskedAgain(answer.status)) return answer;
       if (answer.status === 404) return null;
       if (answer.status !== 200) {
         this.#refused(answer.status, path);
@@ -115,6 +115,9 @@ export class DataStream {
     );
   }
 }
+
+/** Somebody may still get an answer: later, or with other credentials. */
+const isAskedAgain = (status: number): boolean => isPassing(status) || status === 401;
 
 /** By their birth: the servers list them in no order. */
 function indicesOf(body: Buffer): string[] {
