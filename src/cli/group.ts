@@ -2,6 +2,7 @@
 import { OperatingError } from '../base/errors.ts';
 import type { Admin, GroupDescription } from '../client/admin.ts';
 import type { TopicPartition } from '../client/list-offsets.ts';
+import { ErrorCode } from '../protocol/error-codes.ts';
 import {
   type Arguments,
   bootstrapOption,
@@ -365,8 +366,6 @@ async function newOffsets(
   return partitions.map((p, i) => ({ topic: p.topic, partition: p.partition, offset: chosen[i]! }));
 }
 
-const GROUP_ID_NOT_FOUND = 69;
-
 const deleteCommand: Command = {
   name: 'delete',
   summary: 'Delete groups without members, and their offsets.',
@@ -382,7 +381,7 @@ const deleteCommand: Command = {
         if (error === null) await args.terminal.out(`deleted group ${name}\n`);
         else {
           failures++;
-          const isMissing = error.code === GROUP_ID_NOT_FOUND;
+          const isMissing = error.code === ErrorCode.GROUP_ID_NOT_FOUND;
           const why = isMissing ? `group '${name}' does not exist` : error.message;
           args.terminal.err(`weir: ${why}\n`);
         }

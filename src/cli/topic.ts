@@ -1,6 +1,6 @@
 /** `weir topic`: list, create, alter, delete; `topic-describe.ts` and `topic-elect.ts` have the rest. */
 import type { Admin, Result } from '../client/admin.ts';
-import { ProtocolError } from '../protocol/error-codes.ts';
+import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import { factorOf, isUnderReplicated } from '../protocol/replication-factor.ts';
 import {
   type Arguments,
@@ -50,7 +50,7 @@ function report(args: Arguments, results: readonly Result[], verb: string): numb
     if (error === null) void args.terminal.out(`${verb} topic ${name}\n`);
     else {
       failures++;
-      const isMissing = error.code === UNKNOWN_TOPIC_OR_PARTITION;
+      const isMissing = error.code === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
       const why = isMissing ? `topic '${name}' does not exist` : error.message;
       args.terminal.err(`weir: ${why}\n`);
     }
@@ -133,7 +133,7 @@ const createCommand: Command = {
     };
     return withBrokers(args, async (administrators) => {
       const results = await administrators.admin.createTopics([topic]);
-      const exists = results[0]?.error?.code === TOPIC_ALREADY_EXISTS;
+      const exists = results[0]?.error?.code === ErrorCode.TOPIC_ALREADY_EXISTS;
       if (exists && args.has('if-not-exists')) return ExitCode.OK;
       const code = report(args, results, 'created');
       if (code === ExitCode.OK) await warn(args, administrators, name!).catch(mayNotKnow);
@@ -162,9 +162,6 @@ async function warn(args: Arguments, { admin, cluster }: Administrators, name: s
   for (const doubt of doubtsAbout(chosen)) args.terminal.err(`weir: topic ${name}: ${doubt}\n`);
 }
 
-const TOPIC_ALREADY_EXISTS = 36;
-const UNKNOWN_TOPIC_OR_PARTITION = 3;
-
 const deleteCommand: Command = {
   name: 'delete',
   summary: 'Delete topics and all their records.',
@@ -181,7 +178,7 @@ const deleteCommand: Command = {
     return withAdmin(args, async (admin) => {
       const results = await admin.deleteTopics(names);
       const fine = (r: Result): boolean =>
-        args.has('if-exists') && r.error?.code === UNKNOWN_TOPIC_OR_PARTITION;
+        args.has('if-exists') && r.error?.code === ErrorCode.UNKNOWN_TOPIC_OR_PARTITION;
       return report(
         args,
         results.filter((r) => !fine(r)),
