@@ -101,7 +101,9 @@ class Answer {
         if (this.#size <= this.#limits.bytesMax + HEAD_BYTES_MAX) {
           this.#chunks.push(Buffer.from(bytes));
         } else reject(this.#tooLarge());
-        if (!this.#hasHead) this.#findHead();
+        // Behind as many bytes there is none: looking on would cost their square.
+        const isEarly = this.#size - bytes.length <= HEAD_BYTES_MAX;
+        if (!this.#hasHead && isEarly) this.#findHead();
         if (this.#size >= this.#wholeSize) resolve();
       };
       stream.onClose = (error) => (error === null ? resolve() : reject(error));
