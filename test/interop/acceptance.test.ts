@@ -11,6 +11,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import winston from 'winston';
+import { crc32c } from '../../src/base/crc32c.ts';
 import { Admin } from '../../src/client/admin.ts';
 import { Client } from '../../src/client/client.ts';
 import { type FetchedBatch, forEachFetchedRecord } from '../../src/client/fetched-batch.ts';
@@ -33,6 +34,9 @@ const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(do
 /** Lines are `SOURCE n of the acceptance run`. */
 const line = (source: string, n: number): string => `${source} ${n} of the acceptance run`;
 const PATTERN = /"(http|file|winston|rsyslog) (\d+) of the acceptance run"/;
+
+/** Topic id, partition, leader epoch and offset. */
+const DOCUMENT_ID = /^.{22}-(\d+)-\d+-(\d+)$/;
 
 /** How far all senders are, for the kills to fall into the middle of the work. */
 const progress = { sent: 0, toRsyslog: 0 };
@@ -112,11 +116,15 @@ async function sendRsyslog(rsyslog: Rsyslog): Promise<void> {
   await once(socket, 'close');
 }
 
+/** The same for two documents of the same fields in the same order. */
+const digest = (document: unknown): number => crc32c(Buffer.from(JSON.stringify(document)));
+
 /** What stands in topic `logs`, read on and on. */
 class LogContents {
   /** How often each line stands in the log. */
   readonly seen = new Map<string, number>();
-  records = 0;
+  /** Every record's digest, by `partition-offset`. */
+  readonly digests = new Map<string, number>();
   readonly #client: Client;
   readonly #fetcher: Fetcher;
 
@@ -146,18 +154,45 @@ class LogContents {
 
   #take(batch: FetchedBatch): void {
     forEachFetchedRecord(batch, (record) => {
-      this.records++;
-      const found = PATTERN.exec(valueOf(record)!.toString());
+      const value = valueOf(record)!.toString();
+      this.digests.set(`${batch.partition}-${record.offset}`, digest(JSON.parse(value)));
+      const found = PATTERN.exec(value);
       if (found === null) return;
       const key = `${found[1]} ${found[2]}`;
       this.seen.set(key, (this.seen.get(key) ?? 0) + 1);
     });
   }
 
+  get records(): number {
+    return this.digests.size;
+  }
+
   close(): void {
     this.#fetcher.close();
     this.#client.close();
   }
+}
+
+/** What the data stream has that the log has not, or has otherwise, or twice; and what it lacks. */
+async function differences(log: LogContents, elasticsearch: SearchServer): Promise<string[]> {
+  const missing = new Map(log.digests);
+  const found: string[] = [];
+  const search = { size: 5000, sort: ['_doc'] };
+  let { body } = await elasticsearch.call('POST', '/logs-weir-default/_search?scroll=1m', search);
+  while (body.hits.hits.length > 0) {
+    for (const { _id: id, _source: source } of body.hits.hits) {
+      const [, partition, offset] = DOCUMENT_ID.exec(id) ?? [];
+      const key = `${partition}-${offset}`;
+      const expected = missing.get(key);
+      missing.delete(key);
+      if (expected === undefined) found.push(`${id} is not in the log, or stands here twice`);
+      else if (expected !== digest(source)) found.push(`${id} is ${JSON.stringify(source)}`);
+    }
+    const next = { scroll: '1m', scroll_id: body._scroll_id };
+    ({ body } = await elasticsearch.call('POST', '/_search/scroll', next));
+  }
+  for (const key of missing.keys()) found.push(`${key} is missing`);
+  return found;
 }
 
 const missing = (log: LogContents, source: string): number => {
@@ -367,6 +402,7 @@ describeWithPeers(['elasticsearch', 'rsyslog', 'linux'], 'acceptance', () => {
       await pause(2000);
       await log.settle(1000);
       expect(await count()).toBe(log.records);
+      expect((await differences(log, elasticsearch)).slice(0, 10)).toEqual([]);
       log.close();
     },
     TIMEOUT_MS,
