@@ -11,6 +11,7 @@ import {
   usageError,
 } from './arguments.ts';
 import { type Command, ExitCode } from './command.ts';
+import { WHEN_IT_COMES, withoutLeader } from './leaderless.ts';
 import type { RecordFormat } from './record-format.ts';
 import { parseTime } from './time.ts';
 import { requireTopic } from './topic-name.ts';
@@ -75,6 +76,10 @@ export const consumeCommand: Command = {
     return withClient(args, async (client) => {
       const [described] = await new Admin(client).describeTopics([topic]);
       const partitions = described!.partitions.map((p) => p.index);
+      const away = described!.partitions
+        .filter((p) => p.leader < 0 && p.index === (plan.partition ?? p.index))
+        .map(({ index: partition }) => ({ topic, partition }));
+      if (away.length > 0) args.terminal.err(`${withoutLeader(away)}; ${WHEN_IT_COMES}\n`);
       if (plan.partition !== undefined && !partitions.includes(plan.partition)) {
         throw usageError(`topic '${topic}' has partitions 0 to ${partitions.length - 1}`);
       }

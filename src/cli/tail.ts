@@ -5,6 +5,7 @@ import type { Client } from '../client/client.ts';
 import type { FetchedBatch } from '../client/fetched-batch.ts';
 import type { FetchStart } from '../client/fetcher.ts';
 import type { TopicPartition } from '../client/list-offsets.ts';
+import { ErrorCode } from '../protocol/error-codes.ts';
 import type { RecordView } from '../protocol/record-batch.ts';
 import {
   type Arguments,
@@ -14,6 +15,7 @@ import {
   usageError,
 } from './arguments.ts';
 import { type Command, ExitCode, type Terminal } from './command.ts';
+import { namesOf, WHEN_IT_COMES, withoutLeader } from './leaderless.ts';
 import { logLineText, readLogLine } from './log-line.ts';
 import { parseDuration, parseTime } from './time.ts';
 
@@ -22,8 +24,6 @@ const POLL_MS = 200;
 const TOPIC_RETRY_MS = 1000;
 /** Of records since a time, so many bytes are put in order of time at once: there may be any number. */
 const ORDERED_BYTES_MAX = 32 * 1024 * 1024;
-const UNKNOWN_TOPIC_OR_PARTITION = 3;
-const WHEN_IT_COMES = 'it is shown when it comes';
 
 export const tailCommand: Command = {
   name: 'tail',
@@ -101,7 +101,7 @@ async function tail(args: Arguments, client: Client, admin: Admin, plan: Plan): 
   if (partitions === null) return ExitCode.OK;
   const led = partitions.filter((p) => p.leader >= 0);
   const away = partitions.filter((p) => p.leader < 0);
-  const missing = `${namesOf(away)}: no leader`;
+  const missing = withoutLeader(away);
   if (plan.follow && away.length > 0) terminal.err(`${missing}; ${WHEN_IT_COMES}\n`);
   const ends = await admin.listOffsets(led, 'latest');
   const starts = await startOffsets(admin, led, ends, plan);
@@ -159,9 +159,6 @@ const startOfAway = ({ topic, partition, leaderEpoch }: ShownPartition): FetchSt
   offset: leaderEpoch === 0 ? 'earliest' : 'latest',
 });
 
-const namesOf = (partitions: readonly TopicPartition[]): string =>
-  partitions.map(({ topic, partition }) => `${topic}-${partition}`).join(', ');
-
 /** With --follow waits for a topic that nothing was sent to yet; null: asked to end meanwhile. */
 async function topicPartitions(
   admin: Admin,
@@ -182,7 +179,7 @@ async function topicPartitions(
       }));
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : null;
-      if (code !== UNKNOWN_TOPIC_OR_PARTITION || !plan.follow) throw error;
+      if (code !== ErrorCode.UNKNOWN_TOPIC_OR_PARTITION || !plan.follow) throw error;
       if (!told) terminal.err(`waiting for topic ${plan.topic} …\n`);
       await sleep(client.clock, TOPIC_RETRY_MS);
     }

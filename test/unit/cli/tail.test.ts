@@ -117,6 +117,16 @@ it('follows what has a leader, and the rest when it has one', async () => {
   expect(await done).toBe(0);
 });
 
+it('consumes what has a leader, and tells of what has none', async () => {
+  const broker = await halfAway();
+  const terminal = fakeTerminal();
+  const argv = ['consume', 'logs', '--from-beginning', '--max-messages', '1'];
+  argv.push('--bootstrap-server', broker.address);
+  expect(await runCommand(commands, argv, terminal)).toBe(0);
+  expect(terminal.written()).toContain('line of 0');
+  expect(terminal.errors()).toContain('logs-1: no leader; it is shown when it comes');
+});
+
 it('shows all of a partition that had no leader yet', async () => {
   const broker = await halfAway(0);
   const terminal = fakeTerminal();
