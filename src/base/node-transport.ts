@@ -11,6 +11,8 @@
  * one gathering system call.
  *
  * TLS: what was decrypted lies in memory of its own already, so those sockets are read as Node does it.
+ * The handshake of an accepted connection is part of reading from it: one that is held back has none,
+ * and costs nothing, before it is let go on.
  */
 import net from 'node:net';
 import tls from 'node:tls';
@@ -56,27 +58,50 @@ class NodeStream implements Stream {
   onClose: (error: Error | null) => void = ignore;
   readTarget: (() => Buffer | null) | null = null;
   secured: Secured | null = null;
-  #socket: net.Socket;
+  #socket!: net.Socket;
   #error: Error | null = null;
   #corked = false;
+  /** Makes the socket to read from of the one that was accepted; null: it is there. */
+  #begin: ((stream: NodeStream) => net.Socket) | null;
+  #isHeldBack = false;
 
-  constructor(make: (stream: NodeStream) => net.Socket) {
-    const socket = make(this);
-    this.#socket = socket;
+  constructor(
+    make: (stream: NodeStream) => net.Socket,
+    begin: ((stream: NodeStream) => net.Socket) | null = null,
+  ) {
+    this.#use(make(this));
+    this.#begin = begin;
+    const socket = this.#socket;
     this.remote = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
     this.local = { host: socket.localAddress ?? '', port: socket.localPort ?? 0 };
+  }
+
+  #use(socket: net.Socket): void {
+    this.#socket = socket;
     socket.on('drain', () => this.onDrain());
     socket.on('error', (error) => {
       this.#error = error;
     });
     socket.on('end', () => socket.end());
     socket.on('close', () => {
+      // Another one was made of it, and ends first.
+      if (socket !== this.#socket) return;
       const { onClose } = this;
       this.onData = ignore;
       this.onDrain = ignore;
       this.onClose = ignore;
       onClose(this.#error);
     });
+  }
+
+  /** It has an owner, who may hold it back. */
+  accepted(): void {
+    if (!this.#isHeldBack) this.#read();
+  }
+  #read(): void {
+    const begin = this.#begin;
+    this.#begin = null;
+    if (begin !== null && !this.#socket.destroyed) this.#use(begin(this));
   }
 
   /** The buffer for the next read. */
@@ -120,10 +145,14 @@ class NodeStream implements Stream {
   }
 
   pause(): void {
-    this.#socket.pause();
+    if (this.#begin !== null) this.#isHeldBack = true;
+    else this.#socket.pause();
   }
   resume(): void {
-    this.#socket.resume();
+    if (this.#isHeldBack) {
+      this.#isHeldBack = false;
+      this.#read();
+    } else this.#socket.resume();
   }
   end(): void {
     this.#socket.end();
@@ -147,7 +176,7 @@ const onreadOf = (stream: NodeStream): net.OnReadOpts => ({
 });
 
 /** Moves an accepted connection, which must not have been read from, into a socket that reads our way. */
-function adopt(accepted: net.Socket): Stream {
+function adopt(accepted: net.Socket): NodeStream {
   const inside = accepted as unknown as SocketInside;
   const handle = inside._handle;
   if (handle === null || handle === undefined) {
@@ -203,8 +232,14 @@ function readsDecrypted(socket: tls.TLSSocket, stream: NodeStream): void {
   socket.on('data', (bytes: Buffer) => stream.received(bytes));
 }
 
-/** Begins the handshake of a connection that was accepted. */
-function adoptTls(accepted: net.Socket, acceptor: TlsAcceptor): Stream {
+/** A connection that was accepted, and whose handshake begins when it is first to be read from. */
+const adoptTls = (accepted: net.Socket, acceptor: TlsAcceptor): NodeStream =>
+  new NodeStream(
+    () => accepted,
+    (stream) => secured(accepted, acceptor, stream),
+  );
+
+function secured(accepted: net.Socket, acceptor: TlsAcceptor, stream: NodeStream): net.Socket {
   const clientAuth = acceptor.clientAuth();
   const socket = new tls.TLSSocket(accepted, {
     isServer: true,
@@ -213,7 +248,6 @@ function adoptTls(accepted: net.Socket, acceptor: TlsAcceptor): Stream {
     // Without a certificate OpenSSL refuses the handshake; a bad one is refused below.
     rejectUnauthorized: clientAuth === 'required',
   });
-  const stream = new NodeStream(() => socket);
   let isSecure = false;
   socket.on('secure', () => {
     if (isSecure) return;
@@ -223,11 +257,11 @@ function adoptTls(accepted: net.Socket, acceptor: TlsAcceptor): Stream {
     stream.secured = outcome;
     readsDecrypted(socket, stream);
   });
-  socket.prependListener('error', (error) => {
+  socket.on('error', (error) => {
     if (!isSecure) Object.assign(error, { code: TLS_FAILED });
   });
   socket.once('close', () => accepted.destroy());
-  return stream;
+  return socket;
 }
 
 function listen(
@@ -238,19 +272,20 @@ function listen(
 ): Promise<Listening> {
   const server = net.createServer({
     ...socketOptions,
-    pauseOnConnect: acceptor === null,
+    pauseOnConnect: true,
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: KEEPALIVE_DELAY_MS,
   });
   const take = (accepted: net.Socket): void => {
-    let stream: Stream;
+    let stream: NodeStream;
     try {
       stream = acceptor === null ? adopt(accepted) : adoptTls(accepted, acceptor);
     } catch {
       return; // Closed by its peer in between: there is nobody to tell.
     }
     accept(stream);
+    stream.accepted();
   };
   server.on('connection', take);
   return new Promise((resolve, reject) => {
