@@ -1,4 +1,5 @@
 /** Apache Kafka's transactional clients and tools on our broker. */
+import fs from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeWithPeers } from '../peers/gate.ts';
@@ -15,6 +16,25 @@ const TRANSACTIONS = 'org.apache.kafka.tools.TransactionsCommand';
 const CONSUMER = 'org.apache.kafka.tools.consumer.ConsoleConsumer';
 const FORMATTER = 'org.apache.kafka.tools.consumer.TransactionLogMessageFormatter';
 const DUMP = 'org.apache.kafka.tools.DumpLogSegments';
+
+const run = async (tool: string, args: readonly string[]): Promise<string> => {
+  const { code, stdout, stderr } = await kafkaTool(tool, args, { timeoutMs: 120_000 });
+  expect(code === 0 ? '' : `${stdout}\n${stderr}`).toBe('');
+  return stdout;
+};
+
+/** What `kafka-transactions` prints. */
+const transactionsOf = (port: number, ...args: string[]): Promise<string> =>
+  run(TRANSACTIONS, ['--bootstrap-server', `127.0.0.1:${port}`, ...args]);
+
+/** What an application sees that reads the whole topic. */
+const committedOf = async (port: number, topic: string): Promise<string[]> => {
+  const read = await run(CONSUMER, [
+    ...['--bootstrap-server', `127.0.0.1:${port}`, '--topic', topic, '--from-beginning'],
+    ...['--timeout-ms', '4000', '--isolation-level', 'read_committed'],
+  ]);
+  return read.split('\n').filter((line) => line !== '');
+};
 
 describeWithPeers(['kafka'], 'Kafka’s tools', () => {
   let running: RunningBroker;
@@ -38,13 +58,8 @@ describeWithPeers(['kafka'], 'Kafka’s tools', () => {
     await running?.stop();
   });
 
-  const run = async (tool: string, args: string[]): Promise<string> => {
-    const { code, stdout, stderr } = await kafkaTool(tool, args, { timeoutMs: 120_000 });
-    expect(code === 0 ? '' : `${stdout}\n${stderr}`).toBe('');
-    return stdout;
-  };
   const transactions = (...args: string[]): Promise<string> =>
-    run(TRANSACTIONS, ['--bootstrap-server', `127.0.0.1:${running.port}`, ...args]);
+    transactionsOf(running.port, ...args);
 
   it('list and describe transactions and producers', async () => {
     const listed = await transactions('list');
@@ -83,11 +98,7 @@ describeWithPeers(['kafka'], 'Kafka’s tools', () => {
   });
 
   it('show an application the committed records alone', async () => {
-    const read = await run(CONSUMER, [
-      ...['--bootstrap-server', `127.0.0.1:${running.port}`, '--topic', 'tt', '--from-beginning'],
-      ...['--timeout-ms', '4000', '--isolation-level', 'read_committed'],
-    ]);
-    expect(read.split('\n').filter((line) => line !== '')).toEqual(['kept']);
+    expect(await committedOf(running.port, 'tt')).toEqual(['kept']);
   });
 
   it('abort a transaction by the offset where it begins', async () => {
@@ -123,3 +134,60 @@ describeWithPeers(['kafka'], 'Kafka’s tools', () => {
     expect(snapshot).toMatch(/coordinatorEpoch: 0 currentTxnFirstOffset: OptionalLong\.empty/);
   });
 });
+
+describeWithPeers(
+  ['kafka'],
+  'Kafka’s tools, of a transaction that its coordinator has lost',
+  () => {
+    const settings = { 'transaction.state.log.num.partitions': 1 };
+    const at = ['--topic', 'lost', '--partition', '0'];
+    let running: RunningBroker;
+    let client: WireClient;
+    let producer: TransactionalClient;
+    beforeAll(async () => {
+      running = await startBroker(settings);
+      client = await WireClient.connect(running.port);
+      await createTopic(client, 'lost', 1);
+      producer = new TransactionalClient(client, 'lost-id', 2);
+      await producer.init();
+      expect((await producer.send('lost', ['void'])).errorCode).toBe(0);
+      await client.close();
+      const { directory } = running;
+      await running.broker.stop();
+      // Nobody will end it: what the coordinator knew is gone, and the partition waits for the marker.
+      fs.rmSync(path.join(directory, '__transaction_state-0'), { recursive: true });
+      running = await startBroker(settings, { directory });
+      client = await WireClient.connect(running.port);
+      const later = new TransactionalClient(client, 'later', 2);
+      await later.init();
+      expect((await later.send('lost', ['kept'])).errorCode).toBe(0);
+      await later.end(true);
+      await later.completed();
+    });
+    afterAll(async () => {
+      await client?.close();
+      await running?.stop();
+    });
+
+    /** The line about the producer, without what stands before its number. */
+    const hanging = async (): Promise<string[] | undefined> => {
+      const args = [...at, '--max-transaction-timeout', '0'];
+      const found = await transactionsOf(running.port, 'find-hanging', ...args);
+      const line = found.split('\n').find((text) => text.startsWith('lost'));
+      return line?.trim().split(/\s+/).slice(2);
+    };
+
+    it('find it, and abort it by its producer and the epochs, as for brokers before 3.0', async () => {
+      expect(await committedOf(running.port, 'lost')).toEqual([]);
+      const [producerId, producerEpoch, coordinatorEpoch] = (await hanging())!;
+      expect(Number(producerId)).toBe(producer.producerId);
+      await transactionsOf(
+        running.port,
+        ...['abort', ...at, '--producer-id', producerId!],
+        ...['--producer-epoch', producerEpoch!, '--coordinator-epoch', coordinatorEpoch!],
+      );
+      expect(await hanging()).toBeUndefined();
+      expect(await committedOf(running.port, 'lost')).toEqual(['kept']);
+    });
+  },
+);
