@@ -1,11 +1,20 @@
 /**
  * MirrorMaker 2 between Apache Kafka and Weir, in both directions at once: records with their keys, the
- * settings of topics, and the offsets of groups, in terms of the copy. Into Weir it writes exactly once.
+ * settings of topics, who may read them, and the offsets of groups, in terms of the copy. Into Weir it
+ * writes exactly once.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Admin } from '../../src/client/admin.ts';
 import { Client } from '../../src/client/client.ts';
 import { Producer } from '../../src/client/producer.ts';
+import { SecurityAdmin } from '../../src/client/security-admin.ts';
+import {
+  type Acl,
+  AclOperation,
+  AclPattern,
+  AclPermission,
+  AclResource,
+} from '../../src/protocol/acl.ts';
 import { describeWithPeers } from '../peers/gate.ts';
 import { type Kafka, startKafka, startKafkaServer } from '../peers/kafka.ts';
 import { freePort, type PeerProcess } from '../peers/peer.ts';
@@ -19,12 +28,49 @@ const RETENTION_MS = '123456789';
 const GROUP = 'readers';
 const PATIENCE = { timeout: 60_000, interval: 250 };
 
+/** Of both clusters: nobody is asked who they are, and MirrorMaker may do what it needs to. */
+const rights = {
+  'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+  'super.users': 'User:ANONYMOUS',
+};
+const { allow, deny } = AclPermission;
+
+/** One rule in few words; null where MirrorMaker makes no copy of it. */
+const rules: readonly [
+  principal: string,
+  operation: number,
+  permission: number,
+  copied: number | null,
+][] = [
+  ['User:reader', AclOperation.read, allow, AclOperation.read],
+  // Who may do everything may only read the copy: none but MirrorMaker writes it.
+  ['User:owner', AclOperation.all, allow, AclOperation.read],
+  ['User:writer', AclOperation.write, allow, null],
+  ['User:guest', AclOperation.all, deny, AclOperation.all],
+];
+
+const ruleOf = (
+  topic: string,
+  principal: string,
+  operation: number,
+  permissionType: number,
+): Acl => ({
+  resourceType: AclResource.topic,
+  resourceName: topic,
+  patternType: AclPattern.literal,
+  principal,
+  host: '*',
+  operation,
+  permissionType,
+});
+
 /** A cluster with a topic that is copied to the other one. */
 class Cluster {
   readonly name: string;
   readonly topic: string;
   readonly client: Client;
   readonly admin: Admin;
+  readonly security: SecurityAdmin;
   #written = 0;
 
   constructor(name: string, bootstrap: string) {
@@ -32,6 +78,7 @@ class Cluster {
     this.topic = `of-${name}`;
     this.client = new Client({ bootstrap, clientId: 'test' });
     this.admin = new Admin(this.client);
+    this.security = new SecurityAdmin(this.client);
   }
 
   /** The name of its topic where it is copied to. */
@@ -48,7 +95,26 @@ class Cluster {
       { name: this.topic, partitions: PARTITIONS, configs },
     ]);
     expect(created?.error).toBeNull();
+    await this.security.createAcls(
+      rules.map(([principal, operation, permission]) =>
+        ruleOf(this.topic, principal, operation, permission),
+      ),
+    );
     await this.write();
+  }
+
+  /** Rules of the topic, the same in any order. */
+  async rulesOf(topic: string): Promise<Acl[]> {
+    const found = await this.security.acls({
+      resourceType: AclResource.topic,
+      resourceName: topic,
+      patternType: AclPattern.literal,
+      principal: null,
+      host: null,
+      operation: AclOperation.any,
+      permissionType: AclPermission.any,
+    });
+    return found.sort((a, b) => (a.principal < b.principal ? -1 : 1));
   }
 
   /** As if the group had read everything. */
@@ -80,7 +146,11 @@ describeWithPeers(['kafka'], 'MirrorMaker', () => {
   let clusters: [Cluster, Cluster];
 
   beforeAll(async () => {
-    [kafka, weir] = await Promise.all([startKafka(), WeirProcess.start({ roles: 'broker' })]);
+    const settings = Object.entries(rights).map(([key, value]) => `broker.${key}=${value}`);
+    [kafka, weir] = await Promise.all([
+      startKafka({ properties: rights }),
+      WeirProcess.start({ roles: 'broker', settings }),
+    ]);
     clusters = [new Cluster('kafka', kafka.bootstrap), new Cluster('weir', weir.bootstrap)];
     await Promise.all(clusters.map((cluster) => cluster.prepare()));
     const port = await freePort();
@@ -111,7 +181,7 @@ describeWithPeers(['kafka'], 'MirrorMaker', () => {
         'refresh.topics.interval.seconds': 2,
         'refresh.groups.interval.seconds': 2,
         'sync.topic.configs.interval.seconds': 2,
-        'sync.topic.acls.enabled': false,
+        'sync.topic.acls.interval.seconds': 2,
         'sync.group.offsets.enabled': true,
         'sync.group.offsets.interval.seconds': 1,
         'emit.checkpoints.interval.seconds': 1,
@@ -166,6 +236,22 @@ describeWithPeers(['kafka'], 'MirrorMaker', () => {
         return found.map(({ value }) => value);
       };
       await expect.poll(rest, PATIENCE).toEqual(expect.arrayContaining(unread));
+    }
+  }, 240_000);
+
+  it('copies who may read a topic, there and back', async () => {
+    for (const [from, to] of [clusters, clusters.toReversed()] as [Cluster, Cluster][]) {
+      const copies = rules
+        .flatMap(([principal, , permission, copied]) =>
+          copied === null ? [] : [ruleOf(from.copy, principal, copied, permission)],
+        )
+        .sort((a, b) => (a.principal < b.principal ? -1 : 1));
+      await expect.poll(() => to.rulesOf(from.copy), PATIENCE).toEqual(copies);
+      // A later one follows.
+      const later = ['User:later', AclOperation.describe, allow] as const;
+      await from.security.createAcls([ruleOf(from.topic, ...later)]);
+      const follows = expect.arrayContaining([ruleOf(from.copy, ...later)]);
+      await expect.poll(() => to.rulesOf(from.copy), PATIENCE).toEqual(follows);
     }
   }, 240_000);
 });
