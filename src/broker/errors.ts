@@ -22,6 +22,11 @@ export function codeOfError(error: unknown, logger: Logger): number {
   return ErrorCode.UNKNOWN_SERVER_ERROR;
 }
 
-/** The text that goes beside the code. */
+/** The text that goes beside the code; null where that says it all. */
 export const messageOfError = (error: unknown): string | null =>
-  error instanceof ProtocolError ? error.message : null;
+  error instanceof ProtocolError ? error.words : null;
+
+/** One whose words a producer is told: of most others, Kafka tells it the code alone. */
+export class ToldError extends ProtocolError {
+  override name = 'ToldError';
+}

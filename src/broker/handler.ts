@@ -9,10 +9,9 @@ import {
   CLUSTER_NAME,
   operationBits,
   refusalOf,
-  refusalWords,
 } from '../protocol/acl.ts';
 import type { Api } from '../protocol/apis.ts';
-import { ProtocolError } from '../protocol/error-codes.ts';
+import { errorSentence, ProtocolError } from '../protocol/error-codes.ts';
 import type { Rights } from '../security/authorizer.ts';
 import type { ClientMeters } from '../security/client-quotas.ts';
 import { BROKER, type Principal } from '../security/principal.ts';
@@ -120,7 +119,8 @@ export class RequestContext {
   /** Throws the error to answer unless the client may. */
   demand(operation: number, resourceType: number, name: string): void {
     if (this.may(operation, resourceType, name)) return;
-    throw new ProtocolError(refusalOf[resourceType]!, refusalWords[resourceType]);
+    const code = refusalOf[resourceType]!;
+    throw new ProtocolError(code, errorSentence(code));
   }
   /** Whether there may be a resource of the kind on which the client may. */
   mayOnAny(operation: number, resourceType: number): boolean {

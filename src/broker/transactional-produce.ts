@@ -16,6 +16,7 @@ import {
   producerId,
 } from '../protocol/record-batch.ts';
 import type { Infer } from '../protocol/schema.ts';
+import { ToldError } from './errors.ts';
 import type { RequestContext } from './handler.ts';
 import type { Question } from './transaction-links.ts';
 import { type VerificationMode, verificationMode } from './verification-mode.ts';
@@ -189,13 +190,13 @@ export function checkVerified({ code }: Verified, apiVersion: number): void {
   const mustHide = isConcurrent && !verificationMode.ofProduce(apiVersion).adds;
   // Of this one all clients know that they are to send the same again.
   if (mustHide || unasked.has(code)) {
-    throw new ProtocolError(
+    throw new ToldError(
       ErrorCode.NOT_ENOUGH_REPLICAS,
       `Unable to verify the partition has been added to the transaction. Underlying error: ${errorName(code)}`,
     );
   }
   if (code === ErrorCode.INVALID_TXN_STATE) {
-    throw new ProtocolError(code, 'Partition was not added to the transaction');
+    throw new ToldError(code, 'Partition was not added to the transaction');
   }
   throw new ProtocolError(code);
 }

@@ -118,7 +118,7 @@ export class Coordinator {
     // Before version 4 the answer is one coordinator, not a list.
     const found = response.coordinators.length > 0 ? response.coordinators[0]! : response;
     if (found.errorCode !== ErrorCode.NONE) {
-      const why = found.errorMessage ?? errorName(found.errorCode);
+      const why = found.errorMessage || errorName(found.errorCode);
       throw new ProtocolError(found.errorCode, `coordinator of '${this.groupId}': ${why}`);
     }
     return found.nodeId;

@@ -1,5 +1,5 @@
 /** FindCoordinator: where the group, or the transactional id, is looked after. */
-import { ErrorCode, errorName } from '../protocol/error-codes.ts';
+import { ErrorCode, errorSentence } from '../protocol/error-codes.ts';
 import type {
   findCoordinatorRequest,
   findCoordinatorResponse,
@@ -26,6 +26,9 @@ export type LocateCoordinator = (type: number, key: string) => CoordinatorEndpoi
 
 const known: ReadonlySet<number> = new Set(Object.values(CoordinatorType));
 
+/** Kafka's number of what holds the state of share groups. */
+const SHARE_TYPE = 2;
+
 const NO_NODE: CoordinatorEndpoint = { nodeId: -1, host: '', port: -1 };
 const SEVERAL_KEYS_VERSION = 4;
 
@@ -46,10 +49,6 @@ export function findCoordinator(
       ? [ErrorCode.COORDINATOR_NOT_AVAILABLE, NO_NODE]
       : [ErrorCode.NONE, node];
   };
-  // Kafka's words for success: the first versions say so, the later ones say nothing.
-  const success = apiVersion < SEVERAL_KEYS_VERSION ? errorName(ErrorCode.NONE) : '';
-  const message = (errorCode: number): string =>
-    errorCode === ErrorCode.NONE ? success : errorName(errorCode);
   const none = {
     throttleTimeMs: 0,
     errorCode: ErrorCode.NONE,
@@ -58,11 +57,16 @@ export function findCoordinator(
   };
   if (apiVersion < SEVERAL_KEYS_VERSION) {
     const [errorCode, node] = find(request.key);
-    return { ...none, ...node, errorCode, errorMessage: message(errorCode) };
+    return { ...none, ...node, errorCode, errorMessage: errorSentence(errorCode) };
   }
+  // Kafka says no words of single keys, but of a type that there is not.
+  const errorMessage =
+    request.keyType === SHARE_TYPE || known.has(request.keyType)
+      ? ''
+      : errorSentence(ErrorCode.INVALID_REQUEST);
   const coordinators = request.coordinatorKeys.map((key) => {
     const [errorCode, node] = find(key);
-    return { key, ...node, errorCode, errorMessage: message(errorCode) };
+    return { key, ...node, errorCode, errorMessage };
   });
   return { ...none, ...NO_NODE, coordinators };
 }

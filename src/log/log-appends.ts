@@ -81,7 +81,7 @@ export class LogAppends {
    * ProtocolError, and then nothing was appended.
    */
   append(records: Buffer, options: AppendOptions): AppendInfo {
-    const { environment, guard, config, mark, offsets } = this.#parts;
+    const { environment, name, guard, config, mark, offsets } = this.#parts;
     guard.assertWritable();
     const { origin } = options;
     const nowMs = environment.clock.now();
@@ -89,7 +89,7 @@ export class LogAppends {
     let duplicate: BatchMetadata | null;
     let hasGaps = false;
     try {
-      validateRecords(records, origin, config, nowMs);
+      validateRecords(records, origin, config, nowMs, name);
       if (origin === 'client') batches = recompressed(records, config);
       if (origin === 'replication') hasGaps = this.#checkOffsets(records);
       duplicate = origin === 'replication' ? null : this.#checkProducers(batches, options);
@@ -117,7 +117,7 @@ export class LogAppends {
    * possible with one write. Tells of each, in its place, where it is or why it was not appended.
    */
   appendTogether(given: readonly ClientBatch[], leaderEpoch: number): (AppendInfo | NotAppended)[] {
-    const { environment, guard, config } = this.#parts;
+    const { environment, name, guard, config } = this.#parts;
     guard.assertWritable();
     const nowMs = environment.clock.now();
     const { segmentBytes } = config;
@@ -126,7 +126,7 @@ export class LogAppends {
     for (let i = 0; i < given.length; i++) {
       const { records, reused, verification } = given[i]!;
       try {
-        validateRecords(records, 'client', config, nowMs);
+        validateRecords(records, 'client', config, nowMs, name);
         const batch = recompressed(records, config);
         if (!run.takes(batch)) this.#writeRun(run, outcomes, leaderEpoch, nowMs);
         const duplicate = run.precedes(batch) ? null : this.#checkProducer(batch, verification);

@@ -13,6 +13,8 @@ import type { WatchedTail } from './watched-tail.ts';
 /** What one log is made of; each part owns its state. For what changes several of them at once. */
 export interface LogParts {
   readonly environment: LogEnvironment;
+  /** `topic-partition`. */
+  readonly name: string;
   /** Of the partition's directory. */
   readonly path: string;
   /** The topic's, as it is now. */

@@ -16,6 +16,7 @@ import {
   maxTimestamp,
   producerEpoch,
   producerId,
+  type RecordView,
   validateBatch,
   validateClientBatch,
   valueOf,
@@ -32,22 +33,39 @@ export interface RecordError {
 /** Most records that one answer names; the batch is refused as a whole anyway. */
 const RECORD_ERRORS_MAX = 100;
 
-/** A batch refused because of some of its records. */
+/** Of so many records, the words beside the code tell what is wrong. */
+const QUOTED_ERRORS_MAX = 3;
+
+/** A batch refused because of some of its records, in Kafka's words: clients print them. */
 export class RecordsError extends ProtocolError {
   override name = 'RecordsError';
   readonly recordErrors: readonly RecordError[];
-  constructor(code: number, message: string, recordErrors: readonly RecordError[]) {
-    super(code, message);
+  /** `count` is of all records that are refused; `recordErrors` the first of them. */
+  constructor(code: number, count: number, recordErrors: readonly RecordError[]) {
+    super(code, wordsOf(code, count, recordErrors));
     this.recordErrors = recordErrors;
   }
 }
 
-/** Throws when one of the batches in `records` is torn, damaged, or refused by the topic's rules. */
+function wordsOf(code: number, count: number, recordErrors: readonly RecordError[]): string {
+  const start = 'One or more records have been rejected due to';
+  if (code === ErrorCode.INVALID_TIMESTAMP) return `${start} invalid timestamp`;
+  const quoted = recordErrors
+    .slice(0, QUOTED_ERRORS_MAX)
+    .map((e) => `RecordError(batchIndex=${e.batchIndex}, message='${e.batchIndexErrorMessage}')`);
+  return `${start} ${count} record errors in total, and only showing the first three errors at most: [${quoted.join(', ')}]`;
+}
+
+/**
+ * Throws when one of the batches in `records` is torn, damaged, or refused by the topic's rules.
+ * `name` is the partition's, `topic-partition`.
+ */
 export function validateRecords(
   records: Buffer,
   origin: 'client' | 'coordinator' | 'replication',
   config: LogConfig,
   nowMs: number,
+  name: string,
 ): void {
   if (records.length < BATCH_OVERHEAD) {
     const text = `expected a record batch, saw ${records.length} bytes`;
@@ -68,7 +86,7 @@ export function validateRecords(
   }
   for (let at = 0; at < records.length; at += batchSize(records, at)) {
     checkSize(batchSize(records, at), config);
-    if (origin === 'client') checkRecords(records, at, config, nowMs);
+    if (origin === 'client') checkRecords(records, at, config, nowMs, name);
   }
   if (records.length > config.segmentBytes) {
     throw new ProtocolError(
@@ -99,39 +117,65 @@ function checkSize(size: number, config: LogConfig): void {
 }
 
 /** Rules that are about single records. They are looked at only where the header can't tell. */
-function checkRecords(records: Buffer, at: number, config: LogConfig, nowMs: number): void {
-  if (isLogAppendTime(attributes(records, at))) {
-    const text = 'producers must not set log append time';
-    throw new ProtocolError(ErrorCode.INVALID_TIMESTAMP, text);
-  }
+function checkRecords(
+  records: Buffer,
+  at: number,
+  config: LogConfig,
+  nowMs: number,
+  name: string,
+): void {
   const keysNeeded = config.cleanupPolicy.includes('compact');
   const createTime = config.messageTimestampType === 'CreateTime';
   const latest = nowMs + config.messageTimestampAfterMaxMs;
   const oldest = nowMs - config.messageTimestampBeforeMaxMs;
   const tooYoung = createTime && maxTimestamp(records, at) > latest;
   const mayBeTooOld = createTime && oldest > 0;
-  if (!keysNeeded && !tooYoung && !mayBeTooOld) return;
+  // Only the log says that a time is its own; Kafka takes it as the producer's where the topic wants that.
+  const misstamped = isLogAppendTime(attributes(records, at));
+  if (!keysNeeded && !tooYoung && !mayBeTooOld && !misstamped) return;
   const errors: RecordError[] = [];
-  let code: number = ErrorCode.NONE;
+  let code: number = ErrorCode.INVALID_RECORD;
+  let count = 0;
   let index = 0;
-  const refuse = (why: number, message: string): void => {
-    code = why;
+  const refuse = (why: () => string): void => {
+    count++;
     if (errors.length < RECORD_ERRORS_MAX) {
-      errors.push({ batchIndex: index, batchIndexErrorMessage: message });
+      errors.push({ batchIndex: index, batchIndexErrorMessage: why() });
     }
   };
   visitRecords(records, at, (record) => {
     if (keysNeeded && record.keyEnd < 0) {
-      refuse(ErrorCode.INVALID_RECORD, 'compacted topics take no record without a key');
+      refuse(() => `Compacted topic cannot accept message without key in topic partition ${name}`);
+    } else if (misstamped) {
+      code = ErrorCode.INVALID_TIMESTAMP;
+      refuse(() => misstampedWords(index, maxTimestamp(records, at), record));
     } else if (createTime && record.timestamp >= 0 && isOutside(record.timestamp, oldest, latest)) {
-      const text = `timestamp ${record.timestamp} is not within [${oldest}, ${latest}]`;
-      refuse(ErrorCode.INVALID_TIMESTAMP, text);
+      code = ErrorCode.INVALID_TIMESTAMP;
+      refuse(
+        () =>
+          `Timestamp ${record.timestamp} of message with offset ${index} is out of range. The timestamp should be within ${timesAllowed(config, nowMs)}`,
+      );
     }
     index++;
   });
-  if (code !== ErrorCode.NONE) {
-    throw new RecordsError(code, errors[0]!.batchIndexErrorMessage, errors);
-  }
+  if (count > 0) throw new RecordsError(code, count, errors);
+}
+
+const misstampedWords = (index: number, timestamp: number, record: RecordView): string => {
+  const key = Math.max(0, record.keyEnd - record.keyStart);
+  const value = Math.max(0, record.valueEnd - record.valueStart);
+  return `Invalid timestamp type in message DefaultRecord(offset=${index}, timestamp=${timestamp}, key=${key} bytes, value=${value} bytes). Producer should not set timestamp type to LogAppendTime.`;
+};
+
+const LARGEST = 2n ** 63n - 1n;
+
+/** In Java's numbers: what has no limit is the largest of them, and a sum may overflow. */
+function timesAllowed(config: LogConfig, nowMs: number): string {
+  const java = (ms: number): bigint => (Number.isFinite(ms) ? BigInt(ms) : LARGEST);
+  const now = BigInt(Math.trunc(nowMs));
+  const oldest = BigInt.asIntN(64, now - java(config.messageTimestampBeforeMaxMs));
+  const latest = BigInt.asIntN(64, now + java(config.messageTimestampAfterMaxMs));
+  return `[${oldest}, ${latest}]`;
 }
 
 const isOutside = (value: number, low: number, high: number): boolean =>

@@ -13,6 +13,7 @@ import type { LogCheckpoints } from './log-checkpoints.ts';
 import type { LogConfig } from './log-config.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogEnvironment } from './log-environment.ts';
+import { partitionDirectory } from './log-files.ts';
 import { LogFlusher } from './log-flusher.ts';
 import { LogGuard } from './log-guard.ts';
 import { loadLog } from './log-loader.ts';
@@ -97,6 +98,7 @@ export class PartitionLog {
     };
     const parts = {
       ...{ environment, path, config, offsets, epochs, changed },
+      name: partitionDirectory(options.topic, options.partition),
       guard: new LogGuard(logDirectory, path),
       producers: new ProducerStateManager({ disk, directory: path, logger, probe }),
       reader: new LogReader(environment, list),

@@ -164,15 +164,6 @@ export const refusalOf: Readonly<Record<number, number>> = {
   [AclResource.delegationToken]: ErrorCode.DELEGATION_TOKEN_AUTHORIZATION_FAILED,
 };
 
-/** Kafka's words beside those codes. */
-export const refusalWords: Readonly<Record<number, string>> = {
-  [AclResource.topic]: 'Topic authorization failed.',
-  [AclResource.group]: 'Group authorization failed.',
-  [AclResource.cluster]: 'Cluster authorization failed.',
-  [AclResource.transactionalId]: 'Transactional Id authorization failed.',
-  [AclResource.delegationToken]: 'Delegation Token authorization failed.',
-};
-
 /** Kafka's names, by number: `DescribeConfigs`, `TransactionalId`, `Prefixed`, `Allow`. */
 const namesOf = (table: Readonly<Record<string, number>>): readonly string[] =>
   Object.keys(table).map((name) => name[0]!.toUpperCase() + name.slice(1));

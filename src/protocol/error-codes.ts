@@ -192,15 +192,42 @@ export const errorName = (code: number): string => names.get(code) ?? `ERROR_${c
 /** Whether the same request may succeed later, perhaps at another broker after a metadata refresh. */
 export const isRetriable = (code: number): boolean => retriable.has(code);
 
+/**
+ * Kafka's own sentences, for answers that carry one beside a code of which there is nothing more to
+ * say. Most answers have no words then.
+ */
+const sentences: ReadonlyMap<number, string> = new Map([
+  [ErrorCode.COORDINATOR_NOT_AVAILABLE, 'The coordinator is not available.'],
+  [ErrorCode.TOPIC_AUTHORIZATION_FAILED, 'Topic authorization failed.'],
+  [ErrorCode.GROUP_AUTHORIZATION_FAILED, 'Group authorization failed.'],
+  [ErrorCode.CLUSTER_AUTHORIZATION_FAILED, 'Cluster authorization failed.'],
+  [
+    ErrorCode.INVALID_REQUEST,
+    'This most likely occurs because of a request being malformed by the client library or the message was sent to an incompatible broker. See the broker logs for more details.',
+  ],
+  [ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 'Transactional Id authorization failed.'],
+  [ErrorCode.DELEGATION_TOKEN_AUTHORIZATION_FAILED, 'Delegation Token authorization failed.'],
+]);
+
+/** Kafka's sentence for the code; its name where there is none. */
+export const errorSentence = (code: number): string => sentences.get(code) ?? errorName(code);
+
 /** Words that quote what a client sent are cut here: a string of an answer has at most 32767 bytes. */
-const MESSAGE_CHARS_MAX = 1_000;
+const MESSAGE_CHARS_MAX = 4_000;
 
 /** An expected failure that the protocol has a code for; handlers turn it into an answer. */
 export class ProtocolError extends Error {
   override name = 'ProtocolError';
   readonly code: number;
-  constructor(code: number, message: string = errorName(code)) {
-    super(message.length > MESSAGE_CHARS_MAX ? `${message.slice(0, MESSAGE_CHARS_MAX)}…` : message);
+  /** What a client is told beside the code: null where the code says it all. */
+  readonly words: string | null;
+  constructor(code: number, message?: string) {
+    const words =
+      message !== undefined && message.length > MESSAGE_CHARS_MAX
+        ? `${message.slice(0, MESSAGE_CHARS_MAX)}…`
+        : (message ?? null);
+    super(words ?? errorName(code));
     this.code = code;
+    this.words = words;
   }
 }

@@ -7,6 +7,8 @@
  * v5 log start offset, v7 zstd, v8 errors by record, v9 flexible, v10 leader hints, v11 abortable
  * transactions, v12 partitions join a transaction by being written to (KIP-890), v13 topic ids.
  */
+
+import { reasonOf } from '../../base/errors.ts';
 import type { Partition } from '../../cluster/partition.ts';
 import type { HeldTopic } from '../../cluster/partitions.ts';
 import { isInternal } from '../../cluster/topic-names.ts';
@@ -31,7 +33,7 @@ import {
   recordCount,
 } from '../../protocol/record-batch.ts';
 import type { Infer } from '../../protocol/schema.ts';
-import { codeOfError, messageOfError } from '../errors.ts';
+import { codeOfError, ToldError } from '../errors.ts';
 import { CloseConnection, handler, NO_RESPONSE, type RequestContext } from '../handler.ts';
 import { leaderOf } from '../leader-hints.ts';
 import { begin, PendingAppend, settled } from '../produce-wait.ts';
@@ -71,7 +73,9 @@ function admit(request: Request, context: RequestContext): Produced | Outcome {
   const { transactionalId } = request;
   if (transactionalId === null) return new Produced(request, context, null);
   try {
-    context.demand(AclOperation.write, AclResource.transactionalId, transactionalId);
+    if (!context.may(AclOperation.write, AclResource.transactionalId, transactionalId)) {
+      throw new ProtocolError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    }
     const verifying = verifyBeforeAppend(request, context, (kept, verified) =>
       appended(new Produced(kept, context, verified)),
     );
@@ -107,7 +111,7 @@ const refuseAll = (request: Request, error: ProtocolError): Response => ({
   responses: request.topicData.map(({ name, topicId, partitionData }) => ({
     name,
     topicId,
-    partitionResponses: partitionData.map(({ index }) => failed(index, error.code, error.message)),
+    partitionResponses: partitionData.map(({ index }) => failed(index, error.code, error.words)),
   })),
   throttleTimeMs: 0,
   nodeEndpoints: [],
@@ -214,9 +218,15 @@ class Produced {
   }
 
   #failure(partition: Partition, error: unknown, bytes: number): PartitionAnswer {
-    const code = codeOfError(error, this.context.broker.logger);
+    const { logger } = this.context.broker;
+    const code = codeOfError(error, logger);
+    logger.debug('a batch was refused', {
+      'kafka.topic': partition.topic,
+      'kafka.partition': partition.index,
+      'error.message': reasonOf(error),
+    });
     countFailure(partition, code, bytes, this.context);
-    const answer = failed(partition.index, code, messageOfError(error));
+    const answer = failed(partition.index, code, wordsFor(error));
     if (error instanceof RecordsError) answer.recordErrors = [...error.recordErrors];
     this.#addLeader(answer, partition.topicId);
     return answer;
@@ -334,7 +344,7 @@ function checkRequest(
     );
   }
   const damage = damageOf(records);
-  if (damage !== null) throw new ProtocolError(ErrorCode.CORRUPT_MESSAGE, damage);
+  if (damage !== null) throw new ToldError(ErrorCode.CORRUPT_MESSAGE, damage);
   const bits = attributes(records, 0);
   if (isTransactional(bits) && transactionalId === null) {
     throw new ProtocolError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
@@ -403,6 +413,10 @@ const succeeded = (index: number, info: AppendInfo): PartitionAnswer => ({
   errorMessage: null,
   currentLeader: NO_LEADER,
 });
+
+/** Kafka's clients have a sentence of their own for every code, and print ours in its place. */
+const wordsFor = (error: unknown): string | null =>
+  error instanceof RecordsError || error instanceof ToldError ? error.words : null;
 
 const failed = (
   index: number,

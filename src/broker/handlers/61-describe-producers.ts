@@ -9,7 +9,7 @@ import type {
   describeProducersResponse,
 } from '../../protocol/messages/61-describe-producers.ts';
 import type { Infer } from '../../protocol/schema.ts';
-import { codeOfError, messageOfError } from '../errors.ts';
+import { codeOfError } from '../errors.ts';
 import { handler, type RequestContext } from '../handler.ts';
 import { TOPIC_DENIED } from './rights.ts';
 
@@ -48,7 +48,7 @@ function describe(topic: string, partitionIndex: number, context: RequestContext
     const partition = partitions.held(topic, partitionIndex);
     return { ...failed(ErrorCode.NONE, null), activeProducers: producersOf(partition) };
   } catch (error) {
-    return failed(codeOfError(error, logger), messageOfError(error));
+    return failed(codeOfError(error, logger), null);
   }
 }
 

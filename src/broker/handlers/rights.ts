@@ -2,12 +2,12 @@
  * How handlers keep out who lacks a right: of the whole request, or of single items of it. What they
  * ask is Kafka's (KafkaApis, ControllerApis); see `RequestContext.may` for the rest.
  */
-import { AclResource, refusalWords } from '../../protocol/acl.ts';
-import { ErrorCode } from '../../protocol/error-codes.ts';
+import { AclResource } from '../../protocol/acl.ts';
+import { ErrorCode, errorSentence } from '../../protocol/error-codes.ts';
 import type { RequestContext } from '../handler.ts';
 
-export const CLUSTER_DENIED = refusalWords[AclResource.cluster]!;
-export const TOPIC_DENIED = refusalWords[AclResource.topic]!;
+export const CLUSTER_DENIED = errorSentence(ErrorCode.CLUSTER_AUTHORIZATION_FAILED);
+export const TOPIC_DENIED = errorSentence(ErrorCode.TOPIC_AUTHORIZATION_FAILED);
 
 type Handle<Q, R> = (request: Q, context: RequestContext) => R | Promise<R>;
 

@@ -64,13 +64,12 @@ export function alterClientQuotas(
 }
 
 const nameOf = (entity: readonly QuotaEntity[]): string =>
-  entity.map(({ entityType, entityName }) => `${entityType}=${entityName ?? '<default>'}`).join();
+  `ClientQuotaEntity(entries={${entity.map(({ entityType, entityName }) => `${entityType}=${entityName}`).join(', ')}})`;
 
 function problemOf(entity: readonly QuotaEntity[], ops: QuotaAlteration['ops']): string | null {
   const [twice] = repeated(ops.map(({ key }) => key));
-  if (twice !== undefined) {
-    return `Duplicate quota key ${twice} not updating quota for this entity ${nameOf(entity)}`;
-  }
+  // Kafka calls that a duplicate entity, too.
+  if (twice !== undefined) return `Ignoring duplicate entity ${nameOf(entity)}`;
   const keys = keysOf(entity);
   if (typeof keys === 'string') return keys;
   for (const { key, value, remove } of ops) {

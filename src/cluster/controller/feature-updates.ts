@@ -63,7 +63,13 @@ function checkedFeature(update: FeatureUpdate, image: MetadataImage, nodeId: num
   if (level < 0) return refuse(update, 'A feature version cannot be less than 0.');
   const feature = features.get(name);
   const where = `Local controller ${nodeId}`;
-  if (feature === undefined) return refuse(update, `${where} does not support this feature.`);
+  if (feature === undefined) {
+    // Level 0 is that of a feature that there is not, so its name is what is wrong.
+    return refuse(
+      update,
+      level === 0 ? `Feature ${name} not found.` : `${where} does not support this feature.`,
+    );
+  }
   checkRange(update, where, feature.min, feature.max);
   for (const broker of image.brokers.values()) {
     const range = broker.features.find((known) => known.name === name);

@@ -22,11 +22,21 @@ export type AlterReassignmentsResponse = Infer<typeof alterPartitionReassignment
 export type ListReassignmentsRequest = Infer<typeof listPartitionReassignmentsRequest>;
 export type ListReassignmentsResponse = Infer<typeof listPartitionReassignmentsResponse>;
 
+/** With nothing to do, Kafka answers what every field is by default. */
+const nothingDone = (): AlterReassignmentsResponse => ({
+  throttleTimeMs: 0,
+  allowReplicationFactorChange: true,
+  errorCode: ErrorCode.NONE,
+  errorMessage: '',
+  responses: [],
+});
+
 export function alterReassignments(
   draft: Draft,
   succession: Succession,
   request: AlterReassignmentsRequest,
 ): AlterReassignmentsResponse {
+  if (request.topics.length === 0) return nothingDone();
   const { allowReplicationFactorChange: mayResize } = request;
   const responses = request.topics.map(({ name, partitions }) => ({
     name,
@@ -36,7 +46,7 @@ export function alterReassignments(
         return { partitionIndex, errorCode: ErrorCode.NONE, errorMessage: null };
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error;
-        return { partitionIndex, errorCode: error.code, errorMessage: error.message };
+        return { partitionIndex, errorCode: error.code, errorMessage: error.words };
       }
     }),
   }));
@@ -80,10 +90,7 @@ function alterOne(
 
 function reverted(p: PartitionImage, succession: Succession, name: string): PartitionImage | null {
   if (!isReassigning(p)) {
-    throw new ProtocolError(
-      ErrorCode.NO_REASSIGNMENT_IN_PROGRESS,
-      'No partition reassignment is in progress.',
-    );
+    throw new ProtocolError(ErrorCode.NO_REASSIGNMENT_IN_PROGRESS);
   }
   const { replicas, isr, isUnclean } = reversal(p);
   const goal = succession.goal(name);

@@ -29,7 +29,7 @@ export function placeReplicas(
   if (!brokers.some(({ fenced }) => !fenced)) refuse('All brokers are currently fenced.');
   if (factor > brokers.length) {
     refuse(
-      `The target replication factor of ${factor} cannot be reached because only ${brokers.length} broker(s) are registered.`,
+      `The target replication factor of ${factor} cannot be reached because only ${brokers.length} broker(s) are registered or some brokers have all their log directories cordoned.`,
     );
   }
   const stripes = new Stripes(brokers, random);

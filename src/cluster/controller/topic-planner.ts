@@ -21,6 +21,9 @@ import { placeReplicas } from './replica-placer.ts';
 import { isActive } from './succession.ts';
 import { checkMorePartitions, checkNewTopic } from './topic-policy.ts';
 
+/** Above so many, a request is refused in Kafka's words; what else is too many is our own limit. */
+const PARTITIONS_PER_REQUEST_MAX = 10_000;
+
 export interface NewTopic {
   readonly name: string;
   /** -1: the broker's default, or as assigned. */
@@ -152,7 +155,7 @@ export class TopicPlanner {
   #replicasOf(topic: NewTopic, partitionsBefore: number): readonly (readonly number[])[] {
     if (topic.assignments.length > 0) {
       const assigned = this.#assigned(topic);
-      this.#checkPartitionLimit(partitionsBefore + assigned.length);
+      this.#checkPartitionLimit(partitionsBefore, assigned.length);
       return assigned;
     }
     const { replicationFactor, numPartitions } = topic;
@@ -173,7 +176,7 @@ export class TopicPlanner {
     const count = numPartitions === -1 ? this.#configs.number('num.partitions') : numPartitions;
     // Too few brokers are told of before too many partitions.
     this.#place(1, factor);
-    this.#checkPartitionLimit(partitionsBefore + count);
+    this.#checkPartitionLimit(partitionsBefore, count);
     return this.#place(count, factor);
   }
 
@@ -196,19 +199,23 @@ export class TopicPlanner {
         'A manual partition assignment was specified, but numPartitions was not set to -1.',
       );
     }
-    const sorted = [...topic.assignments].sort((a, b) => a.partitionIndex - b.partitionIndex);
-    sorted.forEach(({ partitionIndex }, i) => {
-      if (partitionIndex === i) return;
-      throw new ProtocolError(
-        ErrorCode.INVALID_REPLICA_ASSIGNMENT,
-        'partitions should be a consecutive 0-based integer sequence',
-      );
-    });
+    const refuse = (why: string): never => {
+      throw new ProtocolError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, why);
+    };
     const factor = topic.assignments[0]!.brokerIds.length;
+    const byIndex = new Map<number, readonly number[]>();
     for (const { partitionIndex, brokerIds } of topic.assignments) {
+      if (byIndex.has(partitionIndex)) {
+        refuse(`Found multiple manual partition assignments for partition ${partitionIndex}`);
+      }
       this.#checkAssigned(partitionIndex, brokerIds, factor);
+      byIndex.set(partitionIndex, brokerIds);
     }
-    return sorted.map(({ brokerIds }) => brokerIds);
+    return Array.from(
+      byIndex,
+      (_, i) =>
+        byIndex.get(i) ?? refuse('partitions should be a consecutive 0-based integer sequence'),
+    );
   }
 
   #checkAssigned(index: number, brokerIds: readonly number[], factor: number): void {
@@ -220,14 +227,15 @@ export class TopicPlanner {
     );
   }
 
-  #checkPartitionLimit(count: number): void {
+  #checkPartitionLimit(before: number, more: number): void {
     const limit = this.#configs.number('partitions.max');
-    if (count > limit) {
-      throw new ProtocolError(
-        ErrorCode.POLICY_VIOLATION,
-        `Excessively large number of partitions: there would be ${count}, at most ${limit} are allowed.`,
-      );
-    }
+    if (before + more <= limit) return;
+    throw new ProtocolError(
+      ErrorCode.POLICY_VIOLATION,
+      more > PARTITIONS_PER_REQUEST_MAX
+        ? 'Excessively large number of partitions per request.'
+        : `Excessively large number of partitions: there would be ${before + more}, at most ${limit} are allowed.`,
+    );
   }
 
   /** The records that give the topic `count` partitions. Throws ProtocolError. */
@@ -264,7 +272,7 @@ export class TopicPlanner {
       });
     }
     checkMorePartitions(name, count, this.#configs);
-    this.#checkPartitionLimit(this.#image.partitionCount + count - have);
+    this.#checkPartitionLimit(this.#image.partitionCount, count - have);
     const replicas =
       assignments?.map(({ brokerIds }) => brokerIds) ?? this.#place(count - have, factor);
     return replicas.map((list, i) => this.#partitionRecord(topic.id, have + i, list));

@@ -24,7 +24,7 @@ export function describeQuorum(
   const since = clock.monotonic() - settings.fetchTimeoutMs * SILENT_TIMES;
   return {
     errorCode: ErrorCode.NONE,
-    errorMessage: null,
+    errorMessage: '',
     topics: [
       {
         topicName: METADATA_TOPIC,
@@ -32,7 +32,7 @@ export function describeQuorum(
           {
             partitionIndex: 0,
             errorCode: code,
-            errorMessage: code === ErrorCode.NONE ? null : errorName(code),
+            errorMessage: code === ErrorCode.NONE ? '' : errorName(code),
             ...leader,
             highWatermark: log.highWatermark,
             currentVoters: code === ErrorCode.NONE ? voters.map(stateOf) : [],
@@ -52,7 +52,7 @@ export function describeQuorum(
 export function nothingElse({ topics }: DescribeRequest): DescribeResponse {
   return {
     errorCode: ErrorCode.NONE,
-    errorMessage: null,
+    errorMessage: '',
     topics: topics.map(({ topicName, partitions }) => ({
       topicName,
       partitions: partitions.map(({ partitionIndex }) => ({

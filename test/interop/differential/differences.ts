@@ -26,16 +26,6 @@ const bothSpeak = (a: unknown, b: unknown): boolean =>
 
 const allowed: readonly Allowed[] = [
   {
-    path: /(errorMessage|batchIndexErrorMessage)$/i,
-    values: bothSpeak,
-    reason: 'Words are for people; that there are some, and the code beside them, is compared.',
-  },
-  {
-    path: /errorMessage$/,
-    values: (kafka, ours) => (kafka === null || kafka === '') && typeof ours === 'string',
-    reason: 'We say in words what is wrong where Kafka has a code alone.',
-  },
-  {
     what: /^Metadata v1[23].*"AAAAAAAAAAAAAAAAAAAAAA","name":null/,
     path: /./,
     reason: 'Neither id nor name: Kafka fails inside, we know no such topic.',
@@ -83,12 +73,12 @@ const allowed: readonly Allowed[] = [
   },
   {
     what: /^AlterClientQuotas.*("value":null,"remove":false|\.value NaN)/,
-    path: /errorCode$/,
+    path: /error(Code|Message)$/,
     reason: 'What is no number is no quota; Kafka keeps it, and never exceeds it.',
   },
   {
     what: /"configOperation":9/,
-    path: /errorCode$/,
+    path: /error(Code|Message)$/,
     reason: 'An operation that there is not: Kafka fails inside, we call it an invalid request.',
   },
   {
@@ -131,18 +121,8 @@ const allowed: readonly Allowed[] = [
       'Other things are written for groups and transactions, at other times; Kafka leaves what clients push to a plug-in.',
   },
   {
-    what: /^AlterPartitionReassignments .*topics empty/,
-    path: /^allowReplicationFactorChange$/,
-    reason: 'With nothing to do, Kafka tells the default.',
-  },
-  {
     path: /^finalizedFeaturesEpoch$/,
     reason: 'An offset of the metadata log.',
-  },
-  {
-    path: /errorMessage$/,
-    values: (kafka, ours) => (kafka === '' || kafka === 'NONE') && ours === null,
-    reason: 'No words are no words.',
   },
   {
     what: /^ListGroups /,

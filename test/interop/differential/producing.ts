@@ -103,6 +103,10 @@ export async function produceByTopicSettings(side: Side): Promise<void> {
   await side.makeTopic('small', 1, { 'max.message.bytes': '200' });
   await side.makeTopic('stamped', 1, { 'message.timestamp.type': 'LogAppendTime' });
   await side.makeTopic('compacted', 1, { 'cleanup.policy': 'compact' });
+  await side.makeTopic('both', 1, {
+    'cleanup.policy': 'compact',
+    'message.timestamp.before.max.ms': '60000',
+  });
   await side.makeTopic('packed', 1, { 'compression.type': 'gzip' });
   await side.makeTopic('unpacked', 1, { 'compression.type': 'uncompressed' });
   await side.makeTopic('aged', 1, {
@@ -117,6 +121,11 @@ export async function produceByTopicSettings(side: Side): Promise<void> {
     await send(side, 'stamped', batchOf(['a', 'b'], { timestamp: 1000 }), { version });
     await send(side, 'compacted', batchOf(['a', 'b'], { timestamp }), { version });
     await send(side, 'compacted', batchOf(['a', 'b'], { timestamp, key: 'k' }), { version });
+    const mixed = ['1', '2', ['k', '3'] as const, '4', '5'];
+    await send(side, 'compacted', batchOf(mixed, { timestamp }), { version, note: 'mixed' });
+    await send(side, 'both', batchOf(mixed, { timestamp: 1000 }), { version, note: 'mixed' });
+    const own = batchOf(['a', ['key', 'b'], ['key', null]], { timestamp, attributes: 0x08 });
+    await send(side, 'stamped', own, { version, note: 'with the time of appending' });
     const lz4 = batchOf(['a', 'b'], { timestamp, compression: 3 });
     await send(side, 'packed', lz4, { version });
     await send(side, 'unpacked', lz4, { version });

@@ -37,6 +37,9 @@ const BARRIER_SETTING = 'file.delete.delay.ms';
 const LATE = Symbol('no answer in time');
 const UUID_IN_MEMBER = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
 
+/** Between which times a record's must be, as a refusal tells it. */
+const TIMES_ALLOWED = /(?<=should be within )\[-?\d+, -?\d+\]/;
+
 const ASKED = /^(\w+) v(\d+)\b/;
 
 export interface Entry {
@@ -353,8 +356,8 @@ export class Side {
     if (key.endsWith('Bytes') && (value as number) > 0) return '<bytes>';
     if (typeof value === 'string') {
       let text = value
-
         .replace(/x{20,}/g, (text) => `x…${text.length}`)
+        .replace(TIMES_ALLOWED, '[<time>, <time>]')
         .replace(UUID_IN_MEMBER, '<uuid>')
         .replaceAll(String(this.port), '<port>');
       for (const [known, word] of this.#names) {

@@ -85,6 +85,7 @@ describe('the features of the cluster', () => {
 
   it.each<[string, string, number, number, string]>([
     ['an unknown one', 'no.such', 1, UPGRADE, 'does not support this feature.'],
+    ['an unknown one at no level', 'no.such', 0, UPGRADE, 'Feature no.such not found.'],
     ['a level above the highest', ELR, 9, UPGRADE, 'only supports versions 0-1'],
     ['a level below 0', ELR, -1, SAFE, 'cannot be less than 0'],
     ['a lower level as an upgrade', ELR, 0, UPGRADE, "Can't downgrade the version"],

@@ -203,18 +203,25 @@ describe('what is refused', () => {
     expect((await produce(client, topic, batchOf(['fine']))).errorCode).toBe(0);
   });
 
-  it('refuses a batch above max.message.bytes', async () => {
+  it('refuses a batch above max.message.bytes, without words of its own', async () => {
     const topic = await newTopic({ 'max.message.bytes': '1000' });
-    expect((await produce(client, topic, batchOf(['x'.repeat(1000)]))).errorCode).toBe(
-      ErrorCode.MESSAGE_TOO_LARGE,
-    );
+    expect(await produce(client, topic, batchOf(['x'.repeat(1000)]))).toMatchObject({
+      errorCode: ErrorCode.MESSAGE_TOO_LARGE,
+      // Clients print a sentence of theirs then.
+      errorMessage: null,
+    });
   });
 
   it('refuses records without a key on a compacted topic, and names them', async () => {
     const topic = await newTopic({ 'cleanup.policy': 'compact' });
     const answer = await produce(client, topic, batchOf(['a', 'b']));
     expect(answer.errorCode).toBe(ErrorCode.INVALID_RECORD);
-    expect(answer.recordErrors.map((e) => e.batchIndex)).toEqual([0, 1]);
+    const why = `Compacted topic cannot accept message without key in topic partition ${topic}-0`;
+    expect(answer.recordErrors).toEqual([
+      { batchIndex: 0, batchIndexErrorMessage: why },
+      { batchIndex: 1, batchIndexErrorMessage: why },
+    ]);
+    expect(answer.errorMessage).toContain('rejected due to 2 record errors in total');
     expect((await produce(client, topic, batchOf(['a'], { key: 'k' }))).errorCode).toBe(0);
   });
 
@@ -233,6 +240,9 @@ describe('what is refused', () => {
     const answer = await produce(client, topic, builder.build());
     expect(answer.errorCode).toBe(ErrorCode.INVALID_TIMESTAMP);
     expect(answer.recordErrors.map(({ batchIndex }) => batchIndex)).toEqual([1]);
+    expect(answer.recordErrors[0]!.batchIndexErrorMessage).toMatch(
+      /^Timestamp \d+ of message with offset 1 is out of range. The timestamp should be within \[\d+, -?\d+\]$/,
+    );
     expect((await fetch(client, topic, 0)).highWatermark).toBe(0);
   });
 

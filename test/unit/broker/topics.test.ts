@@ -238,6 +238,17 @@ describe('CreateTopics', () => {
       'numPartitions was not set to -1',
     ],
     [
+      'an assignment of one partition twice',
+      {
+        name: 'n',
+        numPartitions: -1,
+        replicationFactor: -1,
+        assignments: [0, 0].map((partitionIndex) => ({ partitionIndex, brokerIds: [0] })),
+      },
+      ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+      'Found multiple manual partition assignments for partition 0',
+    ],
+    [
       'an assignment with gaps',
       {
         name: 'n',

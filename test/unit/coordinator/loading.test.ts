@@ -477,7 +477,7 @@ describe('finding', () => {
     const first = findCoordinator(request, 3, locate);
     expect(first).toMatchObject({
       errorCode: ErrorCode.COORDINATOR_NOT_AVAILABLE,
-      errorMessage: 'COORDINATOR_NOT_AVAILABLE',
+      errorMessage: 'The coordinator is not available.',
       nodeId: -1,
       host: '',
       port: -1,
@@ -495,6 +495,8 @@ describe('finding', () => {
       ErrorCode.INVALID_REQUEST,
       ErrorCode.INVALID_REQUEST,
     ]);
+    const unknown = findCoordinator({ ...request, keyType: 9 }, 4, () => node);
+    expect(unknown.coordinators[0]!.errorMessage).toContain('request being malformed');
   });
 });
 
