@@ -181,7 +181,7 @@ export class SaslSession {
     const server = this.#server!;
     const answer = await server.evaluate(token);
     const { authenticated } = server;
-    const told = { errorCode: ErrorCode.NONE, errorMessage: null, token: answer };
+    const told = { errorCode: ErrorCode.NONE, errorMessage: '', token: answer };
     if (authenticated === null) return { ...told, sessionLifetimeMs: 0 };
     return { ...told, sessionLifetimeMs: this.#open(authenticated) };
   }

@@ -9,7 +9,7 @@ import type {
 } from '../../protocol/messages/48-describe-client-quotas.ts';
 import type { Infer } from '../../protocol/schema.ts';
 import { handler } from '../handler.ts';
-import { CLUSTER_DENIED, forCluster } from './rights.ts';
+import { forCluster } from './rights.ts';
 
 type Request = Infer<typeof describeClientQuotasRequest>;
 type Response = Infer<typeof describeClientQuotasResponse>;
@@ -36,7 +36,7 @@ export const describeClientQuotasHandler = handler<Request, Response>(
         }));
       return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, errorMessage: '', entries };
     },
-    (errorCode) => failed(errorCode, CLUSTER_DENIED),
+    (errorCode) => failed(errorCode, null),
   ),
 );
 

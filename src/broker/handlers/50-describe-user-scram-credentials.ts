@@ -10,7 +10,6 @@ import type {
 } from '../../protocol/messages/50-describe-user-scram-credentials.ts';
 import type { Infer } from '../../protocol/schema.ts';
 import { handler } from '../handler.ts';
-import { CLUSTER_DENIED } from './rights.ts';
 
 type Request = Infer<typeof describeUserScramCredentialsRequest>;
 type Response = Infer<typeof describeUserScramCredentialsResponse>;
@@ -22,7 +21,7 @@ export const describeUserScramCredentialsHandler = handler<Request, Response>(
     const { broker } = context;
     if (!context.mayToCluster(AclOperation.describe)) {
       const errorCode = ErrorCode.CLUSTER_AUTHORIZATION_FAILED;
-      return { throttleTimeMs: 0, errorCode, errorMessage: CLUSTER_DENIED, results: [] };
+      return { throttleTimeMs: 0, errorCode, errorMessage: null, results: [] };
     }
     const { users } = broker.image;
     const names =

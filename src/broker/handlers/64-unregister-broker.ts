@@ -26,7 +26,7 @@ export const unregisterBrokerHandler = controllerHandler<Request, Response>(
         const isInService = store.image.brokers.get(brokerId)?.fenced === false;
         if (!isInService) await quorum.removeVoter(brokerId);
         await controller.unregisterBroker(brokerId);
-        return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, errorMessage: null };
+        return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, errorMessage: '' };
       } catch (error) {
         const errorCode = codeOfError(error, logger);
         return { throttleTimeMs: 0, errorCode, errorMessage: messageOfError(error) };

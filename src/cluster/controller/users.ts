@@ -71,9 +71,9 @@ function fault(
     const message = 'Attempt to delete a user credential that does not exist';
     return refusal(name, ErrorCode.RESOURCE_NOT_FOUND, message);
   }
-  if (isEmpty) return unacceptable('The salted password must not be empty');
   if (credential.iterations < min) return unacceptable('Too few iterations');
-  return credential.iterations > max ? unacceptable('Too many iterations') : null;
+  if (credential.iterations > max) return unacceptable('Too many iterations');
+  return isEmpty ? unacceptable('The salted password must not be empty') : null;
 }
 
 const refusal = (user: string, errorCode: number, errorMessage: string): UserOutcome => ({

@@ -26,6 +26,14 @@ const bothSpeak = (a: unknown, b: unknown): boolean =>
 
 const allowed: readonly Allowed[] = [
   {
+    what: / without rights/,
+    path: /errorMessage$/,
+    values: (kafka, ours) =>
+      /^Request Request\(.* needs \w+ permission\.$/.test(String(kafka)) &&
+      ours === 'Cluster authorization failed.',
+    reason: 'Kafka tells the client what Java knows of the request.',
+  },
+  {
     what: /^Metadata v1[23].*"AAAAAAAAAAAAAAAAAAAAAA","name":null/,
     path: /./,
     reason: 'Neither id nor name: Kafka fails inside, we know no such topic.',
@@ -37,7 +45,7 @@ const allowed: readonly Allowed[] = [
   },
   {
     what: /^AlterUserScramCredentials v0 \{"saltedPassword":\{"type":"Buffer","data":\[\]\}\}/,
-    path: /errorCode$/,
+    path: /error(Code|Message)$/,
     reason: 'A password that is nothing: Kafka fails inside, we call it unacceptable.',
   },
   {

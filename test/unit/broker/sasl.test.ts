@@ -93,7 +93,7 @@ describe('a client of a listener with SASL', () => {
       for (let i = 0; i < 2; i++) {
         const client = await connect();
         const { last, signature } = await scram(client, mechanism, 'carol', 'pass,=word');
-        expect(last).toMatchObject({ errorCode: 0, errorMessage: null });
+        expect(last).toMatchObject({ errorCode: 0, errorMessage: '' });
         expect(last.authBytes.toString()).toBe(signature);
         await client.request('Metadata', 9, { topics: [] });
         if (i === 0) running = await running.restart();
