@@ -2,7 +2,7 @@
  * Which settings a resource may have, refused in Kafka's words: tools and people search for them.
  * The settings of a resource are checked together, as they would be after a change.
  */
-import { brokerKey, brokerKeys } from '../config/broker-keys.ts';
+import { brokerKeys, runtimeKey } from '../config/broker-keys.ts';
 import {
   clientMetricsKeys,
   PUSH_INTERVAL_MS_MAX,
@@ -10,7 +10,8 @@ import {
   parseClientPatterns,
 } from '../config/client-metrics-keys.ts';
 import { groupKeys } from '../config/group-keys.ts';
-import { isProtecting, listenerKey } from '../config/security-keys.ts';
+import { unchangingSettings, unservedSettings } from '../config/kafka-only-keys.ts';
+import { bareName, isProtecting, listenerKey } from '../config/security-keys.ts';
 import { type Key, type KeyValue, parseValue } from '../config/table.ts';
 import { topicKeys } from '../config/topic-keys.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
@@ -23,6 +24,11 @@ export type SettingTexts = ReadonlyMap<string, string>;
 
 /** Longest value that the wire carries, in bytes. */
 const VALUE_BYTES_MAX = 0x7fff;
+
+const OFFSET_RESET = 'share.auto.offset.reset';
+/** The time is written as ISO 8601 has it, and is not negative. */
+const OFFSET_RESETS =
+  /^(earliest|latest|by_duration:[Pp](?=.)(\+?\d+[Dd])?([Tt](?=.)(\+?\d+[Hh])?(\+?\d+[Mm])?(\+?\d+([.,]\d{0,9})?[Ss])?)?)$/;
 
 const MIN_ISR = 'min.insync.replicas';
 
@@ -39,7 +45,7 @@ const tables: ReadonlyMap<number, ReadonlyMap<string, Key>> = new Map<
 /** Undefined for a name that no table has. */
 export const keyOf = (resourceType: number, name: string): Key | undefined =>
   tables.get(resourceType)?.get(name) ??
-  (resourceType === ResourceType.broker ? brokerKey(name) : undefined);
+  (resourceType === ResourceType.broker ? runtimeKey(name) : undefined);
 
 const refuse = (message: string, code: number = ErrorCode.INVALID_CONFIG): never => {
   throw new ProtocolError(code, message);
@@ -100,24 +106,31 @@ export function checkTopicSettings(settings: SettingTexts, configs: Configs): vo
  * brokers. A name that nobody knows is taken, as by Kafka, where a plug-in may know it (KIP-226).
  */
 export function checkBrokerSettings(resourceName: string, settings: SettingTexts): void {
-  const known = [...settings].flatMap(([name, text]) => {
-    const key = brokerKey(name);
-    return key === undefined ? [] : [{ key, text }];
-  });
-  const none = (message: string, isWrong: (key: Key) => boolean): void => {
-    const wrong = known.filter(({ key }) => isWrong(key)).map(({ key }) => key.name);
+  const names = [...settings.keys()];
+  const none = (message: string, isWrong: (name: string) => boolean): void => {
+    const wrong = names.filter(isWrong);
     if (wrong.length > 0) invalidRequest(`${message}: [${wrong.join(', ')}]`);
   };
-  none('Cannot update these configs dynamically', ({ dynamic }) => dynamic !== 'broker');
+  none('Cannot update these configs dynamically', (name) => {
+    const key = runtimeKey(name);
+    return key === undefined ? unchangingSettings.has(name) : key.dynamic !== 'broker';
+  });
   none(
     'These security configs can be dynamically updated only per-listener using the listener prefix',
-    ({ name }) => isProtecting(name) && listenerKey(name) === undefined,
+    (name) => isProtecting(name) && listenerKey(name) === undefined,
   );
-  for (const { key, text } of known) checkValue(key, text, ErrorCode.INVALID_REQUEST);
+  none('These configs of Apache Kafka have no effect here', (name) =>
+    unservedSettings.has(bareName(name)),
+  );
+  for (const [name, text] of settings) {
+    const key = runtimeKey(name);
+    if (key === undefined) continue;
+    checkValue({ ...key, name: bareName(name) }, text, ErrorCode.INVALID_REQUEST);
+  }
   if (resourceName !== '') return;
   none(
     'Cannot update these configs at default cluster level, broker id must be specified',
-    ({ name }) => isProtecting(name),
+    isProtecting,
   );
 }
 
@@ -142,14 +155,20 @@ function checkGroupSettings(settings: SettingTexts, configs: Configs): void {
   const values = valuesOf(settings, ResourceType.group, (name) =>
     refuse(`Unknown group config name: ${name}`),
   );
+  const reset = settings.get(OFFSET_RESET);
+  if (reset !== undefined && !OFFSET_RESETS.test(reset)) {
+    refuse(
+      `Invalid value ${reset} for configuration ${OFFSET_RESET}: Invalid value \`${reset}\` for configuration ${OFFSET_RESET}. The value must be either 'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'.`,
+    );
+  }
   for (const { name, atLeast, atMost } of groupKeys.values()) {
     const value = values.get(name);
     if (typeof value !== 'number') continue;
-    if (atLeast !== undefined && value < configs.number(atLeast)) {
-      refuse(`${name} must be greater than or equal to ${atLeast}`);
+    if (atLeast !== undefined && value < configs.bound(atLeast)) {
+      refuse(`${name} must be greater than or equal to ${atLeast.setting}`);
     }
-    if (atMost !== undefined && value > configs.number(atMost)) {
-      refuse(`${name} must be less than or equal to ${atMost}`);
+    if (atMost !== undefined && value > configs.bound(atMost)) {
+      refuse(`${name} must be less than or equal to ${atMost.setting}`);
     }
   }
   for (const kind of ['consumer', 'share', 'streams']) {

@@ -6,9 +6,10 @@
  */
 
 import { BugError } from '../base/errors.ts';
-import { brokerKey } from '../config/broker-keys.ts';
+import { runtimeKey } from '../config/broker-keys.ts';
 import { clientMetricsKeys } from '../config/client-metrics-keys.ts';
-import { type GroupKey, groupKeys } from '../config/group-keys.ts';
+import { type Bound, type GroupKey, groupKeys } from '../config/group-keys.ts';
+import { bareName } from '../config/security-keys.ts';
 import { formatValue, type Key, type KeyValue, LONG_MAX, parseValue } from '../config/table.ts';
 import { type TopicKey, topicKeys } from '../config/topic-keys.ts';
 import type { LogConfig } from '../log/log-config.ts';
@@ -51,7 +52,7 @@ export class Configs {
 
   /** All places that give the broker's setting a value, the one in force first. */
   brokerChain(name: string): ConfigEntry[] {
-    const key = brokerKey(name);
+    const key = runtimeKey(name);
     if (key === undefined) throw new BugError(`no broker setting ${name}`);
     const chain: ConfigEntry[] = [];
     const dynamic = [
@@ -78,7 +79,12 @@ export class Configs {
    * the same, by source; from the first one on that bears the name itself, as Kafka has it.
    */
   describedChain(name: string): ConfigEntry[] {
-    const chain = bySource(synonymsOf(name).flatMap((synonym) => this.brokerChain(synonym)));
+    const bare = bareName(name);
+    const chain = bySource(
+      bare === name
+        ? synonymsOf(name).flatMap((synonym) => this.brokerChain(synonym))
+        : [...this.brokerChain(name).filter(isSet), ...this.brokerChain(bare)],
+    );
     const first = chain.findIndex((entry) => entry.name === name);
     return first < 0 ? [] : chain.slice(first);
   }
@@ -168,9 +174,13 @@ export class Configs {
   /** The broker's bounds may have moved since the group's value was set. */
   #bounded({ atLeast, atMost }: GroupKey, value: KeyValue): KeyValue {
     if (typeof value !== 'number') return value;
-    const least = atLeast === undefined ? value : this.number(atLeast);
-    const most = atMost === undefined ? value : this.number(atMost);
+    const least = atLeast === undefined ? value : this.bound(atLeast);
+    const most = atMost === undefined ? value : this.bound(atMost);
     return Math.min(Math.max(value, least), most);
+  }
+
+  bound({ setting, fixed }: Bound): number {
+    return fixed ?? this.number(setting);
   }
 
   /** What the subscription to metrics of clients sets; empty: nothing, the default holds. */
@@ -195,9 +205,7 @@ export class Configs {
     const key = groupKeys.get(name);
     if (key === undefined) throw new BugError(`no group setting ${name}`);
     const value = this.groupChain(groupId, key)[0]?.value ?? null;
-    const { atLeast, atMost } = key;
-    if (atLeast === undefined || atMost === undefined) return value;
-    return Math.min(Math.max(Number(value), this.number(atLeast)), this.number(atMost));
+    return this.#bounded(key, value);
   }
 
   /** Undefined: the codec's default, or it has no levels here. */
@@ -248,6 +256,9 @@ export class Configs {
     };
   }
 }
+
+/** A listener's setting has no default of its own. */
+const isSet = ({ source }: ConfigEntry): boolean => source !== ConfigSource.default;
 
 /** By source before by name: what was set for hours beats the default of milliseconds. */
 const bySource = (chain: readonly ConfigEntry[]): ConfigEntry[] =>

@@ -6,6 +6,7 @@
 import { authorizationKeys } from './authorization-keys.ts';
 import { controllerKeys } from './controller-keys.ts';
 import { consumerGroupKeys } from './group-keys.ts';
+import { idleKeys } from './kafka-only-keys.ts';
 import { quorumKeys } from './quorum-keys.ts';
 import { quotaKeys } from './quota-keys.ts';
 import { replicationKeys } from './replication-keys.ts';
@@ -684,3 +685,6 @@ export const brokerKeys: ReadonlyMap<string, Key> = tableOf([
 /** The key of that name, also when it is of one listener alone (`listener.name.…`). */
 export const brokerKey = (name: string): Key | undefined =>
   brokerKeys.get(name) ?? listenerKey(name);
+
+/** What may be set on brokers at run time; a configuration file has fewer. */
+export const runtimeKey = (name: string): Key | undefined => brokerKey(name) ?? idleKeys.get(name);

@@ -10,9 +10,15 @@ import { type Key, type KeyValue, tableOf } from './table.ts';
 export interface GroupKey<T extends KeyValue = KeyValue> extends Key<T> {
   /** The broker's setting that holds where the group sets nothing. */
   readonly brokerKey?: string;
-  /** The broker's settings between which a group's must be. */
-  readonly atLeast?: string;
-  readonly atMost?: string;
+  readonly atLeast?: Bound;
+  readonly atMost?: Bound;
+}
+
+/** A broker's setting that bounds a group's. */
+export interface Bound {
+  readonly setting: string;
+  /** Its value where brokers have no such setting here: Kafka's default. */
+  readonly fixed?: number;
 }
 
 const INT_MAX = 2 ** 31 - 1;
@@ -24,8 +30,8 @@ const consumer: readonly GroupKey[] = [
     default: 1000,
     min: 0,
     brokerKey: 'group.consumer.assignment.interval.ms',
-    atLeast: 'group.consumer.min.assignment.interval.ms',
-    atMost: 'group.consumer.max.assignment.interval.ms',
+    atLeast: { setting: 'group.consumer.min.assignment.interval.ms' },
+    atMost: { setting: 'group.consumer.max.assignment.interval.ms' },
     doc: 'Shortest time between two new assignments of the group, in milliseconds.',
   },
   {
@@ -34,8 +40,8 @@ const consumer: readonly GroupKey[] = [
     default: 5000,
     min: 1,
     brokerKey: 'group.consumer.heartbeat.interval.ms',
-    atLeast: 'group.consumer.min.heartbeat.interval.ms',
-    atMost: 'group.consumer.max.heartbeat.interval.ms',
+    atLeast: { setting: 'group.consumer.min.heartbeat.interval.ms' },
+    atMost: { setting: 'group.consumer.max.heartbeat.interval.ms' },
     doc: 'Milliseconds between two heartbeats that members of the group are told to send.',
   },
   {
@@ -44,8 +50,8 @@ const consumer: readonly GroupKey[] = [
     default: 45_000,
     min: 1,
     brokerKey: 'group.consumer.session.timeout.ms',
-    atLeast: 'group.consumer.min.session.timeout.ms',
-    atMost: 'group.consumer.max.session.timeout.ms',
+    atLeast: { setting: 'group.consumer.min.session.timeout.ms' },
+    atMost: { setting: 'group.consumer.max.session.timeout.ms' },
     doc: 'Milliseconds without a heartbeat after which a member is taken out of the group.',
   },
 ];
@@ -56,7 +62,8 @@ const share: readonly GroupKey[] = [
     type: 'int',
     default: 1000,
     min: 0,
-    max: 15_000,
+    atLeast: { setting: 'group.share.min.assignment.interval.ms', fixed: 0 },
+    atMost: { setting: 'group.share.max.assignment.interval.ms', fixed: 15_000 },
     doc: 'Shortest time between two new assignments of a share group; has no effect here.',
   },
   {
@@ -70,15 +77,17 @@ const share: readonly GroupKey[] = [
     type: 'int',
     default: 5,
     min: 2,
-    max: 10,
+    atLeast: { setting: 'group.share.min.delivery.count.limit', fixed: 2 },
+    atMost: { setting: 'group.share.max.delivery.count.limit', fixed: 10 },
     doc: 'Attempts to deliver a record to a share group; has no effect here.',
   },
   {
     name: 'share.heartbeat.interval.ms',
     type: 'int',
     default: 5000,
-    min: 5000,
-    max: 15_000,
+    min: 1,
+    atLeast: { setting: 'group.share.min.heartbeat.interval.ms', fixed: 5000 },
+    atMost: { setting: 'group.share.max.heartbeat.interval.ms', fixed: 15_000 },
     doc: 'Milliseconds between two heartbeats of a share group’s member; has no effect here.',
   },
   {
@@ -93,15 +102,17 @@ const share: readonly GroupKey[] = [
     type: 'int',
     default: 2000,
     min: 100,
-    max: 4000,
+    atLeast: { setting: 'group.share.min.partition.max.record.locks', fixed: 100 },
+    atMost: { setting: 'group.share.max.partition.max.record.locks', fixed: 4000 },
     doc: 'Records of a partition that a share group holds at once; has no effect here.',
   },
   {
     name: 'share.record.lock.duration.ms',
     type: 'int',
     default: 30_000,
-    min: 15_000,
-    max: 60_000,
+    min: 1000,
+    atLeast: { setting: 'group.share.min.record.lock.duration.ms', fixed: 15_000 },
+    atMost: { setting: 'group.share.max.record.lock.duration.ms', fixed: 60_000 },
     doc: 'Milliseconds that a member of a share group holds a record; has no effect here.',
   },
   {
@@ -114,8 +125,9 @@ const share: readonly GroupKey[] = [
     name: 'share.session.timeout.ms',
     type: 'int',
     default: 45_000,
-    min: 45_000,
-    max: 60_000,
+    min: 1,
+    atLeast: { setting: 'group.share.min.session.timeout.ms', fixed: 45_000 },
+    atMost: { setting: 'group.share.max.session.timeout.ms', fixed: 60_000 },
     doc: 'Milliseconds after which a silent member of a share group is taken out; has no effect here.',
   },
 ];
@@ -126,15 +138,17 @@ const streams: readonly GroupKey[] = [
     type: 'int',
     default: 1000,
     min: 0,
-    max: 15_000,
+    atLeast: { setting: 'group.streams.min.assignment.interval.ms', fixed: 0 },
+    atMost: { setting: 'group.streams.max.assignment.interval.ms', fixed: 15_000 },
     doc: 'Shortest time between two new assignments of a streams group; has no effect here.',
   },
   {
     name: 'streams.heartbeat.interval.ms',
     type: 'int',
     default: 5000,
-    min: 5000,
-    max: 15_000,
+    min: 1,
+    atLeast: { setting: 'group.streams.min.heartbeat.interval.ms', fixed: 5000 },
+    atMost: { setting: 'group.streams.max.heartbeat.interval.ms', fixed: 15_000 },
     doc: 'Milliseconds between two heartbeats of a streams group’s member; has no effect here.',
   },
   {
@@ -149,15 +163,16 @@ const streams: readonly GroupKey[] = [
     type: 'int',
     default: 0,
     min: 0,
-    max: 2,
+    atMost: { setting: 'group.streams.max.standby.replicas', fixed: 2 },
     doc: 'Standby copies of each task of a streams group; has no effect here.',
   },
   {
     name: 'streams.session.timeout.ms',
     type: 'int',
     default: 45_000,
-    min: 45_000,
-    max: 60_000,
+    min: 1,
+    atLeast: { setting: 'group.streams.min.session.timeout.ms', fixed: 45_000 },
+    atMost: { setting: 'group.streams.max.session.timeout.ms', fixed: 60_000 },
     doc: 'Milliseconds after which a silent member of a streams group is taken out; has no effect here.',
   },
 ];

@@ -245,9 +245,11 @@ export function listenerKey(name: string): Key | undefined {
   return { ...key, name };
 }
 
+/** The same without what names a listener. */
+export const bareName = (name: string): string => PREFIXED.exec(name)?.[3] ?? name;
+
 /** Whether it says how a listener is protected; else it is a limit, which may be one of them all. */
-export const isProtecting = (name: string): boolean =>
-  protectingNames.has(PREFIXED.exec(name)?.[3] ?? name);
+export const isProtecting = (name: string): boolean => protectingNames.has(bareName(name));
 
 export const securityKeys: readonly Key[] = [
   {

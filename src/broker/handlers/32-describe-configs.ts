@@ -3,16 +3,17 @@
  * would fall back to (v1 synonyms) and mean (v3 types and prose). Secrets are never told.
  */
 import { type ConfigEntry, ConfigSource, describedValue } from '../../cluster/configs.ts';
-import { ResourceType } from '../../cluster/metadata-image.ts';
+import { type MetadataImage, ResourceType } from '../../cluster/metadata-image.ts';
 import { checkTopicName } from '../../cluster/topic-names.ts';
-import { brokerKey, brokerKeys } from '../../config/broker-keys.ts';
+import { brokerKeys, runtimeKey } from '../../config/broker-keys.ts';
 import { clientMetricsKeys } from '../../config/client-metrics-keys.ts';
 import { groupKeys } from '../../config/group-keys.ts';
+import { bareName } from '../../config/security-keys.ts';
 import { isSecret, type Key, type KeyType } from '../../config/table.ts';
 import { topicKeys } from '../../config/topic-keys.ts';
 import { AclOperation } from '../../protocol/acl.ts';
 import { apis } from '../../protocol/apis.ts';
-import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
+import { ErrorCode, errorSentence, ProtocolError } from '../../protocol/error-codes.ts';
 import type {
   describeConfigsRequest,
   describeConfigsResponse,
@@ -90,27 +91,30 @@ function foreignAnswers(
   request: Request,
   { broker: { image } }: RequestContext,
 ): ConfigAnswer[] {
-  const sources = new Map<string, number>();
-  const places = [
-    [broker, ConfigSource.dynamicBroker],
-    ['', ConfigSource.dynamicDefaultBroker],
-  ] as const;
-  for (const [place, source] of broker === '' ? places.slice(1) : places) {
-    for (const name of image.settings(ResourceType.broker, place).keys()) {
-      if (brokerKey(name) === undefined && !sources.has(name)) sources.set(name, source);
-    }
-  }
-  return [...sources].map(([name, source]) => ({
+  const own = image.settings(ResourceType.broker, broker);
+  const source = (name: string): number =>
+    broker !== '' && own.has(name) ? ConfigSource.dynamicBroker : ConfigSource.dynamicDefaultBroker;
+  const unknown = changedNames(broker, image).filter((name) => runtimeKey(name) === undefined);
+  return unknown.map((name) => ({
     name,
     value: null,
     readOnly: true,
     isDefault: false,
-    configSource: source,
+    configSource: source(name),
     isSensitive: true,
-    synonyms: request.includeSynonyms ? [{ name, value: null, source }] : [],
+    synonyms: request.includeSynonyms ? [{ name, value: null, source: source(name) }] : [],
     configType: 0,
     documentation: request.includeDocumentation ? '' : null,
   }));
+}
+
+/** What was set at run time for the broker (empty: for all of them), or for all. */
+function changedNames(broker: string, image: MetadataImage): string[] {
+  const places = new Set([broker, '']);
+  const names = [...places].flatMap((place) => [
+    ...image.settings(ResourceType.broker, place).keys(),
+  ]);
+  return [...new Set(names)];
 }
 
 function entriesOf({ resourceType, resourceName }: Asked, context: RequestContext): Entry[] {
@@ -124,10 +128,7 @@ function entriesOf({ resourceType, resourceName }: Asked, context: RequestContex
     case ResourceType.group:
       return groupEntries(resourceName, context);
     default:
-      throw new ProtocolError(
-        ErrorCode.INVALID_REQUEST,
-        `Unsupported resource type: ${resourceType}`,
-      );
+      throw new ProtocolError(ErrorCode.INVALID_REQUEST, errorSentence(ErrorCode.INVALID_REQUEST));
   }
 }
 
@@ -148,15 +149,19 @@ function topicEntries(topic: string, context: RequestContext): Entry[] {
 }
 
 function brokerEntries(name: string, context: RequestContext): Entry[] {
-  const { configs } = context.broker;
+  const { configs, image } = context.broker;
   checkBrokerName(name, context, true);
-  const entries = [...brokerKeys.values()].map((key): Entry => {
+  // Of listeners, and of what has no effect here, only what somebody has set.
+  const more = changedNames(name, image).filter((changed) => !brokerKeys.has(changed));
+  const keys = [...brokerKeys.values(), ...more.flatMap((changed) => runtimeKey(changed) ?? [])];
+  const entries = keys.map((key): Entry => {
     const value = describedValue(key, configs.broker(key.name));
     return {
       key,
       value,
       chain: configs.describedChain(key.name),
-      readOnly: key.dynamic !== 'broker',
+      // Kafka says so of a listener's, too, and lets them be changed.
+      readOnly: key.dynamic !== 'broker' || bareName(key.name) !== key.name,
     };
   });
   if (name !== '') return entries;

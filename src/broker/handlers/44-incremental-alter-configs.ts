@@ -4,7 +4,8 @@
 import { keyOf } from '../../cluster/config-rules.ts';
 import type { ConfigChange } from '../../cluster/controller/setting-changes.ts';
 import { ResourceType } from '../../cluster/metadata-image.ts';
-import { formatValue } from '../../config/table.ts';
+import { bareName } from '../../config/security-keys.ts';
+import { formatValue, type Key } from '../../config/table.ts';
 import { apis } from '../../protocol/apis.ts';
 import { ErrorCode, ProtocolError } from '../../protocol/error-codes.ts';
 import type { incrementalAlterConfigsRequest } from '../../protocol/messages/44-incremental-alter-configs.ts';
@@ -50,11 +51,15 @@ function valueAfter(type: number, change: Change, now: string | undefined): stri
   }
 }
 
+/** Lists of single listeners are set as a whole, as in Kafka. */
+const settingOf = (type: number, name: string): Key | undefined =>
+  bareName(name) === name ? keyOf(type, name) : undefined;
+
 function changedList(type: number, change: Change, now: string | undefined): string {
   const { name, configOperation, value } = change;
   // Of groups and subscriptions Kafka does not know which settings are lists.
   const hasLists = type === ResourceType.topic || type === ResourceType.broker;
-  const key = hasLists ? keyOf(type, name) : undefined;
+  const key = hasLists ? settingOf(type, name) : undefined;
   if (key?.type !== 'list') throw new ProtocolError(ErrorCode.INVALID_CONFIG, noList(type, change));
   const before = now ?? formatValue(key.default);
   const items = new Set(before.split(',').filter((item) => item !== ''));
@@ -70,7 +75,7 @@ function noList(type: number, { name, configOperation }: Change): string {
     const operation = configOperation === APPEND ? 'APPEND' : 'SUBTRACT';
     return `Can't ${operation} to key ${name} because its type is not LIST.`;
   }
-  if (keyOf(type, name) === undefined) return `Unknown config name: ${name}`;
+  if (settingOf(type, name) === undefined) return `Unknown config name: ${name}`;
   const operation = configOperation === APPEND ? 'append' : 'subtract';
   return `Config value ${operation} is not allowed for config key: ${name}`;
 }

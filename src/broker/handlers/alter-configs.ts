@@ -124,14 +124,16 @@ function isSettledHere<R extends Resource>(
     case ResourceType.group:
       return false;
     case ResourceType.broker: {
-      if (resourceName !== '') checkNodeId(resourceName, context);
+      if (resourceName !== '') {
+        checkNodeId(resourceName, 'Unexpected broker id, expected', context);
+      }
       const now = context.broker.image.settings(resourceType, resourceName);
       checkBrokerSettings(resourceName, after(now, changesOf(resource, now)));
       return false;
     }
     case ResourceType.brokerLogger:
       if (alterLoggers === null) break;
-      checkNodeId(resourceName, context);
+      checkNodeId(resourceName, 'Unexpected node id. Expected', context);
       demandConfigRight(AclOperation.alterConfigs, resource, context);
       alterLoggers(resource, validateOnly, context);
       return true;
@@ -139,12 +141,13 @@ function isSettledHere<R extends Resource>(
   throw invalid(`Unknown resource type ${resourceType}`);
 }
 
-function checkNodeId(name: string, { broker }: RequestContext): void {
+/** `unexpected` says what another number is called, as Kafka does for the kind of resource. */
+function checkNodeId(name: string, unexpected: string, { broker }: RequestContext): void {
   if (!/^[+-]?\d+$/.test(name)) {
     throw invalid(`Node id must be an integer, but it is: ${name}`);
   }
   if (Number(name) !== broker.nodeId) {
-    throw invalid(`Unexpected node id. Expected ${broker.nodeId}, but received ${name}`);
+    throw invalid(`${unexpected} ${broker.nodeId}, but received ${name}`);
   }
 }
 

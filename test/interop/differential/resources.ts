@@ -73,18 +73,39 @@ export async function groups(side: Side): Promise<void> {
     ['consumer.heartbeat.interval.ms', SET, '99999'],
     ['consumer.assignment.interval.ms', SET, '-1'],
     ['consumer.assignment.interval.ms', SET, '99999'],
-    ['share.session.timeout.ms', SET, '1'],
-    ['share.heartbeat.interval.ms', SET, '99999'],
+    ...['assignment.interval.ms', 'heartbeat.interval.ms', 'session.timeout.ms'].flatMap((name) =>
+      ['share', 'streams'].flatMap((kind) =>
+        ['-1', '0', '1', '99999'].map((value): Change => [`${kind}.${name}`, SET, value]),
+      ),
+    ),
     ['share.isolation.level', SET, 'x'],
+    ['share.delivery.count.limit', SET, '1'],
+    ['share.delivery.count.limit', SET, '11'],
+    ['share.partition.max.record.locks', SET, '99'],
+    ['share.partition.max.record.locks', SET, '4001'],
     ['share.record.lock.duration.ms', SET, '1'],
+    ['share.record.lock.duration.ms', SET, '1000'],
+    ['share.record.lock.duration.ms', SET, '60001'],
+    ['share.auto.offset.reset', SET, 'x'],
+    ['share.auto.offset.reset', SET, 'by_duration:x'],
+    ['share.auto.offset.reset', SET, 'by_duration:-PT1H'],
+    ['share.renew.acknowledge.enable', SET, 'x'],
+    ['streams.num.standby.replicas', SET, '-1'],
     ['streams.num.standby.replicas', SET, '9'],
-    ['streams.session.timeout.ms', SET, '99999'],
+    ['streams.initial.rebalance.delay.ms', SET, '-1'],
     ['nonsense', SET, '1'],
     ['nonsense', DELETE, null],
     ['nonsense', APPEND, '1'],
     ['', SET, '1'],
   ];
   for (const change of refused) await alter(resource(GROUP, 'g2', change));
+  const reset = 'share.auto.offset.reset';
+  for (const value of ['earliest', 'by_duration:P1DT2H3M4.5S']) {
+    await alter(resource(GROUP, 'g4', [reset, SET, value]));
+    await own(side, GROUP, 'g4', 8, [`${reset}=${value}`]);
+  }
+  await alter(resource(GROUP, 'g4', [reset, DELETE, null]));
+  await own(side, GROUP, 'g4', 8, []);
   await alter(resource(GROUP, '', [session, SET, '50000']));
   await alter(resource(GROUP, 'g2'));
   for (const resourceTypes of [[GROUP], [CLIENT_METRICS], [GROUP, GROUP], [0], [99], [GROUP, 99]]) {
@@ -266,6 +287,36 @@ export async function brokers(side: Side): Promise<void> {
     await alter(resource(BROKER, name, ['of.a.plugin', DELETE, null]));
     await own(side, BROKER, name, name === '' ? 3 : 2, []);
   }
+  // Of what has no effect on us.
+  for (const [changed, value] of [
+    ['background.threads', '12'],
+    ['remote.log.reader.threads', '11'],
+    ['follower.fetch.last.tiered.offset.enable', 'true'],
+  ] as const) {
+    for (const name of ['1', '']) {
+      const source = name === '' ? 3 : 2;
+      await alter(resource(BROKER, name, [changed, SET, value]));
+      await own(side, BROKER, name, source, [`${changed}=${value}`]);
+      await described(side, BROKER, name, [changed]);
+      await alter(resource(BROKER, name, [changed, SET, '-1']));
+      await alter(resource(BROKER, name, [changed, APPEND, '1']));
+      await alter(resource(BROKER, name, [changed, DELETE, null]));
+      await own(side, BROKER, name, source, []);
+    }
+  }
+  const ofListener = 'listener.name.plaintext.max.connections';
+  for (const name of ['1', '']) {
+    const source = name === '' ? 3 : 2;
+    await alter(resource(BROKER, name, [ofListener, SET, '900']));
+    await own(side, BROKER, name, source, [`${ofListener}=900`]);
+    await side.ask('DescribeConfigs', 4, {
+      resources: [{ resourceType: BROKER, resourceName: name, configurationKeys: [ofListener] }],
+    });
+    await alter(resource(BROKER, name, [ofListener, SET, 'x']));
+    await alter(resource(BROKER, name, [ofListener, APPEND, '1']));
+    await alter(resource(BROKER, name, [ofListener, DELETE, null]));
+    await own(side, BROKER, name, source, []);
+  }
   for (const name of ['1', '', '2', 'x', '-1', ' 1']) {
     for (const change of [
       ['log.cleanup.policy', APPEND, 'nonsense'],
@@ -274,6 +325,9 @@ export async function brokers(side: Side): Promise<void> {
       ['log.segment.bytes', SUBTRACT, '1'],
       ['broker.id', DELETE, null],
       ['nonsense', APPEND, '1'],
+      ['queued.max.requests', SET, '1'],
+      ['group.share.max.session.timeout.ms', SET, '50000'],
+      ['num.io.threads', SET, '0'],
       ['message.max.bytes', SET, '-1'],
       ['compression.type', SET, 'x'],
     ] as Change[]) {

@@ -112,6 +112,13 @@ async function ofBrokers(tools: ToolSides): Promise<void> {
   await all.takes(`${bytes}=3000000`, bytes, /DEFAULT_BROKER_CONFIG/);
   const typed = new Entity(tools, '--entity-type', 'brokers', '--entity-name', '1');
   await typed.takes('compression.type=lz4', 'compression.type', /compression\.type=lz4/);
+  // What has no effect on us, and what has, for one listener.
+  await one.takes('num.io.threads=9', 'num.io.threads', /num\.io\.threads=9 sensitive=false/);
+  await all.takes('background.threads=12', 'background.threads', /=12 sensitive=false/);
+  await one.refuses('num.io.threads=0', 'queued.max.requests=1');
+  const connections = 'listener.name.plaintext.max.connections';
+  await one.add(`${connections}=900`);
+  await one.delete(connections);
   await one.refuses('node.id=7', 'log.retention.ms=never', 'ssl.keystore.password=secret');
   await all.refuses(
     'ssl.keystore.password=secret',

@@ -93,6 +93,20 @@ describe('a group', () => {
       'must be less than or equal to group.consumer.max.heartbeat.interval.ms',
     ],
     [
+      'what no group of another kind may have',
+      'g',
+      [['share.record.lock.duration.ms', SET, '14999']],
+      ErrorCode.INVALID_CONFIG,
+      'must be greater than or equal to group.share.min.record.lock.duration.ms',
+    ],
+    [
+      'a start that there is not',
+      'g',
+      [['share.auto.offset.reset', SET, 'by_duration:1h']],
+      ErrorCode.INVALID_CONFIG,
+      "must be either 'earliest', 'latest' or of the format",
+    ],
+    [
       'a text for a number',
       'g',
       [[KEY, SET, '50s']],

@@ -131,7 +131,7 @@ describe('DescribeConfigs', () => {
       ErrorCode.INVALID_REQUEST,
       'Broker id must be an integer, but it is: x',
     ],
-    ['an unknown type', 99, 'x', ErrorCode.INVALID_REQUEST, 'Unsupported resource type: 99'],
+    ['an unknown type', 99, 'x', ErrorCode.INVALID_REQUEST, 'request being malformed'],
   ])('refuses %s', async (_, type, name, code, message) => {
     const result = await describeOne(type, name);
     expect(result.errorCode).toBe(code);
@@ -301,11 +301,64 @@ describe('IncrementalAlterConfigs', () => {
     expect((await describeOne(BROKER, '0', ['of.a.plugin'])).configs).toEqual([]);
   });
 
-  it('refuses a setting that a running broker cannot change', async () => {
-    const answer = await alter(BROKER, '0', ['num.partitions', SET, '5']);
-    expect(answer.errorCode).toBe(ErrorCode.INVALID_REQUEST);
-    expect(answer.errorMessage).toContain('Cannot update these configs dynamically');
+  it('keeps and tells what Kafka changes while it runs, though nothing comes of it here', async () => {
+    const threads = 'num.io.threads';
+    expect((await describeOne(BROKER, '0', [threads])).configs).toEqual([]);
+    await alter(BROKER, '', [threads, SET, '12']);
+    await alter(BROKER, '0', [threads, SET, '16']);
+    expect(await describeKey(BROKER, '0', threads)).toMatchObject({
+      ...{ value: '16', configSource: SOURCE.dynamicBroker, configType: 3 },
+      ...{ isSensitive: false, readOnly: false, isDefault: false },
+      synonyms: [
+        { name: threads, value: '16', source: SOURCE.dynamicBroker },
+        { name: threads, value: '12', source: SOURCE.dynamicDefault },
+        { name: threads, value: '8', source: SOURCE.default },
+      ],
+      documentation: expect.stringContaining('no effect here'),
+    });
+    expect((await describeOne(BROKER, '')).configs).toMatchObject([{ name: threads, value: '12' }]);
+    for (const value of ['0', 'many']) {
+      const { errorCode, errorMessage } = await alter(BROKER, '0', [threads, SET, value]);
+      expect(errorCode).toBe(ErrorCode.INVALID_REQUEST);
+      expect(errorMessage).toContain(`Invalid value ${value} for configuration ${threads}`);
+    }
+    for (const name of ['0', '']) await alter(BROKER, name, [threads, DELETE, null]);
+    expect((await describeOne(BROKER, '0', [threads])).configs).toEqual([]);
   });
+
+  it('tells settings of a listener that were changed while it runs', async () => {
+    const cap = 'listener.name.plaintext.max.connections';
+    await alter(BROKER, '0', [cap, SET, '900']);
+    expect(await describeKey(BROKER, '0', cap)).toMatchObject({
+      ...{ value: '900', configSource: SOURCE.dynamicBroker, isSensitive: false },
+      synonyms: [
+        { name: cap, value: '900', source: SOURCE.dynamicBroker },
+        { name: 'max.connections', value: '2000', source: SOURCE.default },
+      ],
+    });
+    await alter(BROKER, '0', [cap, DELETE, null]);
+    expect((await describeOne(BROKER, '0', [cap])).configs).toEqual([]);
+  });
+
+  it.each(['num.partitions', 'queued.max.requests', 'process.roles'])(
+    'refuses %s, which a running broker cannot change',
+    async (name) => {
+      const answer = await alter(BROKER, '0', [name, SET, '5']);
+      expect(answer.errorCode).toBe(ErrorCode.INVALID_REQUEST);
+      expect(answer.errorMessage).toBe(`Cannot update these configs dynamically: [${name}]`);
+    },
+  );
+
+  it.each(['metric.reporters', 'listener.name.plaintext.ssl.provider'])(
+    'refuses %s, of which somebody would expect something',
+    async (name) => {
+      const answer = await alter(BROKER, '', [name, SET, 'x']);
+      expect(answer.errorCode).toBe(ErrorCode.INVALID_REQUEST);
+      expect(answer.errorMessage).toBe(
+        `These configs of Apache Kafka have no effect here: [${name}]`,
+      );
+    },
+  );
 
   it.each([
     ['keys of no listener', '0', 'ssl.keystore.password', 'only per-listener'],
@@ -327,7 +380,7 @@ describe('IncrementalAlterConfigs', () => {
     const answer = await alter(BROKER, '7', ['log.retention.ms', SET, '1']);
     expect(answer).toMatchObject({
       errorCode: ErrorCode.INVALID_REQUEST,
-      errorMessage: 'Unexpected node id. Expected 0, but received 7',
+      errorMessage: 'Unexpected broker id, expected 0, but received 7',
     });
   });
 
