@@ -41,6 +41,19 @@ const typeNumber: Readonly<Record<KeyType, number>> = {
   password: 9,
 };
 
+const [STRING, INT, SHORT, LONG] = [2, 3, 4, 5];
+
+/** Settings that are of another type in Kafka: ours take units, are read as lists, or know no `short`. */
+const otherTypes: ReadonlyMap<string, number> = new Map([
+  ['broker.heartbeat.interval.ms', INT],
+  ['broker.session.timeout.ms', INT],
+  ['leader.imbalance.check.interval.seconds', LONG],
+  ['listener.security.protocol.map', STRING],
+  ['max.connections.per.ip.overrides', STRING],
+  ['offsets.topic.replication.factor', SHORT],
+  ['transaction.state.log.replication.factor', SHORT],
+]);
+
 export const describeConfigsHandler = handler<Request, Response>(
   apis.get(32),
   (request, context) => ({
@@ -248,7 +261,7 @@ function answer({ key, value, chain, readOnly = false }: Entry, request: Request
           source: entry.source,
         }))
       : [],
-    configType: typeNumber[key.type],
+    configType: otherTypes.get(key.name) ?? typeNumber[key.type],
     documentation: request.includeDocumentation ? key.doc : null,
   };
 }

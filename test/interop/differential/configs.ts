@@ -1,4 +1,5 @@
 /** Settings of topics and of the broker: described, changed, refused. */
+import { brokerKeys } from '../../../src/config/broker-keys.ts';
 import type { Side } from './side.ts';
 
 const TOPIC = 2;
@@ -54,6 +55,14 @@ export async function describe(side: Side): Promise<void> {
     await ask(99, 'x', null);
     await side.ask('DescribeConfigs', version, { resources: [] });
   }
+  // Values depend on machine and folder; what kind of thing they are does not.
+  const { results } = await side.quietly('DescribeConfigs', 4, {
+    resources: [{ resourceType: BROKER, resourceName: '1', configurationKeys: null }],
+  });
+  const kinds = results[0].configs
+    .filter(({ name }: any) => brokerKeys.has(name))
+    .map(({ name, configType, isSensitive }: any) => ({ name, configType, isSensitive }));
+  side.keep('kinds of settings of brokers', kinds);
 }
 
 export async function alter(side: Side): Promise<void> {

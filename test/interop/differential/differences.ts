@@ -214,6 +214,17 @@ const allowed: readonly Allowed[] = [
     reason: 'Controllers have listeners of their own in Kafka.',
   },
   {
+    what: /^kinds of settings of brokers$/,
+    path: /^/,
+    values: (kafka) => kafka === undefined,
+    reason: 'A setting of our own.',
+  },
+  {
+    what: /^kinds of settings of brokers$/,
+    path: /^super\.users\./,
+    reason: 'Kafka leaves them to the authorizer, and tells nobody who they are.',
+  },
+  {
     path: /configs\.node\.id\.synonyms/,
     reason: 'Our node id has a default.',
   },
