@@ -96,11 +96,20 @@ export interface PassEnvironment {
   readonly pace: CleanerPace;
 }
 
+export interface UncleanablePlace {
+  /** Of the segment. */
+  readonly baseOffset: number;
+  readonly position: number;
+}
+
 /** Something in the log that is no batch, or a batch whose records do not decode. */
 export class UncleanableError extends OperatingError {
   override name = 'UncleanableError';
-  constructor(message: string) {
+  /** Where it lies. */
+  readonly place: UncleanablePlace;
+  constructor(message: string, place: UncleanablePlace) {
     super('EUNCLEANABLE', message);
+    this.place = place;
   }
 }
 
@@ -270,11 +279,11 @@ export class CleaningPass {
     const file = disk.open(source.path, 'read');
     try {
       for (let position = 0; position < source.size; ) {
-        const bytes = this.#read(file, position, source.size);
+        const bytes = this.#read(file, position, source);
         let at = 0;
         while (at < bytes && at + batchSizeWithin(this.#input, at, bytes) <= bytes) {
           const size = batchSize(this.#input, at);
-          if (!visitChecked(this.#input, at, bytes, visit, source.path, position)) return false;
+          if (!visitChecked(this.#input, at, bytes, visit, source, position)) return false;
           at += size;
           const pause = pace.passed(size);
           if (pause !== null) await pause;
@@ -289,14 +298,15 @@ export class CleaningPass {
   }
 
   /** Fills the input buffer from `position` with at least one whole batch. */
-  #read(file: DiskFile, position: number, end: number): number {
+  #read(file: DiskFile, position: number, { baseOffset: base, size }: SourceSegment): number {
     for (;;) {
-      const wanted = Math.min(this.#input.length, end - position);
+      const wanted = Math.min(this.#input.length, size - position);
       const bytes = file.read(this.#input, 0, wanted, position);
       const needed = batchSizeWithin(this.#input, 0, bytes);
       if (needed <= bytes) return bytes;
-      if (needed > end - position) {
-        throw new UncleanableError(`${file.path}: no whole batch at position ${position}`);
+      if (needed > size - position) {
+        const text = `${file.path}: no whole batch at position ${position}`;
+        throw new UncleanableError(text, { baseOffset: base, position });
       }
       this.#input = Buffer.allocUnsafeSlow(needed);
     }
@@ -315,17 +325,19 @@ function visitChecked(
   at: number,
   end: number,
   visit: (buffer: Buffer, at: number) => boolean,
-  path: string,
-  position: number,
+  { path, baseOffset: base }: SourceSegment,
+  readAt: number,
 ): boolean {
   const fault = validateBatch(buffer, at, end);
+  const position = readAt + at;
+  const place = { baseOffset: base, position };
   if (fault !== null) {
-    throw new UncleanableError(`${path}: ${fault.reason} at position ${position + at}`);
+    throw new UncleanableError(`${path}: ${fault.reason} at position ${position}`, place);
   }
   try {
     return visit(buffer, at);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new UncleanableError(`${path}: ${error.message} at position ${position + at}`);
+    throw new UncleanableError(`${path}: ${error.message} at position ${position}`, place);
   }
 }

@@ -16,7 +16,14 @@ import { BugError, OperatingError, reasonOf } from '../base/errors.ts';
 import type { Logger, LogLevel } from '../base/logger.ts';
 import { CleaningCancelled } from './cleaner-pace.ts';
 import { CleanerDied, type Cleaning, type CleaningEngine } from './cleaning-engine.ts';
-import type { CleaningJob, GroupOutcome, MapOutcome, SourceSegment } from './cleaning-pass.ts';
+import {
+  type CleaningJob,
+  type GroupOutcome,
+  type MapOutcome,
+  type SourceSegment,
+  UncleanableError,
+  type UncleanablePlace,
+} from './cleaning-pass.ts';
 
 /** What the thread is told; `map` and `clean` are answered. */
 export type Order =
@@ -27,8 +34,13 @@ export type Order =
 
 export type Answer =
   | { readonly kind: 'done'; readonly value: MapOutcome | GroupOutcome }
-  /** `code`: the system's, or '' of an error that is none of its. */
-  | { readonly kind: 'failed'; readonly code: string; readonly reason: string }
+  /** `code`: the system's, or '' of an error that is none of its. `place`: of what can't be cleaned. */
+  | {
+      readonly kind: 'failed';
+      readonly code: string;
+      readonly reason: string;
+      readonly place: UncleanablePlace | null;
+    }
   | {
       readonly kind: 'log';
       readonly level: LogLevel;
@@ -133,8 +145,7 @@ export class ThreadEngine implements CleaningEngine {
     if (answer.kind === 'log') logger[answer.level](answer.message, answer.fields);
     else if (answer.kind === 'done') this.#settle()?.resolve(answer.value);
     else {
-      const { code, reason } = answer;
-      this.#settle()?.reject(code === '' ? new BugError(reason) : new OperatingError(code, reason));
+      this.#settle()?.reject(errorOf(answer));
     }
   }
 
@@ -168,6 +179,11 @@ function newWorker(): Worker {
   } catch (error) {
     throw new CleanerDied(`the thread of the cleaning can't be started: ${reasonOf(error)}`);
   }
+}
+
+function errorOf({ code, reason, place }: Answer & { readonly kind: 'failed' }): Error {
+  if (place !== null) return new UncleanableError(reason, place);
+  return code === '' ? new BugError(reason) : new OperatingError(code, reason);
 }
 
 const cancelled = (): CleaningCancelled => new CleaningCancelled('the cleaning was cancelled');

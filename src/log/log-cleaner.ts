@@ -4,7 +4,7 @@
  * `log.cleaner.backoff.ms`.
  *
  * One log is cleaned at a time. A log in which something is damaged, or which fails for a reason that
- * is not known, is left alone from then on, counted, and stops nobody else; a disk without room is
+ * is not known, is left alone from then on (until a damaged range of it was mended), counted, and stops nobody else; a disk without room is
  * tried again, and so, after ever longer rests, is a log on which the cleaner's thread has died. Cleaning a log that is meanwhile cut, deleted or closed comes to nothing, and does no
  * harm: what was made is put in place only if its sources are still there.
  */
@@ -15,7 +15,12 @@ import { ProtocolError } from '../protocol/error-codes.ts';
 import type { KnownOfProducer } from './batch-filter.ts';
 import { type Cleanable, cleanableOf, groupSources, isDue } from './cleanable.ts';
 import { CleanerDied, type CleaningEngine } from './cleaning-engine.ts';
-import type { CleanerBuffers, CleaningJob, SourceSegment } from './cleaning-pass.ts';
+import {
+  type CleanerBuffers,
+  type CleaningJob,
+  type SourceSegment,
+  UncleanableError,
+} from './cleaning-pass.ts';
 import type { PartitionLog } from './partition-log.ts';
 import { removeCleaned } from './segment-swap.ts';
 
@@ -87,7 +92,8 @@ const REST_MS_MAX = 3_600_000;
 export class LogCleaner {
   readonly stats = new CleanerStats();
   readonly #options: LogCleanerOptions;
-  readonly #uncleanable = new Set<PartitionLog>();
+  /** With how many ranges of them had been mended when they could not be cleaned. */
+  readonly #uncleanable = new Map<PartitionLog, number>();
   /** Of logs on which a thread has died. */
   readonly #rests = new WeakMap<PartitionLog, Rest>();
   #timer: Timer | null = null;
@@ -142,8 +148,13 @@ export class LogCleaner {
   }
   /** Logs that are left alone because they could not be cleaned. */
   get uncleanable(): readonly PartitionLog[] {
-    for (const log of this.#uncleanable) if (log.isClosed) this.#uncleanable.delete(log);
-    return [...this.#uncleanable];
+    this.#forgetMended();
+    return [...this.#uncleanable.keys()];
+  }
+  #forgetMended(): void {
+    for (const [log, mended] of this.#uncleanable) {
+      if (log.isClosed || log.mended !== mended) this.#uncleanable.delete(log);
+    }
   }
 
   /** Cleans what is due, one log after the other. Never rejects; who calls meanwhile shares it. */
@@ -177,6 +188,7 @@ export class LogCleaner {
     let best: { log: PartitionLog; cleanable: Cleanable } | null = null;
     stats.lastSearchAtMs = clock.monotonic();
     this.#hasDirty = false;
+    this.#forgetMended();
     stats.maxDirtyRatio = 0;
     stats.maxCompactionDelayMs = 0;
     for (const log of logs()) {
@@ -291,8 +303,10 @@ export class LogCleaner {
       logger.warn(`can't clean ${log.path}: ${shown.message}`);
       return log.logDirectory.failure !== null;
     }
-    this.#uncleanable.add(log);
-    logger.error(`${log.path} can't be cleaned, and is left as it is: ${reasonOf(error)}`);
+    this.#uncleanable.set(log, log.mended);
+    const text = `${log.path} can't be cleaned, and is left as it is: ${reasonOf(error)}`;
+    if (!(error instanceof UncleanableError)) logger.error(text);
+    else log.noteDamage(error.place.baseOffset, error.place.position, text);
     return true;
   }
 

@@ -27,4 +27,6 @@ export interface LogEnvironment {
   onDirty(): void;
   /** A log is compacted, from its start or from now on. */
   onCompacted(): void;
+  /** Damage was met in a log that no damage was known of. */
+  onDamaged(): void;
 }

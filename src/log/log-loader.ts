@@ -10,6 +10,7 @@ import {
 } from '../protocol/record-batch.ts';
 import { scanBatches } from './batch-scanner.ts';
 import type { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
+import type { LogDamage } from './log-damage.ts';
 import { isPassing } from './log-directory.ts';
 import type { LogEnvironment } from './log-environment.ts';
 import {
@@ -34,6 +35,7 @@ export interface LoadOptions {
   readonly segments: SegmentList;
   readonly epochs: LeaderEpochFileCache;
   readonly producers: ProducerStateManager;
+  readonly damage: LogDamage;
   /** The broker stopped in good order: headers behind the last index entry are all that is read. */
   readonly clean: boolean;
   /** Everything before was flushed. */
@@ -155,7 +157,10 @@ function recover(options: LoadOptions): number | null {
   for (let i = from; i < segments.length; i++) {
     const segment = segments.at(i)!;
     const limit = segments.at(i + 1)?.baseOffset ?? Number.MAX_SAFE_INTEGER;
-    const result = recoverSegment(options, segment, limit, state);
+    segment.resetTransactions();
+    const result = recoverSegment(options, segment, limit, state, (aborted) =>
+      segment.noteAborted(aborted),
+    );
     environment.probe.segmentsRecovered++;
     end = result.end;
     const next = segments.at(i + 1);
@@ -171,19 +176,39 @@ function recover(options: LoadOptions): number | null {
   return end;
 }
 
+/**
+ * A range of `from` that a start had to leave out is whole now: what it has learnt of the batches from
+ * there on is learnt anew, as a start would that comes upon no damage there. All of them count as flushed.
+ */
+export function readAgain(options: LoadOptions, from: LogSegment): void {
+  const { producers, segments, logStartOffset } = options;
+  const flushed = { ...options, recoveryPoint: Number.MAX_SAFE_INTEGER };
+  // Those behind were made without the range.
+  producers.snapshots.removeAfter(from.baseOffset);
+  const state = producers.before(logStartOffset, from.baseOffset);
+  readProducers(state, segments, from.baseOffset, () => {});
+  for (let i = segments.floor(from.baseOffset); i < segments.length; i++) {
+    const segment = segments.at(i)!;
+    const limit = segments.at(i + 1)?.baseOffset ?? Number.MAX_SAFE_INTEGER;
+    const aborted: AbortedTransaction[] = [];
+    recoverSegment(flushed, segment, limit, state, (one) => aborted.push(one));
+    segment.replaceTransactions(aborted);
+  }
+}
+
 /** Reads one segment whole, rebuilding its indexes; cuts a torn tail off. */
 function recoverSegment(
   options: LoadOptions,
   segment: LogSegment,
   limit: number,
   state: ProducerStateManager,
+  onAborted: (aborted: AbortedTransaction) => void,
 ): { end: number; cut: boolean } {
   const { epochs } = options;
   let end = segment.baseOffset;
   let newestEpoch = -1;
   let from = 0;
   segment.resetIndexes();
-  segment.resetTransactions();
   for (;;) {
     const scan = scanBatches(segment.file, from, segment.size, (buffer, at, position) => {
       const first = baseOffset(buffer, at);
@@ -200,7 +225,7 @@ function recoverSegment(
       segment.noteBatch(buffer, at, position);
       segment.noteVerified(position, position + batchSize(buffer, at));
       const aborted = state.update(buffer, at);
-      if (aborted !== null) segment.noteAborted(aborted);
+      if (aborted !== null) onAborted(aborted);
       if (epoch > epochs.latestEpoch) epochs.begin(epoch, first);
       end = last + 1;
       return true;
@@ -265,9 +290,8 @@ function skipDamage(
   position: number,
   end: number,
 ): number | null {
-  const { logger, probe } = options.environment;
-  probe.corruptBatches++;
-  logger.error(`${segment.path}: damaged at position ${position}, offset ${end}, kept as it is`);
+  const text = `${segment.path}: damaged at position ${position}, offset ${end}, kept as it is`;
+  options.damage.met(segment, position, text, true);
   return findNextBatch(segment.file, position + 1, segment.size, end);
 }
 

@@ -62,6 +62,8 @@ export interface LogManagerOptions {
   readonly moveBytesPerSecond?: () => number;
   /** Called in the tick in which `log`, in another directory, has taken the place of `former`. */
   readonly onMoved?: (former: PartitionLog, log: PartitionLog) => void;
+  /** Called when damage is met in a log that none was known of: other replicas may have what it lacks. */
+  readonly onDamaged?: () => void;
   /** Called in the tick in which a directory fails; its logs refuse everything from then on. */
   readonly onDirectoryOffline?: (path: string, logs: readonly PartitionLog[]) => void;
 }
@@ -156,6 +158,7 @@ export class LogManager {
       removeLater: (paths, delayMs) => this.#dead.removeLater(paths, delayMs),
       onDirty: () => this.#onDirty(),
       onCompacted: () => this.cleaner.need(),
+      onDamaged: () => this.#options.onDamaged?.(),
     };
   }
 

@@ -1,6 +1,7 @@
 import type { CompactionMark } from './compaction-mark.ts';
 import type { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
 import type { LogConfig } from './log-config.ts';
+import type { LogDamage } from './log-damage.ts';
 import type { LogEnvironment } from './log-environment.ts';
 import type { LogFlusher } from './log-flusher.ts';
 import type { LogGuard } from './log-guard.ts';
@@ -30,4 +31,5 @@ export interface LogParts {
   readonly flusher: LogFlusher;
   readonly tail: WatchedTail;
   readonly mark: CompactionMark;
+  readonly damage: LogDamage;
 }

@@ -10,6 +10,7 @@ import {
   validateBatch,
 } from '../protocol/record-batch.ts';
 import { isPlausibleHeader, type ScanEnd } from './batch-scanner.ts';
+import type { LogDamage } from './log-damage.ts';
 import type { LogEnvironment } from './log-environment.ts';
 import type { LogSegment } from './log-segment.ts';
 import { type Piece, READ_AHEAD_BYTES_MIN } from './read-ahead.ts';
@@ -75,14 +76,16 @@ interface Place {
 export class LogReader {
   readonly #environment: LogEnvironment;
   readonly #segments: SegmentList;
+  readonly #damage: LogDamage;
   #places: Place[] = [];
 
-  constructor(environment: LogEnvironment, segments: SegmentList) {
+  constructor(environment: LogEnvironment, segments: SegmentList, damage: LogDamage) {
     this.#environment = environment;
     this.#segments = segments;
+    this.#damage = damage;
   }
 
-  /** Remembered places are wrong once the log has been cut. */
+  /** Remembered places are wrong once the log has been cut, and what was read ahead once it was mended. */
   forgetPlaces(): void {
     for (const place of this.#places) this.#leave(place);
     this.#places = [];
@@ -316,9 +319,8 @@ export class LogReader {
   }
 
   #corrupt(segment: LogSegment, position: number): ProtocolError {
-    this.#environment.probe.corruptBatches++;
     const text = `${segment.path}: damaged batch at position ${position}`;
-    this.#environment.logger.error(text);
+    this.#damage.met(segment, position, text);
     return new ProtocolError(ErrorCode.CORRUPT_MESSAGE, text);
   }
 

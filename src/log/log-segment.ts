@@ -302,6 +302,25 @@ export class LogSegment {
     this.#persistTransactions();
   }
 
+  /**
+   * The same, with what was found: whoever is killed leaves the file as it was or as it is to be, since
+   * no start would read the segment again.
+   */
+  replaceTransactions(found: readonly AbortedTransaction[]): void {
+    const index = this.#newTransactionIndex();
+    for (const aborted of found) index.append(aborted);
+    if (index.equals(this.transactionIndex)) return;
+    this.#transactionIndex = index;
+    this.#indexesUnsynced = true;
+    try {
+      index.replaceFile(this.#options.disk);
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      this.#options.probe.cacheWriteFailures++;
+      this.#options.logger.warn(`can't write ${index.path} yet: ${reasonOf(error)}`);
+    }
+  }
+
   /** Empties the indexes; `noteBatch` for each batch of the file must follow. */
   resetIndexes(): void {
     this.#index = this.#newIndex();
@@ -568,6 +587,18 @@ export class LogSegment {
   noteVerified(from: number, to: number): void {
     if (from > this.#verifiedTo) return;
     this.#verifiedTo = Math.max(this.#verifiedTo, to);
+  }
+
+  /** What lies there is not what this process has checked, if it has. */
+  noteDamaged(position: number): void {
+    this.#verifiedTo = Math.min(this.#verifiedTo, position);
+    if (position >= this.#verifiedFrom) this.#verifiedFrom = Number.POSITIVE_INFINITY;
+  }
+
+  /** Writes over what lies there. A failure, or a crash, leaves any part of it; the device has it after `sync`. */
+  overwrite(position: number, bytes: Buffer): void {
+    assert(position + bytes.length <= this.size, `${this.path}: written over its end`);
+    this.#opened().write([bytes], position);
   }
 
   /** Reads up to `length` bytes at `position`; returns how many. */

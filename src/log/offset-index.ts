@@ -52,6 +52,18 @@ export class OffsetIndex extends SparseIndex {
     return high;
   }
 
+  /** Position of the last entry that leads to a place before `position`; 0: none does. */
+  positionBefore(position: number): number {
+    let low = 0;
+    let high = this.count - 1;
+    while (low <= high) {
+      const middle = (low + high) >>> 1;
+      if (this.positionAt(middle) < position) low = middle + 1;
+      else high = middle - 1;
+    }
+    return high < 0 ? 0 : this.positionAt(high);
+  }
+
   append(offset: number, position: number): void {
     const follows = this.count === 0 || (offset > this.lastOffset && position > this.lastPosition);
     // No text is made for an entry that is as it should be: there is one for every few batches.

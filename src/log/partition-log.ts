@@ -11,12 +11,13 @@ import {
 } from './log-appends.ts';
 import type { LogCheckpoints } from './log-checkpoints.ts';
 import type { LogConfig } from './log-config.ts';
+import { LogDamage } from './log-damage.ts';
 import type { LogDirectory } from './log-directory.ts';
 import type { LogEnvironment } from './log-environment.ts';
 import { partitionDirectory } from './log-files.ts';
 import { LogFlusher } from './log-flusher.ts';
 import { LogGuard } from './log-guard.ts';
-import { loadLog } from './log-loader.ts';
+import { type LoadOptions, loadLog, readAgain } from './log-loader.ts';
 import { LogOffsets } from './log-offsets.ts';
 import type { LogParts } from './log-parts.ts';
 import {
@@ -26,6 +27,7 @@ import {
   type OffsetAndTimestamp,
   type ReadBounds,
 } from './log-reader.ts';
+import { type DamagedRange, LogRepair, type MendOutcome } from './log-repair.ts';
 import { countUnwanted } from './log-retention.ts';
 import type { LogSegment } from './log-segment.ts';
 import { LogSegments } from './log-segments.ts';
@@ -78,6 +80,7 @@ export class PartitionLog {
   readonly #appends: LogAppends;
   readonly #truncation: LogTruncation;
   readonly #replacement: SegmentReplacement;
+  readonly #repair: LogRepair;
   #topicId: string | null;
 
   private constructor(options: PartitionLogOptions) {
@@ -89,6 +92,7 @@ export class PartitionLog {
     this.#topicId = options.topicId;
     const { disk, logger, probe } = environment;
     const list = new SegmentList();
+    const damage = new LogDamage(environment);
     const offsets = new LogOffsets();
     const epochs = new LeaderEpochFileCache(disk, path);
     const logEndOffset = (): number => offsets.end;
@@ -97,11 +101,11 @@ export class PartitionLog {
       environment.onDirty();
     };
     const parts = {
-      ...{ environment, path, config, offsets, epochs, changed },
+      ...{ environment, path, config, offsets, epochs, damage, changed },
       name: partitionDirectory(options.topic, options.partition),
       guard: new LogGuard(logDirectory, path),
       producers: new ProducerStateManager({ disk, directory: path, logger, probe }),
-      reader: new LogReader(environment, list),
+      reader: new LogReader(environment, list, damage),
       flusher: new LogFlusher({
         ...{ environment, logDirectory, path, epochs, logEndOffset, changed },
         segments: list,
@@ -121,6 +125,9 @@ export class PartitionLog {
       saveStart: (start) => checkpoints.saveStartNow(this, start),
     });
     this.#replacement = new SegmentReplacement(this.#parts, this.#truncation);
+    this.#repair = new LogRepair(this.#parts, (from) =>
+      readAgain({ ...this.#loadOptions(), logStartOffset: offsets.start }, from),
+    );
     this.#noteCompacted();
   }
 
@@ -132,26 +139,30 @@ export class PartitionLog {
   }
 
   #load(): void {
+    const { environment, clean, highWatermark } = this.#options;
+    const { segments, offsets, flusher } = this.#parts;
+    const loaded = loadLog(this.#loadOptions());
+    offsets.load(loaded.logStartOffset, loaded.logEndOffset, highWatermark);
+    flusher.startAt(loaded.recoveryPoint);
+    flusher.entriesDirty = !clean;
+    environment.segmentCache.forget(segments.active);
+  }
+
+  #loadOptions(): LoadOptions {
     const { environment, clean, recoveryPoint, logStartOffset, highWatermark } = this.#options;
-    const { path, config, segments, epochs, producers, offsets, flusher, mark } = this.#parts;
-    const loaded = loadLog({
+    const { path, config, segments, epochs, producers, mark, damage } = this.#parts;
+    return {
       environment,
       directory: path,
       segments: segments.list,
-      epochs,
-      producers,
-      clean,
+      ...{ epochs, producers, damage, clean },
       recoveryPoint,
       logStartOffset,
       highWatermark,
       mayHaveGaps: config.cleanupPolicy.includes('compact') || mark.cleanedTo !== null,
       preallocates: config.preallocate,
       makeSegment: (base, existing) => segments.make(base, existing),
-    });
-    offsets.load(loaded.logStartOffset, loaded.logEndOffset, highWatermark);
-    flusher.startAt(loaded.recoveryPoint);
-    flusher.entriesDirty = !clean;
-    environment.segmentCache.forget(segments.active);
+    };
   }
 
   get environment(): LogEnvironment {
@@ -240,6 +251,15 @@ export class PartitionLog {
     let bytes = 0;
     for (const segment of this.#parts.segments.list) bytes += segment.size;
     return bytes;
+  }
+
+  /** Something in it is damaged, as far as is known. */
+  get isDamaged(): boolean {
+    return this.#parts.damage.place !== null;
+  }
+  /** Damaged ranges of it that were mended, since it was opened. */
+  get mended(): number {
+    return this.#parts.damage.mended;
   }
 
   setTopicId(topicId: string): void {
@@ -527,6 +547,27 @@ export class PartitionLog {
   noteCleaned(offset: number): void {
     this.#parts.mark.cleanedUpTo(offset);
     this.#parts.changed();
+  }
+
+  /** The cleaner has found no whole batch at `position` of the segment of `base`. */
+  noteDamage(base: number, position: number, text: string): void {
+    const { segments, damage, environment } = this.#parts;
+    const segment = segments.list.at(segments.list.floor(base));
+    if (segment?.baseOffset === base) damage.met(segment, position, text);
+    else environment.logger.error(text);
+  }
+
+  /** What is damaged, the first of it that is known of; null: nothing is any more. Throws KAFKA_STORAGE_ERROR. */
+  damagedRange(): DamagedRange | null {
+    return this.#repair.find();
+  }
+
+  /**
+   * Mends the range with what another replica has from its first offset on: see `LogRepair`. Rejects
+   * with ProtocolError, and the log is damaged still.
+   */
+  mend(range: DamagedRange, records: Buffer): Promise<MendOutcome> {
+    return this.#repair.mend(range, records);
   }
 
   /**

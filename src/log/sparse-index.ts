@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts';
 import type { Disk } from '../base/disk.ts';
+import { replaceFileLazily } from './log-files.ts';
 
 /** Entries in a new index's memory; it doubles as needed. */
 const CAPACITY_MIN = 16;
@@ -104,6 +105,17 @@ export abstract class SparseIndex {
     } finally {
       file.close();
     }
+  }
+
+  /** Writes all of it into a new file that takes the place of the old one. Throws the disk's error. */
+  replaceFile(disk: Disk): void {
+    const bytes = Buffer.allocUnsafe(this.#count * this.entryBytes);
+    for (let slot = 0; slot < this.#count; slot++) {
+      this.encode(slot, bytes, slot * this.entryBytes);
+    }
+    replaceFileLazily(disk, this.path, bytes);
+    this.#written = this.#count;
+    this.#fileTooLong = false;
   }
 
   /** The file was removed: all of it is to be written again. */

@@ -82,6 +82,19 @@ export class TransactionIndex extends SparseIndex {
     return !disk.exists(this.path) || super.load(disk);
   }
 
+  override replaceFile(disk: Disk): void {
+    if (this.count > 0) super.replaceFile(disk);
+    else this.persist(disk);
+  }
+
+  equals(other: TransactionIndex): boolean {
+    const values = this.count * VALUES;
+    return (
+      other.count === this.count &&
+      this.#values.subarray(0, values).every((value, i) => value === other.#values[i])
+    );
+  }
+
   override persist(disk: Disk): boolean {
     if (this.count > 0) return super.persist(disk);
     if (disk.exists(this.path)) disk.remove(this.path);

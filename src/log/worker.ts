@@ -13,7 +13,12 @@ import { nodeDisk } from '../base/node-disk.ts';
 import { systemRandom } from '../base/random.ts';
 import { portLogger } from '../base/role-thread.ts';
 import { CleanerPace } from './cleaner-pace.ts';
-import { CleaningPass, type GroupOutcome, type MapOutcome } from './cleaning-pass.ts';
+import {
+  CleaningPass,
+  type GroupOutcome,
+  type MapOutcome,
+  UncleanableError,
+} from './cleaning-pass.ts';
 import type { Answer, Order } from './cleaning-thread.ts';
 
 /** Of this thread only: Linux has a priority for each. */
@@ -61,6 +66,7 @@ function answer(question: Promise<MapOutcome | GroupOutcome>): void {
         kind: 'failed',
         code,
         reason: code === '' ? (stack ?? reasonOf(error)) : reasonOf(error),
+        place: error instanceof UncleanableError ? error.place : null,
       });
     },
   );

@@ -90,6 +90,7 @@ describe('a cleaning on a thread of its own', () => {
     await manager.cleaner.run();
     expect(manager.cleaner.uncleanable).toEqual([log]);
     expect(logger.lines.at(-1)).toMatch(/can't be cleaned.*CRC/);
+    expect(log.damagedRange()).toMatchObject({ firstOffset: 1, epochBefore: 0 });
     expect(log.logDirectory.failure).toBeNull();
   });
 

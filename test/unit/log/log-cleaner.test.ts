@@ -6,6 +6,7 @@ import type { LogManager } from '../../../src/log/log-manager.ts';
 import type { PartitionLog } from '../../../src/log/partition-log.ts';
 import { CompressionType } from '../../../src/protocol/compression.ts';
 import { encodeMarkerBatch } from '../../../src/protocol/end-transaction-marker.ts';
+import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import {
   BatchAttribute,
   setBaseOffset,
@@ -13,7 +14,7 @@ import {
 } from '../../../src/protocol/record-batch.ts';
 import { type FaultyDisk, systemError } from '../../support/faulty-disk.ts';
 import { clean, close, keyedBatch, type Pair, pairsOf, put, stored } from './compacted.ts';
-import { appendValues, makeRig, numbered, type Rig, START_MS } from './support.ts';
+import { appendValues, codeThrown, makeRig, numbered, type Rig, START_MS } from './support.ts';
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -493,6 +494,30 @@ describe('compaction', () => {
     expect(rig.logger.lines.join()).toMatch(/t-0 can't be cleaned.*CRC/);
     await clean(rig, manager);
     expect(manager.cleaner.stats.failures).toBe(1);
+  });
+
+  it('serves nothing more of what it has found damaged, and cleans it once that is mended', async () => {
+    const rig = makeRig(COMPACTED);
+    const { manager, log } = await rig.open();
+    put(log, [
+      ['a', '1'],
+      ['a', '2'],
+    ]);
+    await close(log);
+    const path = `${log.path}/00000000000000000000.log`;
+    const whole = rig.disk.content(path);
+    const damaged = Buffer.from(whole);
+    damaged[damaged.length - 1]! ^= 1;
+    rig.disk.setContent(path, damaged);
+    await clean(rig, manager);
+    expect([log.isDamaged, manager.cleaner.uncleanable]).toEqual([true, [log]]);
+    expect(codeThrown(() => pairsOf(log))).toBe(ErrorCode.CORRUPT_MESSAGE);
+    const range = log.damagedRange()!;
+    const records = whole.subarray(range.position);
+    expect((await log.mend(range, records)).kind).toBe('mended');
+    await clean(rig, manager);
+    expect(pairsOf(log)).toEqual(['1 a=2']);
+    expect(manager.cleaner.uncleanable).toEqual([]);
   });
 
   it('tries again when there was no room', async () => {

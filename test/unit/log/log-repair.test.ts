@@ -1,0 +1,496 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../../src/base/random.ts';
+import type { LogConfig } from '../../../src/log/log-config.ts';
+import type { LogManager } from '../../../src/log/log-manager.ts';
+import type { PartitionLog } from '../../../src/log/partition-log.ts';
+import { encodeMarkerBatch } from '../../../src/protocol/end-transaction-marker.ts';
+import { ErrorCode } from '../../../src/protocol/error-codes.ts';
+import {
+  BatchAttribute,
+  baseOffset,
+  batchSize,
+  lastOffset,
+  setBaseOffset,
+  setPartitionLeaderEpoch,
+} from '../../../src/protocol/record-batch.ts';
+import type { FaultyDisk } from '../../support/faulty-disk.ts';
+import {
+  appendValues,
+  batchOf,
+  codeThrown,
+  makeRig,
+  NO_BOUND,
+  numbered,
+  readAll,
+} from './support.ts';
+
+/** Three batches of two records a segment. */
+const CONFIG: Partial<LogConfig> = { segmentBytes: 300, indexIntervalBytes: 80 };
+const BATCHES = 12;
+
+const segmentOf = (base: number): string => `/data/t-0/${String(base).padStart(20, '0')}.log`;
+
+/** A log as it lies on the disk of a replica, and what it holds by its segments. */
+interface Stored {
+  readonly disk: FaultyDisk;
+  readonly bases: readonly number[];
+  /** Of each batch its segment, place and offsets. */
+  readonly batches: readonly {
+    readonly base: number;
+    readonly position: number;
+    readonly first: number;
+    readonly bytes: Buffer;
+  }[];
+}
+
+async function stored(how: 'stopped' | 'killed', config = CONFIG): Promise<Stored> {
+  const rig = makeRig(config);
+  const { manager, log } = await rig.open();
+  for (let i = 0; i < BATCHES; i++) {
+    log.append(batchOf(numbered(2, i * 2), { timestamp: 1_000 + i }), {
+      leaderEpoch: i < 5 ? 2 : 4,
+      origin: 'client',
+    });
+  }
+  const bases = [...log.segments].map(({ baseOffset: base }) => base);
+  await log.flush();
+  if (how === 'stopped') await manager.stop();
+  else {
+    await manager.checkpoint();
+    manager.abandon();
+    // So old a checkpoint that a start reads all of it again.
+    rig.disk.setContent('/data/recovery-point-offset-checkpoint', Buffer.from('0\n1\nt 0 24\n'));
+  }
+  return { disk: rig.disk, bases, batches: bases.flatMap((base) => batchesIn(rig.disk, base)) };
+}
+
+function batchesIn(disk: FaultyDisk, base: number): Stored['batches'] {
+  const bytes = disk.content(segmentOf(base));
+  const found = [];
+  for (let position = 0; position < bytes.length; position += batchSize(bytes, position)) {
+    const batch = Buffer.from(bytes.subarray(position, position + batchSize(bytes, position)));
+    found.push({ base, position, first: baseOffset(bytes, position), bytes: batch });
+  }
+  return found;
+}
+
+/** What another replica answers from `offset` on. */
+function fetched({ batches }: Stored, offset: number, count = Infinity): Buffer {
+  const from = batches.filter(({ first }) => first >= offset).slice(0, count);
+  return Buffer.concat(from.map(({ bytes }) => bytes));
+}
+
+function flip(disk: FaultyDisk, base: number, position: number, bit = 2): void {
+  const bytes = disk.content(segmentOf(base));
+  bytes[position]! ^= 1 << bit;
+  disk.setContent(segmentOf(base), bytes);
+}
+
+async function opened(
+  disk: FaultyDisk,
+  config = CONFIG,
+): Promise<{ manager: LogManager; log: PartitionLog }> {
+  return makeRig(config, disk).open();
+}
+
+/** Reads from the start as a consumer that gives up at the first error. */
+const readToError = (log: PartitionLog): number => codeThrown(() => readAll(log, 100));
+
+/** Mends all that is known of, and then all that reading everything meets. */
+async function mendAll(log: PartitionLog, from: Stored): Promise<number> {
+  let mended = 0;
+  for (let i = 0; i < 10; i++) {
+    readToError(log);
+    const range = log.damagedRange();
+    if (range === null) return mended;
+    const outcome = await log.mend(range, fetched(from, range.firstOffset));
+    expect(outcome.kind).toBe('mended');
+    mended++;
+  }
+  throw new Error('it has no end');
+}
+
+const bytesOn = (disk: FaultyDisk, bases: readonly number[]): string[] =>
+  bases.map((base) => disk.content(segmentOf(base)).toString('hex'));
+
+/** Fields of a batch by the byte that is damaged. */
+const FIELDS = [
+  ['length', 10],
+  ['length, its lowest byte', 11],
+  ['magic', 16],
+  ['CRC', 18],
+  ['attributes', 22],
+  ['last offset delta', 26],
+  ['payload', 70],
+] as const;
+
+describe('a damaged range of a log', () => {
+  it.each(FIELDS)('is mended with another replica’s batches: %s', async (_, field) => {
+    const pristine = await stored('stopped');
+    const { bases, batches } = pristine;
+    expect(bases.length).toBeGreaterThan(3);
+    // The last segment's end is read by every start.
+    for (const batch of batches.filter(({ base }) => base !== bases.at(-1))) {
+      const disk = pristine.disk.clone();
+      flip(disk, batch.base, batch.position + field);
+      const { manager, log } = await opened(disk);
+      const label = `batch ${batch.first}`;
+      expect(readToError(log), label).toBe(ErrorCode.CORRUPT_MESSAGE);
+      expect(log.isDamaged, label).toBe(true);
+      expect(await mendAll(log, pristine), label).toBe(1);
+      expect([log.isDamaged, log.mended], label).toEqual([false, 1]);
+      expect([...readAll(log, 100).values()], label).toEqual(numbered(BATCHES * 2));
+      expect(bytesOn(disk, bases), label).toEqual(bytesOn(pristine.disk, bases));
+      expect([log.logStartOffset, log.logEndOffset], label).toEqual([0, 24]);
+      expect(log.logDirectory.failure).toBeNull();
+      manager.abandon();
+    }
+  });
+
+  it.each(FIELDS)('is mended when a start has met it: %s', async (_, field) => {
+    const pristine = await stored('killed');
+    const { bases } = pristine;
+    // A start reads the segment that the recovery point lies in, and no other one.
+    for (const batch of pristine.batches.filter(({ base }) => base === bases.at(-1))) {
+      const disk = pristine.disk.clone();
+      flip(disk, batch.base, batch.position + field);
+      const { manager, log } = await opened(disk);
+      const label = `batch ${batch.first}`;
+      expect([log.isDamaged, log.logEndOffset], label).toEqual([true, 24]);
+      expect(await mendAll(log, pristine), label).toBe(1);
+      expect([...readAll(log, 100).values()], label).toEqual(numbered(BATCHES * 2));
+      expect(bytesOn(disk, bases), label).toEqual(bytesOn(pristine.disk, bases));
+      expect(appendValues(log, ['new']), label).toBe(24);
+      expect(readAll(log).get(24), label).toBe('new');
+      manager.abandon();
+    }
+  });
+
+  it('is mended over several batches, and one range after the other', async () => {
+    const pristine = await stored('stopped');
+    const [first, second, third] = pristine.batches;
+    const later = pristine.batches.at(-4)!;
+    const disk = pristine.disk.clone();
+    for (const { base, position } of [first!, second!, third!, later]) {
+      flip(disk, base, position + 70);
+    }
+    const { log } = await opened(disk);
+    readToError(log);
+    const range = log.damagedRange()!;
+    expect(range.firstOffset).toBe(0);
+    // The first batch alone is not all that is missing.
+    expect(await log.mend(range, fetched(pristine, 0, 1))).toEqual({ kind: 'more', nextOffset: 2 });
+    expect(bytesOn(disk, [0])).not.toEqual(bytesOn(pristine.disk, [0]));
+    expect(await mendAll(log, pristine)).toBe(2);
+    expect(bytesOn(disk, pristine.bases)).toEqual(bytesOn(pristine.disk, pristine.bases));
+  });
+
+  it('is found by time and by index again, and by those who read ahead', async () => {
+    const pristine = await stored('killed');
+    const target = pristine.batches.at(-1)!;
+    const disk = pristine.disk.clone();
+    flip(disk, target.base, target.position + 10);
+    const { log } = await opened(disk);
+    expect(log.offsetForTimestamp(1_011)).toBeNull();
+    await mendAll(log, pristine);
+    expect(log.offsetForTimestamp(1_011)?.offset).toBe(22);
+    expect(log.maxTimestampOffset()?.offset).toBe(22);
+  });
+
+  it('is not mended with what does not belong there, and nothing changes', async () => {
+    const pristine = await stored('stopped');
+    const target = pristine.batches.find(({ first }) => first === 8)!;
+    const disk = pristine.disk.clone();
+    flip(disk, target.base, target.position + 70);
+    const damaged = bytesOn(disk, pristine.bases);
+    const { log } = await opened(disk);
+    readToError(log);
+    const range = log.damagedRange()!;
+    expect(range.firstOffset).toBe(8);
+    const changed = (change: (bytes: Buffer) => void): Buffer => {
+      const bytes = Buffer.from(target.bytes);
+      change(bytes);
+      return bytes;
+    };
+    const shorter = batchOf(['x', 'y']);
+    setBaseOffset(shorter, 0, 8);
+    setPartitionLeaderEpoch(shorter, 0, 2);
+    const offers: [string, Buffer][] = [
+      ['an offset too high', changed((bytes) => setBaseOffset(bytes, 0, 9))],
+      ['an offset too low', changed((bytes) => setBaseOffset(bytes, 0, 7))],
+      ['a wrong checksum', changed((bytes) => (bytes[75]! ^= 1))],
+      ['half a batch', target.bytes.subarray(0, 70)],
+      ['another term', changed((bytes) => setPartitionLeaderEpoch(bytes, 0, 4))],
+      ['a shorter batch', shorter],
+      ['the batch behind', fetched(pristine, 10)],
+    ];
+    for (const [label, records] of offers) {
+      const { kind } = await log.mend(range, records);
+      expect(kind === 'misfit' || (label === 'a shorter batch' && kind === 'more'), label).toBe(
+        true,
+      );
+      expect(bytesOn(disk, pristine.bases), label).toEqual(damaged);
+      expect(log.isDamaged, label).toBe(true);
+      expect(
+        codeThrown(() => log.read(8, 100, NO_BOUND)),
+        label,
+      ).toBe(ErrorCode.CORRUPT_MESSAGE);
+    }
+    const long = Buffer.concat([shorter, fetched(pristine, 10)]);
+    expect((await log.mend(range, long)).kind).toBe('misfit');
+    expect((await log.mend(range, Buffer.alloc(0))).kind).toBe('more');
+    expect((await log.mend(range, target.bytes)).kind).toBe('mended');
+    expect([...readAll(log).values()]).toEqual(numbered(24));
+  });
+
+  it('is not mended with less offsets than its segment has, however long they are', async () => {
+    const pristine = await stored('stopped');
+    const [, second] = pristine.bases;
+    const target = pristine.batches.findLast(({ base }) => base === 0)!;
+    const disk = pristine.disk.clone();
+    flip(disk, 0, target.position + 70);
+    const { log } = await opened(disk);
+    readToError(log);
+    const one = batchOf(['x'.repeat(target.bytes.length - batchOf(['']).length)]);
+    setBaseOffset(one, 0, target.first);
+    setPartitionLeaderEpoch(one, 0, 2);
+    expect([one.length, second]).toEqual([target.bytes.length, target.first + 2]);
+    const range = log.damagedRange()!;
+    expect((await log.mend(range, one)).kind).toBe('more');
+    const two = Buffer.concat([one, fetched(pristine, second!)]);
+    expect((await log.mend(range, two)).kind).toBe('misfit');
+    expect((await log.mend(range, target.bytes)).kind).toBe('mended');
+  });
+
+  it('is left alone when the log has changed since it was asked for', async () => {
+    const pristine = await stored('stopped');
+    const target = pristine.batches.find(({ first }) => first === 8)!;
+    const meet = async () => {
+      const disk = pristine.disk.clone();
+      flip(disk, target.base, target.position + 70);
+      const { log } = await opened(disk);
+      readToError(log);
+      return { disk, log, range: log.damagedRange()! };
+    };
+    const cut = await meet();
+    cut.log.truncateTo(8);
+    appendValues(cut.log, ['other', 'values']);
+    expect((await cut.log.mend(cut.range, target.bytes)).kind).toBe('changed');
+    expect([...readAll(cut.log).values()]).toEqual([...numbered(8), 'other', 'values']);
+    const begun = await meet();
+    begun.log.truncateFullyAndStartAt(8);
+    expect((await begun.log.mend(begun.range, target.bytes)).kind).toBe('changed');
+    expect(begun.log.isDamaged).toBe(false);
+    const deleted = await meet();
+    deleted.log.setHighWatermark(24);
+    deleted.log.advanceLogStartOffset(14);
+    deleted.log.deleteOldSegments(0);
+    expect((await deleted.log.mend(deleted.range, target.bytes)).kind).toBe('changed');
+    const closed = await meet();
+    await closed.log.close();
+    await expect(closed.log.mend(closed.range, target.bytes)).rejects.toMatchObject({
+      code: ErrorCode.NOT_LEADER_OR_FOLLOWER,
+    });
+    expect(closed.disk.content(segmentOf(target.base))).not.toEqual(
+      pristine.disk.content(segmentOf(target.base)),
+    );
+  });
+
+  it('is damaged still after a crash in the middle, and mended then', async () => {
+    const pristine = await stored('stopped');
+    const target = pristine.batches.find(({ first }) => first === 8)!;
+    const outcomes = new Set<boolean>();
+    for (let seed = 0; seed < 40; seed++) {
+      const disk = pristine.disk.clone();
+      flip(disk, target.base, target.position + 70);
+      flip(disk, target.base, target.position + 30);
+      const first = await opened(disk);
+      readToError(first.log);
+      const range = first.log.damagedRange()!;
+      // The device never answers.
+      disk.fault = ({ operation, path }) =>
+        operation === 'sync' && path.endsWith('.log') ? crash() : null;
+      await first.log.mend(range, target.bytes).catch(() => {});
+      expect(first.log.isDamaged).toBe(true);
+      first.manager.abandon();
+      disk.crash(seededRandom(seed));
+      disk.restart();
+      const { manager, log } = await opened(disk);
+      expect([log.logStartOffset, log.logEndOffset]).toEqual([0, 24]);
+      outcomes.add(readToError(log) === 0);
+      await mendAll(log, pristine);
+      expect([...readAll(log).values()]).toEqual(numbered(24));
+      expect(bytesOn(disk, pristine.bases)).toEqual(bytesOn(pristine.disk, pristine.bases));
+      manager.abandon();
+    }
+    expect(outcomes.size).toBe(2);
+  });
+
+  it('is not called mended before the device has it, and a device that fails ends its service', async () => {
+    const pristine = await stored('stopped');
+    const target = pristine.batches.find(({ first }) => first === 8)!;
+    const disk = pristine.disk.clone();
+    flip(disk, target.base, target.position + 70);
+    const { log } = await opened(disk);
+    readToError(log);
+    const mending = log.mend(log.damagedRange()!, target.bytes);
+    expect(log.isDamaged).toBe(true);
+    expect((await mending).kind).toBe('mended');
+    const lost = disk.clone();
+    lost.crash(seededRandom(3));
+    expect(lost.content(segmentOf(target.base))).toEqual(
+      pristine.disk.content(segmentOf(target.base)),
+    );
+    const other = pristine.disk.clone();
+    flip(other, target.base, target.position + 70);
+    const failing = await opened(other);
+    readToError(failing.log);
+    other.fault = ({ operation }) => (operation === 'write' ? crash() : null);
+    const range = failing.log.damagedRange()!;
+    await expect(failing.log.mend(range, target.bytes)).rejects.toMatchObject({
+      code: ErrorCode.KAFKA_STORAGE_ERROR,
+    });
+    expect(failing.log.logDirectory.failure).not.toBeNull();
+  });
+
+  it('is mended once there is room, where there was none', async () => {
+    const pristine = await stored('stopped');
+    const target = pristine.batches.find(({ first }) => first === 8)!;
+    const disk = pristine.disk.clone();
+    flip(disk, target.base, target.position + 70);
+    const { log } = await opened(disk);
+    readToError(log);
+    const range = log.damagedRange()!;
+    disk.fault = ({ operation, path }) =>
+      operation === 'write' && path.endsWith('.log') ? 'short' : null;
+    await expect(log.mend(range, target.bytes)).rejects.toMatchObject({
+      code: ErrorCode.KAFKA_STORAGE_ERROR,
+    });
+    expect([log.isDamaged, log.logDirectory.failure]).toEqual([true, null]);
+    disk.fault = () => null;
+    expect((await log.mend(log.damagedRange()!, target.bytes)).kind).toBe('mended');
+    expect([...readAll(log).values()]).toEqual(numbered(24));
+  });
+
+  it('is told once, and forgotten where all is whole after all', async () => {
+    const pristine = await stored('stopped');
+    let told = 0;
+    const { log } = await makeRig(CONFIG, pristine.disk.clone()).open({ onDamaged: () => told++ });
+    log.noteDamage(pristine.bases[1]!, 0, 'it is said to be damaged');
+    log.noteDamage(pristine.bases[2]!, 0, 'this one, too');
+    expect([told, log.isDamaged]).toEqual([1, true]);
+    expect(log.damagedRange()).toBeNull();
+    expect(log.isDamaged).toBe(false);
+  });
+
+  it('is not served by one who has read ahead', async () => {
+    const config: Partial<LogConfig> = { segmentBytes: 1 << 22 };
+    const rig = makeRig(config);
+    const first = await rig.open();
+    const value = 'x'.repeat(40_000);
+    for (let i = 0; i < 12; i++) appendValues(first.log, [value]);
+    first.log.roll();
+    appendValues(first.log, ['end']);
+    await first.manager.stop();
+    const whole = rig.disk.content(segmentOf(0));
+    const size = batchSize(whole, 0);
+    flip(rig.disk, 0, 5 * size + 500);
+    const { log } = await makeRig(config, rig.disk).open();
+    // Two of them: one meets the damage, and the other one has it in memory.
+    for (const offset of [0, 0, 2, 2, 4, 4]) {
+      const read = log.read(offset, 2 * size, NO_BOUND);
+      expect(read.nextOffset).toBe(offset === 4 ? 5 : offset + 2);
+      read.release?.();
+      await turn();
+    }
+    expect(codeThrown(() => log.read(5, 2 * size, NO_BOUND))).toBe(ErrorCode.CORRUPT_MESSAGE);
+    const outcome = await log.mend(log.damagedRange()!, whole.subarray(5 * size, 6 * size));
+    expect(outcome.kind).toBe('mended');
+    expect([...readAll(log, 2 * size, 5).keys()]).toEqual([5, 6, 7, 8, 9, 10, 11, 12]);
+    expect(lastOffset(rig.disk.content(segmentOf(0)), 5 * size)).toBe(5);
+  });
+});
+
+describe('what a start could not learn of damaged batches', () => {
+  const producer = (baseSequence: number) => ({ id: 7, epoch: 0, baseSequence });
+
+  it('is learnt once they are mended: what a producer has sent', async () => {
+    const rig = makeRig();
+    const { manager, log } = await rig.open();
+    for (let i = 0; i < 3; i++) appendValues(log, [`v${i}`], { producer: producer(i) });
+    await log.flush();
+    await manager.checkpoint();
+    manager.abandon();
+    const whole = rig.disk.content(segmentOf(0));
+    const size = batchSize(whole, 0);
+    flip(rig.disk, 0, 2 * size + 10);
+    const { log: again } = await makeRig({}, rig.disk).open();
+    expect(again.logEndOffset).toBe(3);
+    const range = again.damagedRange()!;
+    expect((await again.mend(range, whole.subarray(2 * size))).kind).toBe('mended');
+    const repeated = again.append(batchOf(['v2'], { producer: producer(2) }), {
+      leaderEpoch: 0,
+      origin: 'client',
+    });
+    expect(repeated).toMatchObject({ duplicate: true, firstOffset: 2 });
+    expect(appendValues(again, ['v3'], { producer: producer(3) })).toBe(3);
+  });
+
+  // The first batch of a transaction, and the marker that aborts it.
+  it.each([
+    [0, 10],
+    [0, 66],
+    [1, 10],
+    [1, 66],
+  ])('is learnt once they are mended: transactions (batch %i, byte %i)', async (target, field) => {
+    const rig = makeRig();
+    const { manager, log } = await rig.open();
+    const sent = (to: PartitionLog, sequence: number): number => {
+      const verification = to.startVerification(7, sequence, 0, false);
+      const batch = batchOf(['x'], {
+        attributes: BatchAttribute.transactional,
+        producer: producer(sequence),
+      });
+      return to.append(batch, { leaderEpoch: 0, origin: 'client', verification }).lastOffset;
+    };
+    const ended = (committed: boolean): void => {
+      const marker = { producerId: 7, producerEpoch: 0, committed, coordinatorEpoch: 1 };
+      log.append(encodeMarkerBatch({ ...marker, timestamp: 1 }), {
+        leaderEpoch: 0,
+        origin: 'coordinator',
+      });
+    };
+    sent(log, 0);
+    ended(false);
+    sent(log, 1);
+    ended(true);
+    sent(log, 2);
+    ended(false);
+    log.setHighWatermark(6);
+    const before = log.abortedTransactions(0, 6);
+    expect(before.map(({ firstOffset }) => firstOffset)).toEqual([0, 4]);
+    await log.flush();
+    await manager.checkpoint();
+    manager.abandon();
+    const whole = rig.disk.content(segmentOf(0));
+    let position = 0;
+    for (let i = 0; i < target; i++) position += batchSize(whole, position);
+    flip(rig.disk, 0, position + field);
+    const { log: again } = await makeRig({}, rig.disk).open();
+    const range = again.damagedRange()!;
+    expect(range.firstOffset).toBe(target);
+    expect((await again.mend(range, whole.subarray(position))).kind).toBe('mended');
+    again.setHighWatermark(6);
+    expect(again.lastStableOffset).toBe(6);
+    expect(again.abortedTransactions(0, 6)).toEqual(before);
+    // What a start after this one goes by.
+    await again.flush();
+    again.abandon();
+    const { log: last } = await makeRig({}, rig.disk).open();
+    expect(last.abortedTransactions(0, 6)).toEqual(before);
+    expect(sent(last, 3)).toBe(6);
+  });
+});
+
+const crash = (): Error => Object.assign(new Error('EIO: injected'), { code: 'EIO' });
