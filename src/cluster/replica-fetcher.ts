@@ -141,7 +141,12 @@ export class ReplicaFetcher {
     for (const { topicId, partitions } of response.responses) {
       for (const answer of partitions) {
         const followed = wanted.get(`${topicId}/${answer.partitionIndex}`);
-        if (followed === undefined || !this.#isFollowed(followed)) continue;
+        if (followed === undefined) continue;
+        if (!this.#isFollowed(followed)) {
+          // The leader counts as told what nobody has taken, and would not tell it again.
+          if (this.#followed.has(followed.key)) this.#session.reset();
+          continue;
+        }
         const start = followed.partition.log.logStartOffset;
         this.#take(followed, answer, outOfRange, toFlush);
         const { log } = followed.partition;

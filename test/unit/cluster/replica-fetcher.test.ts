@@ -237,6 +237,28 @@ describe('a follower', () => {
     expect(partitionCount).toBe(1);
   });
 
+  it('hears what is committed though it has begun anew to follow before it was told', async () => {
+    rig = await ReplicaRig.start(2);
+    await rig.pass(100);
+    let go = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    rig.onPassing = ({ from, api, response }) => {
+      const tells = response.responses?.[0]?.partitions[0]?.highWatermark === 1;
+      return from === 1 && api === FETCH && tells ? held : undefined;
+    };
+    const produced = rig.get(0).produce(['a']);
+    await rig.pass(300);
+    expect((await produced).errorCode).toBe(0);
+    expect(rig.get(1).log.highWatermark).toBe(0);
+    const { replication, partition } = rig.get(1);
+    replication.roleChanged(partition);
+    go();
+    await rig.pass(3_000);
+    expect(rig.get(1).log.highWatermark).toBe(1);
+  });
+
   it('goes on when the leader has forgotten its session', async () => {
     rig = await ReplicaRig.start(2);
     await rig.pass(100);
