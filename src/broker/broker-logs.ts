@@ -23,6 +23,8 @@ export interface BrokerLogsOptions {
   readonly logger: Logger;
   /** Who holds the logs; undefined: nobody as yet. */
   readonly partitions: () => Partitions | undefined;
+  /** Damage was met in a log of theirs. */
+  readonly onDamaged: () => void;
   readonly failures: LogDirFailures;
   /** Where they are compacted; undefined: on this thread. */
   readonly cleaningEngine: CleaningEngine | undefined;
@@ -41,9 +43,9 @@ export function clusterIdOf(disk: Disk, random: Random, dirs: readonly string[])
 /** The caller starts and stops them. */
 export function brokerLogs(options: BrokerLogsOptions): LogManager {
   const { nodeId, clusterId, configs, partitions, failures, cleaningEngine } = options;
-  const { disk, clock, random, logger } = options;
+  const { disk, clock, random, logger, onDamaged } = options;
   return new LogManager({
-    ...{ clusterId, disk, clock, random, logger, cleaningEngine },
+    ...{ clusterId, disk, clock, random, logger, cleaningEngine, onDamaged },
     brokerId: nodeId,
     dirs: configs.list('log.dirs'),
     configFor: (topic) => configs.logConfig(topic),

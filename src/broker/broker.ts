@@ -159,6 +159,7 @@ export class Broker implements Role {
       ...{ ...common, clusterId, failures: this.#failures },
       cleaningEngine: this.#options.cleaningEngine,
       partitions: () => this.#services?.partitions,
+      onDamaged: () => this.#services?.replication.repair.wake(),
     });
     this.#state = BrokerState.recovery;
     await logs.start();

@@ -41,6 +41,9 @@ export function registerReplicationMetrics(family: Family, services: BrokerServi
     () => stats.truncationsBelowCommitted,
   );
   value('weir_replication_corrupt_batches_total', () => stats.corruptBatches);
+  counted('weir_replication_damaged_partitions', (p) => !p.isOffline && p.log.isDamaged);
+  value('weir_replication_mended_ranges_total', () => stats.mendedRanges);
+  value('weir_replication_unmendable_ranges_total', () => stats.unmendableRanges);
   value('weir_replication_fetch_failures_total', () => stats.fetchFailures);
   value('weir_replication_pending_isr_updates', () => replication.pendingIsrUpdates);
   registerPartitions(family, services);

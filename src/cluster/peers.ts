@@ -19,7 +19,8 @@ import { isRefusal, RefusalLog } from '../client/refusal-log.ts';
  * `quorum`: votes and announcements of leaders; `metadata`: fetches of the metadata log, which wait
  * at the leader; `control`: requests to the active controller; `fetch`: the replication of partitions;
  * `produce`: records that a broker has of its own; `transactions`: between coordinators of transactions
- * and leaders of partitions; `offsets`: where the logs of others begin and end, for metrics.
+ * and leaders of partitions; `offsets`: where the logs of others begin and end, for metrics; `repair`: what
+ * a damaged log lacks.
  */
 export type Channel =
   | 'quorum'
@@ -28,7 +29,8 @@ export type Channel =
   | 'fetch'
   | 'produce'
   | 'transactions'
-  | 'offsets';
+  | 'offsets'
+  | 'repair';
 
 /** What keeping the quorum has cost: Kafka's metrics of the raft channel. */
 export class QuorumTraffic implements Traffic {

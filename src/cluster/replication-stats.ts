@@ -14,6 +14,10 @@ export class ReplicationStats {
   truncationsBelowCommitted = 0;
   /** Batches that came damaged from a leader, and were refused. */
   corruptBatches = 0;
+  /** Damaged ranges of logs here that were mended with what other replicas have of them. */
+  mendedRanges = 0;
+  /** Such that were left as they are, because what other replicas have of them does not fit. */
+  unmendableRanges = 0;
   /** Fetches of this broker as a follower that failed, and answers to them that it could not take. */
   fetchFailures = 0;
 }

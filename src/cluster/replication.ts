@@ -1,7 +1,7 @@
 /**
  * Replication on one broker: a fetcher for every broker that leads partitions which this one
  * follows, and for those that this one leads, the chores: who is in sync, and a word to followers
- * that do not know yet that they have something to fetch.
+ * that do not know yet that they have something to fetch. What is damaged of both is mended.
  */
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
@@ -11,6 +11,7 @@ import type { Partition } from './partition.ts';
 import type { Partitions, RoleListener } from './partitions.ts';
 import type { Peers } from './peers.ts';
 import { type FetcherSettings, ReplicaFetcher } from './replica-fetcher.ts';
+import { ReplicaRepair } from './replica-repair.ts';
 
 /** Fetches of followers that wait at this broker. */
 export interface WaitingFetches {
@@ -39,6 +40,8 @@ const NUDGE_MS = 20;
 const NUDGES_MAX = 6;
 
 export class Replication implements RoleListener {
+  /** To be told where damage was met. */
+  readonly repair: ReplicaRepair;
   readonly #options: ReplicationOptions;
   readonly #settings: FetcherSettings;
   readonly #fetchers = new Map<number, ReplicaFetcher>();
@@ -53,7 +56,8 @@ export class Replication implements RoleListener {
 
   constructor(options: ReplicationOptions) {
     this.#options = options;
-    const { nodeId, partitions, configs, channel, brokerEpoch, clock, logger } = options;
+    const { nodeId, partitions, configs, peers, channel, brokerEpoch } = options;
+    const { clock, logger } = options;
     this.#settings = {
       partitionBytesMax: configs.number('replica.fetch.max.bytes'),
       responseBytesMax: configs.number('replica.fetch.response.max.bytes'),
@@ -64,6 +68,7 @@ export class Replication implements RoleListener {
     };
     this.#lagMaxMs = configs.number('replica.lag.time.max.ms');
     this.#isrUpdates = new IsrUpdates({ nodeId, brokerEpoch, channel, clock, logger });
+    this.repair = new ReplicaRepair({ nodeId, partitions, peers, clock, logger });
     partitions.setIsrUpdater(this.#isrUpdates);
     partitions.onRole(this);
   }
@@ -72,6 +77,7 @@ export class Replication implements RoleListener {
   start(): void {
     for (const partition of this.#options.partitions.all()) this.roleChanged(partition);
     this.#armReview();
+    this.repair.start();
   }
 
   /** Fetches nothing more, and changes nothing more of who is in sync. */
@@ -80,6 +86,7 @@ export class Replication implements RoleListener {
     this.#nudgeTimer?.cancel();
     this.#reviewTimer?.cancel();
     this.#isrUpdates.stop();
+    this.repair.stop();
     for (const fetcher of this.#fetchers.values()) fetcher.stop();
     this.#fetcherOf.clear();
     this.#unheard.clear();

@@ -101,6 +101,18 @@ export const clusterMetrics = {
     'counter',
     'Batches that came damaged from a leader, and were refused.',
   ],
+  weir_replication_damaged_partitions: [
+    'gauge',
+    'Partitions whose log here is known to be damaged, and not mended yet.',
+  ],
+  weir_replication_mended_ranges_total: [
+    'counter',
+    'Damaged ranges of logs here that were mended from other replicas.',
+  ],
+  weir_replication_unmendable_ranges_total: [
+    'counter',
+    'Damaged ranges that were left as they are: what other replicas have of them does not fit.',
+  ],
   weir_replication_fetch_failures_total: ['counter', 'Fetches from leaders that failed.'],
   weir_replication_pending_isr_updates: [
     'gauge',

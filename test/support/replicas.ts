@@ -143,6 +143,7 @@ export class Replica {
       brokerId: nodeId,
       clusterId: 'c29tZS1jbHVzdGVyLWlkMQ',
       configFor: (topic) => configs.logConfig(topic),
+      onDamaged: () => (this.replication as Replication | undefined)?.repair.wake(),
       onDirectoryOffline: () => {
         for (const partition of this.partitions.all()) partition.touched();
       },
