@@ -277,13 +277,15 @@ export class CleaningPass {
   ): Promise<boolean> {
     const { pace, disk } = this.#environment;
     const file = disk.open(source.path, 'read');
+    let next = source.baseOffset;
     try {
       for (let position = 0; position < source.size; ) {
         const bytes = this.#read(file, position, source);
         let at = 0;
         while (at < bytes && at + batchSizeWithin(this.#input, at, bytes) <= bytes) {
           const size = batchSize(this.#input, at);
-          if (!visitChecked(this.#input, at, bytes, visit, source, position)) return false;
+          if (!visitChecked(this.#input, at, bytes, visit, source, position, next)) return false;
+          next = lastOffset(this.#input, at) + 1;
           at += size;
           const pause = pace.passed(size);
           if (pause !== null) await pause;
@@ -325,14 +327,20 @@ function visitChecked(
   at: number,
   end: number,
   visit: (buffer: Buffer, at: number) => boolean,
-  { path, baseOffset: base }: SourceSegment,
+  { path, baseOffset: base, nextBaseOffset }: SourceSegment,
   readAt: number,
+  next: number,
 ): boolean {
   const fault = validateBatch(buffer, at, end);
   const position = readAt + at;
   const place = { baseOffset: base, position };
   if (fault !== null) {
     throw new UncleanableError(`${path}: ${fault.reason} at position ${position}`, place);
+  }
+  // No checksum covers its offsets: they rise, and none is one of the segment behind.
+  if (baseOffset(buffer, at) < next || lastOffset(buffer, at) >= nextBaseOffset) {
+    const text = `${path}: offset ${baseOffset(buffer, at)} is out of place at position ${position}`;
+    throw new UncleanableError(text, place);
   }
   try {
     return visit(buffer, at);

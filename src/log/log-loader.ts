@@ -1,6 +1,7 @@
 import { reasonOf } from '../base/errors.ts';
 import {
   attributes,
+  BATCH_OVERHEAD,
   baseOffset,
   batchSize,
   isControl,
@@ -8,7 +9,7 @@ import {
   partitionLeaderEpoch,
   validateBatch,
 } from '../protocol/record-batch.ts';
-import { scanBatches } from './batch-scanner.ts';
+import { isPlausibleHeader, scanBatches } from './batch-scanner.ts';
 import type { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
 import type { LogDamage } from './log-damage.ts';
 import { isPassing } from './log-directory.ts';
@@ -137,12 +138,13 @@ function listSegments(options: LoadOptions, names: readonly string[]): void {
 /** The end by way of the last index entry; null when the log has to be recovered. */
 function quickEnd(options: LoadOptions): number | null {
   if (!options.clean) return null;
-  const end = options.segments.active.loadEnd();
-  if (end === null) {
-    const { path } = options.segments.active;
-    options.environment.logger.error(`${path} is not whole in spite of a clean shutdown`);
-  }
-  return end;
+  const { active } = options.segments;
+  const end = active.loadEnd();
+  // All of it was flushed then, so that the end is known, unless the checkpoint of it was lost.
+  const known = options.recoveryPoint > 0 ? options.recoveryPoint : end;
+  if (end === known) return end;
+  options.environment.logger.error(`${active.path} is not whole in spite of a clean shutdown`);
+  return null;
 }
 
 /** Reads every segment that may hold unflushed batches; returns the log's end. */
@@ -169,6 +171,7 @@ function recover(options: LoadOptions): number | null {
     // checkpoint of that lost, too, in an unclean stop, nobody could tell its gap from a loss; a loss
     // that is kept would be an acknowledged record that a replica in sync has not.
     const isTorn = next !== undefined && end < next.baseOffset && end >= options.recoveryPoint;
+    if (result.sealed) break;
     if (!result.cut && !isTorn) continue;
     for (const later of segments.cut(i + 1)) removeSegment(options, later);
     break;
@@ -196,6 +199,15 @@ export function readAgain(options: LoadOptions, from: LogSegment): void {
   }
 }
 
+/** What recovery has made of one segment. */
+interface Recovered {
+  readonly end: number;
+  /** Something at its end is gone, and what lies behind must go, too. */
+  readonly cut: boolean;
+  /** It ends damaged, and a new one begins behind it. */
+  readonly sealed: boolean;
+}
+
 /** Reads one segment whole, rebuilding its indexes; cuts a torn tail off. */
 function recoverSegment(
   options: LoadOptions,
@@ -203,7 +215,7 @@ function recoverSegment(
   limit: number,
   state: ProducerStateManager,
   onAborted: (aborted: AbortedTransaction) => void,
-): { end: number; cut: boolean } {
+): Recovered {
   const { epochs } = options;
   let end = segment.baseOffset;
   let newestEpoch = -1;
@@ -216,7 +228,14 @@ function recoverSegment(
       if (first < end || last >= limit || !segment.index.fits(last)) return false;
       // Offset and epoch are not under the CRC; what was not flushed must follow without a gap, and
       // in no term before that of what it follows.
-      if (first > end && end >= options.recoveryPoint && !options.mayHaveGaps) return false;
+      if (first > end) {
+        const isFlushed = end < options.recoveryPoint;
+        if (!isFlushed && !options.mayHaveGaps) return false;
+        // Those that are missing behind damage are in there.
+        const isExplained = options.mayHaveGaps || (from > 0 && position === from);
+        const bound = isExplained ? limit : Math.min(limit, options.recoveryPoint);
+        if (isFlushed && isOutOfPlace(segment, buffer, at, position, bound)) return false;
+      }
       const epoch = partitionLeaderEpoch(buffer, at);
       if (end >= options.recoveryPoint) {
         if (epoch < newestEpoch) return false;
@@ -241,21 +260,42 @@ function recoverSegment(
     }
     if (end >= options.recoveryPoint) {
       cutTail(options, segment, scan.position, end);
-      return { end, cut: true };
+      return { end, cut: true, sealed: false };
     }
     const next = skipDamage(options, segment, scan.position, end);
     if (next === null) {
       // All of it had been flushed: what follows in the next segment is none of its damage.
       if (limit <= options.recoveryPoint) {
         segment.completeIndexes();
-        return { end: limit, cut: false };
+        return { end: limit, cut: false, sealed: false };
       }
-      return { end: sealDamaged(options, segment, end), cut: true };
+      return { end: sealDamaged(options, segment, end), cut: false, sealed: true };
     }
     from = next;
   }
   segment.completeIndexes();
-  return { end, cut: false };
+  return { end, cut: false, sealed: false };
+}
+
+/**
+ * Whether a batch that leaves offsets out before it has such as belong to others: to the batch behind
+ * it, or where there is none to what begins at `bound`.
+ */
+function isOutOfPlace(
+  segment: LogSegment,
+  buffer: Buffer,
+  at: number,
+  position: number,
+  bound: number,
+): boolean {
+  const last = lastOffset(buffer, at);
+  const behind = position + batchSize(buffer, at);
+  const header = Buffer.allocUnsafe(BATCH_OVERHEAD);
+  const read = segment.read(header, 0, BATCH_OVERHEAD, behind);
+  if (read < BATCH_OVERHEAD || !isPlausibleHeader(header, 0, segment.size - behind)) {
+    return last >= bound;
+  }
+  return baseOffset(header, 0) <= last;
 }
 
 const ZEROS_READ_BYTES = 1024 * 1024;

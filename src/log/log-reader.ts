@@ -12,6 +12,7 @@ import {
 import { isPlausibleHeader, type ScanEnd } from './batch-scanner.ts';
 import type { LogDamage } from './log-damage.ts';
 import type { LogEnvironment } from './log-environment.ts';
+import type { LogOffsets } from './log-offsets.ts';
 import type { LogSegment } from './log-segment.ts';
 import { type Piece, READ_AHEAD_BYTES_MIN } from './read-ahead.ts';
 import { findNextBatch } from './resync.ts';
@@ -59,11 +60,28 @@ export const emptyRead = (offset: number): LogRead => ({
   release: null,
 });
 
+interface Located {
+  readonly position: number;
+  readonly reason: ScanEnd;
+  /** Of the batch that was found; Infinity: none was. */
+  readonly baseOffset: number;
+  /** Position of the batch before it; -1: not known. */
+  readonly previous: number;
+  /** Where that one ends; -1: not known. */
+  readonly before: number;
+}
+
+/** Whether what lies at `at` can be the batch behind one that ends with offset `last`; damage can't tell. */
+const leavesRoom = (last: number, buffer: Buffer, at: number, room: number): boolean =>
+  !isPlausibleHeader(buffer, at, room) || last < baseOffset(buffer, at);
+
 /** Where a reader went on to, when it took all that there was up to `offset`. */
 interface Place {
   readonly offset: number;
   readonly segment: LogSegment;
   readonly position: number;
+  /** Where the batch before it ends; -1: not known. */
+  readonly before: number;
   /** What lies there, read before it is asked for. */
   readonly ahead: Piece | null;
 }
@@ -71,18 +89,26 @@ interface Place {
 /**
  * Reads batches of one log from its files. Every batch that is handed out has been checked: that it
  * is where it should be, and its CRC unless this process had checked it before, on append,
- * recovery or read.
+ * recovery or read. No checksum covers its base offset: that is believed where it continues the batch
+ * before, and else where it leaves room for the batch behind, since offsets rise.
  */
 export class LogReader {
   readonly #environment: LogEnvironment;
   readonly #segments: SegmentList;
   readonly #damage: LogDamage;
+  readonly #offsets: LogOffsets;
   #places: Place[] = [];
 
-  constructor(environment: LogEnvironment, segments: SegmentList, damage: LogDamage) {
+  constructor(
+    environment: LogEnvironment,
+    segments: SegmentList,
+    damage: LogDamage,
+    offsets: LogOffsets,
+  ) {
     this.#environment = environment;
     this.#segments = segments;
     this.#damage = damage;
+    this.#offsets = offsets;
   }
 
   /** Remembered places are wrong once the log has been cut, and what was read ahead once it was mended. */
@@ -108,7 +134,14 @@ export class LogReader {
       buffer = this.#environment.buffers.take(first);
       read = segment.read(buffer, 0, first, position);
     }
-    const { bytes, nextOffset } = this.#wholeBatches(buffer, read, bounds.upTo, segment, position);
+    const { bytes, nextOffset } = this.#wholeBatches(
+      buffer,
+      read,
+      bounds.upTo,
+      segment,
+      position,
+      place.before,
+    );
     if (bytes === 0) {
       this.#environment.buffers.release(buffer);
       this.#keepPlace({ ...place, ahead: null });
@@ -118,7 +151,8 @@ export class LogReader {
     if (behind < segment.size) {
       // Who has come from before will go on.
       const ahead = known === null ? null : this.#readAhead(segment, behind, maxBytes);
-      this.#keepPlace({ offset: nextOffset, segment, position: behind, ahead });
+      const next = { offset: nextOffset, before: nextOffset, segment, position: behind };
+      this.#keepPlace({ ...next, ahead });
     }
     return this.#answer(buffer, bytes, nextOffset);
   }
@@ -159,16 +193,17 @@ export class LogReader {
     return batchSize(header, 0);
   }
 
-  /** Bytes of the whole batches below `upTo` in the buffer. */
+  /** Bytes of the whole batches below `upTo` in the buffer. `before`: the end of the one before; -1: not known. */
   #wholeBatches(
     buffer: Buffer,
     read: number,
     upTo: number,
     segment: LogSegment,
     position: number,
+    before: number,
   ): { readonly bytes: number; readonly nextOffset: number } {
     let at = 0;
-    let next = 0;
+    let next = before;
     while (read - at >= BATCH_OVERHEAD) {
       if (!isPlausibleHeader(buffer, at, segment.size - position - at)) {
         if (at > 0) break; // What lies before is whole; the next read answers for this.
@@ -178,7 +213,7 @@ export class LogReader {
       if (at + size > read) break;
       // Checked before its offsets are believed: a damaged one must not look like one to come.
       const isInOrder = baseOffset(buffer, at) >= next;
-      if (!isInOrder || !this.#isSound(buffer, at, read, segment, position + at)) {
+      if (!isInOrder || !this.#isSound(buffer, at, read, segment, position + at, next)) {
         if (at > 0) break;
         throw this.#corrupt(segment, position);
       }
@@ -189,18 +224,50 @@ export class LogReader {
     return { bytes: at, nextOffset: next };
   }
 
-  /** Checks the CRC, once in the life of the process. */
+  /** Checks CRC and place, once in the life of the process. `before`: the end of the batch before; -1: not known. */
   #isSound(
     buffer: Buffer,
     at: number,
     end: number,
     segment: LogSegment,
     position: number,
+    before: number,
   ): boolean {
     if (!this.#environment.verifyReads || segment.isVerified(position)) return true;
     if (validateBatch(buffer, at, end) !== null) return false;
+    if (!this.#isInPlace(buffer, at, end, segment, position, before)) return false;
     segment.noteVerified(position, position + batchSize(buffer, at));
     return true;
+  }
+
+  /** Whether the batch can have the offsets that it says. */
+  #isInPlace(
+    buffer: Buffer,
+    at: number,
+    end: number,
+    segment: LogSegment,
+    position: number,
+    before: number,
+  ): boolean {
+    const first = baseOffset(buffer, at);
+    if (first < segment.baseOffset) return false;
+    if (first === (position === 0 ? segment.baseOffset : before)) return true;
+    const size = batchSize(buffer, at);
+    const last = lastOffset(buffer, at);
+    const behind = position + size;
+    if (segment.size - behind < BATCH_OVERHEAD) return last < this.#limitOf(segment);
+    if (end - at - size >= BATCH_OVERHEAD) {
+      return leavesRoom(last, buffer, at + size, segment.size - behind);
+    }
+    const header = Buffer.allocUnsafe(BATCH_OVERHEAD);
+    const read = segment.read(header, 0, BATCH_OVERHEAD, behind);
+    return read < BATCH_OVERHEAD || leavesRoom(last, header, 0, segment.size - behind);
+  }
+
+  /** No batch of the segment has that offset or a later one. */
+  #limitOf(segment: LogSegment): number {
+    const next = this.#segments.at(this.#segments.floor(segment.baseOffset) + 1);
+    return next?.baseOffset ?? this.#offsets.end;
   }
 
   #takePlace(offset: number): Place | null {
@@ -238,13 +305,16 @@ export class LogReader {
     for (let i = Math.max(0, this.#segments.floor(offset)); i < this.#segments.length; i++) {
       const segment = this.#segments.at(i)!;
       this.#used(segment);
-      const position = this.#find(segment, Math.max(offset, segment.baseOffset));
-      if (position !== null) return { offset, segment, position, ahead: null };
+      const found = this.#find(segment, Math.max(offset, segment.baseOffset));
+      if (found !== null) return { offset, segment, ...found, ahead: null };
     }
     return null;
   }
 
-  #find(segment: LogSegment, offset: number): number | null {
+  #find(
+    segment: LogSegment,
+    offset: number,
+  ): { readonly position: number; readonly before: number } | null {
     const from = segment.index.lookup(offset);
     let found = this.#locate(segment, offset, from);
     if (found.reason === 'invalid' && found.position === from && from > 0) {
@@ -252,8 +322,12 @@ export class LogReader {
       segment.rebuildIndexes(`entry for position ${from} leads to no batch`);
       found = this.#locate(segment, offset, segment.index.lookup(offset));
     }
+    if (found.previous === from && from > 0 && found.baseOffset > offset) {
+      // What the index leads to may be out of place: the one before it tells.
+      found = this.#locate(segment, offset, segment.index.positionBefore(from));
+    }
     if (found.reason === 'invalid') {
-      // The batch before may lie about its length, and hide whole ones.
+      // The batch before may lie about its length or its offsets, and hide whole ones.
       const isHidden = found.previous >= 0 && !this.#isSoundAt(segment, found.previous);
       return this.#findBehindDamage(segment, offset, isHidden ? found.previous : found.position);
     }
@@ -264,43 +338,51 @@ export class LogReader {
     }
     if (found.reason === 'end') return null;
     // A damaged batch may claim offsets that lie in the next ones.
-    if (this.#isSoundAt(segment, found.position)) return found.position;
+    if (this.#isSoundAt(segment, found.position, found.before)) return found;
     return this.#findBehindDamage(segment, offset, found.position);
   }
 
   /** Walks headers from `from` to the batch that holds `offset`, or the first one behind it. */
-  #locate(
-    segment: LogSegment,
-    offset: number,
-    from: number,
-  ): { position: number; reason: ScanEnd; baseOffset: number; previous: number } {
+  #locate(segment: LogSegment, offset: number, from: number): Located {
     let previous = -1;
+    let before = -1;
     let base = Infinity;
+    let isOutOfOrder = false;
     const { position, reason } = segment.scanHeaders(from, (buffer, at, place) => {
+      const first = baseOffset(buffer, at);
+      isOutOfOrder = first < Math.max(before, segment.baseOffset);
+      if (isOutOfOrder) return false;
       if (lastOffset(buffer, at) >= offset) {
-        base = baseOffset(buffer, at);
+        base = first;
         return false;
       }
       previous = place;
+      before = lastOffset(buffer, at) + 1;
       return true;
     });
-    return { position, reason, baseOffset: base, previous };
+    return {
+      position,
+      reason: isOutOfOrder ? 'invalid' : reason,
+      baseOffset: base,
+      previous,
+      before,
+    };
   }
 
-  /** Reads the batch at `position` to check its CRC, if that was not done before. */
-  #isSoundAt(segment: LogSegment, position: number): boolean {
+  /** Reads the batch at `position` to check CRC and place, if that was not done before. */
+  #isSoundAt(segment: LogSegment, position: number, before = -1): boolean {
     if (!this.#environment.verifyReads || segment.isVerified(position)) return true;
     const { buffers } = this.#environment;
     const size = this.#firstSize(NO_BYTES, 0, segment, position);
     const batch = buffers.take(size);
-    const isSound = validateBatch(batch, 0, segment.read(batch, 0, size, position)) === null;
-    if (isSound) segment.noteVerified(position, position + size);
+    const read = segment.read(batch, 0, size, position);
+    const isSound = this.#isSound(batch, 0, read, segment, position, before);
     buffers.release(batch);
     return isSound;
   }
 
   /** Batches behind damaged ones can still be read; the damaged offsets can't. */
-  #findBehindDamage(segment: LogSegment, offset: number, invalidAt: number): number {
+  #findBehindDamage(segment: LogSegment, offset: number, invalidAt: number): Located {
     let damagedAt = invalidAt;
     for (;;) {
       const next = findNextBatch(segment.file, damagedAt + 1, segment.size, segment.baseOffset);
@@ -312,7 +394,7 @@ export class LogReader {
       });
       if (first > offset) throw this.#corrupt(segment, damagedAt);
       const found = this.#locate(segment, offset, next);
-      if (found.reason === 'stopped') return found.position;
+      if (found.reason === 'stopped') return found;
       if (found.reason === 'end') throw this.#corrupt(segment, damagedAt);
       damagedAt = found.position;
     }
@@ -383,7 +465,8 @@ export class LogReader {
     const batch = buffers.take(size);
     try {
       const read = segment.read(batch, 0, size, position);
-      if (read < size || validateBatch(batch, 0, read) !== null) {
+      const isWhole = read === size && validateBatch(batch, 0, read) === null;
+      if (!isWhole || !this.#isInPlace(batch, 0, read, segment, position, -1)) {
         throw this.#corrupt(segment, position);
       }
       let found: OffsetAndTimestamp | null = null;

@@ -76,7 +76,7 @@ export class LogRepair {
     const limit = this.#limitOf(segment);
     // Deleted, or replaced by one that was cleaned; or nobody may read it.
     if (limit === null || limit <= offsets.start || position >= segment.size) return null;
-    for (let from = position + 1; ; ) {
+    for (let from = position; ; ) {
       from = segment.index.positionBefore(from);
       const range = this.#scan(segment, from, position, limit);
       // Where the index leads to damage, or astray, the batch before it is not known.
@@ -100,6 +100,7 @@ export class LogRepair {
     let gap: typeof here | null = null;
     let isSound = false;
     let isBehind = false;
+    let isFirst = false;
     const { reason } = scanBatches(segment.file, from, segment.size, (buffer, at, p) => {
       const first = baseOffset(buffer, at);
       const last = lastOffset(buffer, at);
@@ -107,14 +108,17 @@ export class LogRepair {
       if (isBehind || last >= limit) return false;
       isSound = p > to;
       if (isSound) return false;
-      gap = first > here.firstOffset && p > from ? here : null;
+      const isKnown = p > from || from === 0;
+      gap = first > here.firstOffset && isKnown ? here : null;
+      isFirst = p === from;
       const epochBefore = partitionLeaderEpoch(buffer, at);
       here = { position: p + batchSize(buffer, at), firstOffset: last + 1, epochBefore };
       return true;
     });
     if (isSound || reason === 'end') return null;
     // No checksum covers offsets. Of two batches that are out of order, one is out of place.
-    if (isBehind && gap !== null) here = gap;
+    if (isBehind && isFirst && from > 0) here = { ...here, position: from };
+    else if (isBehind && gap !== null) here = gap;
     return { ...here, segment, limit };
   }
 

@@ -283,9 +283,14 @@ export class LogSegment {
     this.#options.probe.indexRebuilds++;
     this.#options.logger.warn(`rebuilding the indexes of ${this.path}: ${reason}`);
     this.resetIndexes();
-    const scan = scanHeaders(this.#opened(), 0, this.size, (buffer, at, position) =>
-      this.noteBatch(buffer, at, position),
-    );
+    let next = this.baseOffset;
+    const scan = scanHeaders(this.#opened(), 0, this.size, (buffer, at, position) => {
+      const last = lastOffsetOf(buffer, at);
+      if (baseOffsetOf(buffer, at) < next || !this.index.fits(last)) return false;
+      this.noteBatch(buffer, at, position);
+      next = last + 1;
+      return true;
+    });
     if (scan.position < this.size) {
       this.#options.logger.error(
         `${this.path}: no batch at position ${scan.position} of ${this.size}`,

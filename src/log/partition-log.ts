@@ -105,7 +105,7 @@ export class PartitionLog {
       name: partitionDirectory(options.topic, options.partition),
       guard: new LogGuard(logDirectory, path),
       producers: new ProducerStateManager({ disk, directory: path, logger, probe }),
-      reader: new LogReader(environment, list, damage),
+      reader: new LogReader(environment, list, damage, offsets),
       flusher: new LogFlusher({
         ...{ environment, logDirectory, path, epochs, logEndOffset, changed },
         segments: list,

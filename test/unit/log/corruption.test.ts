@@ -73,6 +73,20 @@ describe('a bit that flips on the disk after a clean stop', () => {
     }
   });
 
+  it('is not seen in a batch of which one has had the first records, and waits for the others', async () => {
+    const rig = makeRig();
+    const { manager, log } = await rig.open();
+    appendValues(log, numbered(4));
+    appendValues(log, numbered(2, 4));
+    await manager.stop();
+    const { log: again } = await makeRig({}, rig.disk).open();
+    for (let i = 0; i < 2; i++) {
+      expect(again.read(2, 1000, { upTo: 3, minOneMessage: true }).bytes).toBe(0);
+      expect(again.read(2, 10, { upTo: 6, minOneMessage: false }).bytes).toBe(0);
+    }
+    expect(again.read(2, 1000, { upTo: 6, minOneMessage: true }).nextOffset).toBe(6);
+  });
+
   it('is looked for once: what was checked is not checked again', async () => {
     const rig = makeRig();
     const first = await rig.open();

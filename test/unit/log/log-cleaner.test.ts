@@ -9,6 +9,7 @@ import { encodeMarkerBatch } from '../../../src/protocol/end-transaction-marker.
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import {
   BatchAttribute,
+  batchSize,
   setBaseOffset,
   setPartitionLeaderEpoch,
 } from '../../../src/protocol/record-batch.ts';
@@ -519,6 +520,32 @@ describe('compaction', () => {
     expect(pairsOf(log)).toEqual(['1 a=2']);
     expect(manager.cleaner.uncleanable).toEqual([]);
   });
+
+  it.each([0, 1, 2, 40])(
+    'cleans nothing by an offset that is out of place (bit %i)',
+    async (bit) => {
+      const rig = makeRig(COMPACTED);
+      const { manager, log } = await rig.open();
+      for (const value of ['1', '2', '3', '4']) put(log, [['a', value]]);
+      await close(log);
+      const path = `${log.path}/00000000000000000000.log`;
+      const whole = rig.disk.content(path);
+      for (let position = 0; position < whole.length; position += batchSize(whole, position)) {
+        const damaged = Buffer.from(whole);
+        damaged[position + 7 - (bit >> 3)]! ^= 1 << (bit & 7);
+        rig.disk.setContent(path, damaged);
+        await clean(rig, manager);
+        expect(manager.cleaner.uncleanable).toEqual([log]);
+        expect(rig.disk.content(path).equals(damaged)).toBe(true);
+        const range = log.damagedRange()!;
+        expect((await log.mend(range, whole.subarray(range.position))).kind).toBe('mended');
+        expect(rig.disk.content(path).equals(whole)).toBe(true);
+        expect(manager.cleaner.uncleanable).toEqual([]);
+      }
+      await clean(rig, manager);
+      expect(pairsOf(log)).toEqual(['3 a=4']);
+    },
+  );
 
   it('tries again when there was no room', async () => {
     const rig = makeRig(COMPACTED);

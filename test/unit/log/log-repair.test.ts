@@ -10,14 +10,17 @@ import {
   BatchAttribute,
   baseOffset,
   batchSize,
+  forEachRecord,
   lastOffset,
   setBaseOffset,
   setPartitionLeaderEpoch,
+  valueOf,
 } from '../../../src/protocol/record-batch.ts';
 import type { FaultyDisk } from '../../support/faulty-disk.ts';
 import {
   appendValues,
   batchOf,
+  bytesOf,
   codeThrown,
   makeRig,
   NO_BOUND,
@@ -94,6 +97,22 @@ async function opened(
   return makeRig(config, disk).open();
 }
 
+/** Reads on from `from`, as far as can be, as a consumer that wants little at a time. */
+function readInto(log: PartitionLog, found: Map<number, string>, from: number): void {
+  for (let offset = from; offset < log.logEndOffset; ) {
+    const read = log.read(offset, 150, NO_BOUND);
+    const bytes = bytesOf(read);
+    if (bytes.length === 0) throw new Error(`nothing at ${offset}`);
+    for (let at = 0; at < bytes.length; at += batchSize(bytes, at)) {
+      forEachRecord(bytes, at, (record) => {
+        if (record.offset >= offset) found.set(record.offset, valueOf(record)!.toString());
+      });
+      offset = lastOffset(bytes, at) + 1;
+    }
+    read.release?.();
+  }
+}
+
 /** Reads from the start as a consumer that gives up at the first error. */
 const readToError = (log: PartitionLog): number => codeThrown(() => readAll(log, 100));
 
@@ -164,6 +183,60 @@ describe('a damaged range of a log', () => {
       expect(appendValues(log, ['new']), label).toBe(24);
       expect(readAll(log).get(24), label).toBe('new');
       manager.abandon();
+    }
+  });
+
+  it('is met and mended where the offsets of a batch are damaged, which no checksum covers', async () => {
+    const pristine = await stored('stopped');
+    const { bases } = pristine;
+    const values = numbered(BATCHES * 2);
+    for (const batch of pristine.batches) {
+      for (let bit = 0; bit < 64; bit++) {
+        const disk = pristine.disk.clone();
+        flip(disk, batch.base, batch.position + 7 - (bit >> 3), bit & 7);
+        const { manager, log } = await opened(disk);
+        const label = `bit ${bit} of the base offset ${batch.first}`;
+        expect(log.logEndOffset, label).toBe(24);
+        // Wherever somebody begins, there is nothing wrong and nothing left out before the damage.
+        for (let from = 0; from < 24; from++) {
+          const read = new Map<number, string>();
+          const code = codeThrown(() => readInto(log, read, from));
+          const upTo = [...read.keys()].at(-1) ?? from - 1;
+          expect([...read], label).toEqual(
+            values.map((value, i) => [i, value] as const).slice(from, upTo + 1),
+          );
+          if (from > batch.first + 1) expect(code, label).toBe(0);
+          else
+            expect([code, read.has(batch.first), read.has(batch.first + 1)], label).toEqual([
+              ErrorCode.CORRUPT_MESSAGE,
+              false,
+              false,
+            ]);
+        }
+        expect(await mendAll(log, pristine), label).toBe(1);
+        expect([...readAll(log, 100).values()], label).toEqual(values);
+        expect(bytesOn(disk, bases), label).toEqual(bytesOn(pristine.disk, bases));
+        manager.abandon();
+      }
+    }
+  });
+
+  it('is mended when a start has met it in the offsets of a batch', async () => {
+    const pristine = await stored('killed');
+    const { bases } = pristine;
+    for (const batch of pristine.batches.filter(({ base }) => base === bases.at(-1))) {
+      for (let bit = 0; bit < 64; bit++) {
+        const disk = pristine.disk.clone();
+        flip(disk, batch.base, batch.position + 7 - (bit >> 3), bit & 7);
+        const { manager, log } = await opened(disk);
+        const label = `bit ${bit} of the base offset ${batch.first}`;
+        expect([log.isDamaged, log.logEndOffset], label).toEqual([true, 24]);
+        expect(await mendAll(log, pristine), label).toBe(1);
+        expect([...readAll(log, 100).values()], label).toEqual(numbered(BATCHES * 2));
+        expect(bytesOn(disk, bases), label).toEqual(bytesOn(pristine.disk, bases));
+        expect(appendValues(log, ['new']), label).toBe(24);
+        manager.abandon();
+      }
     }
   });
 
