@@ -7,6 +7,7 @@ import {
   isControl,
   lastOffset,
   partitionLeaderEpoch,
+  producerId,
   validateBatch,
 } from '../protocol/record-batch.ts';
 import { isPlausibleHeader, scanBatches } from './batch-scanner.ts';
@@ -424,7 +425,10 @@ export function findAborted(
   });
 }
 
-/** Reads the headers from the end of the state to `end`, and the markers whole. */
+/**
+ * Reads the headers from the end of the state to `end`, and the markers whole; so, too, what producers
+ * have sent that nobody has checked yet.
+ */
 function readProducers(
   producers: ProducerStateManager,
   segments: SegmentList,
@@ -440,6 +444,10 @@ function readProducers(
     segment.scanHeaders(from, (buffer, at, position) => {
       if (lastOffset(buffer, at) >= end) return false;
       if (lastOffset(buffer, at) < producers.endOffset) return true;
+      // What a damaged header says of producers may be nothing that there can be.
+      if (producerId(buffer, at) < 0 || !isWholeAt(segment, batchSize(buffer, at), position)) {
+        return true;
+      }
       const aborted = isControl(attributes(buffer, at))
         ? updateByMarker(producers, segment, batchSize(buffer, at), position)
         : producers.update(buffer, at);
@@ -448,6 +456,12 @@ function readProducers(
     });
   }
   producers.endOffset = end;
+}
+
+function isWholeAt(segment: LogSegment, size: number, position: number): boolean {
+  if (segment.isVerified(position)) return true;
+  const batch = Buffer.allocUnsafeSlow(size);
+  return validateBatch(batch, 0, segment.read(batch, 0, size, position)) === null;
 }
 
 /** More than any control batch has. */

@@ -141,7 +141,11 @@ export class LogRepair {
     const fit = guard.onDisk('look for damage in', () => this.#fit(now, records));
     if (fit.kind !== 'mended') return fit;
     const bytes = records.subarray(0, fit.bytes);
-    guard.onDisk('mend', () => segment.overwrite(position, bytes));
+    const former = Buffer.allocUnsafe(BATCH_OVERHEAD);
+    guard.onDisk('mend', () => {
+      segment.read(former, 0, BATCH_OVERHEAD, position);
+      segment.overwrite(position, bytes);
+    });
     reader.forgetPlaces();
     await this.#synced(segment);
     if (!guard.isUsable || damage.place !== place || this.#limitOf(segment) === null) {
@@ -151,7 +155,7 @@ export class LogRepair {
       damage.forget(place);
       segment.noteVerified(position, position + bytes.length);
       if (place.isOfStart) this.#learnAgain(segment);
-      else this.#noteIn(segment, position, bytes);
+      else this.#noteIn(segment, position, bytes, maxTimestamp(former, 0));
       damage.mended++;
     });
     flusher.entriesDirty = true;
@@ -219,8 +223,11 @@ export class LogRepair {
     });
   }
 
-  /** An earlier start may have made the indexes without the range. */
-  #noteIn(segment: LogSegment, position: number, bytes: Buffer): void {
+  /**
+   * An earlier start may have made the indexes without the range, or by what its first header said before:
+   * `formerTimestamp`.
+   */
+  #noteIn(segment: LogSegment, position: number, bytes: Buffer, formerTimestamp: number): void {
     let youngest = -1;
     for (let at = 0; at < bytes.length; at += batchSize(bytes, at)) {
       youngest = Math.max(youngest, maxTimestamp(bytes, at));
@@ -229,6 +236,8 @@ export class LogRepair {
     const { index } = segment;
     const isShort =
       index.lastPosition <= position && behind > 2 * this.#parts.config.indexIntervalBytes;
-    if (isShort || youngest > segment.maxTimestamp) segment.rebuildIndexes('a range was mended');
+    const wasBelieved = formerTimestamp === segment.maxTimestamp && formerTimestamp > youngest;
+    if (isShort || wasBelieved || youngest > segment.maxTimestamp)
+      segment.rebuildIndexes('a range was mended');
   }
 }

@@ -417,7 +417,8 @@ export class LogSegment {
         const last = lastOffsetOf(buffer, at);
         if (last < next) return false;
         next = last + 1;
-        if (maxTimestampOf(buffer, at) > maxTimestamp) {
+        // What comes before the index's last entry is no younger, unless it is damaged.
+        if (maxTimestampOf(buffer, at) > maxTimestamp && last >= offsetOfMax) {
           maxTimestamp = maxTimestampOf(buffer, at);
           offsetOfMax = last;
         }

@@ -240,6 +240,40 @@ describe('a damaged range of a log', () => {
     }
   });
 
+  it.each(['stopped', 'killed'] as const)(
+    'stops no log that goes on behind it (%s)',
+    async (how) => {
+      const pristine = await stored(how);
+      const { bases } = pristine;
+      const values = [...numbered(BATCHES * 2), 'new', 'newer', 'newest'];
+      for (const batch of pristine.batches.filter(({ base }) => base === bases.at(-1))) {
+        for (let field = 0; field < 62; field++) {
+          // The term is covered by nothing.
+          if (field >= 12 && field < 16) continue;
+          for (const bit of [0, 4, 7]) {
+            const disk = pristine.disk.clone();
+            flip(disk, batch.base, batch.position + field, bit);
+            const { manager, log } = await opened(disk);
+            const label = `bit ${bit} of byte ${field} of batch ${batch.first}`;
+            for (const value of values.slice(24)) {
+              appendValues(log, [value], { timestamp: 2_000 });
+              log.roll();
+            }
+            expect(await mendAll(log, pristine), label).toBe(1);
+            expect([...readAll(log, 100).values()], label).toEqual(values);
+            expect(log.offsetForTimestamp(1_009)?.offset, label).toBe(18);
+            expect(log.offsetForTimestamp(1_012)?.offset, label).toBe(24);
+            expect(log.maxTimestampOffset()?.timestamp, label).toBe(2_000);
+            await manager.stop();
+            const again = await opened(disk);
+            expect([...readAll(again.log, 100).values()], label).toEqual(values);
+            again.manager.abandon();
+          }
+        }
+      }
+    },
+  );
+
   it('is mended over several batches, and one range after the other', async () => {
     const pristine = await stored('stopped');
     const [first, second, third] = pristine.batches;
