@@ -144,7 +144,8 @@ export class PartitionLog {
     const loaded = loadLog(this.#loadOptions());
     offsets.load(loaded.logStartOffset, loaded.logEndOffset, highWatermark);
     flusher.startAt(loaded.recoveryPoint);
-    flusher.entriesDirty = !clean;
+    // Behind a damaged end there is a new segment.
+    flusher.entriesDirty = !clean || this.isDamaged;
     environment.segmentCache.forget(segments.active);
   }
 

@@ -18,6 +18,7 @@ export const KINDS = [
   'killAll',
   'killDecider',
   'replaceDisk',
+  'bitFlip',
 ] as const;
 export type FaultKind = (typeof KINDS)[number];
 

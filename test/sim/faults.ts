@@ -3,9 +3,11 @@
  *
  * Each run has only some kinds of faults, each in a strength of its own: a run with everything at
  * once hides more than it shows. No fault destroys the last good copy of what was promised: power
- * cuts keep what was synced, and a disk fails for good only while others have everything.
+ * cuts keep what was synced, a disk fails for good only while others have everything, and where bits
+ * flip no disk fails besides.
  */
 
+import { BitFlips } from './bit-flips.ts';
 import { type FaultKind, type FaultWeights, KINDS, NO_FAULTS } from './fault-kinds.ts';
 import type { SimNode } from './sim-node.ts';
 import { between, chance, pick, pickWeighted, waitOf } from './sim-random.ts';
@@ -19,7 +21,7 @@ const DECISION_WAIT_MS = 0.5;
 const DECISION_WAITS_MAX = 1000;
 
 /** Each has a chance of its own. */
-const drawnApart: ReadonlySet<FaultKind> = new Set(['killDecider', 'replaceDisk']);
+const drawnApart: ReadonlySet<FaultKind> = new Set(['killDecider', 'replaceDisk', 'bitFlip']);
 
 /** Just these, one as often as the other. */
 export const onlyFaults = (kinds: readonly FaultKind[]): FaultWeights => ({
@@ -44,6 +46,13 @@ export function drawFaults(world: World): FaultWeights {
   if (chance(ofDecider, 0.2)) weights.killDecider = ofDecider.next();
   const ofDisks = world.chance('replace-disk');
   if (world.nodes.length >= 3 && chance(ofDisks, 0.25)) weights.replaceDisk = ofDisks.next();
+  const ofBits = world.chance('bit-flip');
+  if (world.nodes.length >= 3 && chance(ofBits, 0.2)) {
+    weights.bitFlip = ofBits.next();
+    // They might take the copies that are still good.
+    weights.diskError = 0;
+    weights.replaceDisk = 0;
+  }
   if (world.nodes.length === 1) {
     for (const kind of ['isolate', 'split', 'killController'] as const) weights[kind] = 0;
   }
@@ -56,6 +65,7 @@ export class Faults {
   readonly #weights: FaultWeights;
   readonly #meanMs: number;
   #stopped = false;
+  readonly flips: BitFlips;
   /** How often each happened. */
   readonly counts = { ...NO_FAULTS };
   /** When. */
@@ -65,6 +75,7 @@ export class Faults {
     this.#world = world;
     this.#random = world.chance('faults');
     this.#weights = weights;
+    this.flips = new BitFlips(world);
     this.#meanMs = pick(this.#random, [600, 1500, 4000]);
     if (Object.values(weights).some((weight) => weight > 0)) this.#again();
   }
@@ -156,6 +167,8 @@ export class Faults {
         return this.#clockJump(this.#node());
       case 'replaceDisk':
         return this.#replaceDisk(this.#node());
+      case 'bitFlip':
+        return this.#flipBit(this.#node());
     }
   }
 
@@ -295,6 +308,17 @@ export class Faults {
     this.#world.history.facts.leadersMoved = true;
     node.replaceDisk();
     this.#restartLater(node);
+  }
+
+  /** While it is away: what it holds in memory would go on to be right. */
+  #flipBit(node: SimNode): void {
+    if (!this.#isSpare(node)) return;
+    this.#world.history.facts.leadersMoved = true;
+    void node.stop().then(() => {
+      if (this.#stopped) return;
+      this.flips.flip(node);
+      this.#restartLater(node);
+    });
   }
 
   /**

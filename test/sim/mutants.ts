@@ -11,6 +11,7 @@ import { Partition } from '../../src/cluster/partition.ts';
 import { Leadership as QuorumLeadership } from '../../src/cluster/quorum/leadership.ts';
 import { Replicas } from '../../src/cluster/quorum/replicas.ts';
 import { Requests } from '../../src/cluster/quorum/requests.ts';
+import { ReplicaRepair } from '../../src/cluster/replica-repair.ts';
 import { ConsumerGroup } from '../../src/coordinator/consumer/consumer-group.ts';
 import { ConsumerGroups } from '../../src/coordinator/consumer/consumer-groups.ts';
 import { NEW_PROGRESS } from '../../src/coordinator/consumer/consumer-member.ts';
@@ -207,6 +208,21 @@ export const mutants: Readonly<Record<string, Mutant>> = {
             this.removeBroker(draft, index, brokerId);
           },
       ),
+  },
+  'trusts-disks': {
+    mistake: 'what lies on a disk is handed out, and copied, without a look at its checksum',
+    faults: ['bitFlip'],
+    workloads: [],
+    make: () => replace(LogSegment.prototype, 'isVerified', () => () => true),
+  },
+  'leaves-damage': {
+    mistake: 'what is damaged is not mended from other replicas',
+    faults: ['bitFlip'],
+    workloads: [],
+    make: () => {
+      replace(ReplicaRepair.prototype, 'wake', () => () => {});
+      replace(ReplicaRepair.prototype, 'start', () => () => {});
+    },
   },
   'throttles-for-ever': {
     mistake: 'a client that was above its quota once is told to wait for ever',

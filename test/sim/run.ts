@@ -1,10 +1,13 @@
 /** One run: a cluster, work, faults, peace, and the verdict. */
 import { Admin } from '../../src/client/admin.ts';
+import type { Partition } from '../../src/cluster/partition.ts';
 import type { KeyValue } from '../../src/config/table.ts';
+import { ProtocolError } from '../../src/protocol/error-codes.ts';
 import type { History, Violation } from '../check/history.ts';
 import { judge } from '../check/index.ts';
 import { Administering, type Topic } from './administering.ts';
 import { Authorizing } from './authorizing.ts';
+import type { BitFlips } from './bit-flips.ts';
 import { COMPACTED, Compaction, cleanerSettings } from './compaction.ts';
 import { CONSUMER_SETTINGS, ConsumerGroupRun } from './consumer-groups.ts';
 import { coverageOf } from './coverage.ts';
@@ -40,6 +43,8 @@ export interface RunResult {
 
 const SECONDS = 60;
 const START_MS = 20_000;
+const SCRUB_MS = 500;
+const SCRUB_BYTES = 64 * 1024;
 const GROUP = 'group';
 /** A producer gives up after 20 s, and may have been told to wait for a hundred. */
 const THROTTLED_ATTEMPTS = 6;
@@ -98,7 +103,7 @@ class Run {
       this.#throttling?.stop();
       world.note('run', 'faults are over');
       faults.stop();
-      await this.#recover();
+      await this.#recover(faults);
       observer.stop();
       observer.dump();
     }
@@ -195,10 +200,11 @@ class Run {
   }
 
   /** After the last fault everything comes to rest, and everything can be read. */
-  async #recover(): Promise<void> {
+  async #recover({ flips }: Faults): Promise<void> {
     const { world } = this;
     const serving = await world.until(RECOVERY_MS, () => world.nodes.every((n) => n.isServing));
     if (!this.world.expect('every broker serves again', serving, this.#unserved())) return;
+    if (flips.outstanding.length > 0) await this.#mended(flips);
     await this.#throttling?.recover();
     const quiet = await world.until(RECOVERY_MS, () =>
       this.#producers.every(({ outstanding }) => outstanding === 0),
@@ -225,6 +231,20 @@ class Run {
     if (!this.world.expect('every broker knows what all know', even)) return;
     this.#administering?.check();
     this.#authorizing?.check();
+  }
+
+  /** Somebody reads all logs of all brokers: what is damaged in them is mended before long. */
+  async #mended(flips: BitFlips): Promise<void> {
+    let nextAt = this.world.now;
+    const mended = await this.world.until(RECOVERY_MS, () => {
+      if (this.world.now < nextAt) return false;
+      nextAt = this.world.now + SCRUB_MS;
+      for (const { broker } of this.world.nodes) {
+        for (const partition of broker!.services.partitions.all()) scrub(partition);
+      }
+      return flips.outstanding.length === 0;
+    });
+    this.world.expect('what is damaged is mended', mended, flips.outstanding.join(', '));
   }
 
   async #groupCommits(): Promise<void> {
@@ -322,6 +342,23 @@ class Run {
         faults: Object.values(faults.counts).reduce((sum, n) => sum + n, 0),
       },
     };
+  }
+}
+
+/** Reads the log, as far as it is whole. */
+function scrub(partition: Partition): void {
+  if (partition.isOffline) return;
+  const { log } = partition;
+  try {
+    for (let offset = log.logStartOffset; offset < log.logEndOffset; ) {
+      const bounds = { upTo: log.logEndOffset, minOneMessage: true };
+      const { nextOffset, release } = log.read(offset, SCRUB_BYTES, bounds);
+      release?.();
+      if (nextOffset <= offset) return;
+      offset = nextOffset;
+    }
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
   }
 }
 

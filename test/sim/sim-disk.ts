@@ -229,6 +229,11 @@ export class SimDisk {
   paths(): string[] {
     return [...this.#seen.files.keys()];
   }
+  /** A byte on the device is not what it was. */
+  overwrite(filePath: string, position: number, byte: number): void {
+    const inode = this.#seen.files.get(filePath)!;
+    for (const image of [inode.current, inode.synced]) image.write(position, Buffer.of(byte));
+  }
   content(filePath: string): Buffer | null {
     return this.#seen.files.get(filePath)?.current.toBuffer() ?? null;
   }

@@ -1,0 +1,80 @@
+/**
+ * Bits that flip on disks, in what had been flushed of the logs of users' topics. Compacted ones are
+ * left alone, since replicas need not be the same there, and so are terms, which nothing covers that
+ * a reader has. Of each partition one copy is damaged at a time: the others stay good ones.
+ */
+import { batchSize } from '../../src/protocol/record-batch.ts';
+import { COMPACTED } from './compaction.ts';
+import type { SimNode } from './sim-node.ts';
+import { pick } from './sim-random.ts';
+import type { World } from './world.ts';
+
+interface Flip {
+  readonly node: SimNode;
+  /** Folder of the partition. */
+  readonly partition: string;
+  readonly path: string;
+  readonly position: number;
+  /** As it is while nobody has mended it. */
+  readonly byte: number;
+}
+
+const CLEAN_SHUTDOWN = '.kafka_cleanshutdown';
+/** Of a batch. */
+const EPOCH_START = 12;
+const EPOCH_END = 16;
+
+export class BitFlips {
+  readonly #world: World;
+  readonly #random;
+  #flips: Flip[] = [];
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#random = world.chance('bit-flips');
+  }
+
+  /** Damage that is still there. */
+  get outstanding(): readonly string[] {
+    this.#flips = this.#flips.filter(
+      ({ node, path, position, byte }) => node.disk.content(path)?.[position] === byte,
+    );
+    return this.#flips.map(({ node, path, position }) => `${node.name} ${path} at ${position}`);
+  }
+
+  /** One bit of a broker that has been stopped in order, and so has flushed everything. */
+  flip(node: SimNode): void {
+    const { disk, directories } = node;
+    const isFlushed = directories.every((folder) => disk.content(`${folder}/${CLEAN_SHUTDOWN}`));
+    const paths = disk.paths().filter((path) => this.#mayBeDamaged(path, node));
+    if (!isFlushed || paths.length === 0) return;
+    const path = pick(this.#random, paths.sort());
+    const bytes = disk.content(path)!;
+    const starts: number[] = [];
+    for (let at = 0; at < bytes.length; at += batchSize(bytes, at)) starts.push(at);
+    const start = pick(this.#random, starts);
+    const places = Array.from({ length: batchSize(bytes, start) }, (_, i) => i).filter(
+      (i) => i < EPOCH_START || i >= EPOCH_END,
+    );
+    const position = start + pick(this.#random, places);
+    const bit = pick(this.#random, [0, 1, 2, 3, 4, 5, 6, 7]);
+    const byte = bytes[position]! ^ (1 << bit);
+    disk.overwrite(path, position, byte);
+    const partition = partitionOf(path)!;
+    this.#flips.push({ node, partition, path, position, byte });
+    this.#world.note(node.name, `bit ${bit} flips at ${position} of ${path}, batch at ${start}`);
+  }
+
+  #mayBeDamaged(path: string, { disk }: SimNode): boolean {
+    const partition = partitionOf(path);
+    if (partition === null) return false;
+    const topic = partition.slice(0, partition.lastIndexOf('-'));
+    if (topic.startsWith('__') || COMPACTED.some(({ name }) => name === topic)) return false;
+    if (this.outstanding.length > 0 && this.#flips.some((flip) => flip.partition === partition))
+      return false;
+    return (disk.content(path)?.length ?? 0) > 0;
+  }
+}
+
+const partitionOf = (path: string): string | null =>
+  /\/([a-zA-Z0-9_.]+-[0-9]+)\/[0-9]{20}\.log$/.exec(path)?.[1] ?? null;
