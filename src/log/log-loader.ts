@@ -10,7 +10,7 @@ import {
   producerId,
   validateBatch,
 } from '../protocol/record-batch.ts';
-import { isPlausibleHeader, scanBatches } from './batch-scanner.ts';
+import { isPlausibleHeader, type Scan, scanBatches } from './batch-scanner.ts';
 import type { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
 import type { LogDamage } from './log-damage.ts';
 import { isPassing } from './log-directory.ts';
@@ -382,14 +382,44 @@ function rebuildEpochs({ environment, directory, epochs, segments }: LoadOptions
   environment.logger.error(`${directory}: leader-epoch-checkpoint is damaged, rebuilding it`);
   epochs.restore([]);
   let next = segments.first.baseOffset;
-  for (const segment of segments) {
-    next = Math.max(next, segment.baseOffset);
-    segment.scanHeaders(0, (buffer, at) => {
-      const epoch = partitionLeaderEpoch(buffer, at);
-      if (epoch > epochs.latestEpoch) epochs.begin(epoch, next);
-      next = lastOffset(buffer, at) + 1;
-    });
+  for (let i = 0; i < segments.length; i++) {
+    const limit = segments.at(i + 1)?.baseOffset ?? Number.MAX_SAFE_INTEGER;
+    next = findEpochs(epochs, segments.at(i)!, next, limit);
   }
+}
+
+/** The same of one segment; returns its end. What is damaged in it has none that could be known. */
+function findEpochs(
+  epochs: LeaderEpochFileCache,
+  segment: LogSegment,
+  from: number,
+  limit: number,
+): number {
+  let next = Math.max(from, segment.baseOffset);
+  for (let position: number | null = 0; position !== null; ) {
+    const start: number = position;
+    /** It says that it has offsets of the one behind it. */
+    let liar: { readonly position: number; readonly first: number } | null = null;
+    let before = { position: start, first: next };
+    const scan: Scan = segment.scanHeaders(start, (buffer, at, place) => {
+      const first = baseOffset(buffer, at);
+      const last = lastOffset(buffer, at);
+      if (first < next) liar = before;
+      if (first < next || last >= limit) return false;
+      if (first > next && isOutOfPlace(segment, buffer, at, place, limit)) return false;
+      const epoch = partitionLeaderEpoch(buffer, at);
+      const isBehindDamage = start > 0 && place === start;
+      if (epoch > epochs.latestEpoch) epochs.begin(epoch, isBehindDamage ? first : next);
+      next = last + 1;
+      before = { position: place, first };
+      return true;
+    });
+    if (scan.reason === 'end') break;
+    const damage: typeof before = liar ?? { position: scan.position, first: next };
+    next = damage.first;
+    position = findNextBatch(segment.file, damage.position + 1, segment.size, next);
+  }
+  return next;
 }
 
 /** Newest snapshot, and the headers of the batches behind it. */

@@ -257,6 +257,37 @@ describe('recovery', () => {
     }
   });
 
+  it('rebuilds it from those behind a damaged batch, too', async () => {
+    const rig = makeRig({ segmentBytes: 1_000 });
+    const { manager, log } = await rig.open();
+    for (let epoch = 3; epoch < 12; epoch++) {
+      log.append(batchOf(['a', 'b']), { leaderEpoch: epoch, origin: 'client' });
+    }
+    await manager.stop();
+    rig.disk.setContent('/data/t-0/leader-epoch-checkpoint', Buffer.from('damaged'));
+    const bytes = rig.disk.content(SEGMENT);
+    const [, , third] = positions(bytes);
+    // Magic, length, last offset delta, base offset up and down.
+    for (const [byte, bit] of [
+      [16, 0],
+      [10, 2],
+      [24, 3],
+      [5, 0],
+      [7, 2],
+    ] as const) {
+      const disk = rig.disk.clone();
+      const damaged = Buffer.from(bytes);
+      damaged[third! + byte]! ^= 1 << bit;
+      disk.setContent(SEGMENT, damaged);
+      const opened = await makeRig({ segmentBytes: 1_000 }, disk).open();
+      const label = `bit ${bit} of byte ${byte}`;
+      expect(opened.log.latestEpoch, label).toBe(11);
+      for (const offset of [0, 1, 2, 3, 6, 7, 8, 16, 17]) {
+        expect(opened.log.epochForOffset(offset), label).toBe(3 + Math.floor(offset / 2));
+      }
+    }
+  });
+
   it.each([['delete'], ['compact']] as const)(
     'cuts where the end of a segment is lost and the next one is not (%s)',
     async (policy) => {
