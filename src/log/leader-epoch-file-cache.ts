@@ -28,6 +28,8 @@ export class LeaderEpochFileCache {
   #durable = true;
   /** The file says something else: what was changed without being written. */
   #isBehind = false;
+  /** They were found in batches, some of which are damaged: a term may be missing, or begin earlier. */
+  mayLackSome = false;
 
   constructor(disk: Disk, directory: string) {
     this.#disk = disk;
@@ -94,6 +96,26 @@ export class LeaderEpochFileCache {
     assert(epoch >= 0 && startOffset >= 0, `leader epoch ${epoch} at offset ${startOffset}`);
     const kept = this.#entries.filter((e) => e.epoch < epoch && e.startOffset < startOffset);
     return [...kept, { epoch, startOffset }];
+  }
+
+  /**
+   * Whether `offset` was written in `epoch`, as far as is known: where some may be missing, it may have been
+   * in any up to that which begins behind.
+   */
+  allows(epoch: number, offset: number): boolean {
+    const known = this.#entries.findLast(({ startOffset }) => startOffset <= offset);
+    if (known === undefined || known.epoch === epoch) return true;
+    if (!this.mayLackSome || known.epoch > epoch || known.startOffset === offset) return false;
+    const next = this.#entries.find(({ startOffset }) => startOffset > offset);
+    return next !== undefined && epoch <= next.epoch;
+  }
+
+  /** `offset` was written in `epoch`, which is allowed. Never fails; the file has it after `complete`. */
+  learn(epoch: number, offset: number): void {
+    if (epoch <= this.epochForOffset(offset)) return;
+    const others = this.#entries.filter((entry) => entry.epoch !== epoch);
+    const all = [...others, { epoch, startOffset: offset }];
+    this.restore(all.sort((a, b) => a.epoch - b.epoch));
   }
 
   /**

@@ -415,6 +415,7 @@ function findEpochs(
       return true;
     });
     if (scan.reason === 'end') break;
+    epochs.mayLackSome = true;
     const damage: typeof before = liar ?? { position: scan.position, first: next };
     next = damage.first;
     position = findNextBatch(segment.file, damage.position + 1, segment.size, next);

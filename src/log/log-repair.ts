@@ -156,11 +156,21 @@ export class LogRepair {
       segment.noteVerified(position, position + bytes.length);
       if (place.isOfStart) this.#learnAgain(segment);
       else this.#noteIn(segment, position, bytes, maxTimestamp(former, 0));
+      this.#noteEpochs(bytes);
       damage.mended++;
     });
     flusher.entriesDirty = true;
     flusher.flushInBackground();
     return fit;
+  }
+
+  #noteEpochs(bytes: Buffer): void {
+    const { epochs, guard } = this.#parts;
+    if (!epochs.mayLackSome) return;
+    for (let at = 0; at < bytes.length; at += batchSize(bytes, at)) {
+      epochs.learn(partitionLeaderEpoch(bytes, at), baseOffset(bytes, at));
+    }
+    guard.attempt('save the epochs of', () => epochs.complete());
   }
 
   /** What a failed sync has left is unknown. */
@@ -182,10 +192,9 @@ export class LogRepair {
       if (fault !== null) return misfit(`what came for offset ${next} is damaged: ${fault.reason}`);
       const first = baseOffset(records, at);
       if (first !== next) return misfit(`a batch of offset ${first} came for offset ${next}`);
-      const known = this.#parts.epochs.epochForOffset(first);
       const written = partitionLeaderEpoch(records, at);
-      if (known >= 0 ? written !== known : written < epoch) {
-        return misfit(`offset ${first} was written in term ${known}, and came of term ${written}`);
+      if (written < epoch || !this.#parts.epochs.allows(written, first)) {
+        return misfit(`offset ${first} came of term ${written}, which was another one here`);
       }
       epoch = written;
       next = lastOffset(records, at) + 1;

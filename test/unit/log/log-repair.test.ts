@@ -274,6 +274,27 @@ describe('a damaged range of a log', () => {
     },
   );
 
+  it('is mended where the terms were lost, too, and one began in it', async () => {
+    const pristine = await stored('stopped');
+    const target = pristine.batches.find(({ first }) => first === 10)!;
+    const disk = pristine.disk.clone();
+    const path = '/data/t-0/leader-epoch-checkpoint';
+    expect(disk.content(path).toString()).toBe('0\n2\n2 0\n4 10\n');
+    disk.setContent(path, Buffer.from('damaged'));
+    flip(disk, target.base, target.position + 16);
+    const { log } = await opened(disk);
+    expect([log.epochForOffset(9), log.epochForOffset(12)]).toEqual([2, 4]);
+    readToError(log);
+    const range = log.damagedRange()!;
+    const later = Buffer.from(target.bytes);
+    setPartitionLeaderEpoch(later, 0, 5);
+    expect((await log.mend(range, later)).kind).toBe('misfit');
+    expect((await log.mend(range, target.bytes)).kind).toBe('mended');
+    expect(log.endOffsetForEpoch(2)).toEqual({ epoch: 2, endOffset: 10 });
+    expect(disk.content(path)).toEqual(pristine.disk.content(path));
+    expect(bytesOn(disk, pristine.bases)).toEqual(bytesOn(pristine.disk, pristine.bases));
+  });
+
   it('is mended over several batches, and one range after the other', async () => {
     const pristine = await stored('stopped');
     const [first, second, third] = pristine.batches;
