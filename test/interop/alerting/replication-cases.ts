@@ -177,4 +177,21 @@ export const replicationCases: readonly RuleCase[] = [
       },
     ],
   },
+  {
+    alert: 'WeirLogDamaged',
+    // Mended from another replica before it is worth anybody's while.
+    ...one(`weir_replication_damaged_partitions${broker1}`, '0 2+0x17 0 0', '0 2+0x13 0 2+0x13 0'),
+    quietAt: ['15m', '29m', '30m'],
+    notYetAt: '15m45s',
+    firesAt: '16m',
+    resolvedAt: '20m',
+    fires: [
+      {
+        labels: { broker: '1' },
+        summary: 'Broker 1 has 2 damaged logs',
+        description:
+          'In 2 logs of broker 1 there are batches that its disk has damaged, and no other replica has mended them for 15 minutes. They are not served.',
+      },
+    ],
+  },
 ];
