@@ -10,6 +10,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { describe } from 'vitest';
 import { loopVolumesMissing } from '../support/loop-volume.ts';
+import { networksMissing } from '../support/network.ts';
 import { findJava } from './java.ts';
 import { cacheDirectory, findProgram } from './peer.ts';
 
@@ -87,6 +88,7 @@ const missing = {
   strace: program('strace', 'strace'),
   tmpfs,
   loop: loopVolumesMissing,
+  network: networksMissing,
   linux: () => (process.platform === 'linux' ? null : 'Linux'),
 } satisfies Record<string, () => string | null>;
 

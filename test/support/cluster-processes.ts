@@ -12,6 +12,7 @@ import {
   temporaryDirectory,
 } from '../peers/peer.ts';
 import { type FileSystem, LoopVolume } from './loop-volume.ts';
+import type { Network } from './network.ts';
 import { root } from './weir-process.ts';
 
 export interface ClusterProcessesOptions {
@@ -21,7 +22,13 @@ export interface ClusterProcessesOptions {
   /** Kind of the filesystem of each broker's disk; a plain folder where there is none. */
   readonly volumes?: readonly FileSystem[];
   readonly racks?: readonly string[];
+  /** Each broker runs on the host of its id, and clients come in through doors. */
+  readonly network?: Network;
 }
+
+/** On a host of its own: where the other brokers reach it, and where clients do. */
+const PEERS_PORT = 9092;
+const CLIENTS_PORT = 9093;
 
 const START_MS_MAX = 60_000;
 
@@ -104,10 +111,11 @@ export class ClusterProcesses {
 
   static async start(options: ClusterProcessesOptions = {}): Promise<ClusterProcesses> {
     const count = options.brokers ?? 3;
+    const { network } = options;
     const directory = temporaryDirectory('weir-cluster');
     const ports: number[] = [];
     while (ports.length < count) {
-      const port = await freePort();
+      const port = await (network?.door(ports.length, CLIENTS_PORT) ?? freePort());
       if (!ports.includes(port)) ports.push(port);
     }
     const volumes = ports.map((_, id) => {
@@ -117,11 +125,14 @@ export class ClusterProcesses {
     const file = path.join(directory, 'weir.yaml');
     fs.writeFileSync(file, configuration(options, directory, ports, volumes));
     const starts = ports.map(async (port, id) => {
+      const weir = [process.execPath, 'src/weir.mjs', 'up', '--config', file, '--roles', 'broker'];
+      const [command, ...args] = [...(network?.on(id) ?? []), ...weir] as [string, ...string[]];
       const peer = await PeerProcess.start({
         name: `weir-broker-${id}`,
-        command: process.execPath,
-        args: ['src/weir.mjs', 'up', '--config', file, '--roles', 'broker', '--broker', String(id)],
+        command,
+        args: [...args, '--broker', String(id)],
         cwd: root,
+        // A door is open before there is anybody behind it; `complete` knocks.
         ready: () => accepts(port),
         startTimeoutMs: START_MS_MAX,
       });
@@ -162,7 +173,7 @@ export class ClusterProcesses {
 }
 
 function configuration(
-  { settings = {}, racks }: ClusterProcessesOptions,
+  { settings = {}, racks, network }: ClusterProcessesOptions,
   directory: string,
   ports: readonly number[],
   volumes: readonly (LoopVolume | null)[],
@@ -175,9 +186,24 @@ function configuration(
   for (const [id, port] of ports.entries()) {
     const disk = volumes[id]?.path ?? path.join(directory, `disk-${id}`);
     fs.mkdirSync(disk, { recursive: true });
-    lines.push(`  - id: ${id}`, `    port: ${port}`, `    data: ${path.join(disk, 'data')}`);
+    lines.push(`  - id: ${id}`, `    data: ${path.join(disk, 'data')}`);
+    if (network === undefined) lines.push(`    port: ${port}`);
+    else {
+      const host = network.address(id);
+      const peers = `PEERS://${host}:${PEERS_PORT}`;
+      lines.push(`    listeners: ['${peers}', 'CLIENTS://${host}:${CLIENTS_PORT}']`);
+      lines.push(`    advertised.listeners: ['${peers}', 'CLIENTS://127.0.0.1:${port}']`);
+    }
     const rack = racks?.[id];
     if (rack !== undefined) lines.push(`    rack: ${rack}`);
+  }
+  if (network !== undefined) {
+    const inside = {
+      'listener.security.protocol.map': '[PEERS:PLAINTEXT, CLIENTS:PLAINTEXT]',
+      'inter.broker.listener.name': 'PEERS',
+    };
+    lines.push('insecure: true');
+    settings = { ...settings, ...inside };
   }
   lines.push('broker:', ...Object.entries(settings).map(([key, value]) => `  ${key}: ${value}`));
   return `${lines.join('\n')}\n`;
