@@ -33,6 +33,7 @@ import type { RoleReport } from './console/status.ts';
 import { readMetaProperties } from './log/meta-properties.ts';
 import type { ApplianceLog } from './observe/logger.ts';
 import type { Exposition } from './observe/merge-exposition.ts';
+import { withRequestShare } from './request-share.ts';
 import type { ThreadKind } from './role-threads.ts';
 
 const FORMAT_LOCK_FILE = 'format.lock';
@@ -142,16 +143,17 @@ export class BrokerFleet {
   #member(broker: BrokerSettings, settings: Settings): Member {
     const { thread, spare, log, clock } = this.#options;
     const folders: Folders = { dirs: broker.dirs, locks: new Map(), fresh: false };
+    const here = settings.brokers.filter((other) => other.here).length;
     const supervisor = new RoleSupervisor<Settings>({
       name: broker.role,
       entry: thread.entry,
-      settings: { ...settings, broker: broker.given },
+      settings: { ...settings, broker: withRequestShare(broker.given, here) },
       logger: log.roles,
       logLevel: settings.values['log.level'] as LogLevel,
       clock,
       resourceLimits: thread.limits,
       ...(spare === undefined || this.#members.length > 0 ? {} : { spare }),
-      essential: settings.brokers.filter(({ here }) => here).length === 1,
+      essential: here === 1,
       prepare: () => {
         lock(folders);
         // A disk may have been dead at the start and be there now, or be another one.

@@ -30,6 +30,12 @@ import {
 /** Size of the buffer that all sockets of a thread read into. */
 export const SHARED_READ_BYTES = 128 * 1024;
 
+/**
+ * Size of what a socket's first bytes are read into, which nobody has been asked about yet: of those
+ * who begin with something long, little is read until it is known where that should go.
+ */
+const FIRST_READ_BYTES = 16 * 1024;
+
 /** What may wait for a peer before `write` returns false. */
 const WRITE_HIGH_WATER_BYTES = 1024 * 1024;
 
@@ -40,6 +46,7 @@ const KEEPALIVE_DELAY_MS = 60_000;
 const LISTEN_BACKLOG = 511;
 
 const sharedBuffer = Buffer.allocUnsafeSlow(SHARED_READ_BYTES);
+const firstBuffer = sharedBuffer.subarray(0, FIRST_READ_BYTES);
 
 /** The parts of a socket that Node has but does not document, all used in `adopt`. */
 interface SocketInside {
@@ -64,6 +71,7 @@ class NodeStream implements Stream {
   /** Makes the socket to read from of the one that was accepted; null: it is there. */
   #begin: ((stream: NodeStream) => net.Socket) | null;
   #isHeldBack = false;
+  #isFirst = true;
 
   constructor(
     make: (stream: NodeStream) => net.Socket,
@@ -106,6 +114,10 @@ class NodeStream implements Stream {
 
   /** The buffer for the next read. */
   nextBuffer(): Buffer {
+    if (this.#isFirst) {
+      this.#isFirst = false;
+      return firstBuffer;
+    }
     return this.readTarget?.() ?? sharedBuffer;
   }
 

@@ -20,12 +20,13 @@ export interface ConnectionLimits {
 /** Times are of the monotonic clock; -1: not so. */
 export interface ConnectionTimes {
   readonly openedAtMs: number;
+  /** Its first request is waited for, and we read from it. */
+  readonly firstSinceMs: number;
   readonly lastRequestAtMs: number;
   /** A request has begun to arrive, and we read from it. */
   readonly partialSinceMs: number;
   /** Too many answers wait for the client to take them. */
   readonly stalledSinceMs: number;
-  readonly hasRequested: boolean;
   /** It must prove who it is, and has not. */
   readonly isUnknown: boolean;
   readonly isBusy: boolean;
@@ -50,10 +51,10 @@ export function deadlineOf(
     if (atMs <= now) passed ??= { code, reason };
     dueMs = Math.min(dueMs, atMs);
   };
-  const { openedAtMs, lastRequestAtMs, partialSinceMs, stalledSinceMs } = times;
-  if (!times.hasRequested) {
+  const { openedAtMs, firstSinceMs, lastRequestAtMs, partialSinceMs, stalledSinceMs } = times;
+  if (firstSinceMs >= 0) {
     const reason = `no request within ${limits.firstRequestMs} ms`;
-    until(openedAtMs + limits.firstRequestMs, 'first-request-timeout', reason);
+    until(firstSinceMs + limits.firstRequestMs, 'first-request-timeout', reason);
   }
   if (times.isUnknown) {
     const reason = `not authenticated within ${limits.authenticationMs} ms`;

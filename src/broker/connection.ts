@@ -92,9 +92,10 @@ export class Connection {
   #isToken = false;
   #isSecured = false;
   readonly #openedAtMs: number;
+  /** Since when its first request is waited for; -1: it has come. */
+  #firstSinceMs: number;
   #lastRequestAtMs: number;
   #partialSinceMs = -1;
-  #requests = 0;
   #queuedBytes = 0;
   #stalledSinceMs = -1;
   #paused = false;
@@ -120,6 +121,7 @@ export class Connection {
       onFrame: (bytes, start, end, owned) => this.#onFrame(bytes, start, end, owned),
     });
     this.#openedAtMs = clock.monotonic();
+    this.#firstSinceMs = this.#openedAtMs;
     this.#lastRequestAtMs = this.#openedAtMs;
     const { stream } = options;
     stream.readTarget = () => this.#reader.target();
@@ -245,10 +247,16 @@ export class Connection {
     }
   }
 
+  /** Reads no more until there is room for what has begun. */
   #awaitMemory(): void {
+    const { memory } = this.#options;
+    const held = this.#reader.heldBytes;
+    // Some may have been given back since.
+    if (this.#stopWaiting === null && !memory.isFullBeside(held)) return this.#reader.admit();
     this.#reader.begunWhenFull = false;
-    this.#stopWaiting ??= this.#options.memory.wait(() => {
+    this.#stopWaiting ??= memory.wait(held, () => {
       this.#stopWaiting = null;
+      this.#reader.admit();
       this.#update();
     });
   }
@@ -262,7 +270,7 @@ export class Connection {
   #onFrame(bytes: Buffer, start: number, end: number, owned: boolean): boolean {
     if (this.#closed || this.#draining) return false;
     const { clock } = this.#options;
-    this.#requests += 1;
+    this.#firstSinceMs = -1;
     this.#partialSinceMs = -1;
     const now = clock.monotonic();
     this.#lastRequestAtMs = now;
@@ -632,7 +640,9 @@ export class Connection {
       return;
     }
     // The time that we did not read is not the client's.
-    if (this.#partialSinceMs >= 0) this.#partialSinceMs = this.#now();
+    const now = this.#now();
+    if (this.#partialSinceMs >= 0) this.#partialSinceMs = now;
+    if (this.#firstSinceMs >= 0) this.#firstSinceMs = now;
     this.#stream.resume();
   }
 
@@ -645,7 +655,7 @@ export class Connection {
       lastRequestAtMs: this.#lastRequestAtMs,
       partialSinceMs: this.#paused ? -1 : this.#partialSinceMs,
       stalledSinceMs: this.#stalledSinceMs,
-      hasRequested: this.#requests > 0,
+      firstSinceMs: this.#paused ? -1 : this.#firstSinceMs,
       isUnknown: this.info.sasl?.isUnknown === true,
       isBusy: this.#isAnswering,
     };

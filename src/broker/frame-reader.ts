@@ -5,7 +5,9 @@
  *
  * A size that is negative or above the limit is refused before anything of the body is kept. Memory
  * for a long frame is taken as its bytes arrive, until the connection has shown that it sends such
- * frames: a claim alone costs us a megabyte at most.
+ * frames: a claim alone costs us a megabyte at most. A long frame that begins while the request
+ * memory is full gets no more than what of it has come, until `admit`; so that this is little, little
+ * is read where a long frame may begin.
  */
 import { OperatingError } from '../base/errors.ts';
 import type { BufferPool } from '../log/buffer-pool.ts';
@@ -15,6 +17,9 @@ import type { RequestMemory } from './request-memory.ts';
 const TRUSTED_BYTES = 1024 * 1024;
 
 const SIZE_BYTES = 4;
+
+/** For the beginning of a frame that may be long, whose rest then comes straight into its place. */
+const cautiousBuffer = Buffer.allocUnsafeSlow(16 * 1024);
 
 /** Sizes that the first bytes of other protocols make, for a log line that helps. */
 const foreign: readonly (readonly [first: number, protocol: string])[] = [
@@ -49,7 +54,12 @@ export class FrameReader {
   #targeted = false;
   /** Largest frame that has arrived whole. */
   #proven = 0;
-  /** Set when a frame was begun while the request memory was full: read no more until it is not. */
+  /** Whether the last frame was, or there was none yet. */
+  #isNextLong = true;
+  /**
+   * Set when a frame was begun while the request memory was full: read no more until it is not, and
+   * `admit` was called.
+   */
   begunWhenFull = false;
 
   constructor(options: FrameReaderOptions) {
@@ -61,10 +71,20 @@ export class FrameReader {
     return this.#frame !== null || this.#sizeFilled > 0;
   }
 
-  /** Where the socket's next bytes should go; null: anywhere. */
+  /** What the frame holds that has begun and not ended. */
+  get heldBytes(): number {
+    return this.#frame?.length ?? 0;
+  }
+
+  /**
+   * Where the socket's next bytes should go; null: anywhere. It is asked before they come, so what
+   * else arrives until then is not known.
+   */
   target(): Buffer | null {
     this.#targeted = this.#frame !== null;
-    if (this.#frame === null) return null;
+    if (this.#frame === null) {
+      return this.#isNextLong || this.#options.memory.isFull ? cautiousBuffer : null;
+    }
     return this.#frame.subarray(this.#filled, Math.min(this.#size, this.#frame.length));
   }
 
@@ -79,16 +99,29 @@ export class FrameReader {
       this.#check(size);
       const start = at + SIZE_BYTES;
       if (size > bytes.length - start) {
-        this.#begin(size);
+        this.#begin(size, bytes.length - start);
         this.#fill(bytes, start);
         return;
       }
       at = start + size;
+      this.#isNextLong = false;
       this.#options.onFrame(bytes, start, at, false);
     }
     if (at < bytes.length) {
       this.#sizeFilled = bytes.copy(this.#sizeBytes, 0, at);
     }
+  }
+
+  /** There is room for the frame that was begun when the memory was full. */
+  admit(): void {
+    this.begunWhenFull = false;
+    const before = this.#frame;
+    if (before === null || before.length >= this.#firstBytes(this.#size)) return;
+    const { pool, memory } = this.#options;
+    const larger = pool.take(this.#firstBytes(this.#size));
+    before.copy(larger, 0, 0, this.#filled);
+    memory.add(larger.length - before.length);
+    this.#frame = larger;
   }
 
   /** Gives back what an unfinished frame holds. */
@@ -121,12 +154,23 @@ export class FrameReader {
     );
   }
 
-  #begin(size: number): void {
-    this.begunWhenFull ||= this.#options.memory.isFull;
-    const trusted = size <= Math.max(TRUSTED_BYTES, this.#proven);
-    this.#frame = this.#take(trusted ? size : TRUSTED_BYTES);
+  #begin(size: number, arrived: number): void {
+    const { memory } = this.#options;
     this.#size = size;
     this.#filled = 0;
+    if (!memory.isFull) {
+      this.#frame = this.#take(this.#firstBytes(size));
+      return;
+    }
+    this.begunWhenFull = true;
+    // With room for another byte: there is always somewhere to read to.
+    this.#frame = Buffer.allocUnsafeSlow(arrived + 1);
+    memory.add(this.#frame.length);
+  }
+
+  /** Taken for a frame before its bytes have come. */
+  #firstBytes(size: number): number {
+    return size <= Math.max(TRUSTED_BYTES, this.#proven) ? size : TRUSTED_BYTES;
   }
 
   #take(size: number): Buffer {
@@ -143,10 +187,11 @@ export class FrameReader {
     const size = this.#sizeBytes.readInt32BE(0);
     this.#check(size);
     if (size <= bytes.length - copied) {
+      this.#isNextLong = false;
       this.#options.onFrame(bytes, copied, copied + size, false);
       return copied + size;
     }
-    this.#begin(size);
+    this.#begin(size, bytes.length - copied);
     this.#fill(bytes, copied);
     return bytes.length;
   }
@@ -202,6 +247,7 @@ export class FrameReader {
     const frame = this.#frame as Buffer;
     const size = this.#size;
     this.#frame = null;
+    this.#isNextLong = true;
     this.#proven = Math.max(this.#proven, size);
     const kept = this.#options.onFrame(frame, 0, size, true);
     if (!kept) this.release(frame);

@@ -92,7 +92,7 @@ const network: readonly Key[] = [
     type: 'long',
     default: 256 * MIB,
     min: MIB,
-    doc: 'Bytes of requests held in memory at once, over all connections; above it the broker stops reading from those that send long ones.',
+    doc: 'Bytes of requests held in memory at once, over all connections; above it the broker stops reading from those that send long ones. Where an eighth of the memory that the process may take is less, that is the default, shared by its brokers.',
   },
   {
     name: 'connections.max.idle.ms',

@@ -9,7 +9,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { Admin } from '../../src/client/admin.ts';
 import { Client } from '../../src/client/client.ts';
 import { ClusterAdmin } from '../../src/client/cluster-admin.ts';
@@ -130,6 +130,8 @@ describeWithPeers(['network', 'kafka'], 'brokers that do not hear each other', (
     await cluster?.stop();
     network?.remove();
   });
+
+  afterEach(() => network?.heal());
 
   /** All replicas are in sync, and every broker leads one partition of each topic. */
   const healthy = (): Promise<void> =>
@@ -294,7 +296,6 @@ describeWithPeers(['network', 'kafka'], 'brokers that do not hear each other', (
     expect(producer.counters.delivered).toBe(2 * BROKERS.length);
     await producer.close();
     await progress();
-    network.heal();
   }, 120_000);
 
   test('nothing that was acknowledged is lost or there twice', async () => {

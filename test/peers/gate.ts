@@ -10,6 +10,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { describe } from 'vitest';
 import { loopVolumesMissing } from '../support/loop-volume.ts';
+import { memoryGroupsMissing } from '../support/memory-group.ts';
 import { networksMissing } from '../support/network.ts';
 import { findJava } from './java.ts';
 import { cacheDirectory, findProgram } from './peer.ts';
@@ -86,9 +87,11 @@ const missing = {
   openssl: program('openssl', 'openssl'),
   npm: program('npm', 'npm'),
   strace: program('strace', 'strace'),
+  prlimit: program('prlimit', 'util-linux'),
   tmpfs,
   loop: loopVolumesMissing,
   network: networksMissing,
+  memory: memoryGroupsMissing,
   linux: () => (process.platform === 'linux' ? null : 'Linux'),
 } satisfies Record<string, () => string | null>;
 

@@ -16,6 +16,8 @@ export interface WeirOptions {
   /** `key=value`, as `--set` takes them. */
   readonly settings?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** A program with arguments that runs it by executing it, as `prlimit` and `env` do. */
+  readonly under?: readonly string[];
   /** Folder of its data; a temporary one unless told. */
   readonly data?: string;
   /** Of several, where each runs in a process of its own: its id, and the port of broker 0. */
@@ -74,7 +76,9 @@ export class WeirProcess {
       ...(this.#options.settings ?? []),
     ];
     for (const setting of settings) args.push('--set', setting);
-    const child = spawn(process.execPath, args, {
+    const { under = [] } = this.#options;
+    const [program, ...rest] = [...under, process.execPath, ...args] as [string, ...string[]];
+    const child = spawn(program, rest, {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...this.#options.env },

@@ -379,6 +379,33 @@ describe('limits', () => {
     }
     expect(await lateAnswer).not.toBeNull();
   });
+
+  it('lets latecomers go on one after the other, however many they are', async () => {
+    running = await startBroker({ 'queued.max.request.bytes': 1024 * 1024 });
+    const admin = await connect();
+    await createTopic(admin, 't');
+    const frame = admin.encode('Produce', 9, {
+      acks: 1,
+      timeoutMs: 1000,
+      topicData: [
+        { name: 't', partitionData: [{ index: 0, records: batchOf(['x'.repeat(900_000)]) }] },
+      ],
+    });
+    const clients: WireClient[] = [];
+    while (clients.length < 12) clients.push(await connect());
+    const answers = clients.map((client) => {
+      client.write(frame.subarray(0, 600_000));
+      return client.nextFrame();
+    });
+    const held = async (name: string): Promise<number> =>
+      Number(new RegExp(`^${name} (\\d+)`, 'm').exec(await running.broker.metrics())?.[1]);
+    await expect.poll(() => held('weir_broker_request_memory_waits_total')).toBe(10);
+    // Those who wait hold what came with the beginning of their frames, and no more.
+    expect(await held('weir_broker_request_memory_bytes')).toBeLessThan(2.5 * 1024 * 1024);
+    for (const client of clients) client.write(frame.subarray(600_000));
+    expect(await Promise.all(answers)).not.toContain(null);
+    expect(await held('weir_broker_request_memory_bytes')).toBe(0);
+  });
 });
 
 describe('stopping', () => {

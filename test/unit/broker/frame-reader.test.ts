@@ -74,9 +74,36 @@ describe('frames', () => {
 
   it('are read into their place once they have begun', () => {
     const { reader } = setUp();
-    expect(reader.target()).toBeNull();
     reader.push(framed(Buffer.alloc(500_000)).subarray(0, 1000));
     expect(reader.target()!.length).toBe(500_000 - 996);
+  });
+
+  it('are read little of where they may be long, and as it comes behind a short one', () => {
+    const { reader, memory } = setUp(50 * MIB, MIB);
+    const long = framed(Buffer.alloc(500_000));
+    expect(reader.target()!.length).toBeLessThan(20_000);
+    reader.push(framed(Buffer.alloc(10)));
+    expect(reader.target()).toBeNull();
+    pour(reader, long, () => MIB);
+    expect(reader.target()!.length).toBeLessThan(20_000);
+    reader.push(framed(Buffer.alloc(10)));
+    memory.add(2 * MIB);
+    expect(reader.target()!.length).toBeLessThan(20_000);
+  });
+
+  it('that begin when the memory is full cost what has come, until they are admitted', () => {
+    const { frames, reader, memory } = setUp(50 * MIB, MIB);
+    memory.add(2 * MIB);
+    const long = framed(Buffer.alloc(500_000, 1));
+    reader.push(long.subarray(0, 1000));
+    expect(reader.begunWhenFull).toBe(true);
+    expect(memory.bytes).toBeLessThan(2 * MIB + 1_000);
+    memory.remove(2 * MIB);
+    reader.admit();
+    expect(memory.bytes).toBeGreaterThanOrEqual(500_000);
+    pour(reader, long.subarray(1000), () => MIB);
+    expect(frames).toEqual([long.subarray(4)]);
+    expect(memory.bytes).toBe(0);
   });
 });
 
@@ -123,8 +150,8 @@ describe('a claim', () => {
     reader.push(framed(Buffer.alloc(500_000)).subarray(0, 100));
     expect(reader.begunWhenFull).toBe(true);
     let told = 0;
-    memory.wait(() => (told += 1));
-    const take = memory.wait(() => (told += 100));
+    memory.wait(0, () => (told += 1));
+    const take = memory.wait(0, () => (told += 100));
     take();
     memory.remove(MIB);
     expect(told).toBe(0);
