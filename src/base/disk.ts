@@ -16,6 +16,10 @@
 export interface Disk {
   /** `read` fails when the file is absent; `create` makes it (and truncates nothing that exists). */
   open(path: string, mode: 'read' | 'create'): DiskFile;
+  /** Files that may be kept open only because they may be needed again; absent: any number. */
+  readonly idleFilesMax?: number;
+  /** Throws EMFILE where what is open already needs the few files that may be opened yet. */
+  assertDescriptors?(): void;
   /** Names (not paths) in a directory; an absent directory throws ENOENT. */
   list(directory: string): string[];
   exists(path: string): boolean;

@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { bounds, outOfDescriptors } from './descriptors.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { codeOf, OperatingError } from './errors.ts';
 import { makeDirectory } from './make-directory.ts';
@@ -103,6 +104,13 @@ export const nodeDisk: Disk = {
     const flags =
       mode === 'read' ? fs.constants.O_RDONLY : fs.constants.O_RDWR | fs.constants.O_CREAT;
     return new NodeFile(filePath, fs.openSync(filePath, flags, FILE_MODE));
+  },
+  idleFilesMax: bounds.idle,
+  assertDescriptors() {
+    if (!Number.isFinite(bounds.logs)) return;
+    const next = fs.openSync('/', fs.constants.O_RDONLY);
+    fs.closeSync(next);
+    if (next >= bounds.logs) throw outOfDescriptors();
   },
   list: (directory) => fs.readdirSync(directory),
   exists: (filePath) => fs.existsSync(filePath),

@@ -16,6 +16,7 @@
  */
 import net from 'node:net';
 import tls from 'node:tls';
+import { bounds, outOfDescriptors } from './descriptors.ts';
 import { codeOf } from './errors.ts';
 import {
   type Listening,
@@ -48,9 +49,9 @@ const LISTEN_BACKLOG = 511;
 const sharedBuffer = Buffer.allocUnsafeSlow(SHARED_READ_BYTES);
 const firstBuffer = sharedBuffer.subarray(0, FIRST_READ_BYTES);
 
-/** The parts of a socket that Node has but does not document, all used in `adopt`. */
+/** The parts of a socket that Node has but does not document, used where it was accepted. */
 interface SocketInside {
-  _handle: unknown;
+  _handle: { readonly fd?: number } | null;
   _server: unknown;
   server: unknown;
 }
@@ -289,7 +290,13 @@ function listen(
     keepAlive: true,
     keepAliveInitialDelay: KEEPALIVE_DELAY_MS,
   });
+  let listening: Listening | null = null;
   const take = (accepted: net.Socket): void => {
+    const { fd = -1 } = (accepted as unknown as SocketInside)._handle ?? {};
+    if (fd >= bounds.connections) {
+      accepted.destroy();
+      return listening?.onError?.(outOfDescriptors());
+    }
     let stream: NodeStream;
     try {
       stream = acceptor === null ? adopt(accepted) : adoptTls(accepted, acceptor);
@@ -305,7 +312,7 @@ function listen(
     server.listen({ host, port, backlog: LISTEN_BACKLOG }, () => {
       server.off('error', reject);
       const address = server.address() as net.AddressInfo;
-      const listening: Listening = {
+      const bound: Listening = {
         host: address.address,
         port: address.port,
         close: () => {
@@ -314,8 +321,9 @@ function listen(
           return Promise.resolve();
         },
       };
-      server.on('error', (error) => listening.onError?.(error));
-      resolve(listening);
+      listening = bound;
+      server.on('error', (error) => bound.onError?.(error));
+      resolve(bound);
     });
   });
 }

@@ -26,7 +26,7 @@ import { Placement } from './placement.ts';
 import { LogProbe } from './probe.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { type KnownTopics, RivalFolders } from './rival-folders.ts';
-import { SegmentCache } from './segment-cache.ts';
+import { OPEN_SEGMENTS_MAX, SegmentCache } from './segment-cache.ts';
 import { TAIL_CACHE_BYTES_MAX, TailCache } from './tail-cache.ts';
 
 export interface LogManagerOptions {
@@ -152,7 +152,10 @@ export class LogManager {
     return {
       ...{ disk, clock, random, logger, probe, buffers },
       tailCache: new TailCache(probe, tailCacheBytes ?? TAIL_CACHE_BYTES_MAX),
-      segmentCache: new SegmentCache(probe),
+      segmentCache: new SegmentCache(
+        probe,
+        Math.min(OPEN_SEGMENTS_MAX, disk.idleFilesMax ?? OPEN_SEGMENTS_MAX),
+      ),
       readAhead: new ReadAhead({ buffers, probe, clock }),
       verifyReads: verifyReads ?? true,
       removeLater: (paths, delayMs) => this.#dead.removeLater(paths, delayMs),
@@ -243,6 +246,7 @@ export class LogManager {
     const { disk } = this.#options;
     const path = `${managed.path}/${name}`;
     try {
+      disk.assertDescriptors?.();
       managed.forget(name);
       disk.makeDirectory(path);
       managed.directory.entriesDirty = true;
