@@ -12,6 +12,7 @@ import { describe } from 'vitest';
 import { loopVolumesMissing } from '../support/loop-volume.ts';
 import { memoryGroupsMissing } from '../support/memory-group.ts';
 import { networksMissing } from '../support/network.ts';
+import { fakeTimeMissing } from './fake-time.ts';
 import { findJava } from './java.ts';
 import { cacheDirectory, findProgram } from './peer.ts';
 
@@ -88,6 +89,7 @@ const missing = {
   npm: program('npm', 'npm'),
   strace: program('strace', 'strace'),
   prlimit: program('prlimit', 'util-linux'),
+  faketime: fakeTimeMissing,
   tmpfs,
   loop: loopVolumesMissing,
   network: networksMissing,

@@ -294,12 +294,11 @@ export class TransactionCoordinator {
 
   /** Aborts the transactions that have been open for longer than their producers wanted. */
   async abortTimedOut(): Promise<void> {
-    const now = this.#clock.now();
     const monotonic = this.#clock.monotonic();
     const work: Promise<unknown>[] = [];
     for (const shard of this.#shards.active()) {
       for (const transaction of shard.transactions.values()) {
-        if (!transaction.isLate(now, monotonic) || transaction.isPending) continue;
+        if (!transaction.isLate(monotonic) || transaction.isPending) continue;
         this.probe.timedOut++;
         this.#options.logger.info('a transaction has taken too long, it is aborted', {
           'weir.transactional.id': transaction.id,

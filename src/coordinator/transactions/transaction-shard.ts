@@ -64,7 +64,7 @@ export class TransactionShard implements HostedShard {
   #put(transaction: Transaction): void {
     const { clock, probe } = this.#options;
     if (!this.transactions.has(transaction.id)) probe.ids++;
-    transaction.openSinceMs = clock.monotonic();
+    transaction.found(clock.now(), clock.monotonic());
     this.transactions.set(transaction.id, transaction);
   }
   #forget(id: string): void {

@@ -71,8 +71,9 @@ export class Transaction {
   readonly id: string;
   fields: TransactionFields;
   /**
-   * Since when this coordinator knows it to be open, where it is. Of the monotonic clock: by the stored
-   * time, one that was begun while the wall clock was ahead would be open until that has caught up.
+   * Since when it is open, where it is. Of the monotonic clock: by the stored time, one that was begun
+   * while the wall clock was ahead would be open until that has caught up, and one that is open when
+   * it jumps ahead would be late at once.
    */
   openSinceMs = Number.POSITIVE_INFINITY;
   /** A change is on its way into the log, or the markers are on theirs. */
@@ -89,11 +90,17 @@ export class Transaction {
     this.fields = fields;
   }
 
-  /** It has been open for longer than its producer wanted, by either clock. */
-  isLate(nowMs: number, monotonicMs: number): boolean {
-    const { state, startedAtMs, timeoutMs } = this.fields;
-    if (state !== 'Ongoing') return false;
-    return startedAtMs + timeoutMs < nowMs || this.openSinceMs + timeoutMs < monotonicMs;
+  /** It was found in the log: how long it has been open already, only the wall clock can tell. */
+  found(nowMs: number, monotonicMs: number): void {
+    const { state, startedAtMs } = this.fields;
+    const openMs = state === 'Ongoing' ? Math.max(nowMs - startedAtMs, 0) : 0;
+    this.openSinceMs = monotonicMs - openMs;
+  }
+
+  /** It has been open for longer than its producer wanted. */
+  isLate(monotonicMs: number): boolean {
+    const { state, timeoutMs } = this.fields;
+    return state === 'Ongoing' && this.openSinceMs + timeoutMs < monotonicMs;
   }
 
   /** The epoch after the next one would be none. */

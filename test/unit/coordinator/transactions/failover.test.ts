@@ -245,6 +245,18 @@ describe('timeouts', () => {
     expect(rig.state()).toBe('CompleteAbort');
   });
 
+  it('are not over because the clock jumps ahead', async () => {
+    const rig = await TransactionRig.start({ abortIntervalMs: 1000 });
+    const producer = await rig.init('tx', null, 5_000);
+    await rig.add(producer, { a: [0] });
+    rig.clock.jump(3 * 86_400_000);
+    await rig.clock.pass(3_000);
+    await rig.add(producer, { a: [1] });
+    expect(rig.state()).toBe('Ongoing');
+    await rig.clock.pass(4_000);
+    expect(rig.state()).toBe('CompleteAbort');
+  });
+
   it('begin with each transaction, wherever the clock is', async () => {
     const rig = await TransactionRig.start({ abortIntervalMs: 1000 });
     let producer = await rig.init('tx', null, 5_000);
