@@ -24,6 +24,8 @@ export interface ClusterProcessesOptions {
   readonly racks?: readonly string[];
   /** Each broker runs on the host of its id, and clients come in through doors. */
   readonly network?: Network;
+  /** Each has a console, too, on that port of its host. */
+  readonly consolePort?: number;
 }
 
 /** On a host of its own: where the other brokers reach it, and where clients do. */
@@ -111,7 +113,8 @@ export class ClusterProcesses {
 
   static async start(options: ClusterProcessesOptions = {}): Promise<ClusterProcesses> {
     const count = options.brokers ?? 3;
-    const { network } = options;
+    const { network, consolePort } = options;
+    const roles = consolePort === undefined ? 'broker' : 'broker,console';
     const directory = temporaryDirectory('weir-cluster');
     const ports: number[] = [];
     while (ports.length < count) {
@@ -125,7 +128,7 @@ export class ClusterProcesses {
     const file = path.join(directory, 'weir.yaml');
     fs.writeFileSync(file, configuration(options, directory, ports, volumes));
     const starts = ports.map(async (port, id) => {
-      const weir = [process.execPath, 'src/weir.mjs', 'up', '--config', file, '--roles', 'broker'];
+      const weir = [process.execPath, 'src/weir.mjs', 'up', '--config', file, '--roles', roles];
       const [command, ...args] = [...(network?.on(id) ?? []), ...weir] as [string, ...string[]];
       const peer = await PeerProcess.start({
         name: `weir-broker-${id}`,
@@ -173,7 +176,7 @@ export class ClusterProcesses {
 }
 
 function configuration(
-  { settings = {}, racks, network }: ClusterProcessesOptions,
+  { settings = {}, racks, network, consolePort }: ClusterProcessesOptions,
   directory: string,
   ports: readonly number[],
   volumes: readonly (LoopVolume | null)[],
@@ -203,6 +206,7 @@ function configuration(
       'inter.broker.listener.name': 'PEERS',
     };
     lines.push('insecure: true');
+    if (consolePort !== undefined) lines.push(`console: { host: 0.0.0.0, port: ${consolePort} }`);
     settings = { ...settings, ...inside };
   }
   lines.push('broker:', ...Object.entries(settings).map(([key, value]) => `  ${key}: ${value}`));
