@@ -18,6 +18,9 @@ const TRUSTED_BYTES = 1024 * 1024;
 
 const SIZE_BYTES = 4;
 
+/** What is longer does not come whole with one read. */
+const LONG_BYTES = 128 * 1024;
+
 /** For the beginning of a frame that may be long, whose rest then comes straight into its place. */
 const cautiousBuffer = Buffer.allocUnsafeSlow(16 * 1024);
 
@@ -54,7 +57,7 @@ export class FrameReader {
   #targeted = false;
   /** Largest frame that has arrived whole. */
   #proven = 0;
-  /** Whether the last frame was, or there was none yet. */
+  /** Whether a long frame is to be expected: the last one was, or there was none yet. */
   #isNextLong = true;
   /**
    * Set when a frame was begun while the request memory was full: read no more until it is not, and
@@ -247,7 +250,7 @@ export class FrameReader {
     const frame = this.#frame as Buffer;
     const size = this.#size;
     this.#frame = null;
-    this.#isNextLong = true;
+    this.#isNextLong = size > LONG_BYTES;
     this.#proven = Math.max(this.#proven, size);
     const kept = this.#options.onFrame(frame, 0, size, true);
     if (!kept) this.release(frame);

@@ -95,6 +95,18 @@ export class Network {
     }
     return lines.length;
   }
+  /** How many connections of the host with the other one the system itself asks whether they live. */
+  probed(one: number, other: number): number {
+    const found = this.#run(one, [
+      'ss',
+      '-Htno',
+      'state',
+      'established',
+      'dst',
+      this.address(other),
+    ]);
+    return found.split('timer:(keepalive,').length - 1;
+  }
   /** Everybody hears everybody again. */
   heal(): void {
     for (let host = 0; host <= this.outside; host++) this.#run(host, ['iptables', '-F', 'INPUT']);

@@ -380,8 +380,11 @@ describe('limits', () => {
     expect(await lateAnswer).not.toBeNull();
   });
 
-  it('lets latecomers go on one after the other, however many they are', async () => {
-    running = await startBroker({ 'queued.max.request.bytes': 1024 * 1024 });
+  it('lets latecomers go on one after the other, however many they are and however long it takes', async () => {
+    running = await startBroker({
+      'queued.max.request.bytes': 1024 * 1024,
+      'connections.first.request.max.ms': 300,
+    });
     const admin = await connect();
     await createTopic(admin, 't');
     const frame = admin.encode('Produce', 9, {
@@ -391,18 +394,25 @@ describe('limits', () => {
         { name: 't', partitionData: [{ index: 0, records: batchOf(['x'.repeat(900_000)]) }] },
       ],
     });
-    const clients: WireClient[] = [];
-    while (clients.length < 12) clients.push(await connect());
-    const answers = clients.map((client) => {
-      client.write(frame.subarray(0, 600_000));
-      return client.nextFrame();
-    });
     const held = async (name: string): Promise<number> =>
       Number(new RegExp(`^${name} (\\d+)`, 'm').exec(await running.broker.metrics())?.[1]);
+    const begin = (client: WireClient): Promise<Buffer | null> => {
+      client.write(frame.subarray(0, 600_000));
+      return client.nextFrame();
+    };
+    const early = [await connect(), await connect()];
+    for (const client of early) await client.request('ApiVersions', 0);
+    const answers = early.map(begin);
+    await expect.poll(() => held('weir_broker_request_memory_bytes')).toBe(2 * 1024 * 1024);
+    const late: WireClient[] = [];
+    while (late.length < 10) late.push(await connect());
+    answers.push(...late.map(begin));
     await expect.poll(() => held('weir_broker_request_memory_waits_total')).toBe(10);
     // Those who wait hold what came with the beginning of their frames, and no more.
     expect(await held('weir_broker_request_memory_bytes')).toBeLessThan(2.5 * 1024 * 1024);
-    for (const client of clients) client.write(frame.subarray(600_000));
+    // None of them has sent a whole request, as nobody reads from them.
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    for (const client of [...early, ...late]) client.write(frame.subarray(600_000));
     expect(await Promise.all(answers)).not.toContain(null);
     expect(await held('weir_broker_request_memory_bytes')).toBe(0);
   });
