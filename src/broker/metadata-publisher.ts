@@ -19,6 +19,7 @@ import { changedTopics } from './topic-directory.ts';
 export function publishMetadata(services: BrokerServices): Promise<void> {
   const { image, quorum, partitions, groups, transactions, telemetry } = services;
   const secured = takeSettings(services);
+  tellOfBrokers(image.brokers.keys(), services);
   followTopic(partitions, OFFSETS_TOPIC, groups);
   followTopic(partitions, TRANSACTIONS_TOPIC, transactions);
   partitions.load(image);
@@ -36,11 +37,20 @@ export function takeSettings({ configs, hot, sockets }: BrokerServices): Promise
 function publish(delta: MetadataDelta, services: BrokerServices): void {
   const { image, partitions, groups, telemetry } = services;
   if (delta.brokerSettings.size > 0) void takeSettings(services);
+  // First: who follows a broker from now on asks its new life.
+  tellOfBrokers(delta.brokers, services);
   partitions.apply(delta, image);
   const changed = changedTopics(delta, image);
   if (changed.length > 0) groups.topicsChanged(changed, delta.createdTopics.size > 0);
   telemetry.subscriptionsChanged(delta.clientMetrics);
   for (const topic of delta.removedTopics) topicDeleted(topic, services);
+}
+
+function tellOfBrokers(ids: Iterable<number>, { image, peers }: BrokerServices): void {
+  for (const id of ids) {
+    const broker = image.brokers.get(id);
+    if (broker !== undefined) peers.registered(id, broker.epoch);
+  }
 }
 
 function topicDeleted({ name, id }: TopicImage, { groups, logger }: BrokerServices): void {

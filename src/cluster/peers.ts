@@ -91,6 +91,8 @@ export class NetworkPeers implements Peers {
   readonly #counted: NetworkPeersOptions;
   readonly #refusals: RefusalLog;
   readonly #addresses = new Map<number, Address>();
+  /** With which peers are registered. */
+  readonly #epochs = new Map<number, number>();
   /** By `id/channel`. */
   readonly #ways = new Map<string, Way>();
   readonly #lost: ((nodeId: number, channel: Channel) => void)[] = [];
@@ -130,8 +132,24 @@ export class NetworkPeers implements Peers {
     const known = this.#addresses.get(nodeId);
     if (known?.host === host && known.port === port) return;
     this.#addresses.set(nodeId, { host, port });
+    this.#leave(nodeId, () => true);
+  }
+
+  /**
+   * The peer is registered with `epoch`. Where it was with an earlier one, it has begun a new life, and
+   * the one before may have ended without a word (its machine lost power): what was asked of that one
+   * fails now, and not when its time is over. The quorum finds out by itself, and sooner.
+   */
+  registered(nodeId: number, epoch: number): void {
+    const before = this.#epochs.get(nodeId);
+    this.#epochs.set(nodeId, epoch);
+    if (before === undefined || before >= epoch) return;
+    this.#leave(nodeId, (channel) => !ofQuorum.has(channel));
+  }
+
+  #leave(nodeId: number, isMeant: (channel: Channel) => boolean): void {
     for (const [key, way] of this.#ways) {
-      if (!key.startsWith(`${nodeId}/`)) continue;
+      if (!key.startsWith(`${nodeId}/`) || !isMeant(way.channel)) continue;
       this.#ways.delete(key);
       way.close();
     }
@@ -176,7 +194,7 @@ export class NetworkPeers implements Peers {
 class Way {
   readonly #options: NetworkPeersOptions;
   readonly #address: Address;
-  readonly #channel: Channel;
+  readonly channel: Channel;
   readonly #refusals: RefusalLog;
   readonly #onLost: () => void;
   #connection: Connection | null = null;
@@ -193,7 +211,7 @@ class Way {
   ) {
     this.#options = options;
     this.#address = address;
-    this.#channel = channel;
+    this.channel = channel;
     this.#refusals = refusals;
     this.#onLost = onLost;
   }
@@ -234,7 +252,7 @@ class Way {
         inFlightMax: IN_FLIGHT_MAX,
         frameBytesMax: FRAME_BYTES_MAX,
         // One fetch at a time, whose records are in the log before the next one.
-        reuseFrames: this.#channel === 'fetch',
+        reuseFrames: this.channel === 'fetch',
       });
     } catch (error) {
       this.#refusals.tell(error, `${this.#address.host}:${this.#address.port}`);

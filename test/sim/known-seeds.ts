@@ -60,4 +60,12 @@ export const knownSeeds: readonly (SeedOptions & { readonly found: string })[] =
     found: 'a topic that was made while all was read for the last time was not read',
   },
   { seed: 9101888, found: 'a quota that nobody had answered came late, and counted as lost' },
+  {
+    seed: 9900421,
+    brokers: 3,
+    faults: ['bitFlip', 'stop', 'kill', 'isolate', 'powerOne'],
+    workloads: ['compaction', 'transactions', 'moving', 'administration'],
+    found:
+      'followers waited half a minute for an answer of a broker that had lost power, and was back',
+  },
 ];

@@ -14,6 +14,7 @@ import { voteRequestOf } from '../../../src/cluster/quorum/bodies.ts';
 import { formatCluster } from '../../../src/cluster/quorum/format.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import { type RunningBroker, startBroker } from '../broker/fixture.ts';
+import { FakeBroker } from '../client/fake-broker.ts';
 
 const SOFTWARE = {
   clientSoftwareName: 'test',
@@ -114,6 +115,36 @@ describe('requests to other brokers', () => {
     expect(other.broker.connectionStats.open).toBe(1);
     await expect.poll(() => one.broker.connectionStats.open).toBe(0);
     // That was our own doing.
+    expect(lost).toEqual([]);
+  });
+});
+
+describe('a broker that has begun a new life', () => {
+  it('is waited for no more in what was asked of the one before', async () => {
+    const gone = new FakeBroker(nodeTransport, { host: '127.0.0.1' });
+    await gone.start();
+    closers.push(() => gone.stop());
+    gone.intercept = ({ api }) => (api === 'ListGroups' ? 'silence' : undefined);
+    const { peers, lost } = newPeers();
+    peers.setAddress(0, '127.0.0.1', Number(gone.address.split(':')[1]));
+    const body = { statesFilter: [], typesFilter: [] };
+    const outcomes: string[] = [];
+    const ask = (channel: Channel) =>
+      peers
+        .send(0, channel, calls.listGroups, body, 30_000)
+        .catch((error: { code: string }) => outcomes.push(`${channel} ${error.code}`));
+    peers.registered(0, 5);
+    void ask('fetch');
+    void ask('quorum');
+    const asked = () => gone.requests.filter(({ api }) => api === 'ListGroups').length;
+    await expect.poll(asked).toBe(2);
+    // Of the same life, and of another broker.
+    peers.registered(0, 5);
+    peers.registered(2, 9);
+    expect(outcomes).toEqual([]);
+    peers.registered(0, 8);
+    await expect.poll(() => outcomes).toEqual(['fetch disconnected']);
+    // That was our own doing; and the quorum has times of its own.
     expect(lost).toEqual([]);
   });
 });
