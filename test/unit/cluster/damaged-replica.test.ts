@@ -105,7 +105,8 @@ it.each([
     expect(logOf(id).isDamaged || logOf(id).mended > 0).toBe(true);
     await expect.poll(() => consume(id), { timeout: 10_000 }).toEqual(values);
     expect(fs.readFileSync(segment(id)).equals(whole)).toBe(true);
-    expect(await metric(id, 'weir_replication_mended_ranges_total')).toBe(1);
+    // It is read as soon as it is there, and counts when the device has it.
+    await expect.poll(() => metric(id, 'weir_replication_mended_ranges_total')).toBe(1);
     expect(await metric(id, 'weir_replication_damaged_partitions')).toBe(0);
     expect(await metric(id, 'weir_log_corrupt_batches_total')).toBeGreaterThan(0);
     const { message } = cluster.logged.findLast(({ message: text }) => text.includes('mended'))!;
