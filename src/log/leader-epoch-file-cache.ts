@@ -110,12 +110,13 @@ export class LeaderEpochFileCache {
     return next !== undefined && epoch <= next.epoch;
   }
 
-  /** `offset` was written in `epoch`, which is allowed. Never fails; the file has it after `complete`. */
-  learn(epoch: number, offset: number): void {
-    if (epoch <= this.epochForOffset(offset)) return;
+  /** `offset` was written in `epoch`, which is allowed; whether that is news. Never fails; the file has it after `complete`. */
+  learn(epoch: number, offset: number): boolean {
+    if (epoch <= this.epochForOffset(offset)) return false;
     const others = this.#entries.filter((entry) => entry.epoch !== epoch);
     const all = [...others, { epoch, startOffset: offset }];
     this.restore(all.sort((a, b) => a.epoch - b.epoch));
+    return true;
   }
 
   /**

@@ -378,19 +378,20 @@ function removeSegment({ environment }: LoadOptions, segment: LogSegment): void 
  * The epochs that left batches, from all headers of the log. The damaged file stays until all of
  * them are known: one that has some would be taken for whole by the next start.
  */
-function rebuildEpochs({ environment, directory, epochs, segments }: LoadOptions): void {
+function rebuildEpochs({ environment, directory, epochs, segments, damage }: LoadOptions): void {
   environment.logger.error(`${directory}: leader-epoch-checkpoint is damaged, rebuilding it`);
   epochs.restore([]);
   let next = segments.first.baseOffset;
   for (let i = 0; i < segments.length; i++) {
     const limit = segments.at(i + 1)?.baseOffset ?? Number.MAX_SAFE_INTEGER;
-    next = findEpochs(epochs, segments.at(i)!, next, limit);
+    next = findEpochs(epochs, damage, segments.at(i)!, next, limit);
   }
 }
 
 /** The same of one segment; returns its end. What is damaged in it has none that could be known. */
 function findEpochs(
   epochs: LeaderEpochFileCache,
+  damage: LogDamage,
   segment: LogSegment,
   from: number,
   limit: number,
@@ -416,9 +417,12 @@ function findEpochs(
     });
     if (scan.reason === 'end') break;
     epochs.mayLackSome = true;
-    const damage: typeof before = liar ?? { position: scan.position, first: next };
-    next = damage.first;
-    position = findNextBatch(segment.file, damage.position + 1, segment.size, next);
+    const found: typeof before = liar ?? { position: scan.position, first: next };
+    next = found.first;
+    // Mended soon, it has its terms told; another start would not know that some are missing.
+    const text = `${segment.path}: no terms are told at position ${found.position}, it is damaged`;
+    damage.met(segment, found.position, text, true);
+    position = findNextBatch(segment.file, found.position + 1, segment.size, next);
   }
   return next;
 }

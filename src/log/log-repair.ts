@@ -164,13 +164,16 @@ export class LogRepair {
     return fit;
   }
 
+  /** A start that looked for the terms in batches, be it an earlier one, may have missed one that began here. */
   #noteEpochs(bytes: Buffer): void {
-    const { epochs, guard } = this.#parts;
-    if (!epochs.mayLackSome) return;
+    const { epochs, guard, offsets } = this.#parts;
+    let isNews = false;
     for (let at = 0; at < bytes.length; at += batchSize(bytes, at)) {
-      epochs.learn(partitionLeaderEpoch(bytes, at), baseOffset(bytes, at));
+      if (lastOffset(bytes, at) < offsets.start) continue;
+      const offset = Math.max(baseOffset(bytes, at), offsets.start);
+      if (epochs.learn(partitionLeaderEpoch(bytes, at), offset)) isNews = true;
     }
-    guard.attempt('save the epochs of', () => epochs.complete());
+    if (isNews) guard.attempt('save the epochs of', () => epochs.complete());
   }
 
   /** What a failed sync has left is unknown. */

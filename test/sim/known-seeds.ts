@@ -68,4 +68,9 @@ export const knownSeeds: readonly (SeedOptions & { readonly found: string })[] =
     found:
       'followers waited half a minute for an answer of a broker that had lost power, and was back',
   },
+  {
+    seed: 9910482,
+    found:
+      'the terms of a log were looked for in damaged batches, and were missing when these were mended',
+  },
 ];

@@ -295,6 +295,23 @@ describe('a damaged range of a log', () => {
     expect(bytesOn(disk, pristine.bases)).toEqual(bytesOn(pristine.disk, pristine.bases));
   });
 
+  it('is known once the terms were looked for in it, and mended though another start came between', async () => {
+    const pristine = await stored('stopped');
+    const target = pristine.batches[0]!;
+    const disk = pristine.disk.clone();
+    const path = '/data/t-0/leader-epoch-checkpoint';
+    disk.setContent(path, Buffer.from('damaged'));
+    flip(disk, target.base, target.position + 24);
+    const first = await opened(disk);
+    expect([first.log.isDamaged, first.log.epochForOffset(0)]).toEqual([true, -1]);
+    await first.manager.stop();
+    const { log } = await opened(disk);
+    readToError(log);
+    expect((await log.mend(log.damagedRange()!, target.bytes)).kind).toBe('mended');
+    expect(log.epochForOffset(0)).toBe(2);
+    expect(disk.content(path)).toEqual(pristine.disk.content(path));
+  });
+
   it('is mended over several batches, and one range after the other', async () => {
     const pristine = await stored('stopped');
     const [first, second, third] = pristine.batches;
