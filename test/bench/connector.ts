@@ -30,7 +30,6 @@ const FROM = Math.floor(DOCUMENTS * 0.3);
 const TO = Math.floor(DOCUMENTS * 0.95);
 /** Rounds of the bare loop before the first one; the server's cost a document stays the same then. */
 const WARM_UP_ROUNDS = 4;
-const STREAM = 'logs-weir-default';
 const POLL_MS = 50;
 
 const defaultOf = (name: string): number =>
@@ -67,10 +66,10 @@ function makeBodies(): Buffer[] {
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: IN_FLIGHT });
 
-function post(url: string, body: Buffer): Promise<void> {
+function post(url: string, stream: string, body: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
     const request = http.request(
-      `${url}/${STREAM}/_bulk?filter_path=errors,items.*.status,items.*.error`,
+      `${url}/${stream}/_bulk?filter_path=errors,items.*.status,items.*.error`,
       { method: 'POST', agent, headers: { 'content-type': 'application/x-ndjson' } },
       (answer) => {
         let text = '';
@@ -90,8 +89,8 @@ function post(url: string, body: Buffer): Promise<void> {
 }
 
 /** Documents that the data stream has taken so far. */
-async function indexed(es: SearchServer): Promise<number> {
-  const answer = await es.call('GET', `/${STREAM}/_stats/indexing`, undefined, true);
+async function indexed(es: SearchServer, stream: string): Promise<number> {
+  const answer = await es.call('GET', `/${stream}/_stats/indexing`, undefined, true);
   return Number(answer.body?._all?.primaries?.indexing?.index_total ?? 0);
 }
 
@@ -102,28 +101,27 @@ async function serverSeconds(es: SearchServer): Promise<number> {
   return node!.process.cpu.total_in_millis / 1_000;
 }
 
-/** A new backing index, and nothing left to do for the earlier ones. */
-async function freshIndex(es: SearchServer): Promise<void> {
-  const rolled = await es.call('POST', `/${STREAM}/_rollover`, undefined, true);
-  if (rolled.status === 404) return; // The first round: there is no stream yet.
-  if (rolled.status !== 200) throw new Error(JSON.stringify(rolled.body));
-  await es.call('POST', `/${STREAM}/_flush`);
-  for (;;) {
-    const { body } = await es.call('GET', `/${STREAM}/_stats/merge`);
-    if (body._all.primaries.merges.current === 0) return;
-    await pause(POLL_MS);
-  }
+let streams = 0;
+
+/**
+ * The name of a data stream that does not exist yet, with its template. A rollover of the one before
+ * would not do: what a new group ships again is looked for in the earlier indices, and found.
+ */
+async function freshStream(es: SearchServer): Promise<string> {
+  const stream = `logs-weir-bench${streams++}`;
+  await es.call('PUT', `/_index_template/weir-${stream}`, indexTemplate(stream, es.flavour));
+  return stream;
 }
 
 /** What happens between the documents FROM and TO of this round. */
 async function measured(
   es: SearchServer,
-  before: number,
+  stream: string,
   ownSeconds: () => number,
 ): Promise<Figures> {
   const until = async (count: number): Promise<[number, number, number, number]> => {
     for (;;) {
-      const done = (await indexed(es)) - before;
+      const done = await indexed(es, stream);
       if (done >= count) return [done, performance.now(), ownSeconds(), await serverSeconds(es)];
       await pause(POLL_MS);
     }
@@ -142,14 +140,13 @@ async function measured(
 }
 
 async function bare(es: SearchServer, bodies: readonly Buffer[]): Promise<Figures> {
-  await freshIndex(es);
-  const before = await indexed(es);
+  const stream = await freshStream(es);
   let next = 0;
   const worker = async (): Promise<void> => {
-    while (next < bodies.length) await post(es.url, bodies[next++]!);
+    while (next < bodies.length) await post(es.url, stream, bodies[next++]!);
   };
   const [figures] = await Promise.all([
-    measured(es, before, () => cpuSeconds(process.pid)),
+    measured(es, stream, () => cpuSeconds(process.pid)),
     ...Array.from({ length: IN_FLIGHT }, worker),
   ]);
   return figures;
@@ -160,12 +157,14 @@ class Shipper {
   readonly #weir: WeirProcess;
   readonly #env: Record<string, string>;
   readonly #settings: string[];
-  #starts = 0;
+  /** Settings that are the same in every round; those of the round stand behind. */
+  readonly #common: number;
 
   private constructor(weir: WeirProcess, env: Record<string, string>, settings: string[]) {
     this.#weir = weir;
     this.#env = env;
     this.#settings = settings;
+    this.#common = settings.length;
   }
 
   /** Takes the documents in, and ends. */
@@ -185,15 +184,14 @@ class Shipper {
   }
 
   async round(es: SearchServer): Promise<Figures> {
-    await freshIndex(es);
-    const before = await indexed(es);
+    const stream = await freshStream(es);
     this.#env['WEIR_ELASTICSEARCH_URL'] = es.url;
-    const group = `connectors.elasticsearch.group=bench-${this.#starts++}`;
-    if (this.#starts === 1) this.#settings.push(group);
-    else this.#settings[this.#settings.length - 1] = group;
+    const own = 'connectors.elasticsearch';
+    const round = [`${own}.group=${stream}`, `${own}.index=${stream}`];
+    this.#settings.splice(this.#common, Number.POSITIVE_INFINITY, ...round);
     await this.#weir.restart();
     try {
-      return await measured(es, before, () => cpuSeconds(this.#weir.pid));
+      return await measured(es, stream, () => cpuSeconds(this.#weir.pid));
     } finally {
       await this.#weir.halt();
     }
@@ -230,9 +228,6 @@ export async function connector(count: number): Promise<void> {
   const shipper = await Shipper.create();
   const es = await startElasticsearch({ heap: '2g' });
   try {
-    // The connector's own: whoever is first makes the stream of it.
-    const template = indexTemplate(STREAM, es.flavour);
-    await es.call('PUT', `/_index_template/weir-${STREAM}`, template);
     for (let round = 0; round < WARM_UP_ROUNDS; round++) await bare(es, bodies);
     await compare(
       `${DOCUMENTS} documents into Elasticsearch`,

@@ -15,7 +15,8 @@ import { freePort } from '../peers/peer.ts';
 import { root } from '../support/weir-process.ts';
 import { compare, cpuSeconds, type Figures, residentMiB } from './measure.ts';
 
-const IDLE_SECONDS = 20;
+/** Long enough for what comes once a minute. */
+const IDLE_SECONDS = 60;
 const GIVE_UP_MS = 60_000;
 
 const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
