@@ -3,7 +3,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { configCommand } from '../../../src/cli/config.ts';
 import { metricsCommand } from '../../../src/cli/metrics.ts';
 import { runCommand } from '../../../src/cli/run.ts';
@@ -190,6 +190,16 @@ describe('weir metrics', () => {
 });
 
 describe('weir config', () => {
+  // What these tests themselves are told by environment is no key.
+  beforeEach(() => {
+    for (const name of Object.keys(process.env)) {
+      if (name.startsWith('WEIR_')) vi.stubEnv(name, undefined);
+    }
+  });
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
   it('says that no key has a text, and which may have been meant', async () => {
     const { code, out, err } = await run('config', 'keys', 'brokrs');
     expect({ code, out }).toEqual({ code: 1, out: '' });
