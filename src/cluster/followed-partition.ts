@@ -7,6 +7,7 @@
  * logs part is found by epochs alone (KIP-101, 279, 595): the leader says the largest of its epochs
  * that is not above ours, and where that one ended; whatever of ours lies behind is cut.
  */
+import { ZERO_UUID } from '../base/bytes.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import type { fetchResponse } from '../protocol/messages/01-fetch.ts';
 import { baseOffset } from '../protocol/record-batch.ts';
@@ -16,9 +17,6 @@ import type { AskedPartition } from './replica-fetch-session.ts';
 
 type Response = Infer<typeof fetchResponse>;
 export type FetchedPartition = Response['responses'][number]['partitions'][number];
-
-/** None is asked for. */
-const ZERO_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAA';
 
 export class FollowedPartition {
   readonly partition: Partition;
@@ -83,7 +81,8 @@ export class FollowedPartition {
       lastFetchedEpoch,
       logStartOffset,
       partitionMaxBytes,
-      replicaDirectoryId: ZERO_DIRECTORY,
+      // None is asked for.
+      replicaDirectoryId: ZERO_UUID,
       highWatermark: Number.MAX_SAFE_INTEGER,
       flushedOffset,
     };

@@ -8,6 +8,7 @@
  * its own, with rests in between; replication does not wait for it. Nothing is remembered but when to try
  * again: what is damaged is in the logs, and who comes upon more of it wakes this up.
  */
+import { ZERO_UUID } from '../base/bytes.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import { OperatingError, reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
@@ -48,10 +49,8 @@ const CONSUMER = {
   isolationLevel: 0,
   sessionId: 0,
   sessionEpoch: -1,
-  forgottenTopicsData: [],
   rackId: '',
 } as const;
-const ZERO_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAA';
 
 /** Of a log that could not be mended. */
 interface Rest {
@@ -213,7 +212,7 @@ export class ReplicaRepair {
               lastFetchedEpoch: offset === range.firstOffset ? range.epochBefore : -1,
               logStartOffset: -1,
               partitionMaxBytes: ANSWER_BYTES,
-              replicaDirectoryId: ZERO_DIRECTORY,
+              replicaDirectoryId: ZERO_UUID,
               highWatermark: Number.MAX_SAFE_INTEGER,
               flushedOffset: -1,
             },
