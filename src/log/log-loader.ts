@@ -453,8 +453,7 @@ export function findAborted(
   segment: LogSegment,
 ): void {
   const state = producers.before(logStartOffset, segment.baseOffset);
-  const next = segments.at(segments.floor(segment.baseOffset) + 1);
-  const end = next?.baseOffset ?? Number.MAX_SAFE_INTEGER;
+  const end = segments.behind(segment)?.baseOffset ?? Number.MAX_SAFE_INTEGER;
   readProducers(state, segments, end, (aborted) => {
     if (aborted.lastOffset >= segment.baseOffset) segment.noteAborted(aborted);
   });

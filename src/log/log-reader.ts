@@ -266,8 +266,7 @@ export class LogReader {
 
   /** No batch of the segment has that offset or a later one. */
   #limitOf(segment: LogSegment): number {
-    const next = this.#segments.at(this.#segments.floor(segment.baseOffset) + 1);
-    return next?.baseOffset ?? this.#offsets.end;
+    return this.#segments.behind(segment)?.baseOffset ?? this.#offsets.end;
   }
 
   #takePlace(offset: number): Place | null {

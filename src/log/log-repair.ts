@@ -88,9 +88,9 @@ export class LogRepair {
   /** Null: the segment is not one of the log any more. */
   #limitOf(segment: LogSegment): number | null {
     const { segments, offsets } = this.#parts;
-    const index = segments.list.floor(segment.baseOffset);
-    if (segments.list.at(index) !== segment) return null;
-    return segments.list.at(index + 1)?.baseOffset ?? offsets.end;
+    const { list } = segments;
+    if (list.at(list.floor(segment.baseOffset)) !== segment) return null;
+    return list.behind(segment)?.baseOffset ?? offsets.end;
   }
 
   /** Reads whole batches from `from` on; null: they go on beyond `to`. */

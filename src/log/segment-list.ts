@@ -35,6 +35,11 @@ export class SegmentList {
     return this.#segments.splice(0, count);
   }
 
+  /** The one that follows it; undefined: it is the last. */
+  behind({ baseOffset }: LogSegment): LogSegment | undefined {
+    return this.#segments[this.floor(baseOffset) + 1];
+  }
+
   /** Index of the last segment whose base offset is ≤ `offset`, or -1. */
   floor(offset: number): number {
     let low = 0;
