@@ -2,11 +2,11 @@
  * A process that may take 256 MiB of memory and not a byte more, while a thousand producers send it
  * half a gigabyte at once. Nobody is turned away and nobody is killed: who comes late waits.
  */
-import fs from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ByteReader } from '../../src/base/bytes.ts';
 import { codec } from '../../src/protocol/codec.ts';
 import { readResponseHeader } from '../../src/protocol/frame.ts';
+import { residentMiB } from '../bench/measure.ts';
 import { describeWithPeers } from '../peers/gate.ts';
 import { sleep } from '../peers/peer.ts';
 import { eventually } from '../support/cluster-processes.ts';
@@ -49,10 +49,7 @@ describeWithPeers(['memory'], 'a process that is short of memory', () => {
     group?.remove();
   });
 
-  const rssBytes = (): number => {
-    const status = fs.readFileSync(`/proc/${weir.pid}/status`, 'utf8');
-    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
-  };
+  const rssBytes = (): number => residentMiB(weir.pid) * MIB;
   const metric = async (name: string): Promise<number> => {
     const text = await (await fetch(`${weir.url}/metrics`)).text();
     return Number(new RegExp(`^${name}(?:{[^}]*})? (\\S+)$`, 'm').exec(text)?.[1]);

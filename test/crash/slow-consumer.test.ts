@@ -2,9 +2,9 @@
  * A consumer that asks for 2,000 records of 64 KiB in one go, and then reads a kilobyte a second. What
  * waits for it in the broker is bounded, and nobody else notices.
  */
-import fs from 'node:fs';
 import net from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { residentMiB } from '../bench/measure.ts';
 import { describeWithPeers } from '../peers/gate.ts';
 import { sleep } from '../peers/peer.ts';
 import { eventually } from '../support/cluster-processes.ts';
@@ -44,10 +44,7 @@ describeWithPeers(['linux'], 'a consumer that hardly reads', () => {
     await weir?.stop();
   });
 
-  const rssBytes = (): number => {
-    const status = fs.readFileSync(`/proc/${weir.pid}/status`, 'utf8');
-    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
-  };
+  const rssBytes = (): number => residentMiB(weir.pid) * MIB;
   const metric = async (name: string): Promise<number> => {
     const text = await (await fetch(`${weir.url}/metrics`)).text();
     return Number(new RegExp(`^${name}(?:{[^}]*})? (\\S+)$`, 'm').exec(text)?.[1]);
