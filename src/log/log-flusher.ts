@@ -21,6 +21,9 @@ export interface LogFlusherOptions {
   readonly changed: () => void;
 }
 
+/** What was closed before it was safe and is opened for that: never many files, however slow the device. */
+const SEGMENTS_AT_ONCE = 2;
+
 /** What can make its content safe. */
 interface Flushable {
   flush(): Promise<void>;
@@ -30,7 +33,8 @@ interface Flushable {
  * What of one log is on the device: its recovery point, and the group commit that moves it.
  *
  * Any number of callers wait for one sync. Whoever comes while a sync is under way shares the next
- * one, because the one under way may have begun before their bytes were written.
+ * one, because the one under way may have begun before their bytes were written. A log that has rolled
+ * faster than its device syncs is made safe step by step, its oldest segments first.
  *
  * Invariant: everything before `flushedOffset` survives power loss: batches, the names of their
  * files, the id of their topic, leader epochs, and the index files of segments that are closed. A
@@ -116,8 +120,9 @@ export class LogFlusher {
   }
 
   async #run(): Promise<void> {
+    const end = this.#options.logEndOffset();
     try {
-      await this.#sync();
+      while ((await this.#step()) < end);
     } finally {
       this.#running = null;
     }
@@ -157,21 +162,23 @@ export class LogFlusher {
     this.#timer?.cancel();
   }
 
-  async #sync(): Promise<void> {
+  /** Resolves with the first offset that another step has to make safe, or Infinity. */
+  async #step(): Promise<number> {
     const { environment, logDirectory, path, logEndOffset, epochs, changed } = this.#options;
     logDirectory.assertOnline();
     const unsafe = this.#unsafeSegments();
-    if (unsafe.length === 0 && epochs.isDurable && !this.entriesDirty) return;
+    if (unsafe.length === 0 && epochs.isDurable && !this.entriesDirty) return Infinity;
     if (this.#closed) {
       throw new ProtocolError(ErrorCode.NOT_LEADER_OR_FOLLOWER, `${path} is closed`);
     }
     const { clock, probe } = environment;
     const startedAt = clock.monotonic();
+    const [next] = unsafe.splice(SEGMENTS_AT_ONCE);
     this.#saveTransactions(unsafe);
-    this.#target = logEndOffset();
+    this.#target = next?.baseOffset ?? logEndOffset();
     try {
       // Found in batches by a start that had no room for them.
-      if (!epochs.covers(this.#target)) epochs.complete();
+      if (!epochs.covers(logEndOffset())) epochs.complete();
       const syncs = unsafe.map((segment) => segment.sync(this.#isComplete(segment)));
       if (this.#identityDirty) syncs.push(syncTopicId(environment.disk, path));
       await Promise.all([this.#syncDirectories(), epochs.sync(), ...syncs]);
@@ -187,6 +194,7 @@ export class LogFlusher {
     probe.flushMs += clock.monotonic() - startedAt;
     this.#flushedOffset = Math.max(this.#flushedOffset, this.#target);
     changed();
+    return next?.baseOffset ?? Infinity;
   }
 
   /** No recovery reads these segments again, so their aborted transactions must be on file. */

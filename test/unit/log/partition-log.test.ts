@@ -473,6 +473,48 @@ describe('flush', () => {
     expect(log.flushedOffset).toBe(4);
   });
 
+  it('opens few files at once and begins with the oldest, however many were closed unsafe', async () => {
+    const rig = makeRig({ segmentBytes: 200 });
+    let open = 0;
+    let openMost = 0;
+    const { disk } = rig;
+    const opens = disk.open.bind(disk);
+    disk.open = (path, mode) => {
+      const file = opens(path, mode);
+      openMost = Math.max(openMost, ++open);
+      const close = file.close.bind(file);
+      file.close = () => {
+        open--;
+        close();
+      };
+      return file;
+    };
+    const { log } = await rig.open({ disk: Object.assign(disk, { idleFilesMax: 2 }) });
+    const recoveryPoints = new Set<number>();
+    disk.watch = () => recoveryPoints.add(log.flushedOffset);
+    // All while the device has not answered once.
+    for (let i = 0; i < 20; i++) appendValues(log, ['x'.repeat(80)]);
+    await log.flush();
+    expect(log.flushedOffset).toBe(20);
+    expect(openMost).toBeLessThan(10);
+    expect(recoveryPoints.size).toBeGreaterThan(5);
+  });
+
+  it('does not count segments that were cut while it had come as far as others', async () => {
+    const { log } = await makeRig({ segmentBytes: 200 }).open();
+    for (let i = 0; i < 10; i++) appendValues(log, ['x'.repeat(80)]);
+    const flushing = log.flush();
+    while (log.flushedOffset < 4) await Promise.resolve();
+    expect(log.flushedOffset).toBeLessThan(7);
+    log.truncateTo(7);
+    appendValues(log, ['x'.repeat(80)]);
+    expect(log.flushedOffset).toBeLessThan(7);
+    await flushing;
+    expect(log.flushedOffset).toBeLessThanOrEqual(8);
+    await log.flush();
+    expect(log.flushedOffset).toBe(8);
+  });
+
   it('happens by itself after so many records, or so much time', async () => {
     const rig = makeRig({ flushMessages: 10, flushMs: 500 });
     const { log } = await rig.open();
