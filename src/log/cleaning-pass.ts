@@ -304,6 +304,10 @@ export class CleaningPass {
     for (;;) {
       const wanted = Math.min(this.#input.length, size - position);
       const bytes = file.read(this.#input, 0, wanted, position);
+      if (bytes < wanted) {
+        const text = `${file.path} ends at ${position + bytes} of ${size} bytes`;
+        throw new UncleanableError(text, { baseOffset: base, position });
+      }
       const needed = batchSizeWithin(this.#input, 0, bytes);
       if (needed <= bytes) return bytes;
       if (needed > size - position) {

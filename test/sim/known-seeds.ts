@@ -73,4 +73,8 @@ export const knownSeeds: readonly (SeedOptions & { readonly found: string })[] =
     found:
       'the terms of a log were looked for in damaged batches, and were missing when these were mended',
   },
+  {
+    seed: 9921641,
+    found: 'the cleaner read a segment without end that was cut behind what it had read',
+  },
 ];

@@ -611,6 +611,43 @@ describe('compaction', () => {
     });
   }
 
+  it('comes to nothing for a log that is cut behind what was read of the segment', async () => {
+    const rig = makeRig({ ...COMPACTED, segmentBytes: 10_000 });
+    const { manager, log } = await rig.open({
+      cleanerSettings: settingsWith({ bytesPerSecond: 1000, ioBytes: 1000 }),
+    });
+    for (let i = 0; i < 20; i++) put(log, [['a', 'x'.repeat(300)]]);
+    await close(log);
+    const run = manager.cleaner.run();
+    await Promise.resolve();
+    log.truncateTo(1);
+    let reads = 0;
+    rig.disk.fault = ({ operation }) =>
+      operation === 'read' && ++reads > 100 ? systemError('EIO') : null;
+    while (manager.cleaner.current !== null) await rig.pass(1000);
+    await run;
+    expect(log.logDirectory.failure).toBeNull();
+    expect(manager.cleaner.uncleanable).toEqual([]);
+    expect(manager.cleaner.stats.failures).toBe(0);
+    expect(stored(log).records).toHaveLength(1);
+  });
+
+  it('leaves a segment alone whose file has become shorter', async () => {
+    const rig = makeRig({ ...COMPACTED, segmentBytes: 10_000 });
+    const { manager, log } = await rig.open();
+    for (let i = 0; i < 20; i++) put(log, [['a', 'x'.repeat(300)]]);
+    await close(log);
+    const path = `${log.path}/00000000000000000000.log`;
+    rig.disk.setContent(path, rig.disk.content(path).subarray(0, 1000));
+    let reads = 0;
+    rig.disk.fault = ({ operation }) =>
+      operation === 'read' && ++reads > 100 ? systemError('EIO') : null;
+    await clean(rig, manager);
+    expect(log.logDirectory.failure).toBeNull();
+    expect(manager.cleaner.uncleanable).toEqual([log]);
+    expect(rig.logger.lines.join()).toMatch(/0\.log ends at 1000 of \d+ bytes/);
+  });
+
   it('is not undone by what an earlier one has left', async () => {
     const rig = makeRig({ ...COMPACTED, segmentBytes: 300 });
     const { manager, log } = await rig.open({ checkpointMs: 60_000 });
