@@ -10,7 +10,7 @@ import {
   parseClientPatterns,
 } from '../config/client-metrics-keys.ts';
 import { groupKeys } from '../config/group-keys.ts';
-import { unchangingSettings, unservedSettings } from '../config/kafka-only-keys.ts';
+import { isOfLogins, unchangingSettings, unservedSettings } from '../config/kafka-only-keys.ts';
 import { bareName, isProtecting, listenerKey } from '../config/security-keys.ts';
 import { type Key, type KeyValue, parseValue } from '../config/table.ts';
 import { topicKeys } from '../config/topic-keys.ts';
@@ -130,7 +130,7 @@ export function checkBrokerSettings(resourceName: string, settings: SettingTexts
   if (resourceName !== '') return;
   none(
     'Cannot update these configs at default cluster level, broker id must be specified',
-    isProtecting,
+    (name) => isProtecting(name) || isOfLogins(bareName(name)),
   );
 }
 
@@ -203,13 +203,14 @@ function checkSize(text: string, code: number = ErrorCode.INVALID_CONFIG): void 
 function checkValue(key: Key, text: string, code: number = ErrorCode.INVALID_CONFIG): KeyValue {
   checkSize(text, code);
   if (key.type === 'list') checkList(key, text, code);
-  const isWhole = key.type === 'int' || key.type === 'long';
-  if (!isWhole || /^\s*[+-]?\d+\s*$/.test(text)) {
+  if (!isWhole(key) || /^\s*[+-]?\d+\s*$/.test(text)) {
     const parsed = parseValue(key, text);
     if ('value' in parsed && parsed.value !== null) return parsed.value;
   }
   return refuseValue(key, text, code);
 }
+
+const isWhole = ({ type }: Key): boolean => type === 'short' || type === 'int' || type === 'long';
 
 const refuseValue = (key: Key, text: string, code: number): never =>
   refuse(`Invalid value ${text} for configuration ${key.name}: ${problem(key, text)}`, code);
@@ -227,9 +228,9 @@ function problem(key: Key, text: string): string {
   if (key.values !== undefined) return `String must be one of: ${key.values.join(', ')}`;
   if (key.type === 'boolean') return 'Expected value to be either true or false';
   const number = text.trim() === '' ? Number.NaN : Number(text);
-  if (key.type === 'int' || key.type === 'long') {
-    if (!Number.isInteger(number)) return `Not a number of type ${key.type.toUpperCase()}`;
-  } else if (Number.isNaN(number)) return `Not a number of type ${key.type.toUpperCase()}`;
+  if (isWhole(key) ? !Number.isInteger(number) : Number.isNaN(number)) {
+    return `Not a number of type ${key.type.toUpperCase()}`;
+  }
   if (key.min !== undefined && number < key.min) return `Value must be at least ${key.min}`;
   if (key.max !== undefined && number > key.max) return `Value must be no more than ${key.max}`;
   return `Not a number of type ${key.type.toUpperCase()}`;

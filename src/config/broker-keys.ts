@@ -256,7 +256,7 @@ const groups: readonly Key[] = [
   },
   {
     name: 'offsets.topic.replication.factor',
-    type: 'int',
+    type: 'short',
     default: 3,
     min: 1,
     doc: 'Replicas of __consumer_offsets, or as many as there are brokers.',
@@ -316,7 +316,7 @@ const transactions: readonly Key[] = [
   },
   {
     name: 'transaction.state.log.replication.factor',
-    type: 'int',
+    type: 'short',
     default: 3,
     min: 1,
     doc: 'Replicas of __transaction_state, or as many as there are brokers.',

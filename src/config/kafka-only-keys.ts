@@ -17,8 +17,34 @@ const idle = (
   doc: `${what}; has no effect here.`,
 });
 
+/** When Kafka's brokers log in anew by Kerberos, or with a new token: each for itself, in any bounds. */
+const logins: readonly Key[] = (
+  [
+    ['sasl.kerberos.min.time.before.relogin', 'long', 60_000, 'Shortest time between renewals, ms'],
+    ['sasl.kerberos.ticket.renew.jitter', 'double', 0.05, 'Chance in renewing a ticket'],
+    [
+      'sasl.kerberos.ticket.renew.window.factor',
+      'double',
+      0.8,
+      'Share of its life a ticket is kept',
+    ],
+    ['sasl.login.refresh.buffer.seconds', 'short', 300, 'Time left to a token that is renewed'],
+    ['sasl.login.refresh.min.period.seconds', 'short', 60, 'Shortest time a token is kept'],
+    ['sasl.login.refresh.window.factor', 'double', 0.8, 'Share of its life a token is kept'],
+    ['sasl.login.refresh.window.jitter', 'double', 0.05, 'Chance in renewing a token'],
+  ] as const
+).map(([name, type, byDefault, what]) => ({
+  ...{ name, type, default: byDefault, dynamic: 'broker' },
+  doc: `${what}; has no effect here.`,
+}));
+const loginNames = new Set(logins.map(({ name }) => name));
+
+/** Each broker has its own value, and none is for all. */
+export const isOfLogins = (bareName: string): boolean => loginNames.has(bareName);
+
 /** Taken, kept and described as by Kafka, once somebody has set them; they change nothing. */
 export const idleKeys: ReadonlyMap<string, Key> = tableOf([
+  ...logins,
   idle('background.threads', 'int', 10, 1, 'Threads for chores'),
   idle('log.cleaner.threads', 'int', 1, 0, 'Threads that compact logs'),
   idle('num.io.threads', 'int', 8, 1, 'Threads that handle requests'),
@@ -112,10 +138,7 @@ const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/
 /** Kafka changes them while it runs, and something would be otherwise; here nothing would. */
 export const unservedSettings = words(`
   config.providers cordoned.log.dirs metric.reporters principal.builder.class
-  sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin sasl.kerberos.principal.to.local.rules
-  sasl.kerberos.service.name sasl.kerberos.ticket.renew.jitter sasl.kerberos.ticket.renew.window.factor
-  sasl.login.refresh.buffer.seconds sasl.login.refresh.min.period.seconds
-  sasl.login.refresh.window.factor sasl.login.refresh.window.jitter
+  sasl.kerberos.kinit.cmd sasl.kerberos.principal.to.local.rules sasl.kerberos.service.name
   ssl.engine.factory.class ssl.keymanager.algorithm ssl.protocol ssl.provider
   ssl.secure.random.implementation ssl.trustmanager.algorithm transaction.partition.verification.enable
 `);

@@ -9,6 +9,7 @@
  */
 export type KeyType =
   | 'boolean'
+  | 'short'
   | 'int'
   | 'long'
   | 'double'
@@ -53,6 +54,7 @@ export const isSecret = (key: Key): boolean => key.secret === true || key.type =
 
 export type Parsed = { readonly value: KeyValue } | { readonly problem: string };
 
+const SHORT_MAX = 2 ** 15 - 1;
 const INT_MAX = 2 ** 31 - 1;
 /** Kafka writes "no limit" as 2^63 - 1; the nearest double is 2^63, and stands for it. */
 export const LONG_MAX = 2 ** 63;
@@ -103,6 +105,8 @@ function parseType(key: Key, given: unknown): KeyValue {
   switch (key.type) {
     case 'boolean':
       return parseBoolean(given);
+    case 'short':
+      return whole(parseNumber(given), SHORT_MAX);
     case 'int':
       return whole(parseNumber(given), INT_MAX);
     case 'long':
@@ -191,6 +195,7 @@ export function describeType(key: Key): string {
   switch (key.type) {
     case 'boolean':
       return 'true or false';
+    case 'short':
     case 'int':
     case 'long':
       return 'a whole number';

@@ -33,6 +33,7 @@ const typeNumber: Readonly<Record<KeyType, number>> = {
   boolean: 1,
   string: 2,
   int: 3,
+  short: 4,
   long: 5,
   duration: 5,
   bytes: 5,
@@ -41,17 +42,15 @@ const typeNumber: Readonly<Record<KeyType, number>> = {
   password: 9,
 };
 
-const [STRING, INT, SHORT, LONG] = [2, 3, 4, 5];
+const [STRING, INT, LONG] = [2, 3, 5];
 
-/** Settings that are of another type in Kafka: ours take units, are read as lists, or know no `short`. */
+/** Settings that are of another type in Kafka: ours take units, or are read as lists. */
 const otherTypes: ReadonlyMap<string, number> = new Map([
   ['broker.heartbeat.interval.ms', INT],
   ['broker.session.timeout.ms', INT],
   ['leader.imbalance.check.interval.seconds', LONG],
   ['listener.security.protocol.map', STRING],
   ['max.connections.per.ip.overrides', STRING],
-  ['offsets.topic.replication.factor', SHORT],
-  ['transaction.state.log.replication.factor', SHORT],
 ]);
 
 export const describeConfigsHandler = handler<Request, Response>(

@@ -304,6 +304,22 @@ export async function brokers(side: Side): Promise<void> {
       await own(side, BROKER, name, source, []);
     }
   }
+  // The same, but of one broker alone.
+  for (const [changed, value] of [
+    ['sasl.kerberos.min.time.before.relogin', '58000'],
+    ['sasl.kerberos.ticket.renew.jitter', '0.1'],
+    ['sasl.login.refresh.buffer.seconds', '299'],
+    ['sasl.login.refresh.window.factor', '0.75'],
+  ] as const) {
+    await alter(resource(BROKER, '', [changed, SET, value]));
+    await alter(resource(BROKER, '1', [changed, SET, value]));
+    await own(side, BROKER, '1', 2, [`${changed}=${value}`]);
+    await described(side, BROKER, '1', [changed]);
+    await alter(resource(BROKER, '1', [changed, SET, '-1']));
+    await alter(resource(BROKER, '1', [changed, SET, 'x']));
+    await alter(resource(BROKER, '1', [changed, DELETE, null]));
+    await own(side, BROKER, '1', 2, []);
+  }
   const ofListener = 'listener.name.plaintext.max.connections';
   for (const name of ['1', '']) {
     const source = name === '' ? 3 : 2;

@@ -326,6 +326,20 @@ describe('IncrementalAlterConfigs', () => {
     expect((await describeOne(BROKER, '0', [threads])).configs).toEqual([]);
   });
 
+  it.each([
+    ['sasl.kerberos.min.time.before.relogin', '58000', 5],
+    ['sasl.login.refresh.buffer.seconds', '299', 4],
+    ['sasl.login.refresh.window.jitter', '0.2', 6],
+  ])('takes %s for one broker, and not for all', async (name, value, configType) => {
+    const all = await alter(BROKER, '', [name, SET, value]);
+    expect(all.errorCode).toBe(ErrorCode.INVALID_REQUEST);
+    expect(all.errorMessage).toContain(`broker id must be specified: [${name}]`);
+    expect((await alter(BROKER, '0', [name, SET, value])).errorCode).toBe(ErrorCode.NONE);
+    expect(await describeKey(BROKER, '0', name)).toMatchObject({ value, configType });
+    await alter(BROKER, '0', [name, DELETE, null]);
+    expect((await describeOne(BROKER, '0', [name])).configs).toEqual([]);
+  });
+
   it('tells settings of a listener that were changed while it runs', async () => {
     const cap = 'listener.name.plaintext.max.connections';
     await alter(BROKER, '0', [cap, SET, '900']);
