@@ -61,7 +61,9 @@ export class ToolSides {
       .split('\n')
       // Columns are as wide as their longest value; traces are Java's.
       .map((line) => line.replaceAll(/\s+/g, ' ').trim())
-      .filter((line) => line !== '' && !/^at [\w.]+|^\.\.\. \d+ more|^WARN /.test(line));
+      .filter((line) => line !== '' && !/^at [\w.]+|^\.\.\. \d+ more|^WARN /.test(line))
+      // Of several brokers that refuse, the first one may end the tool before the others are heard.
+      .filter((line, i, shown) => !(line.startsWith('ERROR ') && line === shown[i - 1]));
     return { code, lines: sorted ? lines.toSorted() : lines };
   }
 
