@@ -3,7 +3,8 @@
  * broker that has heard of it lets the operation through until it is asked to take the denial back.
  *
  * A change that nobody has answered may still come: a broker that can't reach the controller keeps what
- * it was asked for a while, whether or not the client has given up. So it can undo later ones.
+ * it was asked for a while, whether or not the client has given up, or asked another one with success.
+ * So it can undo later ones.
  */
 import { reasonOf } from '../../src/base/errors.ts';
 import { CONTROLLER_MS_MAX } from '../../src/broker/handler.ts';
@@ -49,8 +50,10 @@ export class Authorizing {
   /** What was acknowledged; null: a change is under way, or has no outcome. */
   #isDenied: boolean | null = false;
   #rate: number | null = 0;
-  /** Rates that were asked for, without an outcome. */
+  /** Rates that were asked for, at least once without an answer. */
   readonly #lateRates = new Set<number>();
+  /** Requests that had no answer. */
+  #unanswered = 0;
   /** Rights may change by themselves before that. */
   #rightsSettledAt = 0;
   /** Of this many tries is known what they must come to. */
@@ -60,8 +63,21 @@ export class Authorizing {
     this.#world = world;
     this.#random = world.chance('authorizing');
     this.#client = world.newClient('sec');
+    this.#countUnanswered();
     this.#admin = new SecurityAdmin(this.#client);
     this.#again();
+  }
+
+  #countUnanswered(): void {
+    const request = this.#client.request.bind(this.#client);
+    this.#client.request = async (...asked) => {
+      try {
+        return await request(...asked);
+      } catch (error) {
+        this.#unanswered += 1;
+        throw error;
+      }
+    };
   }
 
   #again(): void {
@@ -84,12 +100,14 @@ export class Authorizing {
 
   async #change(isDenied: boolean): Promise<void> {
     this.#isDenied = null;
+    const before = this.#unanswered;
+    let isSettled = false;
     try {
       if (isDenied) await this.#admin.createAcls([allow, deny]);
       else await this.#admin.deleteAcls([deny]);
-    } catch (error) {
-      this.#rightsSettledAt = this.#world.now + CONTROLLER_MS_MAX;
-      throw error;
+      isSettled = this.#unanswered === before;
+    } finally {
+      if (!isSettled) this.#rightsSettledAt = this.#world.now + CONTROLLER_MS_MAX;
     }
     this.#isDenied = isDenied;
     this.#world.note('sec', isDenied ? 'denies' : 'denies no more');
@@ -98,11 +116,13 @@ export class Authorizing {
   async #setRate(): Promise<void> {
     const rate = RATE + this.judged;
     this.#rate = null;
+    const before = this.#unanswered;
+    let isSettled = false;
     try {
       await this.#admin.alterQuotas({ user: ANONYMOUS.name }, { [QUOTA]: rate });
-    } catch (error) {
-      this.#lateRates.add(rate);
-      throw error;
+      isSettled = this.#unanswered === before;
+    } finally {
+      if (!isSettled) this.#lateRates.add(rate);
     }
     this.#rate = rate;
   }

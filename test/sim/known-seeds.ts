@@ -74,6 +74,10 @@ export const knownSeeds: readonly (SeedOptions & { readonly found: string })[] =
       'the terms of a log were looked for in damaged batches, and were missing when these were mended',
   },
   {
+    seed: 9953160,
+    found: 'a quota came late that was asked for twice, and had had but one answer',
+  },
+  {
     seed: 9921641,
     found: 'the cleaner read a segment without end that was cut behind what it had read',
   },
