@@ -91,6 +91,7 @@ export class Leadership {
       this.#epochStart = this.#log.logEndOffset;
       // Nobody knows what earlier leaders have answered.
       this.#promised = this.#epochStart;
+      this.#log.denyEpochsAbove(image.leaderEpoch);
       // Successive elections without a record: followers must still find the end of every term
       // (KAFKA-7415). A partition without followers has nobody who would ask.
       if (this.#followers.length > 0) this.#log.assignEpoch(image.leaderEpoch);

@@ -91,7 +91,7 @@ export class LogAppends {
     try {
       validateRecords(records, origin, config, nowMs, name);
       if (origin === 'client') batches = recompressed(records, config);
-      if (origin === 'replication') hasGaps = this.#checkOffsets(records);
+      if (origin === 'replication') hasGaps = this.#checkPlaces(records, options.leaderEpoch);
       duplicate = origin === 'replication' ? null : this.#checkProducers(batches, options);
     } catch (error) {
       environment.probe.rejectedBatches++;
@@ -216,8 +216,11 @@ export class LogAppends {
     };
   }
 
-  /** A leader's batches follow what is here, and their offsets rise. True: not one by one. */
-  #checkOffsets(records: Buffer): boolean {
+  /**
+   * A leader's batches follow what is here, their offsets rise, and none is of an epoch above the
+   * leader's, where that is known. True: the offsets do not rise one by one.
+   */
+  #checkPlaces(records: Buffer, leaderEpoch: number): boolean {
     const { offsets, path } = this.#parts;
     let next = offsets.end;
     let hasGaps = false;
@@ -226,6 +229,11 @@ export class LogAppends {
       if (first < next) {
         const text = `${path}: expected offset ${next} or later from the leader, saw ${first}`;
         throw new ProtocolError(ErrorCode.OFFSET_OUT_OF_RANGE, text);
+      }
+      const epoch = partitionLeaderEpoch(records, at);
+      if (leaderEpoch >= 0 && epoch > leaderEpoch) {
+        const text = `${path}: expected epoch ${leaderEpoch} or less of offset ${first}, saw ${epoch}`;
+        throw new ProtocolError(ErrorCode.CORRUPT_MESSAGE, text);
       }
       hasGaps ||= first > next;
       next = lastOffset(records, at) + 1;

@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts';
 import { ErrorCode, ProtocolError } from '../protocol/error-codes.ts';
 import { CompactionMark } from './compaction-mark.ts';
+import { takeBackImpossible } from './impossible-epochs.ts';
 import { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
 import {
   type AppendInfo,
@@ -401,6 +402,17 @@ export class PartitionLog {
     const { epochs, offsets } = this.#parts;
     if (epoch === epochs.latestEpoch) return;
     epochs.begin(epoch, offsets.end);
+    this.#saveEpochs();
+  }
+
+  /**
+   * The leader epoch is `highest` now: what claims a later one is damaged, and is corrected. Never fails;
+   * a disk that has failed shows in the directory's state.
+   */
+  denyEpochsAbove(highest: number): void {
+    const { epochs, guard } = this.#parts;
+    if (epochs.latestEpoch <= highest) return;
+    guard.attempt('correct epochs of', () => takeBackImpossible(this.#parts, highest));
     this.#saveEpochs();
   }
 

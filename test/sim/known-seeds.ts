@@ -74,6 +74,11 @@ export const knownSeeds: readonly (SeedOptions & { readonly found: string })[] =
       'the terms of a log were looked for in damaged batches, and were missing when these were mended',
   },
   {
+    seed: 9954168,
+    found:
+      'a torn write left an epoch of the future in a batch, and nobody could read on behind it',
+  },
+  {
     seed: 9953160,
     found: 'a quota came late that was asked for twice, and had had but one answer',
   },

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
+import { partitionLeaderEpoch } from '../../../src/protocol/record-batch.ts';
 import { systemError } from '../../support/faulty-disk.ts';
 import { ReplicaRig, TOPIC } from '../../support/replicas.ts';
+import { batchOf } from '../log/support.ts';
 
 let rig: ReplicaRig;
 afterEach(() => rig.stop());
@@ -600,6 +602,26 @@ describe('a new leader', () => {
     rig.join(1, 2);
     await rig.pass(500);
     expect(answerOf(await listOffsets(7, -1))).toMatchObject({ errorCode: 0, offset: 1 });
+  });
+});
+
+describe.each([1, 2])('a leader of %d replicas', (replicas) => {
+  it('takes back what claims a later term than its own', async () => {
+    rig = await ReplicaRig.start(replicas);
+    await rig.pass(50);
+    rig.get(0).log.append(batchOf(['a']), { leaderEpoch: 0xff_0000, origin: 'client' });
+    rig.elect(0, [0]);
+    await rig.pass(500);
+    expect(await rig.get(0).produce(['b'])).toMatchObject({ errorCode: 0, baseOffset: 1 });
+    await rig.pass(500);
+    const { leaderEpoch } = rig.state;
+    for (const { log, values } of rig.replicas) {
+      expect(values).toEqual(['a', 'b']);
+      expect(log.epochForOffset(0)).toBeLessThan(leaderEpoch);
+      expect(log.epochForOffset(1)).toBe(leaderEpoch);
+    }
+    const { records } = await rig.get(0).fetch(0);
+    expect(partitionLeaderEpoch(records, 0)).toBeLessThan(leaderEpoch);
   });
 });
 

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random.ts';
 import type { LogConfig } from '../../../src/log/log-config.ts';
+import type { PartitionLog } from '../../../src/log/partition-log.ts';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
 import {
   batchSize,
   lastOffset,
+  partitionLeaderEpoch,
   setPartitionLeaderEpoch,
 } from '../../../src/protocol/record-batch.ts';
 import type { FaultyDisk } from '../../support/faulty-disk.ts';
@@ -254,6 +256,40 @@ describe('recovery', () => {
       const opened = await makeRig({ segmentBytes: 400 }, disk).open();
       expect(opened.log.latestEpoch).toBe(8);
       expect(opened.log.endOffsetForEpoch(5)).toEqual({ epoch: 5, endOffset: 6 });
+    }
+  });
+
+  it('takes back what claims an epoch that there was not yet, in the batches too', async () => {
+    const config = { segmentBytes: 400 };
+    const rig = makeRig(config);
+    const { manager, log } = await rig.open();
+    for (let epoch = 3; epoch < 9; epoch++) {
+      log.append(batchOf(['a', 'b']), { leaderEpoch: epoch, origin: 'client' });
+    }
+    await manager.stop();
+    const checkpoint = '/data/t-0/leader-epoch-checkpoint';
+    const bytes = Buffer.from(rig.disk.content(SEGMENT));
+    for (const damaged of [0, 2]) {
+      const disk = rig.disk.clone();
+      disk.setContent(checkpoint, Buffer.from('damaged'));
+      const content = Buffer.from(bytes);
+      content[positions(bytes)[damaged]! + 13]! ^= 0xff; // Of the epoch.
+      disk.setContent(SEGMENT, content);
+      const opened = await makeRig(config, disk).open();
+      expect(opened.log.latestEpoch).toBeGreaterThan(0xff_0000);
+      opened.log.denyEpochsAbove(8);
+      const right = [3, 4, 5, 6, 7, 8];
+      right[damaged] = right[damaged - 1] ?? 0;
+      const known = (of: PartitionLog): number[] =>
+        right.map((_, i) => of.epochForOffset(2 * i + 1));
+      expect(known(opened.log)).toEqual(right);
+      const epochs = positions(disk.content(SEGMENT)).map((at) =>
+        partitionLeaderEpoch(disk.content(SEGMENT), at),
+      );
+      expect(epochs).toEqual(right.slice(0, epochs.length));
+      await opened.manager.stop();
+      disk.setContent(checkpoint, Buffer.from('damaged'));
+      expect(known((await makeRig(config, disk).open()).log)).toEqual(right);
     }
   });
 
