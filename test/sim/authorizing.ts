@@ -100,15 +100,11 @@ export class Authorizing {
 
   async #change(isDenied: boolean): Promise<void> {
     this.#isDenied = null;
-    const before = this.#unanswered;
-    let isSettled = false;
-    try {
-      if (isDenied) await this.#admin.createAcls([allow, deny]);
-      else await this.#admin.deleteAcls([deny]);
-      isSettled = this.#unanswered === before;
-    } finally {
-      if (!isSettled) this.#rightsSettledAt = this.#world.now + CONTROLLER_MS_MAX;
-    }
+    const change = () =>
+      isDenied ? this.#admin.createAcls([allow, deny]) : this.#admin.deleteAcls([deny]);
+    await this.#ask(change, () => {
+      this.#rightsSettledAt = this.#world.now + CONTROLLER_MS_MAX;
+    });
     this.#isDenied = isDenied;
     this.#world.note('sec', isDenied ? 'denies' : 'denies no more');
   }
@@ -116,15 +112,21 @@ export class Authorizing {
   async #setRate(): Promise<void> {
     const rate = RATE + this.judged;
     this.#rate = null;
+    const change = () => this.#admin.alterQuotas({ user: ANONYMOUS.name }, { [QUOTA]: rate });
+    await this.#ask(change, () => this.#lateRates.add(rate));
+    this.#rate = rate;
+  }
+
+  /** Tells when the change may come late: it has failed, or one of its requests had no answer. */
+  async #ask(change: () => Promise<unknown>, mayComeLate: () => void): Promise<void> {
     const before = this.#unanswered;
     let isSettled = false;
     try {
-      await this.#admin.alterQuotas({ user: ANONYMOUS.name }, { [QUOTA]: rate });
+      await change();
       isSettled = this.#unanswered === before;
     } finally {
-      if (!isSettled) this.#lateRates.add(rate);
+      if (!isSettled) mayComeLate();
     }
-    this.#rate = rate;
   }
 
   #imageOf(id: number) {
