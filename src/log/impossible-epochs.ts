@@ -17,11 +17,10 @@ import type { EpochEntry } from './leader-epoch-file-cache.ts';
 import type { LogParts } from './log-parts.ts';
 import type { LogSegment } from './log-segment.ts';
 
-/** Takes back all epochs above `highest`; throws what the disk does. */
+/** Takes back all epochs above `highest`, of which there are some; throws what the disk does. */
 export function takeBackImpossible(parts: LogParts, highest: number): void {
   const { epochs, segments, reader, tail, environment, path } = parts;
-  const first = epochs.entries.find(({ epoch }) => epoch > highest);
-  if (first === undefined) return;
+  const first = epochs.entries.find(({ epoch }) => epoch > highest)!;
   const entries = epochs.entries.filter(({ epoch }) => epoch <= highest);
   const { list } = segments;
   let corrected = 0;
