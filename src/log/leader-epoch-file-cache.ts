@@ -28,8 +28,6 @@ export class LeaderEpochFileCache {
   #durable = true;
   /** The file says something else: what was changed without being written. */
   #isBehind = false;
-  /** They were found in batches, some of which are damaged: a term may be missing, or begin earlier. */
-  mayLackSome = false;
 
   constructor(disk: Disk, directory: string) {
     this.#disk = disk;
@@ -99,23 +97,27 @@ export class LeaderEpochFileCache {
   }
 
   /**
-   * Whether `offset` was written in `epoch`, as far as is known: where some may be missing, it may have been
-   * in any up to that which begins behind.
+   * Whether `offset`, which is missing with all behind it up to `end`, may have been written in `epoch`. A
+   * start that looks for terms sees one that began in there begin later, at `end` at the latest.
    */
-  allows(epoch: number, offset: number): boolean {
-    const known = this.#entries.findLast(({ startOffset }) => startOffset <= offset);
-    if (known === undefined || known.epoch === epoch) return true;
-    if (!this.mayLackSome || known.epoch > epoch || known.startOffset === offset) return false;
-    const next = this.#entries.find(({ startOffset }) => startOffset > offset);
-    return next !== undefined && epoch <= next.epoch;
+  allows(epoch: number, offset: number, end: number): boolean {
+    const at = this.#entries.findLastIndex(({ startOffset }) => startOffset <= offset);
+    const known = this.#entries[at];
+    const next = this.#entries[at + 1];
+    if (known === undefined) return next === undefined || epoch <= next.epoch;
+    if (known.epoch === epoch) return true;
+    // The first one begins where the log does, which may be in the middle of another term.
+    const isExact = known.startOffset === offset && at > 0;
+    if (isExact || epoch < known.epoch) return false;
+    return next !== undefined && next.startOffset <= end && epoch <= next.epoch;
   }
 
   /** `offset` was written in `epoch`, which is allowed; whether that is news. Never fails; the file has it after `complete`. */
   learn(epoch: number, offset: number): boolean {
     if (epoch <= this.epochForOffset(offset)) return false;
-    const others = this.#entries.filter((entry) => entry.epoch !== epoch);
-    const all = [...others, { epoch, startOffset: offset }];
-    this.restore(all.sort((a, b) => a.epoch - b.epoch));
+    const before = this.#entries.filter((e) => e.epoch < epoch && e.startOffset < offset);
+    const behind = this.#entries.filter((e) => e.epoch > epoch);
+    this.restore([...before, { epoch, startOffset: offset }, ...behind]);
     return true;
   }
 

@@ -416,10 +416,9 @@ function findEpochs(
       return true;
     });
     if (scan.reason === 'end') break;
-    epochs.mayLackSome = true;
     const found: typeof before = liar ?? { position: scan.position, first: next };
     next = found.first;
-    // Mended soon, it has its terms told; another start would not know that some are missing.
+    // Mended, it has its terms told: soon, as others read what is here meanwhile.
     const text = `${segment.path}: no terms are told at position ${found.position}, it is damaged`;
     damage.met(segment, found.position, text, true);
     position = findNextBatch(segment.file, found.position + 1, segment.size, next);

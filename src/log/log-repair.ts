@@ -189,27 +189,36 @@ export class LogRepair {
   #fit(range: DamagedRange, records: Buffer): MendOutcome {
     const { segment, position, limit } = range;
     let next = range.firstOffset;
-    let epoch = range.epochBefore;
     for (let at = 0; at < records.length; ) {
       const fault = validateBatch(records, at, records.length);
       if (fault !== null) return misfit(`what came for offset ${next} is damaged: ${fault.reason}`);
       const first = baseOffset(records, at);
       if (first !== next) return misfit(`a batch of offset ${first} came for offset ${next}`);
-      const written = partitionLeaderEpoch(records, at);
-      if (written < epoch || !this.#parts.epochs.allows(written, first)) {
-        return misfit(`offset ${first} came of term ${written}, which was another one here`);
-      }
-      epoch = written;
       next = lastOffset(records, at) + 1;
       at += batchSize(records, at);
       if (next > limit || position + at > segment.size) {
         return misfit(`what came for offset ${first} is longer than what is missing`);
       }
       if (this.#isEnd(range, position + at, next)) {
-        return { kind: 'mended', nextOffset: next, bytes: at };
+        const outcome: MendOutcome = { kind: 'mended', nextOffset: next, bytes: at };
+        return this.#misfitOfTerms(range, records.subarray(0, at), next) ?? outcome;
       }
     }
     return { kind: 'more', nextOffset: next };
+  }
+
+  /** What is wrong with the terms of `records`, which fill the range up to the offset `end`. */
+  #misfitOfTerms(range: DamagedRange, records: Buffer, end: number): MendOutcome | null {
+    let before = range.epochBefore;
+    for (let at = 0; at < records.length; at += batchSize(records, at)) {
+      const offset = baseOffset(records, at);
+      const written = partitionLeaderEpoch(records, at);
+      if (written < before || !this.#parts.epochs.allows(written, offset, end)) {
+        return misfit(`offset ${offset} came of term ${written}, which was another one here`);
+      }
+      before = written;
+    }
+    return null;
   }
 
   /** Whether the range can end at `position`: a whole batch of offset `next` begins there, or the segment ends. */

@@ -86,4 +86,9 @@ export const knownSeeds: readonly (SeedOptions & { readonly found: string })[] =
     seed: 9921641,
     found: 'the cleaner read a segment without end that was cut behind what it had read',
   },
+  {
+    seed: 9956390,
+    found:
+      'a start missed the term of a damaged batch, and after the next one it was not mended any more',
+  },
 ];

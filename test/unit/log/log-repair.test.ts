@@ -256,7 +256,8 @@ describe('a damaged range of a log', () => {
             const { manager, log } = await opened(disk);
             const label = `bit ${bit} of byte ${field} of batch ${batch.first}`;
             for (const value of values.slice(24)) {
-              appendValues(log, [value], { timestamp: 2_000 });
+              const batch = batchOf([value], { timestamp: 2_000 });
+              log.append(batch, { leaderEpoch: 4, origin: 'client' });
               log.roll();
             }
             expect(await mendAll(log, pristine), label).toBe(1);
@@ -312,6 +313,35 @@ describe('a damaged range of a log', () => {
     expect(disk.content(path)).toEqual(pristine.disk.content(path));
   });
 
+  it('is mended where a term began in it that an earlier start did not find', async () => {
+    for (const behindStart of [false, true]) {
+      const pristine = await stored('stopped');
+      const target = pristine.batches.find(({ first }) => first === 10)!;
+      const disk = pristine.disk.clone();
+      const path = '/data/t-0/leader-epoch-checkpoint';
+      disk.setContent(path, Buffer.from('damaged'));
+      flip(disk, target.base, target.position + 1);
+      const first = await opened(disk);
+      expect(first.log.epochForOffset(11)).toBe(2);
+      first.log.setHighWatermark(24);
+      if (behindStart) first.log.advanceLogStartOffset(10);
+      await first.manager.stop();
+      const begin = behindStart ? 10 : 0;
+      expect(disk.content(path).toString()).toBe(`0\n2\n2 ${begin}\n4 12\n`);
+      const { log } = await opened(disk);
+      readToError(log);
+      const range = log.damagedRange()!;
+      for (const term of [1, 5]) {
+        const other = Buffer.from(target.bytes);
+        setPartitionLeaderEpoch(other, 0, term);
+        expect((await log.mend(range, other)).kind).toBe('misfit');
+      }
+      expect((await log.mend(range, target.bytes)).kind).toBe('mended');
+      const terms = behindStart ? '1\n4 10\n' : '2\n2 0\n4 10\n';
+      expect(disk.content(path).toString()).toBe(`0\n${terms}`);
+    }
+  });
+
   it('is mended over several batches, and one range after the other', async () => {
     const pristine = await stored('stopped');
     const [first, second, third] = pristine.batches;
@@ -345,30 +375,30 @@ describe('a damaged range of a log', () => {
 
   it('is not mended with what does not belong there, and nothing changes', async () => {
     const pristine = await stored('stopped');
-    const target = pristine.batches.find(({ first }) => first === 8)!;
+    const target = pristine.batches.find(({ first }) => first === 6)!;
     const disk = pristine.disk.clone();
     flip(disk, target.base, target.position + 70);
     const damaged = bytesOn(disk, pristine.bases);
     const { log } = await opened(disk);
     readToError(log);
     const range = log.damagedRange()!;
-    expect(range.firstOffset).toBe(8);
+    expect(range.firstOffset).toBe(6);
     const changed = (change: (bytes: Buffer) => void): Buffer => {
       const bytes = Buffer.from(target.bytes);
       change(bytes);
       return bytes;
     };
     const shorter = batchOf(['x', 'y']);
-    setBaseOffset(shorter, 0, 8);
+    setBaseOffset(shorter, 0, 6);
     setPartitionLeaderEpoch(shorter, 0, 2);
     const offers: [string, Buffer][] = [
-      ['an offset too high', changed((bytes) => setBaseOffset(bytes, 0, 9))],
-      ['an offset too low', changed((bytes) => setBaseOffset(bytes, 0, 7))],
+      ['an offset too high', changed((bytes) => setBaseOffset(bytes, 0, 7))],
+      ['an offset too low', changed((bytes) => setBaseOffset(bytes, 0, 5))],
       ['a wrong checksum', changed((bytes) => (bytes[75]! ^= 1))],
       ['half a batch', target.bytes.subarray(0, 70)],
       ['another term', changed((bytes) => setPartitionLeaderEpoch(bytes, 0, 4))],
       ['a shorter batch', shorter],
-      ['the batch behind', fetched(pristine, 10)],
+      ['the batch behind', fetched(pristine, 8)],
     ];
     for (const [label, records] of offers) {
       const { kind } = await log.mend(range, records);
@@ -378,11 +408,11 @@ describe('a damaged range of a log', () => {
       expect(bytesOn(disk, pristine.bases), label).toEqual(damaged);
       expect(log.isDamaged, label).toBe(true);
       expect(
-        codeThrown(() => log.read(8, 100, NO_BOUND)),
+        codeThrown(() => log.read(6, 100, NO_BOUND)),
         label,
       ).toBe(ErrorCode.CORRUPT_MESSAGE);
     }
-    const long = Buffer.concat([shorter, fetched(pristine, 10)]);
+    const long = Buffer.concat([shorter, fetched(pristine, 8)]);
     expect((await log.mend(range, long)).kind).toBe('misfit');
     expect((await log.mend(range, Buffer.alloc(0))).kind).toBe('more');
     expect((await log.mend(range, target.bytes)).kind).toBe('mended');
