@@ -154,12 +154,10 @@ function recover(options: LoadOptions): number | null {
   let end: number | null = null;
   // A segment's index files are safe once a flush behind its end has moved the recovery point there.
   const from = Math.max(0, segments.floor(options.recoveryPoint - 1));
-  const base = segments.at(from)!.baseOffset;
-  const state = producers.before(logStartOffset, base);
-  readProducers(state, segments, base, () => {});
+  const state = stateBefore(producers, segments, logStartOffset, segments.at(from)!);
   for (let i = from; i < segments.length; i++) {
     const segment = segments.at(i)!;
-    const limit = segments.at(i + 1)?.baseOffset ?? Number.MAX_SAFE_INTEGER;
+    const limit = endOf(segments, segment);
     segment.resetTransactions();
     const result = recoverSegment(options, segment, limit, state, (aborted) =>
       segment.noteAborted(aborted),
@@ -189,11 +187,10 @@ export function readAgain(options: LoadOptions, from: LogSegment): void {
   const flushed = { ...options, recoveryPoint: Number.MAX_SAFE_INTEGER };
   // Those behind were made without the range.
   producers.snapshots.removeAfter(from.baseOffset);
-  const state = producers.before(logStartOffset, from.baseOffset);
-  readProducers(state, segments, from.baseOffset, () => {});
+  const state = stateBefore(producers, segments, logStartOffset, from);
   for (let i = segments.floor(from.baseOffset); i < segments.length; i++) {
     const segment = segments.at(i)!;
-    const limit = segments.at(i + 1)?.baseOffset ?? Number.MAX_SAFE_INTEGER;
+    const limit = endOf(segments, segment);
     const aborted: AbortedTransaction[] = [];
     recoverSegment(flushed, segment, limit, state, (one) => aborted.push(one));
     segment.replaceTransactions(aborted);
@@ -420,7 +417,7 @@ function findEpochs(
     next = found.first;
     // Mended, it has its terms told: soon, as others read what is here meanwhile.
     const text = `${segment.path}: no terms are told at position ${found.position}, it is damaged`;
-    damage.met(segment, found.position, text, true);
+    damage.met(segment, found.position, text);
     position = findNextBatch(segment.file, found.position + 1, segment.size, next);
   }
   return next;
@@ -451,34 +448,75 @@ export function findAborted(
   logStartOffset: number,
   segment: LogSegment,
 ): void {
-  const state = producers.before(logStartOffset, segment.baseOffset);
-  const end = segments.behind(segment)?.baseOffset ?? Number.MAX_SAFE_INTEGER;
-  readProducers(state, segments, end, (aborted) => {
-    if (aborted.lastOffset >= segment.baseOffset) segment.noteAborted(aborted);
-  });
+  const state = stateBefore(producers, segments, logStartOffset, segment);
+  readProducers(state, segments, endOf(segments, segment), (one) => segment.noteAborted(one));
+}
+
+/**
+ * Batches of `segment` up to the offset `last` are whole again: makes the indexes of aborted transactions
+ * right, of which those who began or ended in there may be missing. Whether there, or in what is known of
+ * those under way, anything was; not beyond further damage, for which the same is done when that is mended.
+ */
+export function findAbortedAgain(
+  producers: ProducerStateManager,
+  segments: SegmentList,
+  logStartOffset: number,
+  segment: LogSegment,
+  last: number,
+): boolean {
+  const state = stateBefore(producers, segments, logStartOffset, segment);
+  let isNews = false;
+  for (let i = segments.floor(segment.baseOffset); i < segments.length; i++) {
+    const one = segments.at(i)!;
+    const found: AbortedTransaction[] = [];
+    const end = endOf(segments, one);
+    if (!readProducers(state, segments, end, (aborted) => found.push(aborted))) return isNews;
+    if (one.replaceTransactions(found)) isNews = true;
+    const { firstUndecidedOffset } = state.transactions;
+    if (firstUndecidedOffset < 0 || firstUndecidedOffset > last) break;
+  }
+  return isNews || !state.transactions.agreesUpTo(last, producers.transactions);
+}
+
+const endOf = (segments: SegmentList, segment: LogSegment): number =>
+  segments.behind(segment)?.baseOffset ?? Number.MAX_SAFE_INTEGER;
+
+/** What is known of producers where the segment begins, on its own. */
+function stateBefore(
+  producers: ProducerStateManager,
+  segments: SegmentList,
+  logStartOffset: number,
+  { baseOffset: base }: LogSegment,
+): ProducerStateManager {
+  const state = producers.before(logStartOffset, base);
+  readProducers(state, segments, base, () => {});
+  return state;
 }
 
 /**
  * Reads the headers from the end of the state to `end`, and the markers whole; so, too, what producers
- * have sent that nobody has checked yet.
+ * have sent that nobody has checked yet. False: some is damaged, and was left out.
  */
 function readProducers(
   producers: ProducerStateManager,
   segments: SegmentList,
   end: number,
   onAborted: (aborted: AbortedTransaction) => void,
-): void {
-  if (producers.endOffset >= end) return;
+): boolean {
+  if (producers.endOffset >= end) return true;
+  let isWhole = true;
   const first = Math.max(0, segments.floor(producers.endOffset));
   for (let i = first; i < segments.length; i++) {
     const segment = segments.at(i)!;
     if (segment.baseOffset >= end) break;
     const from = i === first ? segment.index.lookup(producers.endOffset) : 0;
-    segment.scanHeaders(from, (buffer, at, position) => {
+    const { reason } = segment.scanHeaders(from, (buffer, at, position) => {
       if (lastOffset(buffer, at) >= end) return false;
       if (lastOffset(buffer, at) < producers.endOffset) return true;
       // What a damaged header says of producers may be nothing that there can be.
-      if (producerId(buffer, at) < 0 || !isWholeAt(segment, batchSize(buffer, at), position)) {
+      if (producerId(buffer, at) < 0) return true;
+      if (!isWholeAt(segment, batchSize(buffer, at), position)) {
+        isWhole = false;
         return true;
       }
       const aborted = isControl(attributes(buffer, at))
@@ -487,8 +525,10 @@ function readProducers(
       if (aborted !== null) onAborted(aborted);
       return true;
     });
+    if (reason === 'invalid') isWhole = false;
   }
   producers.endOffset = end;
+  return isWhole;
 }
 
 function isWholeAt(segment: LogSegment, size: number, position: number): boolean {

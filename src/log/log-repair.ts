@@ -12,17 +12,20 @@
  * written leaves a range that is damaged still, and is found as such again.
  */
 import {
+  attributes,
   BATCH_OVERHEAD,
   baseOffset,
   batchSize,
+  isControl,
   lastOffset,
   maxTimestamp,
   partitionLeaderEpoch,
+  producerId,
   validateBatch,
 } from '../protocol/record-batch.ts';
 import { isPlausibleHeader, scanBatches } from './batch-scanner.ts';
 import type { DamagedPlace } from './log-damage.ts';
-import { rebuildProducers } from './log-loader.ts';
+import { findAbortedAgain, rebuildProducers } from './log-loader.ts';
 import type { LogParts } from './log-parts.ts';
 import type { LogSegment } from './log-segment.ts';
 
@@ -155,7 +158,10 @@ export class LogRepair {
       damage.forget(place);
       segment.noteVerified(position, position + bytes.length);
       if (place.isOfStart) this.#learnAgain(segment);
-      else this.#noteIn(segment, position, bytes, maxTimestamp(former, 0));
+      else {
+        this.#noteIn(segment, position, bytes, maxTimestamp(former, 0));
+        this.#noteProducers(segment, bytes);
+      }
       this.#noteEpochs(bytes);
       damage.mended++;
     });
@@ -235,13 +241,40 @@ export class LogRepair {
   }
 
   #learnAgain(segment: LogSegment): void {
-    const { segments, producers, offsets } = this.#parts;
     this.#readAgain(segment);
+    this.#rebuildProducers();
+  }
+
+  #rebuildProducers(): void {
+    const { segments, producers, offsets } = this.#parts;
     rebuildProducers(producers, segments.list, {
       logStartOffset: offsets.start,
       logEndOffset: offsets.end,
       highWatermark: offsets.highWatermark,
     });
+  }
+
+  /**
+   * An earlier start may have looked for what producers did without the range, and this one gone by that. A
+   * snapshot behind is believed in what a producer has sent, which one that writes on makes right.
+   */
+  #noteProducers(segment: LogSegment, bytes: Buffer): void {
+    const { segments, producers, offsets } = this.#parts;
+    const { snapshots } = producers;
+    let last = -1;
+    let isMissing = false;
+    for (let at = 0; at < bytes.length; at += batchSize(bytes, at)) {
+      const id = producerId(bytes, at);
+      if (id < 0) continue;
+      last = lastOffset(bytes, at);
+      const known = producers.producers.get(id)?.lastBatch?.lastOffset ?? -1;
+      if (!isControl(attributes(bytes, at)) && known < last) isMissing = true;
+    }
+    if (last < 0) return;
+    const isNews = findAbortedAgain(producers, segments.list, offsets.start, segment, last);
+    if (isNews) snapshots.removeAfter(segment.baseOffset);
+    const hasSnapshot = (snapshots.offsets.at(-1) ?? -1) > last;
+    if (isNews || (isMissing && !hasSnapshot)) this.#rebuildProducers();
   }
 
   /**

@@ -308,13 +308,13 @@ export class LogSegment {
   }
 
   /**
-   * The same, with what was found: whoever is killed leaves the file as it was or as it is to be, since
-   * no start would read the segment again.
+   * The same, with what was found; whether that is news. Whoever is killed leaves the file as it was or as it
+   * is to be, since no start would read the segment again.
    */
-  replaceTransactions(found: readonly AbortedTransaction[]): void {
+  replaceTransactions(found: readonly AbortedTransaction[]): boolean {
     const index = this.#newTransactionIndex();
     for (const aborted of found) index.append(aborted);
-    if (index.equals(this.transactionIndex)) return;
+    if (index.equals(this.transactionIndex)) return false;
     this.#transactionIndex = index;
     this.#indexesUnsynced = true;
     try {
@@ -324,6 +324,7 @@ export class LogSegment {
       this.#options.probe.cacheWriteFailures++;
       this.#options.logger.warn(`can't write ${index.path} yet: ${reasonOf(error)}`);
     }
+    return true;
   }
 
   /** Empties the indexes; `noteBatch` for each batch of the file must follow. */

@@ -22,6 +22,20 @@ export class OpenTransactions {
   get firstUnstableOffset(): number {
     return this.#firstUnstable;
   }
+  /** First offset of the oldest without a marker; -1: each has one. */
+  get firstUndecidedOffset(): number {
+    for (const firstOffset of this.#undecided.keys()) return firstOffset;
+    return -1;
+  }
+  /** Whether those that began up to `offset` and have no marker are the same. */
+  agreesUpTo(offset: number, other: OpenTransactions): boolean {
+    const here = this.#undecidedUpTo(offset);
+    const there = other.#undecidedUpTo(offset);
+    return here.length === there.length && here.every((first, i) => first === there[i]);
+  }
+  #undecidedUpTo(offset: number): number[] {
+    return [...this.#undecided.keys()].filter((first) => first <= offset);
+  }
   /** Producer of the oldest transaction without a marker; -1: there is none. */
   get oldestProducer(): number {
     for (const id of this.#undecided.values()) return id;
@@ -41,7 +55,7 @@ export class OpenTransactions {
   end(firstOffset: number, lastOffset: number): number {
     this.#undecided.delete(firstOffset);
     this.#decided.push({ firstOffset, lastOffset });
-    const next = this.#oldestUndecided();
+    const next = this.firstUndecidedOffset;
     return next < 0 ? lastOffset + 1 : next;
   }
 
@@ -52,7 +66,7 @@ export class OpenTransactions {
     let committed = 1;
     while (committed < length && this.#decided[committed]!.lastOffset < highWatermark) committed++;
     this.#decided = this.#decided.slice(committed);
-    let first = this.#oldestUndecided();
+    let first = this.firstUndecidedOffset;
     for (const { firstOffset } of this.#decided) {
       if (first < 0 || firstOffset < first) first = firstOffset;
     }
@@ -63,10 +77,5 @@ export class OpenTransactions {
     this.#undecided.clear();
     this.#decided = [];
     this.#firstUnstable = -1;
-  }
-
-  #oldestUndecided(): number {
-    for (const firstOffset of this.#undecided.keys()) return firstOffset;
-    return -1;
   }
 }

@@ -612,13 +612,17 @@ describe('what a start could not learn of damaged batches', () => {
     expect(appendValues(again, ['v3'], { producer: producer(3) })).toBe(3);
   });
 
-  // The first batch of a transaction, and the marker that aborts it.
-  it.each([
-    [0, 10],
-    [0, 66],
-    [1, 10],
-    [1, 66],
-  ])('is learnt once they are mended: transactions (batch %i, byte %i)', async (target, field) => {
+  // The first batch of a transaction, and the marker that aborts it; in the life that met the damage, and
+  // in a later one; in one segment, and in one each, where what is known of transactions was lost as well.
+  const transactional = [0, 1].flatMap((target) =>
+    [10, 66].flatMap((field) =>
+      [false, true].flatMap((later) =>
+        [false, true].map((apart) => ({ target, field, later, apart })),
+      ),
+    ),
+  );
+  it.each(transactional)('is learnt once they are mended: transactions (%o)', async (given) => {
+    const { target, field, later, apart } = given;
     const rig = makeRig();
     const { manager, log } = await rig.open();
     const sent = (to: PartitionLog, sequence: number): number => {
@@ -627,7 +631,13 @@ describe('what a start could not learn of damaged batches', () => {
         attributes: BatchAttribute.transactional,
         producer: producer(sequence),
       });
-      return to.append(batch, { leaderEpoch: 0, origin: 'client', verification }).lastOffset;
+      const { lastOffset: last } = to.append(batch, {
+        leaderEpoch: 0,
+        origin: 'client',
+        verification,
+      });
+      if (apart && to === log) to.roll();
+      return last;
     };
     const ended = (committed: boolean): void => {
       const marker = { producerId: 7, producerEpoch: 0, committed, coordinatorEpoch: 1 };
@@ -635,6 +645,7 @@ describe('what a start could not learn of damaged batches', () => {
         leaderEpoch: 0,
         origin: 'coordinator',
       });
+      if (apart) log.roll();
     };
     sent(log, 0);
     ended(false);
@@ -648,11 +659,26 @@ describe('what a start could not learn of damaged batches', () => {
     await log.flush();
     await manager.checkpoint();
     manager.abandon();
-    const whole = rig.disk.content(segmentOf(0));
+    const base = apart ? target : 0;
+    const whole = rig.disk.content(segmentOf(base));
     let position = 0;
-    for (let i = 0; i < target; i++) position += batchSize(whole, position);
-    flip(rig.disk, 0, position + field);
-    const { log: again } = await makeRig({}, rig.disk).open();
+    for (let i = base; i < target; i++) position += batchSize(whole, position);
+    flip(rig.disk, base, position + field);
+    if (apart) {
+      // Then a start reads batches for these alone.
+      for (const name of rig.disk.list('/data/t-0')) {
+        const path = `/data/t-0/${name}`;
+        if (name.endsWith('.snapshot')) rig.disk.remove(path);
+        if (name.endsWith('.txnindex')) rig.disk.setContent(path, Buffer.from('damaged'));
+      }
+    }
+    let { manager: life, log: again } = await makeRig({}, rig.disk).open();
+    if (apart) expect(again.abortedTransactions(0, 6)).not.toEqual(before);
+    if (later) {
+      await life.stop();
+      ({ manager: life, log: again } = await makeRig({}, rig.disk).open());
+    }
+    readToError(again);
     const range = again.damagedRange()!;
     expect(range.firstOffset).toBe(target);
     expect((await again.mend(range, whole.subarray(position))).kind).toBe('mended');
@@ -666,6 +692,48 @@ describe('what a start could not learn of damaged batches', () => {
     expect(last.abortedTransactions(0, 6)).toEqual(before);
     expect(sent(last, 3)).toBe(6);
   });
+
+  // A transaction that is under way, and one that its marker, offset 1, has ended.
+  it.each([
+    [0, 0],
+    [1, 2],
+  ])(
+    'is learnt behind another start, too: what is under way (batch %i)',
+    async (target, stable) => {
+      const rig = makeRig();
+      const { manager, log } = await rig.open();
+      const verification = log.startVerification(7, 0, 0, false);
+      const options = { leaderEpoch: 0, origin: 'client', verification } as const;
+      const attributes = BatchAttribute.transactional;
+      log.append(batchOf(['x'], { attributes, producer: producer(0) }), options);
+      const marker = { producerId: 7, producerEpoch: 0, committed: true, coordinatorEpoch: 1 };
+      if (target === 1) {
+        const bytes = encodeMarkerBatch({ ...marker, timestamp: 1 });
+        log.append(bytes, { leaderEpoch: 0, origin: 'coordinator' });
+      } else appendValues(log, ['other']);
+      await log.flush();
+      await manager.checkpoint();
+      manager.abandon();
+      const whole = rig.disk.content(segmentOf(0));
+      const position = target === 0 ? 0 : batchSize(whole, 0);
+      flip(rig.disk, 0, position + 66);
+      const life = await makeRig({}, rig.disk).open();
+      await life.manager.stop();
+      const { log: again } = await makeRig({}, rig.disk).open();
+      again.setHighWatermark(2);
+      expect(again.lastStableOffset).not.toBe(stable);
+      readToError(again);
+      expect((await again.mend(again.damagedRange()!, whole.subarray(position))).kind).toBe(
+        'mended',
+      );
+      again.setHighWatermark(2);
+      expect(again.lastStableOffset).toBe(stable);
+      again.abandon();
+      const { log: last } = await makeRig({}, rig.disk).open();
+      last.setHighWatermark(2);
+      expect(last.lastStableOffset).toBe(stable);
+    },
+  );
 });
 
 const crash = (): Error => Object.assign(new Error('EIO: injected'), { code: 'EIO' });
