@@ -1,7 +1,6 @@
 import { reasonOf } from '../base/errors.ts';
 import {
   attributes,
-  BATCH_OVERHEAD,
   baseOffset,
   batchSize,
   isControl,
@@ -10,7 +9,7 @@ import {
   producerId,
   validateBatch,
 } from '../protocol/record-batch.ts';
-import { isPlausibleHeader, type Scan, scanBatches } from './batch-scanner.ts';
+import { type Scan, scanBatches } from './batch-scanner.ts';
 import type { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
 import type { LogDamage } from './log-damage.ts';
 import { isPassing } from './log-directory.ts';
@@ -24,7 +23,7 @@ import {
   TIME_INDEX_SUFFIX,
   TXN_INDEX_SUFFIX,
 } from './log-files.ts';
-import type { LogSegment } from './log-segment.ts';
+import { type LogSegment, placeOf } from './log-segment.ts';
 import type { ProducerStateManager, ReloadBounds } from './producer-state-manager.ts';
 import { findNextBatch } from './resync.ts';
 import type { SegmentList } from './segment-list.ts';
@@ -232,7 +231,7 @@ function recoverSegment(
         // Those that are missing behind damage are in there.
         const isExplained = options.mayHaveGaps || (from > 0 && position === from);
         const bound = isExplained ? limit : Math.min(limit, options.recoveryPoint);
-        if (isFlushed && isOutOfPlace(segment, buffer, at, position, bound)) return false;
+        if (isFlushed && segment.isOutOfPlace(placeOf(buffer, at, position), bound)) return false;
       }
       const epoch = partitionLeaderEpoch(buffer, at);
       if (end >= options.recoveryPoint) {
@@ -273,27 +272,6 @@ function recoverSegment(
   }
   segment.completeIndexes();
   return { end, cut: false, sealed: false };
-}
-
-/**
- * Whether a batch that leaves offsets out before it has such as belong to others: to the batch behind
- * it, or where there is none to what begins at `bound`.
- */
-function isOutOfPlace(
-  segment: LogSegment,
-  buffer: Buffer,
-  at: number,
-  position: number,
-  bound: number,
-): boolean {
-  const last = lastOffset(buffer, at);
-  const behind = position + batchSize(buffer, at);
-  const header = Buffer.allocUnsafe(BATCH_OVERHEAD);
-  const read = segment.read(header, 0, BATCH_OVERHEAD, behind);
-  if (read < BATCH_OVERHEAD || !isPlausibleHeader(header, 0, segment.size - behind)) {
-    return last >= bound;
-  }
-  return baseOffset(header, 0) <= last;
 }
 
 const ZEROS_READ_BYTES = 1024 * 1024;
@@ -404,7 +382,7 @@ function findEpochs(
       const last = lastOffset(buffer, at);
       if (first < next) liar = before;
       if (first < next || last >= limit) return false;
-      if (first > next && isOutOfPlace(segment, buffer, at, place, limit)) return false;
+      if (first > next && segment.isOutOfPlace(placeOf(buffer, at, place), limit)) return false;
       const epoch = partitionLeaderEpoch(buffer, at);
       const isBehindDamage = start > 0 && place === start;
       if (epoch > epochs.latestEpoch) epochs.begin(epoch, isBehindDamage ? first : next);

@@ -70,7 +70,7 @@ export interface BatchPlace {
   readonly lastOffset: number;
 }
 
-const placeOf = (buffer: Buffer, at: number, position: number): BatchPlace => ({
+export const placeOf = (buffer: Buffer, at: number, position: number): BatchPlace => ({
   position,
   size: batchSize(buffer, at),
   baseOffset: baseOffsetOf(buffer, at),
@@ -414,9 +414,10 @@ export class LogSegment {
     let maxTimestamp = this.#timeIndex!.lastTimestamp;
     let offsetOfMax = this.#timeIndex!.lastOffset;
     for (let position: number | null = from; position !== null; ) {
-      const scan: Scan = scanHeaders(this.#opened(), position, this.size, (buffer, at) => {
+      const scan: Scan = scanHeaders(this.#opened(), position, this.size, (buffer, at, here) => {
         const last = lastOffsetOf(buffer, at);
         if (last < next) return false;
+        if (passesDamage && this.isOutOfPlace(placeOf(buffer, at, here), Infinity)) return false;
         next = last + 1;
         // What comes before the index's last entry is no younger, unless it is damaged.
         if (maxTimestampOf(buffer, at) > maxTimestamp && last >= offsetOfMax) {
@@ -529,55 +530,103 @@ export class LogSegment {
 
   /**
    * The same for one who must go on, and cuts there: what is damaged before is passed over. A batch is
-   * believed when its checksum is right: another one may claim offsets that lie behind it, or a length
-   * that hides batches. Null: the segment ends before.
+   * believed when its checksum is right, and it has a place: another one may claim offsets that lie behind
+   * it, or a length that hides batches. `limit`: the segment has no offsets from there on. Null: it ends before.
    */
-  findPastDamage(offset: number): BatchPlace | null {
-    let from = this.index.lookup(offset);
+  findPastDamage(offset: number, limit: number): BatchPlace | null {
+    // One entry before the one that leads there: which of two lies is told by what is before them.
+    let from = this.index.positionBefore(this.index.lookup(offset - 1));
+    let isPast = false;
     for (;;) {
-      const { before, place, scan } = this.#around(offset, from);
-      let damagedAt = before === null ? null : this.#damageAt(before);
-      if (damagedAt === null && scan.reason === 'invalid') {
-        // What goes with the cut may be damaged.
-        const isBehind = before !== null && before.lastOffset + 1 === offset;
-        if (isBehind) return cutPlace(scan.position, offset);
-        damagedAt = scan.position;
-      }
-      if (damagedAt === null && place !== null && place.baseOffset < offset) {
-        damagedAt = this.#damageAt(place);
-      }
+      const next = from === 0 ? this.baseOffset : UNKNOWN;
+      const { place, damagedAt, expected } = this.#around(offset, limit, from, next);
       if (damagedAt === null) return place;
-      const next = findNextBatch(this.#opened(), damagedAt + 1, this.size, this.baseOffset);
-      if (next === null) return cutPlace(this.size, offset);
-      from = next;
+      if (damagedAt === from && from > 0 && !isPast) {
+        from = this.index.positionBefore(from);
+        continue;
+      }
+      if (expected === offset) return cutPlace(damagedAt, offset);
+      const lowest = Math.max(expected, this.baseOffset);
+      const behind = findNextBatch(this.#opened(), damagedAt + 1, this.size, lowest);
+      if (behind === null) return cutPlace(this.size, offset);
+      from = behind;
+      isPast = true;
     }
   }
 
-  /** By the headers from `from` on: the last batch that ends before `offset`, and the one behind it. */
+  /**
+   * The batch that holds `offset`, or the first one behind it, unless there is damage before: then where, and
+   * which offset is `expected` there. `next` is expected at `from`.
+   */
   #around(
     offset: number,
+    limit: number,
     from: number,
+    next: number,
+  ): {
+    readonly place: BatchPlace | null;
+    readonly damagedAt: number | null;
+    readonly expected: number;
+  } {
+    const { before, place, expected, brokenAt } = this.#headersAround(offset, limit, from, next);
+    if (before !== null && this.#isDamaged(before)) {
+      return { place: null, damagedAt: before.position, expected: before.baseOffset };
+    }
+    if (brokenAt !== null) return { place: null, damagedAt: brokenAt, expected };
+    const straddles = place !== null && place.baseOffset < offset;
+    const damagedAt = straddles && this.#isDamaged(place) ? place.position : null;
+    return { place, damagedAt, expected };
+  }
+
+  /** The same by headers alone; `before`: the last batch that ends before `offset`. */
+  #headersAround(
+    offset: number,
+    limit: number,
+    from: number,
+    next: number,
   ): {
     readonly before: BatchPlace | null;
     readonly place: BatchPlace | null;
-    readonly scan: Scan;
+    readonly expected: number;
+    /** Where no header is, or one that lies. */
+    readonly brokenAt: number | null;
   } {
     let before: BatchPlace | null = null;
     let place: BatchPlace | null = null;
-    const scan = this.scanHeaders(from, (buffer, at, position) => {
-      const found = placeOf(buffer, at, position);
-      if (found.lastOffset < offset) before = found;
-      else place = found;
+    let expected = next;
+    const { position, reason } = this.scanHeaders(from, (buffer, at, here) => {
+      const found = placeOf(buffer, at, here);
+      if (found.baseOffset < Math.max(expected, this.baseOffset)) return false;
+      if (found.baseOffset !== expected && this.isOutOfPlace(found, limit)) return false;
+      if (found.lastOffset >= offset) place = found;
+      else {
+        before = found;
+        expected = found.lastOffset + 1;
+      }
       return place === null;
     });
-    return { before, place, scan };
+    const brokenAt = reason === 'end' || place !== null ? null : position;
+    return { before, place, expected, brokenAt };
   }
 
-  /** Where the batch lies, if it is damaged. */
-  #damageAt(place: BatchPlace): number | null {
+  /**
+   * Whether a batch that leaves offsets out before it has such as belong to others: to the batch behind
+   * it, or where there is none to what begins at `bound`. No checksum covers offsets.
+   */
+  isOutOfPlace({ position, size, lastOffset: last }: BatchPlace, bound: number): boolean {
+    const behind = position + size;
+    const header = Buffer.allocUnsafe(BATCH_OVERHEAD);
+    const read = this.read(header, 0, BATCH_OVERHEAD, behind);
+    if (read < BATCH_OVERHEAD || !isPlausibleHeader(header, 0, this.size - behind)) {
+      return last >= bound;
+    }
+    return baseOffsetOf(header, 0) <= last;
+  }
+
+  #isDamaged(place: BatchPlace): boolean {
     const batch = Buffer.allocUnsafe(place.size);
     const read = this.read(batch, 0, place.size, place.position);
-    return validateBatch(batch, 0, read) === null ? null : place.position;
+    return validateBatch(batch, 0, read) !== null;
   }
 
   scanHeaders(

@@ -53,7 +53,8 @@ export class LogTruncation {
     const { list } = parts.segments;
     const index = list.floor(offset - 1);
     const segment = list.at(index)!;
-    const place = segment.findPastDamage(offset);
+    const limit = list.behind(segment)?.baseOffset ?? offsets.end;
+    const place = segment.findPastDamage(offset, limit);
     const end = place === null ? (segment.loadEnd() ?? offset) : Math.min(place.baseOffset, offset);
     if (end < offsets.start) return this.restartAt(offset);
     parts.segments.takeBack();

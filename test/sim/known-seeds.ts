@@ -91,4 +91,9 @@ export const knownSeeds: readonly (SeedOptions & { readonly found: string })[] =
     found:
       'a start missed the term of a damaged batch, and after the next one it was not mended any more',
   },
+  {
+    seed: 9960618,
+    found:
+      'a log was cut behind a batch that lied about its offsets, at its place, and went on with a gap',
+  },
 ];

@@ -36,42 +36,48 @@ describe('a bit that flips on the disk after a clean stop', () => {
     }
   });
 
-  // The batch of offsets 6 and 7 is damaged, the last one of a segment or not.
-  it.each([
+  // The batch of offsets 6 and 7 is damaged, the last one of a segment or not; with few index entries, or one
+  // for nearly each batch.
+  const cuts = [
     [6, 10_000],
     [6, 360],
     [8, 10_000],
     [8, 360],
     [20, 10_000],
-  ])('takes along what is cut off at %i, and nothing else', async (cut, segmentBytes) => {
-    const config = { indexIntervalBytes: 100_000, segmentBytes };
-    const rig = makeRig(config);
-    const { manager, log } = await rig.open();
-    for (let i = 0; i < 12; i++) appendValues(log, numbered(2, i * 2));
-    await manager.stop();
-    const bytes = rig.disk.content(SEGMENT);
-    const size = batchSize(bytes, 0);
-    for (let at = 0; at < size; at++) {
-      // Base offset and leader epoch are not under the CRC.
-      if (at < 8 || (at >= 12 && at < 16)) continue;
-      for (const bit of [0, 2, 6]) {
-        const disk = rig.disk.clone();
-        const damaged = Buffer.from(bytes);
-        damaged[3 * size + at]! ^= 1 << bit;
-        disk.setContent(SEGMENT, damaged);
-        const opened = await makeRig(config, disk).open();
-        const label = `bit ${bit} of byte ${at}`;
-        opened.log.truncateTo(cut);
-        expect(appendValues(opened.log, ['new']), label).toBe(cut);
-        const behind = cut > 8 ? numbered(cut - 8, 8) : [];
-        const read = readAll(opened.log, 10_000, Math.min(cut, 8));
-        expect([...read.values()], label).toEqual([...behind, 'new']);
-        const { bytes: before } = opened.log.read(0, 10_000, { upTo: cut, minOneMessage: true });
-        expect(before, label).toBe(3 * size);
-        opened.manager.abandon();
+  ].flatMap((given) => [100_000, 100, 1].map((interval) => [...given, interval] as const));
+  it.each(cuts)(
+    'takes along what is cut off at %i, and nothing else (segments of %i, index of %i)',
+    async (...given) => {
+      const [cut, segmentBytes, indexIntervalBytes] = given as [number, number, number];
+      const config = { indexIntervalBytes, segmentBytes };
+      const rig = makeRig(config);
+      const { manager, log } = await rig.open();
+      for (let i = 0; i < 12; i++) appendValues(log, numbered(2, i * 2));
+      await manager.stop();
+      const bytes = rig.disk.content(SEGMENT);
+      const size = batchSize(bytes, 0);
+      for (let at = 0; at < size; at++) {
+        // The leader epoch is covered by nothing; nor is the base offset, which has its place.
+        if (at >= 12 && at < 16) continue;
+        for (const bit of [0, 2, 6]) {
+          const disk = rig.disk.clone();
+          const damaged = Buffer.from(bytes);
+          damaged[3 * size + at]! ^= 1 << bit;
+          disk.setContent(SEGMENT, damaged);
+          const opened = await makeRig(config, disk).open();
+          const label = `bit ${bit} of byte ${at}`;
+          opened.log.truncateTo(cut);
+          expect(appendValues(opened.log, ['new']), label).toBe(cut);
+          const behind = cut > 8 ? numbered(cut - 8, 8) : [];
+          const read = readAll(opened.log, 10_000, Math.min(cut, 8));
+          expect([...read.values()], label).toEqual([...behind, 'new']);
+          const { bytes: before } = opened.log.read(0, 10_000, { upTo: cut, minOneMessage: true });
+          expect(before, label).toBe(3 * size);
+          opened.manager.abandon();
+        }
       }
-    }
-  });
+    },
+  );
 
   it('is not seen in a batch of which one has had the first records, and waits for the others', async () => {
     const rig = makeRig();
