@@ -3,8 +3,10 @@
  * left alone, since replicas need not be the same there, and so are terms, which nothing covers that
  * a reader has. Of each partition one copy is damaged at a time: the others stay good ones.
  */
-import { batchSize } from '../../src/protocol/record-batch.ts';
+import { RECOVERY_POINT_FILE } from '../../src/log/log-files.ts';
+import { batchSize, lastOffset } from '../../src/protocol/record-batch.ts';
 import { COMPACTED } from './compaction.ts';
+import type { SimDisk } from './sim-disk.ts';
 import type { SimNode } from './sim-node.ts';
 import { pick } from './sim-random.ts';
 import type { World } from './world.ts';
@@ -42,16 +44,20 @@ export class BitFlips {
     return this.#flips.map(({ node, path, position }) => `${node.name} ${path} at ${position}`);
   }
 
-  /** One bit of a broker that has been stopped in order, and so has flushed everything. */
+  /** One bit of a broker that is down: of anything where it stopped in order, else of what it calls flushed. */
   flip(node: SimNode): void {
     const { disk, directories } = node;
     const isFlushed = directories.every((folder) => disk.content(`${folder}/${CLEAN_SHUTDOWN}`));
     const paths = disk.paths().filter((path) => this.#mayBeDamaged(path, node));
-    if (!isFlushed || paths.length === 0) return;
+    if (paths.length === 0) return;
     const path = pick(this.#random, paths.sort());
     const bytes = disk.content(path)!;
+    const end = isFlushed ? Infinity : flushedOffset(disk, path);
     const starts: number[] = [];
-    for (let at = 0; at < bytes.length; at += batchSize(bytes, at)) starts.push(at);
+    for (let at = 0; at < bytes.length && lastOffset(bytes, at) < end; at += batchSize(bytes, at)) {
+      starts.push(at);
+    }
+    if (starts.length === 0) return;
     const start = pick(this.#random, starts);
     const places = Array.from({ length: batchSize(bytes, start) }, (_, i) => i).filter(
       (i) => i < EPOCH_START || i >= EPOCH_END,
@@ -74,6 +80,16 @@ export class BitFlips {
       return false;
     return (disk.content(path)?.length ?? 0) > 0;
   }
+}
+
+/** Of the log whose segment has that path, by its directory's checkpoint. */
+function flushedOffset(disk: SimDisk, path: string): number {
+  const folder = path.split('/').slice(0, -2).join('/');
+  const partition = partitionOf(path)!;
+  const cut = partition.lastIndexOf('-');
+  const line = `${partition.slice(0, cut)} ${partition.slice(cut + 1)} `;
+  const lines = disk.content(`${folder}/${RECOVERY_POINT_FILE}`)?.toString().split('\n') ?? [];
+  return Number(lines.find((one) => one.startsWith(line))?.slice(line.length) ?? 0);
 }
 
 const partitionOf = (path: string): string | null =>

@@ -19,6 +19,7 @@ export const KINDS = [
   'killDecider',
   'replaceDisk',
   'bitFlip',
+  'bitFlipKilled',
 ] as const;
 export type FaultKind = (typeof KINDS)[number];
 

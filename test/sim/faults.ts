@@ -21,7 +21,12 @@ const DECISION_WAIT_MS = 0.5;
 const DECISION_WAITS_MAX = 1000;
 
 /** Each has a chance of its own. */
-const drawnApart: ReadonlySet<FaultKind> = new Set(['killDecider', 'replaceDisk', 'bitFlip']);
+const drawnApart: ReadonlySet<FaultKind> = new Set([
+  'killDecider',
+  'replaceDisk',
+  'bitFlip',
+  'bitFlipKilled',
+]);
 
 /** Just these, one as often as the other. */
 export const onlyFaults = (kinds: readonly FaultKind[]): FaultWeights => ({
@@ -49,6 +54,8 @@ export function drawFaults(world: World): FaultWeights {
   const ofBits = world.chance('bit-flip');
   if (world.nodes.length >= 3 && chance(ofBits, 0.2)) {
     weights.bitFlip = ofBits.next();
+    const ofCrashes = world.chance('kill-and-flip');
+    if (chance(ofCrashes, 0.5)) weights.bitFlipKilled = ofCrashes.next();
     // They might take the copies that are still good.
     weights.diskError = 0;
     weights.replaceDisk = 0;
@@ -168,7 +175,9 @@ export class Faults {
       case 'replaceDisk':
         return this.#replaceDisk(this.#node());
       case 'bitFlip':
-        return this.#flipBit(this.#node());
+        return this.#flipBit(this.#node(), async (node) => node.stop());
+      case 'bitFlipKilled':
+        return this.#flipBit(this.#node(), async (node) => node.kill());
     }
   }
 
@@ -311,10 +320,10 @@ export class Faults {
   }
 
   /** While it is away: what it holds in memory would go on to be right. */
-  #flipBit(node: SimNode): void {
+  #flipBit(node: SimNode, end: (node: SimNode) => Promise<void>): void {
     if (!this.#isSpare(node)) return;
     this.#world.history.facts.leadersMoved = true;
-    void node.stop().then(() => {
+    void end(node).then(() => {
       if (this.#stopped) return;
       this.flips.flip(node);
       this.#restartLater(node);
