@@ -443,17 +443,32 @@ export function findAbortedAgain(
   last: number,
 ): boolean {
   const state = stateBefore(producers, segments, logStartOffset, segment);
+  const from = segments.floor(segment.baseOffset);
+  const to = lastReachedInto(segments, from, last);
   let isNews = false;
-  for (let i = segments.floor(segment.baseOffset); i < segments.length; i++) {
+  for (let i = from; i < segments.length; i++) {
     const one = segments.at(i)!;
     const found: AbortedTransaction[] = [];
     const end = endOf(segments, one);
     if (!readProducers(state, segments, end, (aborted) => found.push(aborted))) return isNews;
     if (one.replaceTransactions(found)) isNews = true;
     const { firstUndecidedOffset } = state.transactions;
-    if (firstUndecidedOffset < 0 || firstUndecidedOffset > last) break;
+    const isOpen = firstUndecidedOffset >= 0 && firstUndecidedOffset <= last;
+    if (i >= to && !isOpen) break;
   }
   return isNews || !state.transactions.agreesUpTo(last, producers.transactions);
+}
+
+/** The last segment whose index says that a transaction ended in it that began at `offset` or before. */
+function lastReachedInto(segments: SegmentList, from: number, offset: number): number {
+  let to = from;
+  for (let i = from; i < segments.length; i++) {
+    const found: AbortedTransaction[] = [];
+    const isLast = segments.at(i)!.transactionIndex.collect(0, offset + 1, found);
+    if (found.length > 0) to = i;
+    if (isLast) break;
+  }
+  return to;
 }
 
 const endOf = (segments: SegmentList, segment: LogSegment): number =>

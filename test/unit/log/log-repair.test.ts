@@ -612,9 +612,9 @@ describe('what a start could not learn of damaged batches', () => {
     expect(appendValues(again, ['v3'], { producer: producer(3) })).toBe(3);
   });
 
-  // The first batch of a transaction, and the marker that aborts it; in the life that met the damage, and
+  // The first batch of a transaction, a marker that aborts, and one that commits; in the life that met the damage, and
   // in a later one; in one segment, and in one each, where what is known of transactions was lost as well.
-  const transactional = [0, 1].flatMap((target) =>
+  const transactional = [0, 1, 3].flatMap((target) =>
     [10, 66].flatMap((field) =>
       [false, true].flatMap((later) =>
         [false, true].map((apart) => ({ target, field, later, apart })),
