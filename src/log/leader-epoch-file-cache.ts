@@ -217,6 +217,14 @@ export class LeaderEpochFileCache {
     return { epoch: higher === 0 ? epoch : this.#entries[higher - 1]!.epoch, endOffset };
   }
 
+  /** The epoch that wrote `offset`, and offsets from `start` up to `end`; null: none is known. */
+  spanOf(offset: number): { readonly epoch: number; start: number; end: number } | null {
+    const at = this.#entries.findLastIndex(({ startOffset }) => startOffset <= offset);
+    if (at < 0) return null;
+    const { epoch, startOffset: start } = this.#entries[at]!;
+    return { epoch, start, end: this.#entries[at + 1]?.startOffset ?? Infinity };
+  }
+
   /** The epoch that wrote `offset`, or -1. */
   epochForOffset(offset: number): number {
     let epoch = -1;

@@ -9,7 +9,8 @@ import {
   producerId,
   validateBatch,
 } from '../protocol/record-batch.ts';
-import { type Scan, scanBatches } from './batch-scanner.ts';
+import { scanBatches } from './batch-scanner.ts';
+import { EpochRebuild } from './epoch-rebuild.ts';
 import type { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
 import type { LogDamage } from './log-damage.ts';
 import { isPassing } from './log-directory.ts';
@@ -87,7 +88,12 @@ export function loadLog(options: LoadOptions): LoadedLog {
   }
 
   const logStartOffset = Math.max(options.logStartOffset, segments.first.baseOffset);
-  if (!epochsKnown) rebuildEpochs(options);
+  if (!epochsKnown) {
+    environment.logger.error(
+      `${options.directory}: leader-epoch-checkpoint is damaged, rebuilding it`,
+    );
+    new EpochRebuild(epochs, options.damage).run(segments);
+  }
   epochs.truncateFromEnd(end);
   epochs.truncateFromStart(logStartOffset);
   saveEpochs(options);
@@ -149,7 +155,8 @@ function quickEnd(options: LoadOptions): number | null {
 
 /** Reads every segment that may hold unflushed batches; returns the log's end. */
 function recover(options: LoadOptions): number | null {
-  const { segments, environment, producers, logStartOffset } = options;
+  const { segments, environment, producers, epochs, logStartOffset } = options;
+  const areEpochsKnown = epochs.entries.length > 0;
   let end: number | null = null;
   // A segment's index files are safe once a flush behind its end has moved the recovery point there.
   const from = Math.max(0, segments.floor(options.recoveryPoint - 1));
@@ -158,7 +165,7 @@ function recover(options: LoadOptions): number | null {
     const segment = segments.at(i)!;
     const limit = endOf(segments, segment);
     segment.resetTransactions();
-    const result = recoverSegment(options, segment, limit, state, (aborted) =>
+    const result = recoverSegment(options, areEpochsKnown, segment, limit, state, (aborted) =>
       segment.noteAborted(aborted),
     );
     environment.probe.segmentsRecovered++;
@@ -191,7 +198,7 @@ export function readAgain(options: LoadOptions, from: LogSegment): void {
     const segment = segments.at(i)!;
     const limit = endOf(segments, segment);
     const aborted: AbortedTransaction[] = [];
-    recoverSegment(flushed, segment, limit, state, (one) => aborted.push(one));
+    recoverSegment(flushed, true, segment, limit, state, (one) => aborted.push(one));
     segment.replaceTransactions(aborted);
   }
 }
@@ -208,6 +215,7 @@ interface Recovered {
 /** Reads one segment whole, rebuilding its indexes; cuts a torn tail off. */
 function recoverSegment(
   options: LoadOptions,
+  areEpochsKnown: boolean,
   segment: LogSegment,
   limit: number,
   state: ProducerStateManager,
@@ -217,6 +225,8 @@ function recoverSegment(
   let end = segment.baseOffset;
   let newestEpoch = -1;
   let from = 0;
+  // The file has the epochs of all that was flushed; no checksum covers those in batches.
+  const believesFrom = areEpochsKnown ? options.recoveryPoint : 0;
   segment.resetIndexes();
   for (;;) {
     const scan = scanBatches(segment.file, from, segment.size, (buffer, at, position) => {
@@ -238,11 +248,13 @@ function recoverSegment(
         if (epoch < newestEpoch) return false;
         newestEpoch = epoch;
       }
+      if (epoch > epochs.latestEpoch && last >= believesFrom) epochs.begin(epoch, first);
       segment.noteBatch(buffer, at, position);
-      segment.noteVerified(position, position + batchSize(buffer, at));
+      // Who reads one that says another epoch makes that right.
+      const isRight = areEpochsKnown && epochs.epochForOffset(first) === epoch;
+      if (isRight) segment.noteVerified(position, position + batchSize(buffer, at));
       const aborted = state.update(buffer, at);
       if (aborted !== null) onAborted(aborted);
-      if (epoch > epochs.latestEpoch) epochs.begin(epoch, first);
       end = last + 1;
       return true;
     });
@@ -347,58 +359,6 @@ function removeSegment({ environment }: LoadOptions, segment: LogSegment): void 
     if (environment.disk.exists(path)) environment.disk.rename(path, path + DELETED_SUFFIX);
     environment.disk.remove(path + DELETED_SUFFIX);
   }
-}
-
-/**
- * The epochs that left batches, from all headers of the log. The damaged file stays until all of
- * them are known: one that has some would be taken for whole by the next start.
- */
-function rebuildEpochs({ environment, directory, epochs, segments, damage }: LoadOptions): void {
-  environment.logger.error(`${directory}: leader-epoch-checkpoint is damaged, rebuilding it`);
-  epochs.restore([]);
-  let next = segments.first.baseOffset;
-  for (let i = 0; i < segments.length; i++) {
-    const limit = segments.at(i + 1)?.baseOffset ?? Number.MAX_SAFE_INTEGER;
-    next = findEpochs(epochs, damage, segments.at(i)!, next, limit);
-  }
-}
-
-/** The same of one segment; returns its end. What is damaged in it has none that could be known. */
-function findEpochs(
-  epochs: LeaderEpochFileCache,
-  damage: LogDamage,
-  segment: LogSegment,
-  from: number,
-  limit: number,
-): number {
-  let next = Math.max(from, segment.baseOffset);
-  for (let position: number | null = 0; position !== null; ) {
-    const start: number = position;
-    /** It says that it has offsets of the one behind it. */
-    let liar: { readonly position: number; readonly first: number } | null = null;
-    let before = { position: start, first: next };
-    const scan: Scan = segment.scanHeaders(start, (buffer, at, place) => {
-      const first = baseOffset(buffer, at);
-      const last = lastOffset(buffer, at);
-      if (first < next) liar = before;
-      if (first < next || last >= limit) return false;
-      if (first > next && segment.isOutOfPlace(placeOf(buffer, at, place), limit)) return false;
-      const epoch = partitionLeaderEpoch(buffer, at);
-      const isBehindDamage = start > 0 && place === start;
-      if (epoch > epochs.latestEpoch) epochs.begin(epoch, isBehindDamage ? first : next);
-      next = last + 1;
-      before = { position: place, first };
-      return true;
-    });
-    if (scan.reason === 'end') break;
-    const found: typeof before = liar ?? { position: scan.position, first: next };
-    next = found.first;
-    // Mended, it has its terms told: soon, as others read what is here meanwhile.
-    const text = `${segment.path}: no terms are told at position ${found.position}, it is damaged`;
-    damage.met(segment, found.position, text);
-    position = findNextBatch(segment.file, found.position + 1, segment.size, next);
-  }
-  return next;
 }
 
 /** Newest snapshot, and the headers of the batches behind it. */

@@ -7,9 +7,11 @@ import {
   lastOffset,
   maxTimestamp,
   partitionLeaderEpoch,
+  setPartitionLeaderEpoch,
   validateBatch,
 } from '../protocol/record-batch.ts';
 import { isPlausibleHeader, type ScanEnd } from './batch-scanner.ts';
+import type { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
 import type { LogDamage } from './log-damage.ts';
 import type { LogEnvironment } from './log-environment.ts';
 import type { LogOffsets } from './log-offsets.ts';
@@ -90,13 +92,15 @@ interface Place {
  * Reads batches of one log from its files. Every batch that is handed out has been checked: that it
  * is where it should be, and its CRC unless this process had checked it before, on append,
  * recovery or read. No checksum covers its base offset: that is believed where it continues the batch
- * before, and else where it leaves room for the batch behind, since offsets rise.
+ * before, and else where it leaves room for the batch behind, since offsets rise. Nor does one cover its
+ * epoch, of which the log knows without it: one that can't be is made right, in the file as well.
  */
 export class LogReader {
   readonly #environment: LogEnvironment;
   readonly #segments: SegmentList;
   readonly #damage: LogDamage;
   readonly #offsets: LogOffsets;
+  readonly #epochs: LeaderEpochFileCache;
   #places: Place[] = [];
 
   constructor(
@@ -104,11 +108,13 @@ export class LogReader {
     segments: SegmentList,
     damage: LogDamage,
     offsets: LogOffsets,
+    epochs: LeaderEpochFileCache,
   ) {
     this.#environment = environment;
     this.#segments = segments;
     this.#damage = damage;
     this.#offsets = offsets;
+    this.#epochs = epochs;
   }
 
   /** Remembered places are wrong once the log has been cut, and what was read ahead once it was mended. */
@@ -236,8 +242,30 @@ export class LogReader {
     if (!this.#environment.verifyReads || segment.isVerified(position)) return true;
     if (validateBatch(buffer, at, end) !== null) return false;
     if (!this.#isInPlace(buffer, at, end, segment, position, before)) return false;
+    this.#correctEpoch(buffer, at, segment, position);
     segment.noteVerified(position, position + batchSize(buffer, at));
     return true;
+  }
+
+  /**
+   * Makes the epoch that the batch says what the log knows; not where a neighbour says the same, since the
+   * log knows less then. A crash before the device has it leaves the wrong one, for whoever reads it next.
+   */
+  #correctEpoch(buffer: Buffer, at: number, segment: LogSegment, position: number): void {
+    const written = partitionLeaderEpoch(buffer, at);
+    const offset = baseOffset(buffer, at);
+    if (written === this.#epochs.epochForOffset(offset)) return;
+    const span = this.#epochs.spanOf(offset);
+    const isSaidBeside = ({ offset: other, epoch }: { offset: number; epoch: number }): boolean =>
+      epoch === written && other >= span!.start && other < span!.end;
+    if (span === null || segment.epochsBeside(position).some(isSaidBeside)) return;
+    setPartitionLeaderEpoch(buffer, at, span.epoch);
+    segment.overwrite(position, buffer.subarray(at, at + BATCH_OVERHEAD));
+    // It may have been read ahead.
+    this.forgetPlaces();
+    const { probe, logger } = this.#environment;
+    probe.corruptBatches++;
+    logger.error(`${segment.path}: offset ${offset} says epoch ${written}, it is of ${span.epoch}`);
   }
 
   /** Whether the batch can have the offsets that it says. */

@@ -9,6 +9,7 @@ import {
   batchSize,
   lastOffset as lastOffsetOf,
   maxTimestamp as maxTimestampOf,
+  partitionLeaderEpoch,
   validateBatch,
 } from '../protocol/record-batch.ts';
 import { isPlausibleHeader, type Scan, scanHeaders } from './batch-scanner.ts';
@@ -621,6 +622,19 @@ export class LogSegment {
       return last >= bound;
     }
     return baseOffsetOf(header, 0) <= last;
+  }
+
+  /** What the batches before and behind the one at `position` say, as far as there are some. */
+  epochsBeside(position: number): { readonly offset: number; readonly epoch: number }[] {
+    let before: { offset: number; epoch: number }[] = [];
+    let behind: typeof before = [];
+    this.scanHeaders(this.index.positionBefore(position), (buffer, at, here) => {
+      const said = [{ offset: baseOffsetOf(buffer, at), epoch: partitionLeaderEpoch(buffer, at) }];
+      if (here < position) before = said;
+      else if (here > position) behind = said;
+      return here <= position;
+    });
+    return [...before, ...behind];
   }
 
   #isDamaged(place: BatchPlace): boolean {

@@ -106,7 +106,7 @@ export class PartitionLog {
       name: partitionDirectory(options.topic, options.partition),
       guard: new LogGuard(logDirectory, path),
       producers: new ProducerStateManager({ disk, directory: path, logger, probe }),
-      reader: new LogReader(environment, list, damage, offsets),
+      reader: new LogReader(environment, list, damage, offsets, epochs),
       flusher: new LogFlusher({
         ...{ environment, logDirectory, path, epochs, logEndOffset, changed },
         segments: list,

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../../src/protocol/error-codes.ts';
-import { batchSize } from '../../../src/protocol/record-batch.ts';
-import { appendValues, codeThrown, makeRig, numbered, readAll } from './support.ts';
+import { batchSize, partitionLeaderEpoch } from '../../../src/protocol/record-batch.ts';
+import {
+  appendValues,
+  batchOf,
+  bytesOf,
+  codeThrown,
+  makeRig,
+  numbered,
+  readAll,
+} from './support.ts';
 
 const SEGMENT = '/data/t-0/00000000000000000000.log';
 
@@ -35,6 +43,49 @@ describe('a bit that flips on the disk after a clean stop', () => {
       opened.manager.abandon();
     }
   });
+
+  it.each(['stopped', 'killed'] as const)(
+    'is taken back in the term of a batch, which no checksum covers (%s)',
+    async (how) => {
+      const rig = makeRig({ segmentBytes: 300 });
+      const { manager, log } = await rig.open();
+      const terms = [1, 1, 1, 1, 2, 2, 2, 6, 6, 6];
+      for (const [i, leaderEpoch] of terms.entries()) {
+        log.append(batchOf(numbered(2, i * 2)), { leaderEpoch, origin: 'client' });
+      }
+      await log.flush();
+      if (how === 'stopped') await manager.stop();
+      else {
+        await manager.checkpoint();
+        manager.abandon();
+      }
+      const segments = rig.disk.list('/data/t-0').filter((name) => name.endsWith('.log'));
+      let i = 0;
+      for (const path of segments.map((name) => `/data/t-0/${name}`)) {
+        const bytes = rig.disk.content(path);
+        for (let at = 0; at < bytes.length; at += batchSize(bytes, at), i++) {
+          for (let bit = 0; bit < 32; bit++) {
+            const term = (terms[i]! ^ (1 << bit)) | 0;
+            const disk = rig.disk.clone();
+            const damaged = Buffer.from(bytes);
+            damaged.writeInt32BE(term, at + 12);
+            disk.setContent(path, damaged);
+            const { log: again, manager: life } = await makeRig({ segmentBytes: 300 }, disk).open();
+            const label = `batch ${i} of term ${terms[i]} says ${term}`;
+            const found = again.read(i * 2, 1, { upTo: 20, minOneMessage: true });
+            expect(partitionLeaderEpoch(bytesOf(found), 0), label).toBe(terms[i]);
+            expect(disk.content(path).readInt32BE(at + 12), label).toBe(terms[i]);
+            expect([...readAll(again).values()], label).toEqual(numbered(20));
+            const ends = [1, 2, 6].map((epoch) => again.endOffsetForEpoch(epoch).endOffset);
+            expect(ends, label).toEqual([8, 14, 20]);
+            expect(again.latestEpoch, label).toBe(6);
+            life.abandon();
+          }
+        }
+      }
+      expect(i).toBe(10);
+    },
+  );
 
   // The batch of offsets 6 and 7 is damaged, the last one of a segment or not; with few index entries, or one
   // for nearly each batch.

@@ -273,13 +273,16 @@ describe('recovery', () => {
       const disk = rig.disk.clone();
       disk.setContent(checkpoint, Buffer.from('damaged'));
       const content = Buffer.from(bytes);
-      content[positions(bytes)[damaged]! + 13]! ^= 0xff; // Of the epoch.
+      // One alone would not be believed.
+      for (const i of [damaged, damaged + 1]) {
+        content.writeInt32BE(0xff_0007, positions(bytes)[i]! + 12);
+      }
       disk.setContent(SEGMENT, content);
       const opened = await makeRig(config, disk).open();
       expect(opened.log.latestEpoch).toBeGreaterThan(0xff_0000);
       opened.log.denyEpochsAbove(8);
       const right = [3, 4, 5, 6, 7, 8];
-      right[damaged] = right[damaged - 1] ?? 0;
+      right.fill(right[damaged - 1] ?? 0, damaged, damaged + 2);
       const known = (of: PartitionLog): number[] =>
         right.map((_, i) => of.epochForOffset(2 * i + 1));
       expect(known(opened.log)).toEqual(right);
@@ -322,6 +325,43 @@ describe('recovery', () => {
         expect(opened.log.epochForOffset(offset), label).toBe(3 + Math.floor(offset / 2));
       }
     }
+  });
+
+  it('rebuilds it without what one batch alone says that those behind it contradict', async () => {
+    const rig = makeRig({ segmentBytes: 200 });
+    const { manager, log } = await rig.open();
+    const terms = [1, 1, 2, 4, 4, 4, 4];
+    for (const leaderEpoch of terms) {
+      log.append(batchOf(['a', 'b']), { leaderEpoch, origin: 'client' });
+    }
+    await manager.stop();
+    const checkpoint = '/data/t-0/leader-epoch-checkpoint';
+    const right = rig.disk.content(checkpoint).toString();
+    expect(right).toBe('0\n3\n1 0\n2 4\n4 6\n');
+    rig.disk.setContent(checkpoint, Buffer.from('damaged'));
+    const names = rig.disk.list('/data/t-0').filter((name) => name.endsWith('.log'));
+    expect(names.length).toBeGreaterThan(2);
+    let i = 0;
+    for (const path of names.map((name) => `/data/t-0/${name}`)) {
+      const bytes = rig.disk.content(path);
+      for (const at of positions(bytes)) {
+        const disk = rig.disk.clone();
+        const damaged = Buffer.from(bytes);
+        damaged.writeInt32BE(77, at + 12);
+        disk.setContent(path, damaged);
+        const opened = await makeRig({}, disk).open();
+        // A term that began with it is seen to begin behind it, or not at all; nobody contradicts the last one.
+        const expected = new Map([
+          [2, '0\n2\n1 0\n4 6\n'],
+          [3, '0\n3\n1 0\n2 4\n4 8\n'],
+          [6, '0\n4\n1 0\n2 4\n4 6\n77 12\n'],
+        ]).get(i);
+        expect(disk.content(checkpoint).toString(), `batch ${i}`).toBe(expected ?? right);
+        opened.manager.abandon();
+        i++;
+      }
+    }
+    expect(i).toBe(terms.length);
   });
 
   it.each([['delete'], ['compact']] as const)(
