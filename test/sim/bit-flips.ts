@@ -1,14 +1,14 @@
 /**
  * Bits that flip on disks, in what had been flushed of the logs of users' topics. Compacted ones are
- * left alone, since replicas need not be the same there, and so are terms, which nothing covers that
- * a reader has. Of each partition one copy is damaged at a time: the others stay good ones.
+ * left alone, since replicas need not be the same there. Of each partition one copy is damaged at a time:
+ * the others stay good ones.
  */
 import { RECOVERY_POINT_FILE } from '../../src/log/log-files.ts';
-import { batchSize, lastOffset } from '../../src/protocol/record-batch.ts';
+import { batchSize, lastOffset, partitionLeaderEpoch } from '../../src/protocol/record-batch.ts';
 import { COMPACTED } from './compaction.ts';
 import type { SimDisk } from './sim-disk.ts';
 import type { SimNode } from './sim-node.ts';
-import { pick } from './sim-random.ts';
+import { chance, pick } from './sim-random.ts';
 import type { World } from './world.ts';
 
 interface Flip {
@@ -23,17 +23,18 @@ interface Flip {
 
 const CLEAN_SHUTDOWN = '.kafka_cleanshutdown';
 /** Of a batch. */
-const EPOCH_START = 12;
-const EPOCH_END = 16;
+const EPOCH_BYTES: readonly number[] = [12, 13, 14, 15];
 
 export class BitFlips {
   readonly #world: World;
   readonly #random;
+  readonly #ofEpochs;
   #flips: Flip[] = [];
 
   constructor(world: World) {
     this.#world = world;
     this.#random = world.chance('bit-flips');
+    this.#ofEpochs = world.chance('bits-of-terms');
   }
 
   /** Damage that is still there. */
@@ -60,9 +61,17 @@ export class BitFlips {
     if (starts.length === 0) return;
     const start = pick(this.#random, starts);
     const places = Array.from({ length: batchSize(bytes, start) }, (_, i) => i).filter(
-      (i) => i < EPOCH_START || i >= EPOCH_END,
+      (i) => !EPOCH_BYTES.includes(i),
     );
-    const position = start + pick(this.#random, places);
+    let position = start + pick(this.#random, places);
+    // Few of all bytes are of epochs. Of the first batch of one they tell where it began, which nobody could
+    // say where the file of epochs is torn as well.
+    const before = starts[starts.indexOf(start) - 1];
+    const isFirst =
+      before === undefined ||
+      partitionLeaderEpoch(bytes, before) !== partitionLeaderEpoch(bytes, start);
+    if (chance(this.#ofEpochs, 0.1) && !isFirst)
+      position = start + pick(this.#ofEpochs, EPOCH_BYTES);
     const bit = pick(this.#random, [0, 1, 2, 3, 4, 5, 6, 7]);
     const byte = bytes[position]! ^ (1 << bit);
     disk.overwrite(path, position, byte);
