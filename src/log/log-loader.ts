@@ -419,14 +419,17 @@ export function findAbortedAgain(
   return isNews || !state.transactions.agreesUpTo(last, producers.transactions);
 }
 
-/** The last segment whose index says that a transaction ended in it that began at `offset` or before. */
+/**
+ * The last segment whose index says that a transaction ended in it that began at `offset` or before. Any may:
+ * each was made by another start, with the damage or before it.
+ */
 function lastReachedInto(segments: SegmentList, from: number, offset: number): number {
   let to = from;
   for (let i = from; i < segments.length; i++) {
-    const found: AbortedTransaction[] = [];
-    const isLast = segments.at(i)!.transactionIndex.collect(0, offset + 1, found);
-    if (found.length > 0) to = i;
-    if (isLast) break;
+    const { transactionIndex: index } = segments.at(i)!;
+    for (let slot = 0; slot < index.count; slot++) {
+      if (index.at(slot).firstOffset <= offset) to = i;
+    }
   }
   return to;
 }

@@ -612,86 +612,96 @@ describe('what a start could not learn of damaged batches', () => {
     expect(appendValues(again, ['v3'], { producer: producer(3) })).toBe(3);
   });
 
-  // The first batch of a transaction, a marker that aborts, and one that commits; in the life that met the damage, and
-  // in a later one; in one segment, and in one each, where what is known of transactions was lost as well.
-  const transactional = [0, 1, 3].flatMap((target) =>
+  // The first batch of a transaction, a marker that aborts, and one that commits; in the life that met the
+  // damage, and in a later one; in one segment, and in one each, of which all, or only those behind, had their
+  // index lost and made anew.
+  const transactional = [0, 1, 3, 5].flatMap((target) =>
     [10, 66].flatMap((field) =>
       [false, true].flatMap((later) =>
-        [false, true].map((apart) => ({ target, field, later, apart })),
+        ([null, 'all', 'behind'] as const).map((lost) => ({ target, field, later, lost })),
       ),
     ),
   );
-  it.each(transactional)('is learnt once they are mended: transactions (%o)', async (given) => {
-    const { target, field, later, apart } = given;
-    const rig = makeRig();
-    const { manager, log } = await rig.open();
-    const sent = (to: PartitionLog, sequence: number): number => {
-      const verification = to.startVerification(7, sequence, 0, false);
-      const batch = batchOf(['x'], {
-        attributes: BatchAttribute.transactional,
-        producer: producer(sequence),
-      });
-      const { lastOffset: last } = to.append(batch, {
-        leaderEpoch: 0,
-        origin: 'client',
-        verification,
-      });
-      if (apart && to === log) to.roll();
-      return last;
-    };
-    const ended = (committed: boolean): void => {
-      const marker = { producerId: 7, producerEpoch: 0, committed, coordinatorEpoch: 1 };
-      log.append(encodeMarkerBatch({ ...marker, timestamp: 1 }), {
-        leaderEpoch: 0,
-        origin: 'coordinator',
-      });
-      if (apart) log.roll();
-    };
-    sent(log, 0);
-    ended(false);
-    sent(log, 1);
-    ended(true);
-    sent(log, 2);
-    ended(false);
-    log.setHighWatermark(6);
-    const before = log.abortedTransactions(0, 6);
-    expect(before.map(({ firstOffset }) => firstOffset)).toEqual([0, 4]);
-    await log.flush();
-    await manager.checkpoint();
-    manager.abandon();
-    const base = apart ? target : 0;
-    const whole = rig.disk.content(segmentOf(base));
-    let position = 0;
-    for (let i = base; i < target; i++) position += batchSize(whole, position);
-    flip(rig.disk, base, position + field);
-    if (apart) {
-      // Then a start reads batches for these alone.
-      for (const name of rig.disk.list('/data/t-0')) {
-        const path = `/data/t-0/${name}`;
-        if (name.endsWith('.snapshot')) rig.disk.remove(path);
-        if (name.endsWith('.txnindex')) rig.disk.setContent(path, Buffer.from('damaged'));
+  it.each(transactional)(
+    'is learnt once they are mended: transactions ($target, $field, $later, $lost)',
+    async (given) => {
+      const { target, field, later, lost } = given;
+      const apart = lost !== null;
+      const rig = makeRig();
+      const { manager, log } = await rig.open();
+      const sent = (to: PartitionLog, sequence: number): number => {
+        const verification = to.startVerification(7, sequence, 0, false);
+        const batch = batchOf(['x'], {
+          attributes: BatchAttribute.transactional,
+          producer: producer(sequence),
+        });
+        const { lastOffset: last } = to.append(batch, {
+          leaderEpoch: 0,
+          origin: 'client',
+          verification,
+        });
+        if (apart && to === log) to.roll();
+        return last;
+      };
+      const ended = (committed: boolean): void => {
+        const marker = { producerId: 7, producerEpoch: 0, committed, coordinatorEpoch: 1 };
+        log.append(encodeMarkerBatch({ ...marker, timestamp: 1 }), {
+          leaderEpoch: 0,
+          origin: 'coordinator',
+        });
+        if (apart) log.roll();
+      };
+      sent(log, 0);
+      ended(false);
+      sent(log, 1);
+      ended(true);
+      for (const sequence of [2, 3]) {
+        sent(log, sequence);
+        ended(false);
       }
-    }
-    let { manager: life, log: again } = await makeRig({}, rig.disk).open();
-    if (apart) expect(again.abortedTransactions(0, 6)).not.toEqual(before);
-    if (later) {
-      await life.stop();
-      ({ manager: life, log: again } = await makeRig({}, rig.disk).open());
-    }
-    readToError(again);
-    const range = again.damagedRange()!;
-    expect(range.firstOffset).toBe(target);
-    expect((await again.mend(range, whole.subarray(position))).kind).toBe('mended');
-    again.setHighWatermark(6);
-    expect(again.lastStableOffset).toBe(6);
-    expect(again.abortedTransactions(0, 6)).toEqual(before);
-    // What a start after this one goes by.
-    await again.flush();
-    again.abandon();
-    const { log: last } = await makeRig({}, rig.disk).open();
-    expect(last.abortedTransactions(0, 6)).toEqual(before);
-    expect(sent(last, 3)).toBe(6);
-  });
+      log.setHighWatermark(8);
+      const before = log.abortedTransactions(0, 8);
+      expect(before.map(({ firstOffset }) => firstOffset)).toEqual([0, 4, 6]);
+      await log.flush();
+      await manager.checkpoint();
+      manager.abandon();
+      const base = apart ? target : 0;
+      const whole = rig.disk.content(segmentOf(base));
+      let position = 0;
+      for (let i = base; i < target; i++) position += batchSize(whole, position);
+      flip(rig.disk, base, position + field);
+      if (apart) {
+        // Then a start reads batches for these alone.
+        for (const name of rig.disk.list('/data/t-0')) {
+          const path = `/data/t-0/${name}`;
+          if (name.endsWith('.snapshot')) rig.disk.remove(path);
+          if (!name.endsWith('.txnindex') || (lost === 'behind' && path < segmentOf(base + 1)))
+            continue;
+          rig.disk.setContent(path, Buffer.from('damaged'));
+        }
+      }
+      let { manager: life, log: again } = await makeRig({}, rig.disk).open();
+      const found = again.abortedTransactions(0, 8);
+      if (lost === 'all') expect(found).not.toEqual(before);
+      if (later) {
+        await life.stop();
+        ({ manager: life, log: again } = await makeRig({}, rig.disk).open());
+      }
+      readToError(again);
+      const range = again.damagedRange()!;
+      expect(range.firstOffset).toBe(target);
+      expect((await again.mend(range, whole.subarray(position))).kind).toBe('mended');
+      again.setHighWatermark(8);
+      expect(again.lastStableOffset).toBe(8);
+      expect(again.abortedTransactions(0, 8)).toEqual(before);
+      // What a start after this one goes by.
+      await again.flush();
+      again.abandon();
+      const { log: last } = await makeRig({}, rig.disk).open();
+      expect(last.abortedTransactions(0, 8)).toEqual(before);
+      expect(sent(last, 4)).toBe(8);
+    },
+  );
 
   // A transaction that is under way, and one that its marker, offset 1, has ended.
   it.each([
