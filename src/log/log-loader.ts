@@ -9,7 +9,7 @@ import {
   producerId,
   validateBatch,
 } from '../protocol/record-batch.ts';
-import { scanBatches } from './batch-scanner.ts';
+import { type Scan, scanBatches } from './batch-scanner.ts';
 import { EpochRebuild } from './epoch-rebuild.ts';
 import type { LeaderEpochFileCache } from './leader-epoch-file-cache.ts';
 import type { LogDamage } from './log-damage.ts';
@@ -466,24 +466,51 @@ function readProducers(
     const segment = segments.at(i)!;
     if (segment.baseOffset >= end) break;
     const from = i === first ? segment.index.lookup(producers.endOffset) : 0;
-    const { reason } = segment.scanHeaders(from, (buffer, at, position) => {
-      if (lastOffset(buffer, at) >= end) return false;
-      if (lastOffset(buffer, at) < producers.endOffset) return true;
-      // What a damaged header says of producers may be nothing that there can be.
-      if (producerId(buffer, at) < 0) return true;
-      if (!isWholeAt(segment, batchSize(buffer, at), position)) {
-        isWhole = false;
-        return true;
-      }
+    const bounds = { end, limit: endOf(segments, segment) };
+    if (!readProducersIn(producers, segment, from, bounds, onAborted)) isWhole = false;
+  }
+  producers.endOffset = end;
+  return isWhole;
+}
+
+/** The same in one segment, which has no offsets from `limit` on, from that position on. */
+function readProducersIn(
+  producers: ProducerStateManager,
+  segment: LogSegment,
+  from: number,
+  { end, limit }: { readonly end: number; readonly limit: number },
+  onAborted: (aborted: AbortedTransaction) => void,
+): boolean {
+  let isWhole = true;
+  let next = from === 0 ? segment.baseOffset : -1;
+  const leaveOut = (): boolean => {
+    producers.doubt(Math.max(next, producers.endOffset, segment.baseOffset));
+    isWhole = false;
+    return true;
+  };
+  for (let position: number | null = from; position !== null; ) {
+    const scan: Scan = segment.scanHeaders(position, (buffer, at, here) => {
+      const place = placeOf(buffer, at, here);
+      const { baseOffset: first, lastOffset: last } = place;
+      if (first !== next && segment.isOutOfPlace(place, limit)) return leaveOut();
+      if (first >= end) return false;
+      const isNews = last >= producers.endOffset && producerId(buffer, at) >= 0;
+      // What a damaged header says of producers may be nothing that there can be; nor its offsets.
+      if ((isNews || last >= end) && !isWholeAt(segment, place.size, here)) return leaveOut();
+      if (last >= end) return false;
+      next = last + 1;
+      if (!isNews) return true;
       const aborted = isControl(attributes(buffer, at))
-        ? updateByMarker(producers, segment, batchSize(buffer, at), position)
+        ? updateByMarker(producers, segment, place.size, here)
         : producers.update(buffer, at);
       if (aborted !== null) onAborted(aborted);
       return true;
     });
-    if (reason === 'invalid') isWhole = false;
+    if (scan.reason !== 'invalid') break;
+    leaveOut();
+    position = findNextBatch(segment.file, scan.position + 1, segment.size, Math.max(next, 0));
+    next = -1;
   }
-  producers.endOffset = end;
   return isWhole;
 }
 

@@ -270,11 +270,12 @@ export class LogRepair {
       const known = producers.producers.get(id)?.lastBatch?.lastOffset ?? -1;
       if (!isControl(attributes(bytes, at)) && known < last) isMissing = true;
     }
-    if (last < 0) return;
-    const isNews = findAbortedAgain(producers, segments.list, offsets.start, segment, last);
+    const isNews =
+      last >= 0 && findAbortedAgain(producers, segments.list, offsets.start, segment, last);
     if (isNews) snapshots.removeAfter(segment.baseOffset);
     const hasSnapshot = (snapshots.offsets.at(-1) ?? -1) > last;
-    if (isNews || (isMissing && !hasSnapshot)) this.#rebuildProducers();
+    const isDoubtful = producers.doubtful !== null;
+    if (isNews || isDoubtful || (isMissing && !hasSnapshot)) this.#rebuildProducers();
   }
 
   /**

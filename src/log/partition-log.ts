@@ -197,6 +197,16 @@ export class PartitionLog {
       return this.#parts.offsets.highWatermark;
     return Math.max(first, this.#parts.offsets.start);
   }
+  /**
+   * The same for who reads from `offset` on. Before what is damaged, and was left out when this log was opened,
+   * nobody knows yet how the transactions end that were under way there.
+   */
+  lastStableFrom(offset: number): number {
+    const { doubtful } = this.#parts.producers;
+    const stable = this.lastStableOffset;
+    if (doubtful === null || offset >= doubtful.from) return stable;
+    return Math.min(stable, Math.max(doubtful.stable, this.#parts.offsets.start));
+  }
   /** The recovery point: what lies before survives power loss. */
   get flushedOffset(): number {
     return this.#parts.flusher.flushedOffset;

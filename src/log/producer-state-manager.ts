@@ -58,6 +58,7 @@ export class ProducerStateManager {
   #endOffset = 0;
   /** Where the log ended when expired producers were looked for the last time. */
   #lookedTo = 0;
+  #doubt: { readonly from: number; readonly stable: number } | null = null;
 
   constructor(options: SnapshotOptions, snapshots = new ProducerSnapshots(options)) {
     this.#options = options;
@@ -70,6 +71,19 @@ export class ProducerStateManager {
   }
   set endOffset(offset: number) {
     this.#endOffset = offset;
+  }
+  /**
+   * What is damaged from `offset` on was left out: of transactions that were under way there, and of
+   * what they have before it, nobody can say how they end.
+   */
+  doubt(offset: number): void {
+    if (this.#doubt !== null) return;
+    const { firstUndecidedOffset: first } = this.transactions;
+    this.#doubt = { from: offset, stable: first < 0 ? offset : Math.min(first, offset) };
+  }
+  /** Null: nothing was left out. Readers before `from` are told of nothing from `stable` on. */
+  get doubtful(): { readonly from: number; readonly stable: number } | null {
+    return this.#doubt;
   }
   get producers(): ReadonlyMap<number, ProducerStateEntry> {
     return this.#producers;
@@ -329,6 +343,7 @@ export class ProducerStateManager {
   #loadNewest(logStartOffset: number, upTo: number): void {
     this.#producers.clear();
     this.transactions.clear();
+    this.#doubt = null;
     const snapshot = this.snapshots.newest(logStartOffset, upTo);
     this.#endOffset = snapshot?.offset ?? logStartOffset;
     if (snapshot !== null) this.#take(snapshot.entries);
@@ -359,6 +374,7 @@ export class ProducerStateManager {
     this.#verifications.clear();
     for (const [id, asked] of former.#verifications) this.#verifications.set(id, asked);
     this.#transactions = former.#transactions;
+    this.#doubt = former.#doubt;
     this.#endOffset = former.#endOffset;
     this.#lookedTo = former.#lookedTo;
   }
@@ -368,6 +384,7 @@ export class ProducerStateManager {
     this.#producers.clear();
     this.#verifications.clear();
     this.transactions.clear();
+    this.#doubt = null;
     this.snapshots.removeAll();
     this.#endOffset = offset;
     this.#lookedTo = 0;

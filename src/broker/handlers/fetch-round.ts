@@ -158,7 +158,7 @@ export class FetchRound {
     const { log } = partition;
     const answer = this.#emptyAnswer(asked.partition);
     answer.highWatermark = log.highWatermark;
-    answer.lastStableOffset = partition.lastStableOffset;
+    answer.lastStableOffset = log.lastStableFrom(asked.fetchOffset);
     answer.logStartOffset = log.logStartOffset;
     const preferred = preferredReplica(partition, rackId, asked.fetchOffset, this.#context);
     if (preferred >= 0) {

@@ -703,6 +703,77 @@ describe('what a start could not learn of damaged batches', () => {
     },
   );
 
+  // The end of a transaction, and what is none of it: length, last offset delta, value.
+  it.each(
+    ['commit', 'other'].flatMap((what) => [10, 24, 66].map((field) => [what, field] as const)),
+  )(
+    'keeps readers before it waiting where that was under way (%s, byte %i)',
+    async (what, field) => {
+      const rig = makeRig();
+      const { manager, log } = await rig.open();
+      const sent = (sequence: number): void => {
+        const verification = log.startVerification(7, sequence, 0, false);
+        const options = { leaderEpoch: 0, origin: 'client', verification } as const;
+        const attributes = BatchAttribute.transactional;
+        log.append(batchOf(['x'], { attributes, producer: producer(sequence) }), options);
+      };
+      const ended = (committed: boolean): void => {
+        const marker = { producerId: 7, producerEpoch: 0, committed, coordinatorEpoch: 1 };
+        const bytes = encodeMarkerBatch({ ...marker, timestamp: 1 });
+        log.append(bytes, { leaderEpoch: 0, origin: 'coordinator' });
+      };
+      appendValues(log, ['before']);
+      sent(0);
+      if (what === 'commit') ended(true);
+      else appendValues(log, ['other']);
+      sent(1);
+      ended(false);
+      await log.flush();
+      await manager.checkpoint();
+      manager.abandon();
+      const whole = rig.disk.content(segmentOf(0));
+      const position =
+        2 * batchSize(whole, 0) + (batchSize(whole, batchSize(whole, 0)) - batchSize(whole, 0));
+      flip(rig.disk, 0, position + field, 6);
+      const { log: again } = await makeRig({}, rig.disk).open();
+      again.setHighWatermark(5);
+      // Of a transaction that was aborted, or not: nobody can say before it is mended. A header that says that
+      // it is of none is believed.
+      const isKnown = what === 'other' && field === 66;
+      const stable = [0, 1, 2, 3, 4].map((offset) => again.lastStableFrom(offset));
+      expect(stable).toEqual(isKnown ? [5, 5, 5, 5, 5] : [1, 1, 5, 5, 5]);
+      const range = again.damagedRange()!;
+      expect((await again.mend(range, whole.subarray(position))).kind).toBe('mended');
+      again.setHighWatermark(5);
+      expect(again.lastStableFrom(0)).toBe(5);
+    },
+  );
+
+  // Length, last offset delta, value.
+  it.each([10, 24, 66])(
+    'keeps nobody from learning of transactions behind them (byte %i)',
+    async (field) => {
+      const rig = makeRig();
+      const { manager, log } = await rig.open();
+      appendValues(log, ['before']);
+      appendValues(log, ['damaged']);
+      const verification = log.startVerification(7, 0, 0, false);
+      const attributes = BatchAttribute.transactional;
+      log.append(batchOf(['x'], { attributes, producer: producer(0) }), {
+        leaderEpoch: 0,
+        origin: 'client',
+        verification,
+      });
+      await log.flush();
+      await manager.checkpoint();
+      manager.abandon();
+      flip(rig.disk, 0, batchSize(rig.disk.content(segmentOf(0)), 0) + field, 6);
+      const { log: again } = await makeRig({}, rig.disk).open();
+      again.setHighWatermark(3);
+      expect([again.logEndOffset, again.lastStableOffset]).toEqual([3, 2]);
+    },
+  );
+
   // A transaction that is under way, and one that its marker, offset 1, has ended.
   it.each([
     [0, 0],
