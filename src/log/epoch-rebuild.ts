@@ -34,8 +34,7 @@ export class EpochRebuild {
   run(segments: SegmentList): void {
     this.#epochs.restore([]);
     for (const segment of segments) {
-      const limit = segments.behind(segment)?.baseOffset ?? Number.MAX_SAFE_INTEGER;
-      this.#readSegment(segment, limit);
+      this.#readSegment(segment, segments.limitOf(segment));
     }
   }
 

@@ -25,9 +25,9 @@ import {
 } from '../protocol/record-batch.ts';
 import { isPlausibleHeader, scanBatches } from './batch-scanner.ts';
 import type { DamagedPlace } from './log-damage.ts';
-import { findAbortedAgain, rebuildProducers } from './log-loader.ts';
 import type { LogParts } from './log-parts.ts';
 import type { LogSegment } from './log-segment.ts';
+import { findAbortedAgain, rebuildProducers } from './producer-rebuild.ts';
 
 export interface DamagedRange {
   /** The first offset that is missing. */

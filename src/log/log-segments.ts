@@ -12,9 +12,9 @@ import { below } from '../base/random.ts';
 import { segmentMsOf } from './log-config.ts';
 import { isPassing } from './log-directory.ts';
 import { DELETED_SUFFIX, LOG_SUFFIX, offsetName, TEMPORARY_SUFFIX } from './log-files.ts';
-import { findAborted } from './log-loader.ts';
 import type { LogParts } from './log-parts.ts';
 import { LogSegment } from './log-segment.ts';
+import { findAborted } from './producer-rebuild.ts';
 import type { SegmentList } from './segment-list.ts';
 import { announceSwap, completeSwap, takeSwapBack } from './segment-swap.ts';
 

@@ -7,8 +7,8 @@
  * appended. Halfway through, the log's directory does not stay in service.
  */
 import { assert } from '../base/assert.ts';
-import { rebuildProducers } from './log-loader.ts';
 import type { LogParts } from './log-parts.ts';
+import { rebuildProducers } from './producer-rebuild.ts';
 
 export interface TruncationOptions {
   readonly parts: LogParts;

@@ -40,6 +40,11 @@ export class SegmentList {
     return this.#segments[this.floor(baseOffset) + 1];
   }
 
+  /** The segment has no offsets from there on; the last one may have any. */
+  limitOf(segment: LogSegment): number {
+    return this.behind(segment)?.baseOffset ?? Number.MAX_SAFE_INTEGER;
+  }
+
   /** Index of the last segment whose base offset is ≤ `offset`, or -1. */
   floor(offset: number): number {
     let low = 0;
