@@ -156,7 +156,7 @@ describe('a spare thread', () => {
 
   it('becomes the role that takes it, under the name of the role, and of no other one', async () => {
     const { spare, worker } = await spareOf('./roles/role.ts');
-    const first = thread({ dies: 'exit', diesAfterMs: 1 }, spare);
+    const first = thread({ dies: 'exit', diesAfterMs: 100 }, spare);
     await first.role.start();
     expect(await first.death).toMatch(/exited with code 3/);
     expect(worker.threadId).toBe(-1);
