@@ -72,13 +72,14 @@ export class EpochRebuild {
   #said(epoch: number, offset: number): void {
     const epochs = this.#epochs;
     let start = offset;
-    const others = epochs.entries.slice(0, -1);
-    // Of two that contradict each other, one that those before contradict as well is wrong.
-    const isFit = epoch >= (others.at(-1)?.epoch ?? 0);
-    if (epoch < epochs.latestEpoch && this.#isAlone && isFit) {
-      // Nothing is known before.
-      if (others.length === 0) start = epochs.entries[0]!.startOffset;
-      epochs.restore(others);
+    if (this.#isAlone && epoch < epochs.latestEpoch) {
+      const others = epochs.entries.slice(0, -1);
+      // Of two that contradict each other, one that those before contradict as well is wrong.
+      if (epoch >= (others.at(-1)?.epoch ?? 0)) {
+        // Nothing is known before.
+        if (others.length === 0) start = epochs.entries[0]!.startOffset;
+        epochs.restore(others);
+      }
     }
     this.#isAlone = epoch > epochs.latestEpoch;
     if (this.#isAlone) epochs.begin(epoch, start);
