@@ -294,7 +294,7 @@ export class LogReader {
 
   /** No batch of the segment has that offset or a later one. */
   #limitOf(segment: LogSegment): number {
-    return this.#segments.behind(segment)?.baseOffset ?? this.#offsets.end;
+    return this.#segments.limitOf(segment, this.#offsets.end);
   }
 
   #takePlace(offset: number): Place | null {

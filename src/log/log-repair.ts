@@ -93,7 +93,7 @@ export class LogRepair {
     const { segments, offsets } = this.#parts;
     const { list } = segments;
     if (list.at(list.floor(segment.baseOffset)) !== segment) return null;
-    return list.behind(segment)?.baseOffset ?? offsets.end;
+    return list.limitOf(segment, offsets.end);
   }
 
   /** Reads whole batches from `from` on; null: they go on beyond `to`. */

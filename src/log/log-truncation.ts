@@ -53,7 +53,7 @@ export class LogTruncation {
     const { list } = parts.segments;
     const index = list.floor(offset - 1);
     const segment = list.at(index)!;
-    const limit = list.behind(segment)?.baseOffset ?? offsets.end;
+    const limit = list.limitOf(segment, offsets.end);
     const place = segment.findPastDamage(offset, limit);
     const end = place === null ? (segment.loadEnd() ?? offset) : Math.min(place.baseOffset, offset);
     if (end < offsets.start) return this.restartAt(offset);

@@ -40,9 +40,9 @@ export class SegmentList {
     return this.#segments[this.floor(baseOffset) + 1];
   }
 
-  /** The segment has no offsets from there on; the last one may have any. */
-  limitOf(segment: LogSegment): number {
-    return this.behind(segment)?.baseOffset ?? Number.MAX_SAFE_INTEGER;
+  /** The segment has no offsets from there on; the last one none from `end` on, by default any. */
+  limitOf(segment: LogSegment, end = Number.MAX_SAFE_INTEGER): number {
+    return this.behind(segment)?.baseOffset ?? end;
   }
 
   /** Index of the last segment whose base offset is ≤ `offset`, or -1. */

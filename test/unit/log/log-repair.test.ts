@@ -732,8 +732,8 @@ describe('what a start could not learn of damaged batches', () => {
       await manager.checkpoint();
       manager.abandon();
       const whole = rig.disk.content(segmentOf(0));
-      const position =
-        2 * batchSize(whole, 0) + (batchSize(whole, batchSize(whole, 0)) - batchSize(whole, 0));
+      const second = batchSize(whole, 0);
+      const position = second + batchSize(whole, second);
       flip(rig.disk, 0, position + field, 6);
       const { log: again } = await makeRig({}, rig.disk).open();
       again.setHighWatermark(5);
