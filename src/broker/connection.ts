@@ -213,7 +213,7 @@ export class Connection {
       slot.answer?.release?.();
     }
     this.#slots.length = 0;
-    this.info.onClosed?.();
+    for (const tell of this.info.onClosed.values()) tell();
     onClosed(this);
   }
 

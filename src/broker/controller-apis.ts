@@ -24,7 +24,7 @@ const INSIDE: ConnectionInfo = {
   softwareName: '',
   softwareVersion: '',
   softwareKey: '',
-  onClosed: null,
+  onClosed: new Map(),
 };
 
 export class ControllerApis {

@@ -44,8 +44,11 @@ export interface ConnectionInfo {
   softwareVersion: string;
   /** Under which it is counted; '' when it is not. */
   softwareKey: string;
-  /** Called once, when the connection is gone. */
-  onClosed: (() => void) | null;
+  /**
+   * Called once, when the connection is gone; by who wants to know, so that one asks once however
+   * often it is asked. Of the connection itself: whoever it asks on behalf of shares them.
+   */
+  readonly onClosed: Map<'heartbeats' | 'telemetry', () => void>;
 }
 
 /** One request: its header, its connection, and the parts of the broker that a handler may use. */

@@ -189,7 +189,7 @@ export class Listener {
       softwareName: '',
       softwareVersion: '',
       softwareKey: '',
-      onClosed: null,
+      onClosed: new Map(),
     };
     const rules = security.sasl;
     if (rules !== null) info.sasl = new SaslSession({ rules, info, stats, clock, logger });

@@ -20,7 +20,9 @@ export const brokerHeartbeatHandler = controllerHandler<Request, Response>(
   async (request, context) => {
     const { connection } = context;
     const { controller, logger } = context.broker;
-    connection.onClosed = () => controller.connectionClosed(request.brokerId, connection.id);
+    connection.onClosed.set('heartbeats', () =>
+      controller.connectionClosed(request.brokerId, connection.id),
+    );
     try {
       const answer = await controller.heartbeat(request, connection.id);
       return { throttleTimeMs: 0, errorCode: ErrorCode.NONE, ...answer };

@@ -4,7 +4,7 @@ import type { TelemetryClient } from './client-telemetry.ts';
 
 export function telemetryClient({ connection, clientId, broker }: RequestContext): TelemetryClient {
   const { id, remote, clientHost, softwareName, softwareVersion } = connection;
-  connection.onClosed ??= () => broker.telemetry.disconnected(id);
+  connection.onClosed.set('telemetry', () => broker.telemetry.disconnected(id));
   return {
     connectionId: id,
     client_id: clientId,
