@@ -139,7 +139,6 @@ function clusterParts(
   const controller = new Controller({
     ...{ store: quorum, nodeId, clusterId, configs, clock, random, logger },
   });
-  peers.onLost((id) => controller.peerLost(id));
   const rack = configs.broker('broker.rack') as string | null;
   const lifecycle = new BrokerLifecycle({
     ...{ nodeId, clusterId, rack, store: quorum, channel, clock, logger },
@@ -152,6 +151,10 @@ function clusterParts(
       heartbeatMs: configs.number('broker.heartbeat.interval.ms'),
       sessionMs: configs.number('broker.session.timeout.ms'),
     },
+  });
+  peers.onLost((id, channel) => {
+    controller.peerLost(id);
+    if (channel === 'control') lifecycle.connectionLost(id);
   });
   const replication = new Replication({
     ...{ nodeId, partitions, configs, peers, channel, clock, logger, waitingFetches },

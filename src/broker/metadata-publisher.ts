@@ -46,10 +46,12 @@ function publish(delta: MetadataDelta, services: BrokerServices): void {
   for (const topic of delta.removedTopics) topicDeleted(topic, services);
 }
 
-function tellOfBrokers(ids: Iterable<number>, { image, peers }: BrokerServices): void {
+function tellOfBrokers(ids: Iterable<number>, services: BrokerServices): void {
+  const { image, peers, lifecycle } = services;
   for (const id of ids) {
     const broker = image.brokers.get(id);
-    if (broker !== undefined) peers.registered(id, broker.epoch);
+    if (broker === undefined || !peers.registered(id, broker.epoch)) continue;
+    lifecycle.connectionLost(id);
   }
 }
 

@@ -21,7 +21,7 @@ const RETRY_MS = 50;
 const NO_ROOM_RETRY_MS = 500;
 const LOOK_MS = 5;
 
-/** While it is let in or shuts down, heartbeats follow each other this fast. */
+/** While it is let in, shuts down, or may seem to be gone, heartbeats follow each other this fast. */
 const URGENT_HEARTBEAT_MS = 20;
 
 /** Of its session, a broker that is alone lets so much pass between two heartbeats. */
@@ -226,6 +226,18 @@ export class BrokerLifecycle {
     this.#controllerChanges += 1;
     // Before the first heartbeat there is nothing to go on with.
     if (this.#timer !== null) this.#beat();
+  }
+
+  /**
+   * A connection to that broker is gone. The controller takes the end of the one that brings heartbeats
+   * for the end of their broker, unless it soon hears otherwise.
+   */
+  connectionLost(nodeId: number): void {
+    const { store, clock } = this.#options;
+    if (nodeId !== store.leaderId || this.#timer === null) return;
+    if (this.#isStopped || this.#underWay !== null) return;
+    this.#timer.cancel();
+    this.#timer = clock.after(URGENT_HEARTBEAT_MS, () => this.#beat());
   }
 
   #beat(): void {

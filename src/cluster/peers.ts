@@ -138,13 +138,15 @@ export class NetworkPeers implements Peers {
   /**
    * The peer is registered with `epoch`. Where it was with an earlier one, it has begun a new life, and
    * the one before may have ended without a word (its machine lost power): what was asked of that one
-   * fails now, and not when its time is over. The quorum finds out by itself, and sooner.
+   * fails now, and not when its time is over. The quorum finds out by itself, and sooner. Returns
+   * whether connections have been given up for that.
    */
-  registered(nodeId: number, epoch: number): void {
+  registered(nodeId: number, epoch: number): boolean {
     const before = this.#epochs.get(nodeId);
     this.#epochs.set(nodeId, epoch);
-    if (before === undefined || before >= epoch) return;
+    if (before === undefined || before >= epoch) return false;
     this.#leave(nodeId, (channel) => !ofQuorum.has(channel));
+    return true;
   }
 
   #leave(nodeId: number, isMeant: (channel: Channel) => boolean): void {

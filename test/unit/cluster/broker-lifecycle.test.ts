@@ -104,3 +104,19 @@ it.each([
   expect(lifecycle.hasSession).toBe(true);
   lifecycle.stop();
 });
+
+it('a broker whose connection to the controller is lost lets it hear of itself at once', async () => {
+  const { clock, lifecycle, waiting } = await letIn();
+  clock.advance(HEARTBEAT_MS / 4);
+  lifecycle.connectionLost(5);
+  clock.advance(HEARTBEAT_MS / 4);
+  expect(waiting()).toBe(0);
+  lifecycle.connectionLost(1);
+  clock.advance(20);
+  expect(waiting()).toBe(1);
+  // One is under way: whoever sends it sees to it that it arrives.
+  lifecycle.connectionLost(1);
+  clock.advance(20);
+  expect(waiting()).toBe(1);
+  lifecycle.stop();
+});

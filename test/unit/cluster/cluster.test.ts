@@ -120,6 +120,20 @@ describe('three brokers', () => {
     await expect.poll(() => partitionOf(cluster!, first, 'after')?.replicas.length).toBe(2);
   });
 
+  it('stay what they are when connections are closed that were not used for a while', async () => {
+    cluster = await TestCluster.start(3, {
+      'connections.max.idle.ms': 100,
+      'broker.session.disconnect.grace.ms': 150,
+      'broker.heartbeat.interval.ms': 1_000,
+    });
+    const { connectionStats } = cluster.broker(cluster.controllerId).services;
+    const idle = () => connectionStats.closedByReason.get('idle') ?? 0;
+    const before = idle();
+    await expect.poll(idle, { timeout: 20_000 }).toBeGreaterThan(before + 10);
+    const said = cluster.logged.map(({ message }) => message);
+    expect(said).not.toContain('a broker is not heard of any more and is taken out');
+  });
+
   it('refuse acks=all below min.insync.replicas, and take it again when a replica is back', async () => {
     cluster = await TestCluster.start(3, { 'min.insync.replicas': 2 });
     await createReplicated(await connect(cluster, 0), 't', 2);

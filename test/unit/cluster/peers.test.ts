@@ -139,10 +139,10 @@ describe('a broker that has begun a new life', () => {
     const asked = () => gone.requests.filter(({ api }) => api === 'ListGroups').length;
     await expect.poll(asked).toBe(2);
     // Of the same life, and of another broker.
-    peers.registered(0, 5);
-    peers.registered(2, 9);
+    expect(peers.registered(0, 5)).toBe(false);
+    expect(peers.registered(2, 9)).toBe(false);
     expect(outcomes).toEqual([]);
-    peers.registered(0, 8);
+    expect(peers.registered(0, 8)).toBe(true);
     await expect.poll(() => outcomes).toEqual(['fetch disconnected']);
     // That was our own doing; and the quorum has times of its own.
     expect(lost).toEqual([]);
