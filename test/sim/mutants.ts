@@ -197,7 +197,7 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   'trusts-empty-disks': {
     mistake: 'a broker that comes with an empty disk is taken for one that has what it had',
-    faults: ['replaceDisk', 'kill', 'killAll'],
+    faults: ['replaceDisk', 'killAll'],
     workloads: [],
     make: () =>
       replace(
