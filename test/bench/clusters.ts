@@ -3,6 +3,7 @@ import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Admin } from '../../src/client/admin.ts';
 import { Client } from '../../src/client/client.ts';
+import { ClusterAdmin } from '../../src/client/cluster-admin.ts';
 import type { TopicInfo } from '../../src/client/metadata-cache.ts';
 import { startKafkaCluster } from '../peers/kafka.ts';
 import { freePort } from '../peers/peer.ts';
@@ -27,6 +28,7 @@ export class Cluster {
   readonly members: readonly Member[];
   readonly client: Client;
   readonly admin: Admin;
+  readonly #cluster: ClusterAdmin;
   readonly #stop: () => Promise<unknown>;
 
   constructor(
@@ -44,6 +46,7 @@ export class Cluster {
       requestTimeoutMs: REQUEST_MS,
     });
     this.admin = new Admin(this.client);
+    this.#cluster = new ClusterAdmin(this.client);
     this.#stop = stop;
   }
 
@@ -68,6 +71,20 @@ export class Cluster {
       const topic = await this.topic(name);
       return topic.partitions.every((p) => p.leader >= 0 && p.isr.length === BROKERS);
     });
+  }
+
+  /** Resolves when each partition is led by the replica that it was made with to be led by. */
+  async leadsEvenly(name: string): Promise<void> {
+    await eventually(`leaders of ${name} are the preferred ones`, async () => {
+      await this.#cluster.electLeaders('preferred');
+      const { partitions } = await this.topic(name);
+      return partitions.every(({ leader, replicas }) => leader === replicas[0]);
+    });
+  }
+
+  /** Of the active one. */
+  async controllerId(): Promise<number> {
+    return (await this.#cluster.describeQuorum()).leaderId;
   }
 
   async topic(name: string): Promise<TopicInfo> {

@@ -80,7 +80,7 @@ export async function compare(
   for (const [figure, row] of Object.entries(seen)) {
     const ratios = row.subject.map((value, i) => value / row.peer[i]!);
     print(
-      `  ${figure.padEnd(28)} ${spread(row.subject).padEnd(24)} ${spread(row.peer).padEnd(24)} ratio ${spread(ratios)}`,
+      `  ${figure.padEnd(32)} ${spread(row.subject).padEnd(24)} ${spread(row.peer).padEnd(24)} ratio ${spread(ratios)}`,
     );
   }
 }
@@ -95,7 +95,7 @@ export async function report(title: string, side: Side, rounds: number): Promise
   }
   print(`\n${title}: ${side.name}, ${rounds} rounds, median (min-max)`);
   for (const [figure, values] of Object.entries(seen)) {
-    print(`  ${figure.padEnd(28)} ${spread(values)}`);
+    print(`  ${figure.padEnd(32)} ${spread(values)}`);
   }
 }
 
