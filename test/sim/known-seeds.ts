@@ -96,4 +96,9 @@ export const knownSeeds: readonly (SeedOptions & { readonly found: string })[] =
     found:
       'a log was cut behind a batch that lied about its offsets, at its place, and went on with a gap',
   },
+  {
+    seed: 9994379,
+    found:
+      'the run looked into a broker that had yet to start, as the one before it was still about to stop',
+  },
 ];

@@ -19,6 +19,7 @@ import { Observer } from './observer.ts';
 import type { SeedOptions } from './options.ts';
 import { Producing, type ProducingOptions } from './producing.ts';
 import { Reading } from './reading.ts';
+import type { SimNode } from './sim-node.ts';
 import { between, chance, chanceFor, pick } from './sim-random.ts';
 import { QUOTA_SETTINGS, Throttling } from './throttling.ts';
 import { TRANSACTIONAL, Transactions } from './transactions.ts';
@@ -202,7 +203,9 @@ class Run {
   /** After the last fault everything comes to rest, and everything can be read. */
   async #recover({ flips }: Faults): Promise<void> {
     const { world } = this;
-    const serving = await world.until(RECOVERY_MS, () => world.nodes.every((n) => n.isServing));
+    // One that was asked to stop when the faults ended still serves for a while, and begins anew then.
+    const stays = ({ isServing, isStopping }: SimNode): boolean => isServing && !isStopping;
+    const serving = await world.until(RECOVERY_MS, () => world.nodes.every(stays));
     if (!this.world.expect('every broker serves again', serving, this.#unserved())) return;
     if (flips.outstanding.length > 0) await this.#mended(flips);
     await this.#throttling?.recover();
@@ -258,8 +261,11 @@ class Run {
 
   #unserved(): string {
     return this.world.nodes
-      .filter((node) => !node.isServing)
-      .map((node) => `${node.name} ${node.isUp ? 'does not serve' : 'is down'}`)
+      .filter((node) => !node.isServing || node.isStopping)
+      .map((node) => {
+        const state = node.isStopping ? 'does not stop' : 'does not serve';
+        return `${node.name} ${node.isUp ? state : 'is down'}`;
+      })
       .join(', ');
   }
 
