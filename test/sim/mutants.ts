@@ -4,6 +4,7 @@
  * classes, and is put right again after the run.
  */
 
+import { Controller } from '../../src/cluster/controller/controller.ts';
 import { Succession } from '../../src/cluster/controller/succession.ts';
 import { FollowedPartition } from '../../src/cluster/followed-partition.ts';
 import { Leadership } from '../../src/cluster/leadership.ts';
@@ -194,6 +195,12 @@ export const mutants: Readonly<Record<string, Mutant>> = {
             return original.call(this, image);
           },
       ),
+  },
+  'deaf-to-farewells': {
+    mistake: 'that the connection of a broker is closed tells the controller nothing',
+    faults: ['kill'],
+    workloads: [],
+    make: () => replace(Controller.prototype, 'connectionClosed', () => () => {}),
   },
   'trusts-empty-disks': {
     mistake: 'a broker that comes with an empty disk is taken for one that has what it had',

@@ -21,6 +21,7 @@ import { Producing, type ProducingOptions } from './producing.ts';
 import { Reading } from './reading.ts';
 import type { SimNode } from './sim-node.ts';
 import { between, chance, chanceFor, pick } from './sim-random.ts';
+import { areKills, Takeovers } from './takeovers.ts';
 import { QUOTA_SETTINGS, Throttling } from './throttling.ts';
 import { TRANSACTIONAL, Transactions } from './transactions.ts';
 import { drawWorkloads, type Workload } from './workload-kinds.ts';
@@ -67,6 +68,7 @@ class Run {
   #authorizing: Authorizing | null = null;
   #moving: Moving | null = null;
   #throttling: Throttling | null = null;
+  #takeovers: Takeovers | null = null;
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -91,6 +93,7 @@ class Run {
     const kinds = this.#options.faults;
     const weights = kinds === undefined ? drawFaults(world) : onlyFaults(kinds);
     const faults = new Faults(world, weights);
+    if (kinds !== undefined && areKills(kinds)) this.#takeovers = new Takeovers(world);
     if (ready) {
       this.#work();
       const seconds = this.#options.seconds ?? SECONDS;
@@ -102,6 +105,7 @@ class Run {
       this.#authorizing?.stop();
       this.#moving?.stop();
       this.#throttling?.stop();
+      this.#takeovers?.stop();
       world.note('run', 'faults are over');
       faults.stop();
       await this.#recover(faults);
@@ -343,6 +347,7 @@ class Run {
         polls: world.history.polls.length,
         cleanings: this.#compaction?.passes ?? 0,
         heldBack: this.#throttling?.held ?? 0,
+        takeovers: this.#takeovers?.seen ?? 0,
         ...coverageOf(world.history, faults.times),
         lives: world.nodes.reduce((sum, { life }) => sum + life, 0),
         faults: Object.values(faults.counts).reduce((sum, n) => sum + n, 0),

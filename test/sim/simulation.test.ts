@@ -12,6 +12,7 @@ const SEEDS_LEAST = Number(process.env['WEIR_SIM_SEEDS'] ?? 300);
 /** Any would do: a change of the code changes what every seed does. */
 const FIRST_SEED = 1;
 const TAIL_LINES = 80;
+const KILLING_SEEDS = 10;
 
 /** What a failed run prints. */
 const story = (report: SeedReport): string =>
@@ -48,6 +49,19 @@ describe('a simulated cluster', () => {
     for (const report of await reportsOf(knownSeeds)) {
       expect(report.violations, story(report)).toEqual([]);
     }
+  });
+
+  it('leads on within a second when a broker is killed, whichever it is', async () => {
+    const seeds = Array.from({ length: KILLING_SEEDS }, (_, seed) => ({
+      ...{ seed, brokers: 3, workloads: [] },
+      faults: ['kill', 'killController'] as const,
+    }));
+    let takeovers = 0;
+    for (const report of await reportsOf(seeds)) {
+      expect(report.violations, story(report)).toEqual([]);
+      takeovers += report.counts['takeovers'] ?? 0;
+    }
+    expect(takeovers).toBeGreaterThan(KILLING_SEEDS);
   });
 
   it(`keeps its promises, whatever happens, in at least ${SEEDS_LEAST} runs`, async () => {
