@@ -45,7 +45,11 @@ export class BrokerSessions {
     });
   }
 
-  /** A heartbeat of that epoch has come. */
+  /**
+   * A heartbeat of that epoch has come; ids of connections grow. One by an earlier connection than the
+   * last was under way for longer, as when its packets did not get through for a while: it is no news,
+   * and that its connection ends then says nothing of the broker.
+   */
   touch(
     brokerId: number,
     epoch: number,
@@ -53,6 +57,8 @@ export class BrokerSessions {
     metadataOffset: number,
     nowMs: number,
   ): void {
+    const last = this.#sessions.get(brokerId);
+    if (last?.epoch === epoch && last.connectionId > connectionId) return;
     this.#sessions.set(brokerId, {
       epoch,
       connectionId,

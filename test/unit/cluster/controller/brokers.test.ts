@@ -238,6 +238,20 @@ describe('a broker that falls silent', () => {
       code: ErrorCode.STALE_BROKER_EPOCH,
     });
   });
+
+  it('is not taken for one because of what comes late by an earlier connection', async () => {
+    const harness = new Harness();
+    await harness.join(1, 2);
+    await harness.heartbeat(1, {}, 201);
+    // What its host had kept while nothing got through, and the end of that connection.
+    await harness.heartbeat(1, {}, 101);
+    harness.controller.connectionClosed(1, 101);
+    await harness.pass(GRACE_MS + 100, [2]);
+    expect(harness.broker(1).fenced).toBe(false);
+    harness.controller.connectionClosed(1, 201);
+    await harness.pass(GRACE_MS + 100, [2]);
+    expect(harness.broker(1).fenced).toBe(true);
+  });
 });
 
 describe('a controller that begins', () => {
