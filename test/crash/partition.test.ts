@@ -212,9 +212,15 @@ describeWithPeers(['network', 'kafka'], 'brokers that do not hear each other', (
     const others = BROKERS.filter((id) => id !== victim);
     const lonely = cluster.broker(victim);
     const witness = others[0]!;
-    const led = await Promise.all(BROKERS.map((p) => leaders.of(victim, p)));
-    const partition = led.findIndex(({ leader }) => leader === victim);
-    const { epoch } = led[partition]!;
+    let partition = -1;
+    let epoch = -1;
+    // What its host has kept of the time before may reach the others late, and cost it a moment.
+    await eventually('it leads', async () => {
+      const led = await Promise.all(BROKERS.map((p) => leaders.of(victim, p)));
+      partition = led.findIndex(({ leader }) => leader === victim);
+      epoch = led[partition]?.epoch ?? -1;
+      return partition >= 0;
+    });
     const name = `${victim}-${epoch}`;
     const before = `before ${name}`;
     expect(await send(lonely, partition, -1, before)).toBe(0);
