@@ -139,7 +139,7 @@ export class NetworkPeers implements Peers {
    * The peer is registered with `epoch`. Where it was with an earlier one, it has begun a new life, and
    * the one before may have ended without a word (its machine lost power): what was asked of that one
    * fails now, and not when its time is over. The quorum finds out by itself, and sooner. Returns
-   * whether connections have been given up for that.
+   * whether it has begun one.
    */
   registered(nodeId: number, epoch: number): boolean {
     const before = this.#epochs.get(nodeId);

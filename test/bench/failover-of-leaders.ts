@@ -107,14 +107,14 @@ async function produceTo(wire: Wire, topic: string, partitions: number[]): Promi
   return answers.filter(({ errorCode }) => errorCode === 0).map(({ index }) => index);
 }
 
-type Victim = 'controller' | 'other broker';
+const VICTIMS = ['controller', 'other broker'] as const;
 
 export async function failover(cluster: Cluster, partitions: number): Promise<Figures> {
   const topic = `failover-${partitions}`;
   const known = await cluster.admin.listTopics();
   if (!known.some(({ name }) => name === topic)) await cluster.createTopic(topic, partitions);
   const figures: Record<string, number> = {};
-  for (const which of ['controller', 'other broker'] as const) {
+  for (const which of VICTIMS) {
     await cluster.inSync(topic);
     await cluster.leadsEvenly(topic);
     for (const [name, value] of Object.entries(await failoverOf(which, cluster, topic))) {
@@ -124,7 +124,11 @@ export async function failover(cluster: Cluster, partitions: number): Promise<Fi
   return figures;
 }
 
-async function failoverOf(which: Victim, cluster: Cluster, topic: string): Promise<Figures> {
+async function failoverOf(
+  which: (typeof VICTIMS)[number],
+  cluster: Cluster,
+  topic: string,
+): Promise<Figures> {
   const { brokers } = await cluster.admin.describeCluster();
   const controllerId = await cluster.controllerId();
   const at = brokers.findIndex(({ id }) => (id === controllerId) === (which === 'controller'));

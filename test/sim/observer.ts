@@ -16,22 +16,13 @@ const isWatched = (topic: string): boolean => !topic.startsWith('__') || topic =
 export class Observer {
   readonly #world: World;
   readonly #last = new Map<string, Sample>();
-  #stopped = false;
+  readonly stop: () => void;
 
   constructor(world: World) {
     this.#world = world;
-    this.#again();
-  }
-
-  #again(): void {
-    this.#world.simulation.after(null, SAMPLE_MS, 'sample', () => {
-      if (this.#stopped) return;
-      for (const node of this.#world.nodes) if (node.isServing) this.#sample(node);
-      this.#again();
+    this.stop = world.every(SAMPLE_MS, 'sample', () => {
+      for (const node of world.nodes) if (node.isServing) this.#sample(node);
     });
-  }
-  stop(): void {
-    this.#stopped = true;
   }
 
   #sample(node: SimNode): void {

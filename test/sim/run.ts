@@ -207,8 +207,6 @@ class Run {
   /** After the last fault everything comes to rest, and everything can be read. */
   async #recover({ flips }: Faults): Promise<void> {
     const { world } = this;
-    // One that was asked to stop when the faults ended still serves for a while, and begins anew then.
-    const stays = ({ isServing, isStopping }: SimNode): boolean => isServing && !isStopping;
     const serving = await world.until(RECOVERY_MS, () => world.nodes.every(stays));
     if (!this.world.expect('every broker serves again', serving, this.#unserved())) return;
     if (flips.outstanding.length > 0) await this.#mended(flips);
@@ -265,7 +263,7 @@ class Run {
 
   #unserved(): string {
     return this.world.nodes
-      .filter((node) => !node.isServing || node.isStopping)
+      .filter((node) => !stays(node))
       .map((node) => {
         const state = node.isStopping ? 'does not stop' : 'does not serve';
         return `${node.name} ${node.isUp ? state : 'is down'}`;
@@ -355,6 +353,9 @@ class Run {
     };
   }
 }
+
+/** One that was asked to stop when the faults ended still serves for a while, and begins anew then. */
+const stays = ({ isServing, isStopping }: SimNode): boolean => isServing && !isStopping;
 
 /** Reads the log, as far as it is whole. */
 function scrub(partition: Partition): void {

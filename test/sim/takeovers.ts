@@ -25,23 +25,11 @@ export class Takeovers {
   seen = 0;
   readonly #world: World;
   readonly #spells = new Map<SimNode, Spell>();
-  #isStopped = false;
+  readonly stop: () => void;
 
   constructor(world: World) {
     this.#world = world;
-    this.#again();
-  }
-
-  stop(): void {
-    this.#isStopped = true;
-  }
-
-  #again(): void {
-    this.#world.simulation.after(null, LOOK_MS, 'takeover', () => {
-      if (this.#isStopped) return;
-      this.#look();
-      this.#again();
-    });
+    this.stop = world.every(LOOK_MS, 'takeover', () => this.#look());
   }
 
   #look(): void {

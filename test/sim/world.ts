@@ -148,6 +148,22 @@ export class World {
     });
   }
 
+  /** Does it every `ms`, until the function that it returns is called. */
+  every(ms: number, label: string, act: () => void): () => void {
+    let isOver = false;
+    const again = (): void => {
+      this.simulation.after(null, ms, label, () => {
+        if (isOver) return;
+        act();
+        again();
+      });
+    };
+    again();
+    return () => {
+      isOver = true;
+    };
+  }
+
   /** Lets time pass until `done`; false: it was not, within `ms`. */
   async until(ms: number, done: () => boolean): Promise<boolean> {
     const end = this.now + ms;
